@@ -1,0 +1,1 @@
+"""overgen: overgeneralisation of neural classifiers, reproduced, measured and extended."""

@@ -1,0 +1,343 @@
+"""Images evolved to fool a network: MAP-Elites with the direct encoding (Nguyen, Yosinski & Clune 2015, Section 2).
+
+A genome is the image itself, 784 numbers in [0, 1]. The archive has one cell per class, held by the image with the
+highest score of that class so far, its champion. A generation draws pairs of parents uniformly over the cells, crosses
+and mutates them, and offers **every child to every cell**: one child may take several. (MAP-Elites proper offers a
+child to one cell only.)
+
+This follows the authors' published code, as read, in:
+- 200 random images U[0, 1] at the start (generation 0), 200 children a generation; nothing is lost from the archive.
+- Mutation: each gene with probability 0.1, by the polynomial mutation of index 15 in its form without bounds, then
+  clamped to [0, 1].
+- Crossover: a pair of parents gives two children; with probability 0.5 by SBX of index 10 on every gene, else they are
+  copies of the parents. The SBX is not that of Deb & Agrawal's article but the bounded one of Deb's own code: see
+  `crossover`.
+- A tie keeps the champion.
+
+It departs from that code in three things:
+- Genes that both parents share are inherited. The authors' SBX skips them and so leaves 0.5 in the child [?: a slip, or
+  meant]; a parent crossed with itself gives a plain grey image there.
+- Images are scored as they are; the authors' are first cut to 8 bits, floor(255·gene).
+- Scores are compared as logarithms, which still differ where float32 probabilities have reached 1.
+The paper halves the mutation rate every 1,000 generations; the authors' code does not, nor does this.
+
+Several runs are scored in one batch. Each has its own random generator and, once every one of its cells has reached
+the target, takes no further part: a run evolves as it would alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from overgen.artifacts import OvergenError
+from overgen.networks import PIXELS
+
+TARGET = 0.9999  # the confidence at which the paper counts a class as fooled
+
+
+class Scorer(Protocol):
+    """What is attacked, as `overgen.confidence.ScaledOutput`: score = upper_bound + log_curvature, in log space."""
+
+    def upper_bound(self, x: Tensor) -> Tensor:
+        """x: (N, 1, 28, 28). Returns (N, C)."""
+
+    def log_curvature(self, x: Tensor) -> Tensor:
+        """x: (N, 1, 28, 28). Returns (N,), ≤ 0. Costly."""
+
+
+def uniform(shape: Sequence[int], like: Tensor, generator: torch.Generator) -> Tensor:
+    """U[0, 1) numbers with the dtype and the device of `like`."""
+    return torch.rand(tuple(shape), generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
+
+
+def select(genomes: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Parents, uniform over the cells and with replacement.
+
+    genomes: (C, D) champions; after generation 0 no cell is empty, since each image is offered to all. Returns
+    (count, D).
+    """
+    index = torch.randint(len(genomes), (count,), generator=generator, device=generator.device)
+    return genomes[index.to(genomes.device)]
+
+
+def crossover(
+    first: Tensor, second: Tensor, generator: torch.Generator, *, rate: float = 0.5, eta: float = 10.0
+) -> Tensor:
+    """Simulated binary crossover of pairs of parents, in the bounded form of Deb's NSGA-II code.
+
+    For a gene with values y1 < y2, one u ~ U[0, 1) and each child's distance to its own bound,
+
+        β = 1 + 2·y1/(y2 − y1) for the lower child, 1 + 2·(1 − y2)/(y2 − y1) for the upper
+        α = 2 − β^−(η+1)
+        β_q = (u·α)^(1/(η+1)) if u ≤ 1/α, else (2 − u·α)^(−1/(η+1))
+        children (y1 + y2 ∓ β_q·(y2 − y1)) / 2
+
+    of which either child gets the lower with probability ½, gene by gene. (The original SBX of Deb & Agrawal 1995 is
+    α = 2.) Genes closer than float32's epsilon are inherited.
+
+    first, second: (P, D) in [0, 1]. rate: probability that a pair is crossed at all; else its children are copies.
+    Returns (2P, D) in [0, 1]: the two children of pair p at 2p and 2p + 1.
+    """
+    chosen = uniform(first.shape[:1], first, generator) < rate
+    u = uniform(first.shape, first, generator)[chosen]
+    turned = uniform(first.shape, first, generator)[chosen] < 0.5
+    a, b = first[chosen], second[chosen]
+    low, high = torch.minimum(a, b), torch.maximum(a, b)
+    apart = high - low
+    distinct = apart > torch.finfo(torch.float32).eps
+    apart = torch.where(distinct, apart, 1)  # any number: not used below, but 0 would divide
+
+    def spread(to_bound: Tensor) -> Tensor:
+        alpha = 2 - (1 + 2 * to_bound / apart) ** -(eta + 1)
+        inner = u <= 1 / alpha
+        return torch.where(inner, u * alpha, 1 / (2 - u * alpha)) ** (1 / (eta + 1)) * apart
+
+    lower = ((low + high - spread(low)) / 2).clamp(0, 1)
+    upper = ((low + high + spread(1 - high)) / 2).clamp(0, 1)
+    children = torch.stack([first, second], dim=1)  # (P, 2, D)
+    crossed = torch.stack([torch.where(turned, upper, lower), torch.where(turned, lower, upper)], dim=1)
+    children[chosen] = torch.where(distinct[:, None], crossed, children[chosen])
+    return children.flatten(0, 1)
+
+
+def polynomial(u: Tensor, *, eta: float = 15.0) -> Tensor:
+    """The step of the polynomial mutation without bounds (Deb 2001, p. 124) from u ~ U[0, 1); in [−1, 1).
+
+    (2u)^(1/(η+1)) − 1 for u < ½, else 1 − (2(1 − u))^(1/(η+1)); its density is (η+1)/2·(1 − |d|)^η.
+    """
+    root = 1 / (eta + 1)
+    return torch.where(u < 0.5, (2 * u) ** root - 1, 1 - (2 * (1 - u)) ** root)
+
+
+def mutate(genomes: Tensor, generator: torch.Generator, *, rate: float = 0.1, eta: float = 15.0) -> Tensor:
+    """Add a polynomial step to each gene with probability `rate`, and clamp to [0, 1]. genomes, returned: (N, D)."""
+    hit = uniform(genomes.shape, genomes, generator) < rate
+    u = uniform(genomes.shape, genomes, generator)
+    mutated = genomes.clone()
+    mutated[hit] = (genomes[hit] + polynomial(u[hit], eta=eta)).clamp(0, 1)
+    return mutated
+
+
+def offer(
+    archive_scores: Tensor, archive_genomes: Tensor, child_scores: Tensor, child_genomes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Offer every child to every cell: the best child takes a cell if its score is above the champion's.
+
+    The same archive as offering the children one after another: a cell ends with the maximum either way, a tie with the
+    champion keeps the champion, and of tied children the first one wins.
+
+    archive_scores: (R, C), −inf for an empty cell; archive_genomes: (R, C, D); child_scores: (R, N, C);
+    child_genomes: (R, N, D). Returns the new scores and genomes. Raises ValueError for a NaN among the children.
+    """
+    if bool(child_scores.isnan().any()):
+        raise ValueError("a child's score is NaN: it compares with nothing")
+    best, index = child_scores.max(dim=1)  # (R, C); the first of equal ones
+    better = best > archive_scores
+    challengers = child_genomes.gather(1, index[..., None].expand(-1, -1, child_genomes.shape[2]))
+    return (
+        torch.where(better, best, archive_scores),
+        torch.where(better[..., None], challengers, archive_genomes),
+    )
+
+
+def exact_scores(scorer: Scorer, genomes: Tensor, bounds: Tensor, champions: Tensor, *, batch_size: int) -> Tensor:
+    """Scores of the children that can take a cell, with the curvature; −inf for those that cannot.
+
+    The curvature term only lowers a score, so a child matters only where its bound is above the champion's score and
+    not below the best exact score among its siblings. The most promising child of each cell is scored first, which
+    rules out most of the others.
+
+    genomes: (R, N, D); bounds: (R, N, C) of `scorer.upper_bound`; champions: (R, C) exact scores. Returns (R, N, C),
+    NaN for a child whose curvature term is infinite, NaN or positive.
+    """
+    exact = torch.full_like(bounds, -torch.inf)
+    known = torch.zeros(bounds.shape[:2], dtype=torch.bool, device=bounds.device)
+    while True:
+        open_cells = ~known[..., None] & (bounds > champions[:, None]) & (bounds >= exact.amax(1, keepdim=True))
+        if not bool(open_cells.any()):
+            return exact
+        leading = torch.where(open_cells, bounds, -torch.inf).argmax(1, keepdim=True)  # (R, 1, C)
+        chosen = torch.zeros_like(open_cells).scatter_(1, leading, open_cells.gather(1, leading)).any(2)  # (R, N)
+        images = genomes[chosen].view(-1, 1, 28, 28)
+        terms = torch.cat([scorer.log_curvature(block) for block in images.split(batch_size)]).to(bounds.dtype)
+        terms = torch.where(terms.isfinite() & (terms <= 0), terms, torch.nan)
+        exact[chosen] = bounds[chosen] + terms[:, None]
+        known |= chosen
+
+
+@dataclass(frozen=True)
+class Result:
+    """What R runs on C classes came to. Confidences are exp(score), in [0, 1]; G is the last generation of any run.
+
+    confidence: (G+1, R, C) float32, of the champions after each generation; generation 0 is the random start. After a
+    run has ended its last values are repeated: going on could only have raised them.
+    ended: (R,) int64, the last generation of each run.
+    stored: (S,) int64, generations of which run 0's champions are kept: those asked for, and its last.
+    images: (S, C, 28, 28) float32, these champions.
+    genomes: (R, C, 784) float32, the last champions of all runs.
+    """
+
+    confidence: np.ndarray
+    ended: np.ndarray
+    stored: np.ndarray
+    images: np.ndarray
+    genomes: np.ndarray
+
+
+def first_generation(confidence: np.ndarray, target: float = TARGET) -> np.ndarray:
+    """The first generation at which each confidence reached the target, −1 where never. (G+1, ...) to (...)."""
+    reached = confidence >= np.float32(target)
+    return np.where(reached.any(axis=0), reached.argmax(axis=0), -1)
+
+
+class Evolution(pl.LightningModule):
+    """Several runs of the evolution against one network; one training step is one generation of all of them.
+
+    scorer: attacked, frozen (a module is moved to the device and set to evaluation). generators: one for each run,
+    which alone decides that run's random numbers. classes: C. population: random images at the start, and children a
+    generation. stored_generations: of which run 0's champions are kept. stop_when_reached: a run ends when all its
+    cells have reached `target`. batch_size: images scored at a time, at most. first_run: number of the first run, for
+    messages.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        generators: Sequence[torch.Generator],
+        *,
+        classes: int = 10,
+        population: int = 200,
+        mutation_rate: float = 0.1,
+        mutation_eta: float = 15.0,
+        crossover_rate: float = 0.5,
+        crossover_eta: float = 10.0,
+        stored_generations: Sequence[int] = (0, 50, 200, 1000),
+        stop_when_reached: bool = False,
+        target: float = TARGET,
+        batch_size: int = 500,
+        first_run: int = 0,
+    ) -> None:
+        super().__init__()
+        if not generators:
+            raise ValueError("evolution needs a generator for each run, and at least one run: generators is empty")
+        for name, value in {"classes": classes, "population": population, "batch_size": batch_size}.items():
+            if value < 1:
+                raise ValueError(f"{name} = {value}: must be at least 1")
+        self.automatic_optimization = False
+        # In a tuple, so that Lightning does not take the attacked network for a part of what is trained here.
+        self.attacked = (scorer,)
+        self.streams, self.population = list(generators), population
+        self.mutation = {"rate": mutation_rate, "eta": mutation_eta}
+        self.crossover = {"rate": crossover_rate, "eta": crossover_eta}
+        self.stored_generations = set(stored_generations)
+        self.stop_when_reached, self.target, self.batch_size = stop_when_reached, target, batch_size
+        self.first_run = first_run
+        runs = len(generators)
+        self.scores = torch.full((runs, classes), -torch.inf)
+        self.genomes = torch.zeros(runs, classes, PIXELS)
+        self.running = list(range(runs))
+        self.ended = np.zeros(runs, np.int64)
+        self.history: list[np.ndarray] = []
+        self.kept: dict[int, np.ndarray] = {}
+
+    def configure_optimizers(self) -> list[Any]:
+        return []  # nothing is optimised by gradient; None would mean the same with a warning
+
+    def on_fit_start(self) -> None:
+        self.genomes = self.genomes.to(self.device)
+        if isinstance(self.scorer, torch.nn.Module):
+            self.scorer.to(self.device).eval()
+
+    @property
+    def scorer(self) -> Scorer:
+        return self.attacked[0]
+
+    @torch.no_grad()
+    def training_step(self, generation: int) -> None:
+        """One generation of the runs that have not ended."""
+        rows = self.running
+        # One run after another: vectorised powers round by an element's place, so a batch of runs would differ.
+        children = torch.stack([self.offspring(r, generation) for r in rows])  # (R, N, D)
+        bounds = self.bounds(children)
+        self.refuse(~bounds.isfinite(), "a child's score is NaN or infinite", generation)
+        self.scores = self.scores.to(bounds)
+        exact = exact_scores(self.scorer, children, bounds, self.scores[rows], batch_size=self.batch_size)
+        self.refuse(exact.isnan(), "a child's curvature term is NaN, infinite or positive", generation)
+        self.scores[rows], self.genomes[rows] = offer(self.scores[rows], self.genomes[rows], exact, children)
+        self.record(generation)
+
+    def offspring(self, run: int, generation: int) -> Tensor:
+        """The images that a run offers in a generation, (N, D)."""
+        champions, stream = self.genomes[run], self.streams[run]
+        if generation == 0:
+            return uniform((self.population, PIXELS), champions, stream)
+        pairs = (self.population + 1) // 2
+        parents = select(champions, 2 * pairs, stream)
+        children = crossover(parents[:pairs], parents[pairs:], stream, **self.crossover)
+        return mutate(children[: self.population], stream, **self.mutation)
+
+    def bounds(self, children: Tensor) -> Tensor:
+        """Upper bounds of the children's scores, (R, N, C)."""
+        images = children.reshape(-1, 1, 28, 28)
+        bounds = torch.cat([self.scorer.upper_bound(block) for block in images.split(self.batch_size)])
+        if bounds.shape != (len(images), self.scores.shape[1]):
+            raise ValueError(
+                f"the scorer gives {tuple(bounds.shape)} for {len(images)} images and {self.scores.shape[1]} classes"
+            )
+        return bounds.view(*children.shape[:2], -1)
+
+    def refuse(self, wrong: Tensor, what: str, generation: int) -> None:
+        """OvergenError if any of the scores, (R, N, C), is marked as wrong: it never counts as "not fooled"."""
+        marked = wrong.flatten(1).any(1).tolist()
+        if any(marked):
+            runs = ", ".join(str(self.first_run + r) for r, bad in zip(self.running, marked, strict=True) if bad)
+            raise OvergenError(
+                f"evolution, generation {generation}, run {runs}: {what}. The attacked network's weights or "
+                "activations overflow: look at its training curves; train it at a lower learning rate or in float32."
+            )
+
+    def record(self, generation: int) -> None:
+        """Note the champions' confidence, keep run 0's images where asked, and end the runs that are done."""
+        confidence = self.scores.double().exp().clamp(max=1).float().cpu().numpy()  # COOL's may round to above 1
+        self.history.append(confidence)
+        self.ended[self.running] = generation
+        if generation in self.stored_generations and 0 in self.running:
+            self.kept[generation] = self.genomes[0].cpu().numpy().copy()  # the archive changes in place
+        if self.stop_when_reached:
+            self.running = [r for r in self.running if confidence[r].min() < np.float32(self.target)]
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if not self.running:
+            self.trainer.should_stop = True
+
+    def result(self) -> Result:
+        """What the runs came to so far."""
+        genomes = self.genomes.cpu().numpy().copy()
+        kept = self.kept | {int(self.ended[0]): genomes[0]}
+        images = np.stack([kept[g] for g in sorted(kept)]).reshape(len(kept), -1, 28, 28)
+        return Result(np.stack(self.history), self.ended.copy(), np.array(sorted(kept)), images, genomes)
+
+
+def evolve(
+    scorer: Scorer,
+    generators: Sequence[torch.Generator],
+    trainer: pl.Trainer,
+    *,
+    generations: int,
+    **options: Any,
+) -> Result:
+    """Evolve as many runs as there are generators, for at most so many generations after the random start.
+
+    trainer: for one epoch, without logger and checkpoints; it decides on device and progress bar. options: of
+    `Evolution`. Raises OvergenError if a score is not finite, naming generation and run.
+    """
+    module = Evolution(scorer, generators, **options)
+    trainer.fit(module, train_dataloaders=range(generations + 1))
+    return module.result()

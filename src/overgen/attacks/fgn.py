@@ -1,0 +1,264 @@
+"""The Fooling Generator Network (Spigler 2019, Section 4.2), in its exact collapsed form.
+
+The generator is one layer, x = σ(Wz + b), with a fixed random input z a trial; only W and b are trained, until the
+attacked network calls x the target class with a score above τ. Since z is fixed, the gradient of W is g zᵀ with
+g = ∂L/∂a, a = Wz + b, and Adam's moments factor: m_ij = m_i z_j, v_ij = v_i z_j². One step of Adam on the 784·784 + 784
+weights is therefore, exactly,
+
+    Δa_i = −η·m̂_i·( Σ_j z_j² / (|z_j|·√v̂_i + ε) + 1 / (√v̂_i + ε) )
+
+and of gradient descent Δa = −η·g·(‖z‖² + 1): 784 numbers a trial follow the trajectory of 615,440 weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from overgen.artifacts import OvergenError
+from overgen.confidence import ScaledOutput, curvature, distance, log_gate, log_reconstruction
+from overgen.networks import PIXELS
+from overgen.runtime import Steps
+
+LOWEST, HIGHEST, NODES = 1e-9, 1e9, 2048  # of the tabulated √v̂/ε, and grid points between
+
+
+class InputSum:
+    """s ↦ Σ_j z_j² / (|z_j|·s + ε) for each trial, by cubic Hermite interpolation of its log on a grid in log s.
+
+    The sum is a smooth function of one scalar a trial, but costs 784 divisions for each of 784 pixels. The grid has
+    2,048 nodes over s/ε from 1e-9 to 1e9; beyond, the limits Σz²/ε and Σ|z|/s hold to 1e-8, below float32's rounding.
+
+    z: (T, P). Calling it on s (N, P) with rows (N,), the trial of each row, gives (N, P).
+    """
+
+    def __init__(self, z: Tensor, eps: float) -> None:
+        magnitudes = z.detach().double().abs().clamp(min=1e-300)
+        t = torch.linspace(
+            torch.tensor(LOWEST).log().item(), torch.tensor(HIGHEST).log().item(), NODES, dtype=torch.float64
+        ).to(z.device)
+        values, slopes = [], []
+        for row in magnitudes:  # one trial at a time: (NODES, P) is 13 MB
+            gate = torch.sigmoid(t[:, None] + row.log())  # |z|s / (|z|s + ε), with t = log(s/ε)
+            total = gate @ row
+            values.append(total.log() - t)  # log of ε·(sum)
+            slopes.append((gate * (1 - gate)) @ row / total - 1)
+        self.start, self.step, self.eps = float(t[0]), float(t[1] - t[0]), eps
+        self.values = torch.stack(values).to(z.dtype).contiguous()
+        self.slopes = (torch.stack(slopes) * self.step).to(z.dtype).contiguous()
+        self.first, self.squares = z.abs().sum(1), z.square().sum(1)
+
+    def __call__(self, s: Tensor, rows: Tensor) -> Tensor:
+        ratio = s / self.eps
+        position = (ratio.clamp(LOWEST, HIGHEST).log() - self.start) / self.step
+        node = position.floor().clamp(0, NODES - 2).long()
+        u = position - node
+        index = rows[:, None] * NODES + node
+        f0, f1 = self.values.view(-1)[index], self.values.view(-1)[index + 1]
+        d0, d1 = self.slopes.view(-1)[index], self.slopes.view(-1)[index + 1]
+        cubic = f0 + u * (d0 + u * (3 * (f1 - f0) - 2 * d0 - d1 + u * (2 * (f0 - f1) + d0 + d1)))
+        inside = cubic.exp() / self.eps
+        below = (self.squares / self.eps)[rows][:, None].expand_as(s)
+        above = self.first[rows][:, None] / s
+        return torch.where(ratio < LOWEST, below, torch.where(ratio > HIGHEST, above, inside))
+
+
+class CollapsedAdam(torch.optim.Optimizer):
+    """Adam on the weights and biases of all generators, as steps of their pre-activations a, (T, P).
+
+    z: (T, P) inputs of the generators. rows: gives the trials (indices) to move; all of them by default.
+    """
+
+    def __init__(
+        self,
+        a: nn.Parameter,
+        z: Tensor,
+        *,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        rows: Callable[[], Tensor] | None = None,
+    ) -> None:
+        super().__init__([a], {"lr": lr, "betas": betas, "eps": eps})
+        self.input_sum = InputSum(z, eps)
+        self.rows = rows or (lambda: torch.arange(len(a), device=a.device))
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """One step. closure: evaluates the loss and its gradient, as Lightning passes it."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        group = self.param_groups[0]
+        (a,) = group["params"]
+        beta1, beta2 = group["betas"]
+        state = self.state[a]
+        if not state:
+            state.update(step=0, m=torch.zeros_like(a), v=torch.zeros_like(a))
+        state["step"] += 1
+        state["m"].lerp_(a.grad, 1 - beta1)
+        state["v"].mul_(beta2).addcmul_(a.grad, a.grad, value=1 - beta2)
+        rows = self.rows()
+        m = state["m"][rows] / (1 - beta1 ** state["step"])
+        s = (state["v"][rows] / (1 - beta2 ** state["step"])).sqrt()
+        a[rows] -= group["lr"] * m * (self.input_sum(s, rows) + 1 / (s + group["eps"]))
+        return loss
+
+
+class CollapsedSGD(torch.optim.Optimizer):
+    """Plain gradient descent on the weights and biases of all generators: Δa = −η·g·(‖z‖² + 1). z: (T, P)."""
+
+    def __init__(self, a: nn.Parameter, z: Tensor, *, lr: float) -> None:
+        super().__init__([a], {"lr": lr})
+        self.factor = z.square().sum(1, keepdim=True) + 1
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """One step. closure: evaluates the loss and its gradient, as Lightning passes it."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        (a,) = self.param_groups[0]["params"]
+        a -= self.param_groups[0]["lr"] * a.grad * self.factor
+        return loss
+
+
+def start(
+    generators: Sequence[torch.Generator], kind: str, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """Generator inputs z and first pre-activations a = Wz + b of T trials, (T, P) each, from a generator a trial.
+
+    kind: z "normal", N(0, 1), or "uniform", U[0, 1]. W is Glorot-normal, N(0, 1/P), and b = 0: then a given z is
+    N(0, ‖z‖²/P) independently for each pixel, so it is drawn without drawing W.
+    """
+    z, a = [], []
+    for generator in generators:
+        draw = torch.randn if kind == "normal" else torch.rand
+        z.append(draw(PIXELS, generator=generator, dtype=torch.float64))
+        a.append(torch.randn(PIXELS, generator=generator, dtype=torch.float64) * (z[-1].square().mean().sqrt()))
+    return torch.stack(z).to(dtype), torch.stack(a).to(dtype)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What a block of T trials came to. P threshold pairs (τ, α).
+
+    step: (T, P) updates at the first passage of each pair, −1 where it never came; image: (T, 784) at the first
+    passage of the first pair, else the last; log_y, distance, gamma: (T,) of that image.
+    """
+
+    step: Tensor
+    image: Tensor
+    log_y: Tensor
+    distance: Tensor
+    gamma: Tensor
+
+
+class FoolingGenerator(pl.LightningModule):
+    """A block of trials against one network; one training step is one update of every trial that is still running.
+
+    network: attacked, frozen; a: (T, 784) first pre-activations; z: (T, 784) inputs; targets: (T,).
+    thresholds: (τ, α) pairs judged on ỹ; a trial that has passed all of them ends.
+    alpha: None attacks y: the loss is −log y_t. A number attacks ỹ: −log c̃ − log y_t in log space with that α, of which
+    Γ is left out of the loss (where γ ≤ 0 it has no gradient) but never out of the judgement.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        z: Tensor,
+        a: Tensor,
+        targets: Tensor,
+        *,
+        thresholds: Sequence[tuple[float, float]],
+        beta: float,
+        probes: int,
+        learning_rate: float,
+        optimizer: str = "adam",
+        alpha: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.scaled = ScaledOutput(network, alpha=0.0 if alpha is None else alpha, beta=beta, probes=probes)
+        self.a = nn.Parameter(a.clone())
+        self.z, self.targets = z, targets
+        self.thresholds, self.beta, self.probes = list(thresholds), beta, probes
+        self.learning_rate, self.optimizer, self.alpha = learning_rate, optimizer, alpha
+        self.first = torch.full((len(a), len(self.thresholds)), -1, device=a.device)
+        self.image = torch.sigmoid(a)
+
+    @property
+    def running(self) -> Tensor:
+        """The trials (indices) that have not yet passed every threshold."""
+        return (self.first < 0).any(1).nonzero()[:, 0]
+
+    def training_step(self, update: int) -> Tensor:
+        """Judge the images after so many updates, then the loss of those that go on."""
+        rows = self.running
+        x = torch.sigmoid(self.a[rows])
+        log_y, reconstruction = self.scaled.network(x.view(-1, 1, 28, 28))
+        log_target = log_y.gather(1, self.targets[rows][:, None])[:, 0]
+        apart = None if reconstruction is None else distance(x, reconstruction)
+        if not bool(log_target.isfinite().all()):
+            raise OvergenError(f"the attacked network's score is not finite after {update} updates")
+        self.judge(update, rows, x.detach(), log_target.detach(), None if apart is None else apart.detach())
+        loss = -log_target
+        if self.alpha is not None and apart is not None:
+            loss = loss - log_reconstruction(apart, alpha=self.alpha, pixels=PIXELS)
+        # A trial that ended in this step takes no further part.
+        return (loss * (self.first[rows] < 0).any(1)).sum()
+
+    @torch.no_grad()
+    def judge(self, update: int, rows: Tensor, x: Tensor, log_target: Tensor, apart: Tensor | None) -> None:
+        """Note first passages of log ỹ_t > log τ. γ is computed only where everything else has passed already."""
+        waiting = self.first[rows, 0] < 0
+        self.image[rows[waiting]] = x[waiting]
+        gamma: dict[int, float] = {}
+        for pair, (tau, alpha) in enumerate(self.thresholds):
+            bound = log_target if apart is None else log_target + log_reconstruction(apart, alpha=alpha, pixels=PIXELS)
+            passed = (self.first[rows, pair] < 0) & (bound > torch.tensor(tau).log().to(bound))
+            if apart is not None:
+                fresh = [i for i in passed.nonzero()[:, 0].tolist() if i not in gamma]
+                if fresh:
+                    found, _ = curvature(self.scaled.network, x[fresh].view(-1, 1, 28, 28), probes=self.probes)
+                    gamma.update(zip(fresh, found.tolist(), strict=True))
+                gate = torch.tensor([gamma.get(i, 0.0) for i in range(len(rows))], device=x.device)
+                passed &= bound + log_gate(gate, beta=self.beta) > torch.tensor(tau).log().to(bound)
+            self.first[rows[passed], pair] = update
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if len(self.running) == 0:
+            self.trainer.should_stop = True
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        if self.optimizer == "sgd":
+            return CollapsedSGD(self.a, self.z, lr=self.learning_rate)
+        return CollapsedAdam(self.a, self.z, lr=self.learning_rate, rows=lambda: self.running)
+
+    def passage(self) -> Passage:
+        """What the trials came to, with the scores of the stored images."""
+        x = self.image.view(-1, 1, 28, 28)
+        with torch.no_grad():
+            log_y, reconstruction = self.scaled.network(x)
+        nothing = torch.full((len(x),), float("nan"))
+        apart = gamma = nothing
+        if reconstruction is not None:
+            apart = distance(x, reconstruction)
+            gamma, _ = curvature(self.scaled.network, x, probes=self.probes)
+        log_target = log_y.gather(1, self.targets[:, None])[:, 0]
+        return Passage(*(t.detach().cpu() for t in (self.first, self.image, log_target, apart, gamma)))
+
+
+def fool(module: FoolingGenerator, trainer: pl.Trainer, updates: int) -> Passage:
+    """Run a block of trials for at most so many updates. trainer: for one epoch.
+
+    After the last update the images are judged once more, so `step` lies in 0..updates.
+    """
+    trainer.fit(module, train_dataloaders=Steps(range(updates + 1)))
+    return module.passage()

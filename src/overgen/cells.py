@@ -1,0 +1,96 @@
+"""A cell's results: `metrics.json` (the summary), tables (the evidence, a row a trial) and examples.
+
+Each measured number is a row: experiment, metric, tau, unit, reproduced, low, high, n, interval, note. `reproduced` is
+None where no number exists (a mean over no fooled trial); `interval` says of what kind [low, high] is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from overgen.artifacts import replace_directory, write_csv, write_json, write_npz
+from overgen.statistics import prediction_interval, wilson
+
+
+def row(
+    experiment: str,
+    metric: str,
+    value: float | None,
+    *,
+    unit: str,
+    n: int,
+    tau: float | None = None,
+    interval: tuple[float, float] | None = None,
+    kind: str = "",
+    note: str = "",
+) -> dict[str, Any]:
+    """One measured number. interval: (low, high) in the number's unit, of the given kind."""
+    low, high = interval or (None, None)
+    return {
+        "experiment": experiment,
+        "metric": metric,
+        "tau": tau,
+        "unit": unit,
+        "reproduced": value,
+        "low": low,
+        "high": high,
+        "n": n,
+        "interval": kind if interval else "none",
+        "note": note,
+    }
+
+
+def rate_row(
+    experiment: str,
+    metric: str,
+    hits: list[int],
+    n: int,
+    *,
+    of: str,
+    tau: float | None = None,
+    note: str = "",
+) -> dict[str, Any]:
+    """A rate in percent from the hits of each seed, out of n each.
+
+    One seed: Wilson interval over what was tried, and 'seed spread not measured'. Several seeds: the t prediction
+    interval over seeds (protocol §8).
+    """
+    seeds = len(hits)
+    rates = [100 * k / n for k in hits]
+    if seeds > 1:
+        found = prediction_interval(rates, bounds=(0, 100))
+        kind = f"95 % t prediction interval over {seeds} seeds"
+    else:
+        low, high = wilson(hits[0], n)
+        found, kind = (100 * low, 100 * high), f"95 % Wilson over {n} {of}; seed spread not measured"
+    value = float(np.mean(rates))
+    return row(experiment, metric, value, unit="percent", n=seeds * n, tau=tau, interval=found, kind=kind, note=note)
+
+
+def write(
+    path: Path,
+    *,
+    budget: Mapping[str, int],
+    metrics: list[dict[str, Any]],
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    examples: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a whole cell, or nothing. path: reports/cells/<dataset>/<stage>/<model>; tables by file name without .csv.
+
+    budget: what was spent, upstream too, by params.yaml path; lists as their length.
+    """
+    dataset, stage, model = path.parts[-3:]
+    with replace_directory(path) as directory:
+        write_json(
+            directory / "metrics.json",
+            {"dataset": dataset, "stage": stage, "model": model, "budget": dict(budget), "metrics": metrics},
+        )
+        for name, table in (tables or {}).items():
+            write_csv(directory / f"{name}.csv", table)
+        if examples is not None:
+            write_npz(directory / "examples.npz", **examples)

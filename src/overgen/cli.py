@@ -1,0 +1,124 @@
+"""`overgen`: what is done beside the stages. The stages themselves are run by `dvc repro`.
+
+Commands import what they use, so that `overgen --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from overgen.artifacts import OvergenError, write_text
+
+RESULTS = "<!-- results -->", "<!-- /results -->"
+
+commands = typer.Typer(
+    help="Overgeneralisation of neural classifiers, reproduced, measured and extended. "
+    "Run from the repository root; `dvc repro` runs the study.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@commands.command()
+def sync() -> None:
+    """Log finished cells that have no MLflow run yet, such as those that DVC took from its cache."""
+    from overgen import tracking
+
+    if not tracking.enabled():
+        print("OVERGEN_TRACKING=off: nothing is logged")
+        return
+    cells, logged = tracking.sync()
+    print(f"{tracking.shown(tracking.uri())}: {logged} cells logged, {cells - logged} were there")
+
+
+@commands.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow on the runs: print the address and serve it until Ctrl-C."""
+    import os
+    import signal
+    import socket
+    import subprocess
+    from contextlib import suppress
+
+    from overgen import tracking
+
+    uri = tracking.uri()
+    if uri.startswith(("http://", "https://")):
+        print(f"The runs are at {tracking.shown(uri)} (MLFLOW_TRACKING_URI)")
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that just ended does not count
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise OvergenError(f"port {port}: {error.strerror}; choose another: `overgen ui --port 5001`") from error
+    tracking.prepare()
+    print(f"MLflow on {tracking.shown(uri)}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    # One worker and no job runners: each takes seconds and 250 MB, and there is one reader.
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | tracking.RECORDER_ENVIRONMENT | os.environ
+    # In a group of its own: on Ctrl-C, MLflow's processes would each print a traceback, and some would stay.
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)], env=environment, start_new_session=True
+    )
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        status = server.wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+    raise OvergenError(f"the MLflow server ended with status {status}")
+
+
+@commands.command()
+def readme(
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when the table is stale.")] = False,
+) -> None:
+    """Rewrite the README's table of results from the committed reports."""
+    from overgen import tables
+
+    path = Path("README.md")
+    if not path.exists():
+        raise OvergenError("README.md: missing; run this in the repository root")
+    text = path.read_text(encoding="utf-8")
+    new = with_results(text, tables.readme_table(Path("reports")))
+    if new == text:
+        print("README.md: up to date")
+    elif check:
+        raise OvergenError("README.md: its table of results is stale; run `overgen readme`")
+    else:
+        write_text(path, new)
+        print("README.md: table of results rewritten")
+
+
+def with_results(text: str, table: str) -> str:
+    """The README's text with `table` between its markers. OvergenError unless both are there once."""
+    start, end = RESULTS
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(end) < text.index(start):
+        raise OvergenError(f"README.md: must hold one line `{start}` and after it one line `{end}`")
+    before, after = text.partition(start)[0], text.partition(end)[2]
+    return f"{before}{start}\n{table.strip()}\n{end}{after}"
+
+
+def app() -> None:
+    """The command line; errors meant for the user are printed without a traceback, with exit code 1."""
+    try:
+        commands()
+    except OvergenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,180 @@
+"""The confidence of a denoising autoencoder in its input (Spigler 2019, Eq. 3–6), in log space.
+
+    log c̃(x) = −(α/D)·‖r(x) − x‖₂ + log Γ(x),   Γ = 1 if γ ≤ 0, else exp(−βγ),   γ = (tr ∂r/∂x − D) / D
+    log ỹ = log c̃ + log y
+
+The norm is not squared. Products of small numbers are sums of logs here: nothing underflows to a silent "not fooled".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from overgen.networks import PIXELS
+
+
+def distance(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """‖r(x) − x‖₂ of each image. x: (N, ...) with D elements an image; reconstruction: (N, D). Returns (N,)."""
+    if x.flatten(1).shape != reconstruction.shape:
+        raise ValueError(f"x {tuple(x.shape)} and its reconstruction {tuple(reconstruction.shape)} differ in shape")
+    return torch.linalg.vector_norm(reconstruction - x.flatten(1), dim=1)
+
+
+def log_reconstruction(distance: Any, *, alpha: float, pixels: int) -> Any:
+    """The first factor of Eq. 3 in log space, −(α/D)·‖r − x‖₂. distance: (N,) tensor or array. Returns (N,), ≤ 0."""
+    return -(alpha / pixels) * distance
+
+
+def log_gate(gamma: Any, *, beta: float) -> Any:
+    """log Γ of Eq. 4: 0 where γ ≤ 0, else −βγ. gamma: (N,) tensor or array. Returns (N,), ≤ 0."""
+    return -beta * gamma.clip(min=0)
+
+
+def log_confidence(x: Tensor, reconstruction: Tensor, gamma: Tensor, *, alpha: float, beta: float) -> Tensor:
+    """log c̃ (Eq. 3–4).
+
+    x, reconstruction: (N, D) inputs in [0, 1] and their reconstructions; gamma: (N,) curvature, Eq. 5.
+    Returns (N,) values ≤ 0; 0 means certain. Raises ValueError on a shape mismatch.
+    """
+    if gamma.shape != x.shape[:1]:
+        raise ValueError(f"gamma {tuple(gamma.shape)} does not have one value for each of the {len(x)} inputs")
+    pixels = reconstruction.shape[1]
+    term = log_reconstruction(distance(x, reconstruction), alpha=alpha, pixels=pixels)
+    return term + log_gate(gamma, beta=beta)
+
+
+def exact_curvature(network: nn.Module, x: Tensor) -> Tensor:
+    """γ of Eq. 5 exactly: tr(BA) with A = ∂h/∂x and B = ∂r/∂h, through the hidden layer h rather than D pixels.
+
+    network: has `encode` and `decode`; x: (N, 1, 28, 28). Returns (N,). One image at a time: the Jacobians of one
+    image are (H, D) each.
+    """
+    gammas = []
+    for image in x.split(1):
+        h, pull_back = torch.func.vjp(network.encode, image)
+        basis = torch.eye(h.shape[1], dtype=h.dtype, device=h.device).unsqueeze(1)  # (H, 1, H)
+        rows = torch.func.vmap(lambda e: pull_back(e)[0])(basis).flatten(1)  # A, (H, D)
+        columns = torch.func.vmap(lambda e: torch.func.jvp(network.decode, (h,), (e,))[1])(basis)  # noqa: B023
+        pixels = rows.shape[1]
+        gammas.append(((rows * columns.flatten(1)).sum() - pixels) / pixels)
+    return torch.stack(gammas) if gammas else x.new_zeros(0)
+
+
+def estimated_curvature(network: nn.Module, x: Tensor, probes: Tensor) -> tuple[Tensor, Tensor]:
+    """γ of Eq. 5 by Hutchinson's estimator, (1/m)·Σ vᵀJv, and a bound on its standard error.
+
+    x: (N, 1, 28, 28); probes: (m, D) of ±1, the same for every image, so that an image scores the same in any batch.
+    The variance of vᵀJv is at most 2‖J‖²_F, and E‖Jᵀv‖² = ‖J‖²_F comes with the same backward pass.
+    Returns estimate and error, (N,) each, in the unit of γ.
+    """
+    x = x.detach().requires_grad_()
+    traces: list[Tensor] = []
+    squares: list[Tensor] = []
+    with torch.enable_grad():
+        reconstruction = network.decode(network.encode(x))
+        pixels = reconstruction.shape[1]
+        for i, v in enumerate(probes):
+            more = i + 1 < len(probes)
+            (product,) = torch.autograd.grad((reconstruction @ v).sum(), x, retain_graph=more)
+            traces.append(product.flatten(1) @ v)
+            squares.append(product.flatten(1).square().sum(1))
+    trace = torch.stack(traces).mean(0)
+    error = (2 * torch.stack(squares).mean(0) / len(probes)).sqrt()
+    return (trace - pixels) / pixels, error / pixels
+
+
+def probe_vectors(count: int, pixels: int) -> Tensor:
+    """`count` fixed Rademacher vectors, (count, pixels) of ±1 in float32: the same on every machine and every call."""
+    bits = np.random.Generator(np.random.Philox(key=0)).integers(0, 2, size=(count, pixels))
+    return torch.from_numpy(bits.astype(np.float32) * 2 - 1)
+
+
+def curvature(network: nn.Module, x: Tensor, *, probes: int) -> tuple[Tensor, Tensor]:
+    """γ of Eq. 5: estimated where that settles Γ = 1, exact everywhere else.
+
+    Γ is 1 for every γ ≤ 0, so an estimate more than 6 of its standard errors below 0 needs no exact trace.
+    x: (N, 1, 28, 28). Returns γ and its standard error (0 where exact), (N,) each.
+    """
+    vectors = probe_vectors(probes, x[0].numel()).to(x) if len(x) else x.new_zeros(0)
+    if not len(x):
+        return vectors, vectors
+    gamma, error = estimated_curvature(network, x, vectors)
+    open_rows = gamma + 6 * error > 0
+    if bool(open_rows.any()):
+        gamma[open_rows] = exact_curvature(network, x[open_rows])
+        error[open_rows] = 0
+    return gamma, error
+
+
+class ScaledOutput(nn.Module):
+    """What the defence reports: log ỹ = log c̃ + log y of a trained network (Eq. 6); c̃ = 1 if it does not reconstruct.
+
+    alpha, beta: Eq. 3–4; probes: of the curvature estimate.
+    """
+
+    def __init__(self, network: nn.Module, *, alpha: float, beta: float, probes: int = 2) -> None:
+        super().__init__()
+        self.network = network
+        self.alpha, self.beta, self.probes = alpha, beta, probes
+        self.reconstructs = hasattr(network, "decode")
+
+    def upper_bound(self, x: Tensor) -> Tensor:
+        """log ỹ without the curvature term, an upper bound since Γ ≤ 1. x: (N, 1, 28, 28). Returns (N, C)."""
+        log_y, reconstruction = self.network(x)
+        if not self.reconstructs:
+            return log_y
+        term = log_reconstruction(distance(x, reconstruction), alpha=self.alpha, pixels=reconstruction.shape[1])
+        return log_y + term[:, None]
+
+    def log_curvature(self, x: Tensor) -> Tensor:
+        """log Γ. x: (N, 1, 28, 28). Returns (N,), ≤ 0; zeros for a network that does not reconstruct. Costly."""
+        if not self.reconstructs:
+            return x.new_zeros(len(x))
+        gamma, _ = curvature(self.network, x, probes=self.probes)
+        return log_gate(gamma, beta=self.beta)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, 1, 28, 28). Returns log ỹ, (N, C)."""
+        return self.upper_bound(x) + self.log_curvature(x)[:, None]
+
+
+def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int) -> dict[str, np.ndarray]:
+    """All that α, β and τ need to know of each image, so that they can change without evaluating again.
+
+    images: (N, 28, 28) uint8. Returns float32 arrays: log_y (N, C), distance (N,), gamma (N,), gamma_error (N,);
+    only those that the network has.
+    """
+    from overgen.data import floats
+
+    parts: dict[str, list[Tensor]] = {}
+    for block in images.split(chunk):
+        x = floats(block)
+        with torch.no_grad():
+            log_y, reconstruction = network(x)
+        found = {} if log_y is None else {"log_y": log_y}
+        if reconstruction is not None:
+            found["distance"] = distance(x, reconstruction)
+            found["gamma"], found["gamma_error"] = curvature(network, x, probes=probes)
+        for name, values in found.items():
+            parts.setdefault(name, []).append(values.detach())
+    return {name: torch.cat(values).float().cpu().numpy() for name, values in parts.items()}
+
+
+def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: float, beta: float) -> np.ndarray:
+    """log ỹ of the images whose `image_outputs` were stored, stacked over members. Returns (N, C) float64.
+
+    Raises ValueError if a score is NaN.
+    """
+    scores = outputs["log_y"][member].astype(np.float64)
+    if "distance" in outputs:
+        apart, gamma = (outputs[name][member].astype(np.float64) for name in ("distance", "gamma"))
+        term = log_reconstruction(apart, alpha=alpha, pixels=PIXELS) + log_gate(gamma, beta=beta)
+        scores = scores + term[:, None]
+    if np.isnan(scores).any():
+        raise ValueError(f"member {member} has NaN scores")
+    return scores

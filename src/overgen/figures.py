@@ -1,0 +1,376 @@
+"""The figures of a report: one function each, from a cell's tables and examples to a matplotlib figure.
+
+A model has one colour everywhere (`colour`). The same input gives the same bytes (`save`). Nothing is
+computed here that is a result: curves and points are those of the cells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from overgen.metrics import openness
+from overgen.reported import Cell
+from overgen.tables import model_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+
+OBJECTIVE_NAMES = {"y": "attack on y", "scaled": "attack on ỹ"}
+GREY = "#5a5a5a"
+# Colours that stay apart for colour-blind readers and in grey print (Wong 2011, as in seaborn's
+# "colorblind").
+COLOURS = {
+    "cnn": "#0173b2",
+    "cool": "#de8f05",
+    "dae_sym": "#029e73",
+    "dae_asym": "#cc78bc",
+    "autoencoder": "#7f7f7f",
+}
+MORE_COLOURS = ("#d55e00", "#56b4e9", "#a6761d", "#1b1b1b")
+
+
+def colour(model: str) -> str:
+    """The model's colour in every figure; a model that is not the papers' gets one from its name."""
+    return COLOURS.get(model) or MORE_COLOURS[sum(map(ord, model)) % len(MORE_COLOURS)]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The style of every figure, restored afterwards."""
+    settings: dict[Any, Any] = {
+        "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
+        "font.size": 12,
+        "axes.titlesize": 13,
+        "axes.labelsize": 12,
+        "xtick.labelsize": 11,
+        "ytick.labelsize": 11,
+        "legend.fontsize": 11,
+        "legend.frameon": False,
+        "axes.grid": True,
+        "grid.color": "#e6e6e6",
+        "axes.edgecolor": "#9a9a9a",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "lines.linewidth": 2,
+        "figure.facecolor": "white",
+        "svg.hashsalt": "overgen",  # otherwise element names are random
+        "svg.fonttype": "path",
+    }
+    with sns.axes_style("white"), matplotlib.rc_context(settings):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str, *, dpi: int) -> None:
+    """Write `name`.svg and `name`.png into a folder, without dates or versions, and close the figure."""
+    with style():
+        # The box around all that is drawn, found once: savefig's own "tight" draws everything again for each file.
+        box = figure.get_tightbbox(figure.canvas.get_renderer()).padded(0.08)  # type: ignore[attr-defined]
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None}, bbox_inches=box, dpi=dpi)
+        figure.savefig(folder / f"{name}.png", metadata={"Software": None}, bbox_inches=box, dpi=dpi)
+    plt.close(figure)
+
+
+def fooling_images(cells: Mapping[str, Cell]) -> Figure:
+    """Figure 3: what the attack found, one row a model and objective, one column a target class.
+
+    cells: fool_fgn by model. Under each image its score ỹ; a frame in the model's colour and ✓ where it fooled.
+    """
+    rows = []
+    for model, cell in cells.items():
+        examples = cell.examples()
+        for i, objective in enumerate(examples["objective"]):
+            label = OBJECTIVE_NAMES.get(str(objective), str(objective)) + f"\nτ = {examples['tau'][i]:g}"
+            rows.append((model, label, {k: examples[k][i] for k in ("image", "score", "fooled")}))
+    with style():
+        grid = _ImageGrid(len(rows), len(rows[0][2]["score"]), gap=0.34)
+        for r, (model, label, found) in enumerate(rows):
+            grid.label(r, f"{model_name(model)}\n{label}", colour(model))
+            for c, (image, score, fooled) in enumerate(zip(*found.values(), strict=True)):
+                frame, ink = (colour(model), "black") if fooled else (None, GREY)
+                grid.image(r, c, image, frame=frame, text=f"{_score(float(score))} {'✓' if fooled else '–'}", ink=ink)
+        grid.titles([str(c) for c in range(grid.columns)])
+        return grid.figure
+
+
+def fooling_rates(frame: pd.DataFrame, models: Sequence[str], taus: Sequence[str]) -> Figure:
+    """Fooling rates reported (hollow) and measured (filled) with their 95 % intervals, one panel a threshold.
+
+    frame: rows of `reported.compare`, experiment fgn, metric fooling_rate, with the columns reported,
+    reported_low and reported_high as numbers (NaN where nothing is reported).
+    """
+    with style():
+        figure, axes = plt.subplots(1, len(taus), figsize=(9.2, 0.62 * len(models) + 1.5), sharey=True, squeeze=False)
+        for axis, tau in zip(axes[0], taus, strict=True):
+            for y, model in enumerate(models):
+                row = frame[(frame["model"] == model) & (frame["tau"] == tau)].iloc[0]
+                if not math.isnan(row["reported"]):
+                    axis.plot([row["reported_low"], row["reported_high"]], [y - 0.16] * 2, color=GREY, lw=1.5)
+                    axis.plot(row["reported"], y - 0.16, "o", mfc="white", mec=GREY, ms=8, clip_on=False, zorder=3)
+                if not math.isnan(row["low"]):
+                    axis.plot([row["low"], row["high"]], [y + 0.16] * 2, color=colour(model), lw=2.5)
+                axis.plot(row["reproduced"], y + 0.16, "o", color=colour(model), ms=8, clip_on=False, zorder=3)
+            axis.set(
+                xlim=(-3, 103),
+                ylim=(len(models) - 0.5, -0.5),
+                title=f"τ = {tau}",
+                xlabel="trials that fool, %",
+            )
+            axis.set_yticks(range(len(models)), [model_name(model) for model in models])
+            axis.tick_params(axis="y", labelsize=12)
+            axis.grid(axis="y", visible=False)
+        handles = [plt.Line2D([], [], marker="o", color=GREY, lw=2.5, ms=8, label="measured here")]
+        if frame["reported"].notna().any():
+            handles.insert(0, plt.Line2D([], [], marker="o", color=GREY, mfc="white", lw=1.5, ms=8, label="reported"))
+        figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=2)
+        figure.tight_layout()
+        return figure
+
+
+def first_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: int) -> Figure:
+    """Share of trials that have fooled, against the number of updates; attack on y, one panel a threshold.
+
+    cells: fool_fgn by model, whose trials.csv has a column `step@tau=…,alpha=…` for each pair, the paper's α
+    of a τ first. updates: how long a trial was.
+    """
+    with style():
+        figure, axes = plt.subplots(1, len(taus), figsize=(9.2, 3.6), sharey=True, squeeze=False)
+        for axis, tau in zip(axes[0], taus, strict=True):
+            for model, cell in cells.items():
+                trials = cell.table("trials")
+                column = next(name for name in trials.columns if name.startswith(f"step@tau={tau},"))
+                steps = trials.loc[trials["objective"] == "y", column]
+                fooled = np.sort(steps.dropna().to_numpy(dtype=np.float64))
+                share = 100 * np.arange(1, len(fooled) + 1) / len(steps)
+                last = share[-1] if len(share) else 0.0
+                axis.step(
+                    np.r_[0, fooled, updates], np.r_[0, share, last], where="post",
+                    color=colour(model), label=model_name(model), clip_on=False,
+                )  # fmt: skip
+            axis.set(title=f"τ = {tau}", xlabel="updates", ylim=(0, 100))
+            axis.set_xscale("symlog", linthresh=10)
+            axis.set_xlim(0, updates)
+            ticks = [0, *(10**k for k in range(1, 6) if 10**k <= updates)]
+            axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+            axis.minorticks_off()
+        axes[0, 0].set_ylabel("trials that have fooled, %")
+        _legend_below(figure, axes[0, 0])
+        return figure
+
+
+def open_set(frame: pd.DataFrame, trials: Mapping[str, pd.DataFrame], *, classes: int = 10) -> Figure:
+    """Figure 4: F-measure against the number of known classes, one line a model, one panel a threshold.
+
+    frame: rows of `reported.compare`, experiment open_set, metric f_measure, with the columns known (a
+    number) and reported (NaN where nothing is reported). trials: trials.csv of evaluate_openset by model,
+    whose class subsets are the small points. Dashed: the reported curve.
+    """
+    taus = sorted(frame["tau"].unique(), key=float)
+    with style():
+        figure, axes = plt.subplots(1, len(taus), figsize=(5.0 * len(taus) + 0.4, 4.6), sharey=True, squeeze=False)
+        for axis, tau in zip(axes[0], taus, strict=True):
+            for model, points in trials.items():
+                mine = frame[(frame["model"] == model) & (frame["tau"] == tau)].sort_values("known")
+                axis.plot(mine["known"], mine["reported"], "--", color=colour(model), lw=1.4, alpha=0.75)
+                here = points[np.isclose(points["tau"], float(tau))]
+                here = here[here["alpha"] == here["alpha"].iloc[0]]  # the first α of a τ is the paper's
+                axis.plot(here["known"], here["f_measure"], "o", color=colour(model), ms=3.5, alpha=0.45, lw=0)
+                axis.plot(
+                    mine["known"],
+                    mine["reproduced"],
+                    "-o",
+                    color=colour(model),
+                    ms=5,
+                    label=model_name(model),
+                )
+            axis.set(title=f"τ = {tau}", xlabel="known classes", ylim=(0, 1.02), xlim=(classes + 0.3, 0.7))
+            axis.set_xticks(range(classes, 0, -1))
+            above = axis.secondary_xaxis("top")
+            ticks = [k for k in (10, 8, 6, 4, 2, 1) if k <= classes]
+            above.set_xticks(ticks, [f"{openness(k, classes):.2f}" for k in ticks])
+            above.set_xlabel("openness", fontsize=10)
+            above.spines["top"].set_visible(False)
+        axes[0, 0].set_ylabel("F-measure")
+        extra = [plt.Line2D([], [], color=GREY, marker="o", ms=3.5, lw=0, alpha=0.6, label="one class subset")]
+        if frame["reported"].notna().any():
+            extra.append(plt.Line2D([], [], color=GREY, ls="--", lw=1.4, label="reported"))
+        _legend_below(figure, axes[0, 0], extra)
+        return figure
+
+
+def evolution_confidence(cells: Mapping[str, Cell]) -> Figure:
+    """Evolution: median confidence of the champions over generations, with the band between the quartiles.
+
+    cells: fool_evolution by model. Only the first seed is drawn.
+    """
+    with style():
+        figure, axis = plt.subplots(figsize=(5.4, 3.9))
+        for model, cell in cells.items():
+            table = cell.table("generations")
+            table = table[table["seed"] == table["seed"].iloc[0]]
+            axis.fill_between(
+                table["generation"],
+                100 * table["q25"],
+                100 * table["q75"],
+                color=colour(model),
+                alpha=0.18,
+                lw=0,
+            )
+            axis.plot(table["generation"], 100 * table["median"], color=colour(model), label=model_name(model))
+        axis.set(xlabel="generation", ylabel="confidence of the champions, %", ylim=(0, 102))
+        axis.set_xlim(left=0)
+        _legend_below(figure, axis)
+        return figure
+
+
+def evolution_champions(cell: Cell) -> Figure:
+    """The champion images of one model's first run: one row a stored generation, one column a class."""
+    examples = cell.examples()
+    generations, images, scores = examples["generation"], examples["image"], examples["confidence"]
+    with style():
+        grid = _ImageGrid(len(generations), images.shape[1], gap=0.34)
+        for r, generation in enumerate(generations):
+            grid.label(r, f"generation\n{int(generation):,}", colour(cell.model))
+            for c in range(grid.columns):
+                grid.image(r, c, images[r, c], text=_score(float(scores[r, c])))
+        grid.titles([str(c) for c in range(grid.columns)])
+        return grid.figure
+
+
+def reconstructions(cells: Mapping[str, Cell]) -> Figure:
+    """What the autoencoders restore: one test image of each class, for each model clean, noisy and restored.
+
+    cells: train_autoencoder by model.
+    """
+    kinds = {
+        "clean": "clean",
+        "noisy": "noisy",
+        "restored": "restored",
+        "restored_clean": "restored\nfrom clean",
+    }
+    with style():
+        labels = next(iter(cells.values())).examples()["labels"]
+        grid = _ImageGrid(len(cells) * len(kinds), len(labels), gap=0.06)
+        for m, (model, cell) in enumerate(cells.items()):
+            examples = cell.examples()
+            for k, (kind, label) in enumerate(kinds.items()):
+                row = m * len(kinds) + k
+                grid.label(row, f"{model_name(model)}\n{label}" if k == 0 else label, colour(model))
+                for c, image in enumerate(examples[kind]):
+                    grid.image(row, c, image / 255)
+        grid.titles([str(int(label)) for label in labels])
+        return grid.figure
+
+
+def training_curves(cells: Mapping[str, Cell]) -> Figure:
+    """Loss, accuracy and reconstruction loss over epochs on the training images; one thin line a seed.
+
+    cells: train_classifier and train_autoencoder by model.
+    """
+    panels = {
+        "classification_loss": "cross-entropy",
+        "accuracy": "accuracy, %",
+        "reconstruction_loss": "reconstruction loss",
+    }
+    curves = {model: cell.table("curves") for model, cell in cells.items()}
+    with style():
+        figure, axes = plt.subplots(1, len(panels), figsize=(11.5, 3.6), squeeze=False)
+        handles: dict[str, Any] = {}
+        for axis, (column, label) in zip(axes[0], panels.items(), strict=True):
+            for model, table in curves.items():
+                if column not in table or not table[column].notna().any() or not (table[column] != 0).any():
+                    continue  # the model has no such loss
+                scale = 100 if column == "accuracy" else 1
+                for _, seed in table.groupby("seed", sort=True):
+                    (line,) = axis.plot(
+                        seed["epoch"] + 1, scale * seed[column], "-o", color=colour(model), ms=3, lw=1.6,
+                        label=model_name(model),
+                    )  # fmt: skip
+                    handles[model] = line
+            axis.set(title=label, xlabel="epoch")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if column != "accuracy":
+                axis.set_yscale("log")
+        figure.tight_layout()
+        figure.legend(
+            handles=list(handles.values()), loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=len(handles)
+        )
+        return figure
+
+
+class _ImageGrid:
+    """Greyscale images in rows and columns, with a text under each, all in one panel (one for each is slow).
+
+    gap: between rows, as a share of an image's height of 0.82 inch.
+    """
+
+    def __init__(self, rows: int, columns: int, *, gap: float) -> None:
+        self.rows, self.columns, self.pitch = rows, columns, 1 + gap
+        side, width, height = 0.82, columns * 1.06, rows * self.pitch
+        self.figure = plt.figure(figsize=(side * width, side * height))
+        self.axis = self.figure.add_axes((0, 0, 1, 1))
+        self.axis.set(xlim=(0, width), ylim=(height, 0))
+        self.axis.axis("off")
+
+    def image(
+        self, row: int, column: int, image: np.ndarray, *, frame: str | None = None, text: str = "", ink: str = "black"
+    ) -> None:
+        """One image with values in [0, 1], black to white; frame: the colour of a bold one."""
+        x, y = 1.06 * column, self.pitch * row
+        pixels = np.asarray(image, dtype=np.float64)
+        self.axis.imshow(
+            pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=(x, x + 1, y + 1, y), aspect="auto"
+        )
+        edge, width = (frame, 2.2) if frame else ("#c8c8c8", 0.6)
+        self.axis.add_patch(Rectangle((x, y), 1, 1, fill=False, ec=edge, lw=width, clip_on=False, zorder=3))
+        if text:
+            self.axis.text(x + 0.5, y + 1.05, text, ha="center", va="top", fontsize=9, color=ink)
+
+    def label(self, row: int, text: str, ink: str) -> None:
+        """What stands left of a row."""
+        y = self.pitch * row + 0.5
+        self.axis.text(-0.12, y, text, ha="right", va="center", color=ink, fontsize=10.5)
+
+    def titles(self, texts: Sequence[str]) -> None:
+        """What stands above the columns."""
+        self.axis.set(xlim=(0, self.columns * 1.06), ylim=(self.rows * self.pitch, 0))  # imshow moves them
+        for c, text in enumerate(texts):
+            self.axis.text(1.06 * c + 0.5, -0.06, text, ha="center", va="bottom", fontsize=11)
+
+
+def _score(score: float) -> str:
+    """A score under an image, without a false 1: values just below it keep their nines."""
+    if score >= 0.99995:
+        return "≈ 1"
+    if score >= 0.9995:
+        return f"{math.floor(score * 10_000) / 10_000:.4f}"
+    return f"{score:.3f}" if score >= 0.001 or score == 0 else f"{score:.0e}".replace("e-0", "e-")
+
+
+def _legend_below(figure: Figure, axis: Axes, extra: Sequence[Any] = ()) -> None:
+    handles, _ = axis.get_legend_handles_labels()
+    figure.tight_layout()
+    figure.legend(
+        handles=[*handles, *extra],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.02),
+        ncols=min(4, len(handles) + len(extra)),
+    )

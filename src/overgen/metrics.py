@@ -1,0 +1,143 @@
+"""Measures of open-set recognition and fooling, on the scaled output of a network.
+
+Scores are log ỹ (see `confidence.ScaledOutput`): larger = more confident = more in-distribution. Every
+function returns a fraction in [0, 1]. Networks always have one output per class of the data set, known or
+not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def thresholded_accuracy(log_scaled: np.ndarray, labels: np.ndarray, tau: float) -> float:
+    """Share of images with the right label **and** a score above the threshold (Spigler 2019, Section 4.2).
+
+    log_scaled: (N, C) log ỹ; labels: (N,) integers in 0..C-1; tau: threshold on ỹ in [0, 1).
+    Returns a fraction. Raises ValueError on a wrong shape, a NaN or a label outside the outputs.
+    """
+    log_scaled, labels = _check_outputs(log_scaled, labels)
+    predicted, accepted = _decide(log_scaled, tau)
+    return float(np.mean((predicted == labels) & accepted))
+
+
+def openness(known: int, total: int = 10) -> float:
+    """1 - sqrt(known / total): 0 when every class is known (Spigler 2019, Section 4.3).
+
+    Raises ValueError unless 1 <= known <= total.
+    """
+    if not 1 <= known <= total:
+        raise ValueError(f"known = {known} of {total} classes: must lie in 1..{total}")
+    return 1 - math.sqrt(known / total)
+
+
+def openness_scheirer(training: int, target: int, testing: int) -> float:
+    """1 - sqrt(2·training / (target + testing)): the common definition (Scheirer et al. 2013, Eq. 1).
+
+    training, target, testing: numbers of classes trained on, to be recognised, and met in testing. With
+    training = target = k of n it is smaller than `openness(k, n)`.
+    Raises ValueError unless 1 <= training, target and target, training <= testing.
+    """
+    if not (1 <= training <= testing and 1 <= target <= testing):
+        raise ValueError(
+            f"training = {training}, target = {target}, testing = {testing} classes: "
+            "training and target must lie in 1..testing"
+        )
+    return 1 - math.sqrt(min(1.0, 2 * training / (target + testing)))
+
+
+def f_measure(log_scaled: np.ndarray, labels: np.ndarray, known: Sequence[int], tau: float) -> float:
+    """Open-set F-measure: the mean of 2PR/(P+R) over the known classes and one unknown class (protocol §1.6).
+
+    log_scaled: (N, C) log ỹ; labels: (N,) integers in 0..C-1, of known and unknown classes; known: the
+    classes trained on; tau: threshold on ỹ in [0, 1).
+    An image is rejected (called unknown) when its largest score is not above tau, or belongs to no known
+    class. F = 0 where P + R = 0. The unknown class is left out when every class is known. The paper does not
+    define its macro average; this one gives its 0.091 for a network that accepts everything at one known
+    class of ten.
+    Returns a fraction. Raises ValueError on a wrong shape, a NaN, a label outside the outputs, or classes in
+    `known` that are repeated, missing or not outputs.
+    """
+    log_scaled, labels = _check_outputs(log_scaled, labels)
+    classes = log_scaled.shape[1]
+    wrong = [label for label in known if not 0 <= label < classes]
+    if not known or wrong or len(set(known)) < len(known):
+        raise ValueError(f"known = {list(known)}: must be one or more different classes of 0..{classes - 1}")
+    unknown = classes  # one label for all that is not known
+    is_known = np.isin(np.arange(classes), known)
+    predicted, accepted = _decide(log_scaled, tau)
+    answer = np.where(accepted & is_known[predicted], predicted, unknown)
+    truth = np.where(is_known[labels], labels, unknown)
+    scored = list(known) if len(known) == classes else [*known, unknown]
+    # 2PR/(P+R) = 2·TP / (2·TP + FP + FN), which is 0/0 only for a class neither present nor predicted.
+    scores = []
+    for label in scored:
+        hits = int(np.sum((answer == label) & (truth == label)))
+        both = int(np.sum(answer == label) + np.sum(truth == label))
+        scores.append(2 * hits / both if both else 0.0)
+    return float(np.mean(scores))
+
+
+def auroc(scores_known: np.ndarray, scores_unknown: np.ndarray) -> float:
+    """Area under the ROC curve: the chance that a known image scores above an unknown one; ties count half.
+
+    scores_known: (N,), scores_unknown: (M,), **larger = more in-distribution**; -inf is allowed, NaN is not.
+    Exact (Mann-Whitney). Returns a fraction. Raises ValueError on a wrong shape, an empty side or a NaN.
+    """
+    known, unknown = _check_scores(scores_known, "known"), _check_scores(scores_unknown, "unknown")
+    return oscr(known, np.ones(len(known), dtype=bool), unknown)
+
+
+def oscr(scores_known: np.ndarray, correct: np.ndarray, scores_unknown: np.ndarray) -> float:
+    """Area under correct classification rate over false positive rate (Dhamija et al. 2018).
+
+    Ties count half. scores_known: (N,) scores of known images; correct: (N,) whether their class is right;
+    scores_unknown: (M,). **Larger = more in-distribution.** With every class right it equals `auroc`.
+    Returns a fraction. Raises ValueError on a wrong shape, an empty side or a NaN.
+    """
+    known, unknown = _check_scores(scores_known, "known"), np.sort(_check_scores(scores_unknown, "unknown"))
+    correct = np.asarray(correct)
+    if correct.shape != known.shape or correct.dtype != bool:
+        raise ValueError(
+            f"correct: shape {correct.shape}, {correct.dtype}: must be {known.shape} booleans, one per image"
+        )
+    hits = known[correct]
+    # Unknown images below each correct one, and not above it: their mean counts ties half.
+    below = np.searchsorted(unknown, hits, side="left")
+    not_above = np.searchsorted(unknown, hits, side="right")
+    return float(np.sum(below + not_above, dtype=np.int64) / (2 * len(known) * len(unknown)))
+
+
+def _decide(log_scaled: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) predicted class and (N,) whether its score is above tau."""
+    if not 0 <= tau < 1:
+        raise ValueError(f"tau = {tau}: a threshold on ỹ must lie in [0, 1)")
+    log_tau = math.log(tau) if tau > 0 else -math.inf
+    return log_scaled.argmax(axis=1), log_scaled.max(axis=1) > log_tau
+
+
+def _check_outputs(log_scaled: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    log_scaled, labels = np.asarray(log_scaled, dtype=np.float64), np.asarray(labels)
+    if log_scaled.ndim != 2 or 0 in log_scaled.shape:
+        raise ValueError(f"log_scaled: shape {log_scaled.shape}, must be (N, C) with N, C >= 1")
+    if labels.shape != (len(log_scaled),) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels: shape {labels.shape}, {labels.dtype}: must be ({len(log_scaled)},) integers")
+    if np.isnan(log_scaled).any():
+        row, column = np.argwhere(np.isnan(log_scaled))[0]
+        raise ValueError(f"log_scaled: NaN at row {row}, class {column}")
+    if labels.min() < 0 or labels.max() >= log_scaled.shape[1]:
+        row = int(np.flatnonzero((labels < 0) | (labels >= log_scaled.shape[1]))[0])
+        raise ValueError(f"labels: {labels[row]} at row {row}, but there are {log_scaled.shape[1]} outputs")
+    return log_scaled, labels
+
+
+def _check_scores(scores: np.ndarray, name: str) -> np.ndarray:
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 1 or len(scores) == 0:
+        raise ValueError(f"scores of {name} images: shape {scores.shape}, must be (N,) with N >= 1")
+    if np.isnan(scores).any():
+        raise ValueError(f"scores of {name} images: NaN at row {int(np.flatnonzero(np.isnan(scores))[0])}")
+    return scores

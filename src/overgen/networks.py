@@ -1,0 +1,221 @@
+"""The papers' networks as plain modules: image in [0, 1] to log class scores and, for autoencoders, a reconstruction.
+
+Every network maps x (N, 1, 28, 28) to an `Output`. Networks that reconstruct also have `encode` (to the top hidden
+layer h) and `decode` (from h to pixels), between which the curvature of Eq. 5 is computed.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from overgen.artifacts import OvergenError
+
+PIXELS = 28 * 28
+
+
+class Output(NamedTuple):
+    """What a network says of N images."""
+
+    log_y: Tensor | None  # (N, C) log class scores; None for a network that does not classify
+    reconstruction: Tensor | None  # (N, 784); None for a network that does not reconstruct
+
+
+def upsampled_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """5×5 SAME convolution of the nearest-neighbour ×2 upsampling of x, without ever forming the upsampled image.
+
+    Each of the four output phases (even/odd row, even/odd column) sees every input pixel through a 3×3 kernel whose
+    taps are sums of the 5×5 ones, so one 3×3 convolution at the low resolution and a pixel shuffle give the same
+    values for 9/25 of the arithmetic.
+
+    x: (N, I, H, W); weight: (O, I, 5, 5); bias: (O,). Returns (N, O, 2H, 2W).
+    """
+    out, channels = weight.shape[:2]
+    # taps[a] maps the five taps to the three of phase a: tap u reads input row floor((a + u) / 2), u = -2..2.
+    even = [[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]]
+    odd = [[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]]
+    taps = torch.tensor([even, odd], dtype=weight.dtype, device=weight.device)
+    kernel = torch.einsum("aku,oiuv,blv->oabikl", taps, weight, taps).reshape(4 * out, channels, 3, 3)
+    return F.pixel_shuffle(F.conv2d(x, kernel, bias.repeat_interleave(4), padding=1), 2)
+
+
+class CNN(nn.Module):
+    """The convolutional classifier (Spigler 2019, Section 4.1): 1,310,906 parameters for 10 classes.
+
+    units: "relu" as in the paper, or "sigmoid" for its variant.
+    """
+
+    omega = 1  # units per class in the last layer
+
+    def __init__(self, classes: int = 10, units: str = "relu") -> None:
+        super().__init__()
+        self.classes = classes
+        self.units = units
+        self.conv1 = nn.Conv2d(1, 32, 5, padding=2)
+        self.conv2 = nn.Conv2d(32, 64, 5, padding=2)
+        self.fc1 = nn.Linear(3136, 400)
+        self.fc2 = nn.Linear(400, classes * self.omega)
+
+    def activate(self, x: Tensor) -> Tensor:
+        return F.relu(x) if self.units == "relu" else torch.sigmoid(x)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """x: (N, 1, 28, 28). Returns h, (N, 400)."""
+        x = self.activate(F.max_pool2d(self.conv1(x), 2))  # (N, 32, 14, 14)
+        x = self.activate(F.max_pool2d(self.conv2(x), 2))  # (N, 64, 7, 7)
+        return self.activate(self.fc1(x.flatten(1)))
+
+    def classify(self, h: Tensor) -> Tensor:
+        """h: (N, 400). Returns log y, (N, C)."""
+        return F.log_softmax(self.fc2(h), dim=1)
+
+    def forward(self, x: Tensor) -> Output:
+        return Output(self.classify(self.encode(x)), None)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Glorot-uniform weights and zero biases (TensorFlow's defaults; the paper does not say)."""
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter, generator=generator)
+            else:
+                nn.init.zeros_(parameter)
+
+
+class COOL(CNN):
+    """Competitive overcomplete output layer (Kardan & Stanley 2017): ω units a class, 1,346,996 parameters at ω = 10.
+
+    One softmax p over all C·ω units; the score of class c is the product over its units of ω·p, at most 1. Training
+    on the target 1/ω for each unit of the true class is the negative log score divided by ω, up to a constant.
+    """
+
+    def __init__(self, classes: int = 10, units: str = "relu", omega: int = 10, output_std: float = 1.0) -> None:
+        self.omega = omega
+        super().__init__(classes, units)
+        self.output_std = output_std
+
+    def classify(self, h: Tensor) -> Tensor:
+        """h: (N, 400). Returns log ỹ, (N, C): it does not sum to one over the classes."""
+        log_p = F.log_softmax(self.fc2(h), dim=1).view(-1, self.classes, self.omega)
+        return log_p.sum(2) + self.omega * math.log(self.omega)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """As the CNN, but for normal weights of deviation `output_std` in the last layer."""
+        super().initialise(generator)
+        nn.init.normal_(self.fc2.weight, std=self.output_std, generator=generator)
+
+
+class DenoisingAutoencoder(CNN):
+    """The denoising autoencoder with the classifier on its top hidden layer (Spigler 2019, Section 4.1).
+
+    tied: the decoder uses the encoder's weights, transposed ("sym", 1,314,075 parameters), or its own ("asym",
+    2,620,475). Unpooling is by nearest neighbour. output: "linear" or "sigmoid" pixels.
+    """
+
+    def __init__(self, classes: int = 10, units: str = "relu", tied: bool = True, output: str = "linear") -> None:
+        super().__init__(classes, units)
+        self.tied = tied
+        self.output = output
+        self.decoder_bias1 = nn.Parameter(torch.zeros(3136))
+        self.decoder_bias2 = nn.Parameter(torch.zeros(32))
+        self.decoder_bias3 = nn.Parameter(torch.zeros(1))
+        if not tied:
+            self.decoder_fc = nn.Parameter(torch.zeros(3136, 400))
+            self.decoder_conv2 = nn.Parameter(torch.zeros(32, 64, 5, 5))
+            self.decoder_conv1 = nn.Parameter(torch.zeros(1, 32, 5, 5))
+
+    def decoder_weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The decoder's (3136, 400), (32, 64, 5, 5) and (1, 32, 5, 5) weights, in the form of plain convolutions."""
+        if not self.tied:
+            return self.decoder_fc, self.decoder_conv2, self.decoder_conv1
+        # the transpose of a convolution is the convolution with swapped channels and a kernel turned by 180 degrees
+        turned = [w.flip(2, 3).transpose(0, 1) for w in (self.conv2.weight, self.conv1.weight)]
+        return self.fc1.weight.t(), turned[0], turned[1]
+
+    def decode(self, h: Tensor) -> Tensor:
+        """h: (N, 400). Returns the reconstruction, (N, 784)."""
+        fc, conv2, conv1 = self.decoder_weights()
+        x = self.activate(F.linear(h, fc, self.decoder_bias1)).view(-1, 64, 7, 7)
+        x = self.activate(upsampled_conv(x, conv2, self.decoder_bias2))  # (N, 32, 14, 14)
+        x = upsampled_conv(x, conv1, self.decoder_bias3).flatten(1)  # (N, 784)
+        return torch.sigmoid(x) if self.output == "sigmoid" else x
+
+    def forward(self, x: Tensor) -> Output:
+        h = self.encode(x)
+        return Output(self.classify(h), self.decode(h))
+
+
+class Autoencoder(nn.Module):
+    """A plain fully connected autoencoder, 784-400-`hidden`-400-784, sigmoid pixels: reconstruction without a class."""
+
+    def __init__(self, hidden: int = 64) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(PIXELS, 400), nn.ReLU(), nn.Linear(400, hidden), nn.ReLU())
+        self.decoder = nn.Sequential(nn.Linear(hidden, 400), nn.ReLU(), nn.Linear(400, PIXELS), nn.Sigmoid())
+
+    def encode(self, x: Tensor) -> Tensor:
+        """x: (N, 1, 28, 28). Returns h, (N, hidden)."""
+        return self.encoder(x.flatten(1))
+
+    def decode(self, h: Tensor) -> Tensor:
+        """h: (N, hidden). Returns the reconstruction, (N, 784)."""
+        return self.decoder(h)
+
+    def forward(self, x: Tensor) -> Output:
+        return Output(None, self.decode(self.encode(x)))
+
+    initialise = CNN.initialise
+
+
+# The `network` of a model in params.yaml. Adding one is a class with `forward` and `initialise`, and a line here.
+NETWORKS: dict[str, type[nn.Module]] = {
+    "cnn": CNN,
+    "cool": COOL,
+    "dae": DenoisingAutoencoder,
+    "autoencoder": Autoencoder,
+}
+
+
+def build(network: str, **options: Any) -> nn.Module:
+    """A network by its name in `NETWORKS`, with its options. Raises OvergenError for an unknown name or option."""
+    if network not in NETWORKS:
+        raise OvergenError(
+            f"network {network!r} is unknown; there are {', '.join(NETWORKS)}. Add yours to NETWORKS in networks.py."
+        )
+    try:
+        return NETWORKS[network](**options)
+    except TypeError as error:
+        raise OvergenError(f"network {network!r} does not take these options: {options} ({error})") from error
+
+
+def weights_path(dataset: str, model: str, seed: int) -> Path:
+    """Where the trained weights of a seed lie: seed 0's are published, those of further seeds only in DVC."""
+    directory = Path("models", dataset, model)
+    return (directory if seed == 0 else directory / "members") / f"seed{seed}.safetensors"
+
+
+def load(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A trained network from its weights file, in evaluation mode, float32; and the file's metadata.
+
+    Raises OvergenError if the file is missing, broken, not finite or does not fit the network that it names.
+    """
+    from overgen.artifacts import load_weights
+
+    state, metadata = load_weights(path)
+    network = build(**metadata["network"])
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise OvergenError(f"{path}: the weights do not fit the network {metadata['network']}: {error}") from error
+    return network.eval().requires_grad_(False), metadata
+
+
+def round_weights(network: nn.Module) -> None:
+    """Round the weights to float16 in place, so that what is measured is what is saved."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().to(parameter.dtype))

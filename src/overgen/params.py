@@ -1,0 +1,330 @@
+"""`params.yaml`, checked: unknown keys and impossible values are refused with the line they stand on.
+
+A stage reads only what its `params:` list in `dvc.yaml` declares (`declared`), so that DVC knows of every value that
+can change a result; reading anything else is an error. Needs neither DVC nor torch.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from overgen.artifacts import OvergenError
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Units = Literal["relu", "sigmoid"]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, and no key that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class CnnModel(Section):
+    network: Literal["cnn"]
+    units: Units = "relu"
+
+
+class CoolModel(Section):
+    network: Literal["cool"]
+    units: Units = "relu"
+    omega: Count = 10
+    output_std: Positive = 1.0
+
+
+class DaeModel(Section):
+    network: Literal["dae"]
+    units: Units = "relu"
+    tied: bool
+    output: Literal["linear", "sigmoid"] = "linear"
+    reconstruction_weight: Positive
+    classifier_input: Literal["noisy", "clean"]
+
+
+class AutoencoderModel(Section):
+    network: Literal["autoencoder"]
+    hidden: Count
+
+
+class OtherModel(Section):
+    """A network of the user's own: any name of `networks.NETWORKS` that is not one of overgen's, with its options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    network: str
+
+    @field_validator("network")
+    @classmethod
+    def not_one_of_ours(cls, value: str) -> str:
+        if value in ("cnn", "cool", "dae", "autoencoder"):
+            raise ValueError(f"the options given do not fit network {value!r}")
+        return value
+
+
+Model = CnnModel | CoolModel | DaeModel | AutoencoderModel | OtherModel
+
+
+class Download(Section):
+    source: Name
+
+
+class Engine(Section):
+    """How the work is computed: with the same values, the same machine type gives the same bytes."""
+
+    precision: Literal["32", "bf16-mixed", "16-mixed"]
+    threads: Count
+    chunk: Count
+    probes: Count
+
+
+class Training(Section):
+    batch_size: Count
+    learning_rate: Positive
+    noise_std: NonNegative
+    l2: NonNegative
+
+
+class Threshold(Section):
+    tau: Annotated[float, Field(ge=0, lt=1)]
+    alpha: NonNegative
+
+
+class Confidence(Section):
+    beta: NonNegative
+    thresholds: Annotated[list[Threshold], Field(min_length=1)]
+
+
+class Fit(Section):
+    epochs: Count
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+
+    @field_validator("seeds")
+    @classmethod
+    def distinct(cls, value: list[int]) -> list[int]:
+        if len(set(value)) != len(value) or value[0] != 0:
+            raise ValueError(f"seeds must differ and begin with 0, whose weights are published: {value}")
+        return value
+
+
+class FoolFgn(Section):
+    trials: Count  # for each target class
+    updates: Count
+    learning_rate: Positive
+    optimizer: Literal["adam", "sgd"]
+    input: Literal["normal", "uniform"]
+    scaled_alphas: list[NonNegative]  # attack ỹ too, at each of these α (networks that reconstruct)
+    block: Count  # trials attacked together
+
+
+class FoolEvolution(Section):
+    runs: Count
+    generations: Count
+    population: Count
+    stored_generations: list[Annotated[int, Field(ge=0)]]
+    stop_when_reached: bool
+    alpha: NonNegative  # α of the ỹ that is attacked (networks that reconstruct)
+    mutation_rate: Annotated[float, Field(gt=0, le=1)]
+    mutation_eta: Positive
+    crossover_rate: Annotated[float, Field(ge=0, le=1)]
+    crossover_eta: Positive
+
+
+class TrainOpenset(Section):
+    known: Annotated[list[Count], Field(min_length=1)]
+    subsets: Count
+    epochs: Count
+
+
+class EvaluateOpenset(Section):
+    level: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Report(Section):
+    dpi: Annotated[int, Field(ge=50, le=600)]
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    datasets: Annotated[list[Name], Field(min_length=1)]
+    classifiers: list[Name]
+    autoencoders: list[Name]
+    attacked: list[Name]
+    openset_models: list[Name]
+    models: dict[Name, Model]
+    engine: dict[Name, Engine]
+    training: dict[Name, Training]
+    confidence: dict[Name, Confidence]
+    download: dict[Name, Download]
+    train_classifier: dict[Name, Fit]
+    train_autoencoder: dict[Name, Fit]
+    fool_fgn: dict[Name, FoolFgn]
+    fool_evolution: dict[Name, FoolEvolution]
+    train_openset: dict[Name, TrainOpenset]
+    evaluate_openset: EvaluateOpenset
+    report: Report
+
+    @model_validator(mode="after")
+    def complete(self) -> Params:
+        for field in ("classifiers", "autoencoders", "attacked", "openset_models"):
+            for model in getattr(self, field):
+                if model not in self.models:
+                    raise ValueError(f"{field} names {model!r}, which `models` does not have: {', '.join(self.models)}")
+        both = set(self.classifiers) & set(self.autoencoders)
+        if both:
+            raise ValueError(f"{sorted(both)} stand in classifiers and in autoencoders; one stage trains a model")
+        trained = {*self.classifiers, *self.autoencoders}
+        for field in ("attacked", "openset_models"):
+            for model in getattr(self, field):
+                if model not in trained:
+                    raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
+        for name, section in self:
+            if isinstance(section, dict) and name != "models":
+                missing = [dataset for dataset in self.datasets if dataset not in section]
+                if missing:
+                    raise ValueError(f"section {name} has no entry for data set {missing[0]!r}")
+        return self
+
+
+def _line(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
+    """The line of params.yaml (from 1) on which the deepest known part of a key path stands."""
+    line = 1
+    for key in location:
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(k, v) for k, v in node.value if k.value == str(key)]
+            if not pairs:
+                continue  # pydantic puts the name of a union's member into the path; the file has no such key
+            line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _read_yaml(path: Path) -> tuple[Any, yaml.Node | None]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.safe_load(text), yaml.compose(text)
+    except FileNotFoundError as error:
+        raise OvergenError(f"{path}: missing; run from the repository's root") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}" if mark else "somewhere"
+        raise OvergenError(f"{path}, {place}: not YAML ({getattr(error, 'problem', error)})") from error
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """The checked parameters. Raises OvergenError naming file, line, key and what is wrong with the value."""
+    path = Path(path)
+    raw, tree = _read_yaml(path)
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        # Of a union every member complains; the deepest complaint about the network that was asked for says most.
+        def relevance(found: Any) -> tuple[bool, int]:
+            location = found["loc"]
+            wanted = isinstance(raw, dict) and location[:1] == ("models",) and len(location) > 2
+            network = (raw["models"].get(location[1]) or {}).get("network") if wanted else None
+            member = {
+                "cnn": "CnnModel",
+                "cool": "CoolModel",
+                "dae": "DaeModel",
+                "autoencoder": "AutoencoderModel",
+            }
+            return (wanted and location[2] != member.get(str(network), "OtherModel"), -len(location))
+
+        first = min(error.errors(), key=relevance)
+        location = tuple(part for part in first["loc"] if not str(part).endswith("Model"))
+        key = ".".join(str(part) for part in location) or "(top level)"
+        message = first["msg"].removeprefix("Value error, ")
+        value = "" if first["type"] == "value_error" and not location else f" (found {first['input']!r:.80})"
+        raise OvergenError(f"{path}, line {_line(tree, first['loc'])}, {key}: {message}{value}") from None
+
+
+class Declared:
+    """The parameters that a stage declares. `p("training.mnist")` gives a section, `p("training.mnist.l2")` a value."""
+
+    def __init__(self, params: Params, keys: list[str], stage: str) -> None:
+        self._params, self.keys, self._stage = params, keys, stage
+
+    def __call__(self, key: str) -> Any:
+        """The value or section at a dotted path. Raises OvergenError if the stage does not declare it."""
+        if not any(key == known or key.startswith(known + ".") for known in self.keys):
+            raise OvergenError(
+                f"stage {self._stage} reads {key}, which its `params:` list in dvc.yaml does not declare "
+                f"({', '.join(self.keys)}); DVC would not notice a change of it. Add it there."
+            )
+        return _get(self._params, key)
+
+    def values(self) -> dict[str, Any]:
+        """All declared values by full dotted path, as plain YAML values: what the stage depends on."""
+        found: dict[str, Any] = {}
+        for key in self.keys:
+            _flatten(key, _plain(_get(self._params, key)), found)
+        return found
+
+
+def _get(params: Params, key: str) -> Any:
+    value: Any = params
+    for part in key.split("."):
+        try:
+            value = value[part] if isinstance(value, dict) else getattr(value, part)
+        except (KeyError, AttributeError, TypeError):
+            known = value if isinstance(value, dict) else type(value).model_fields
+            raise OvergenError(f"params.yaml has no {key}: {part!r} is none of {', '.join(map(str, known))}") from None
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list) else value
+
+
+def _flatten(key: str, value: Any, found: dict[str, Any]) -> None:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _flatten(f"{key}.{name}", part, found)
+    else:
+        found[key] = value
+
+
+def stage_entry(stage: str, item: dict[str, str], path: str | Path = "dvc.yaml") -> dict[str, list[str]]:
+    """The `deps` and `params` lists of a stage in dvc.yaml, with `${item.…}` replaced by the values of `item`."""
+    raw, _ = _read_yaml(Path(path))
+    stages = raw.get("stages", {})
+    if stage not in stages:
+        raise OvergenError(f"{path} has no stage {stage!r}; there are {', '.join(stages)}")
+
+    def fill(text: str) -> str:
+        return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
+
+    return {kind: [fill(entry) for entry in stages[stage].get(kind, []) if isinstance(entry, str)]
+            for kind in ("deps", "params")}  # fmt: skip
+
+
+def declared(stage: str, *, root: str | Path = ".", **item: str) -> Declared:
+    """The parameters of one cell of a stage, as dvc.yaml declares them.
+
+    item: the cell's values of the matrix, such as dataset="mnist", model="cnn". Raises OvergenError for a data set or
+    model that the stage's matrix does not have.
+    """
+    params = load(Path(root) / "params.yaml")
+    matrix = _read_yaml(Path(root) / "dvc.yaml")[0]["stages"].get(stage, {}).get("matrix", {})
+    for name, value in item.items():
+        options = matrix.get(name, [])
+        if isinstance(options, str):  # "${datasets}"
+            options = _get(params, options.strip("${}"))
+        if value not in options:
+            raise OvergenError(f"{name} {value!r} is unknown to stage {stage}; params.yaml has {', '.join(options)}")
+    return Declared(params, stage_entry(stage, item, Path(root) / "dvc.yaml")["params"], stage)

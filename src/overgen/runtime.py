@@ -1,0 +1,231 @@
+"""Running a stage: its declared parameters, its devices, its members, and picking up where a killed run stopped.
+
+A cell (data set × model) has independent members: seeds, class subsets, blocks of trials. Ranks take whole members;
+each finished member is a file under `.overgen/progress`, in a folder named by a hash of everything that the stage
+depends on, so another σ, another data set or another line of code never meets the members of an earlier run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import inspect
+import json
+import logging
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from overgen import params as parameters
+from overgen import tracking
+from overgen.artifacts import OvergenError, read_npz, write_npz
+
+if TYPE_CHECKING:
+    import torch
+    from pytorch_lightning import Trainer
+
+PROGRESS = Path(".overgen/progress")
+LIGHTNING_ADVICE = [  # warnings of Lightning's that no user of overgen can act on
+    r".*treespec, LeafSpec.* is deprecated",  # its own use of torch
+    r".*in eval mode at the start of training",  # the attacked network, which is frozen
+    r".*does not have many workers",  # the data lie on the device: there is nothing to load
+]
+
+
+def generator(*key: object, device: Any = "cpu") -> torch.Generator:
+    """A random generator that depends on the key alone, such as (seed, "fgn", target, trial): never on call order."""
+    import torch
+
+    digest = hashlib.sha256(json.dumps([str(part) for part in key]).encode()).digest()
+    return torch.Generator(device=device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+class Steps:
+    """What a Trainer iterates over in an epoch, as one loader: Lightning takes a bare list for a list of loaders."""
+
+    def __init__(self, steps: Sequence[Any]) -> None:
+        self.steps = steps
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One cell at work. rank, world: this process among those that share the members of the cell."""
+
+    name: str
+    item: dict[str, str]
+    params: parameters.Declared
+    progress: Path
+    device: Any
+    rank: int
+    world: int
+    run: Any  # tracking.run's object
+
+    @property
+    def cell(self) -> Path:
+        """Where the results go: reports/cells/<dataset>/<stage>/<model>."""
+        return Path("reports/cells", self.item["dataset"], self.name, self.item["model"])
+
+    def members(
+        self, names: Sequence[str], compute: Callable[[int, Any], dict[str, np.ndarray]]
+    ) -> list[dict[str, np.ndarray]]:
+        """The arrays of every member, computed by this rank, by the others, or by an earlier run that was killed.
+
+        compute(i, run) gives the arrays of member i and may log to `run`. Returns the members in order on rank 0 and
+        an empty list on the other ranks, which have nothing more to do.
+        """
+        for i in range(self.rank, len(names), self.world):
+            path = self.progress / f"{names[i]}.npz"
+            if path.exists():
+                print(f"{self.name}: {names[i]} was finished by an earlier run", file=sys.stderr)
+                continue
+            with self.run.member(names[i]) as run:
+                write_npz(path, **compute(i, run))
+        if self.world > 1:
+            import torch.distributed
+
+            torch.distributed.barrier()
+        return [read_npz(self.progress / f"{name}.npz") for name in names] if self.rank == 0 else []
+
+    def trainer(self, *, epochs: int, precision: str = "32-true", **options: Any) -> Trainer:
+        """A Lightning Trainer for one member on this rank's device: deterministic, with nothing that is not asked for.
+
+        options: further arguments of `Trainer`.
+        """
+        import pytorch_lightning as pl
+        from pytorch_lightning.strategies import SingleDeviceStrategy
+
+        # Lightning tells of every Trainer which devices it does not use, and advertises: a cell makes dozens of them.
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        for message in LIGHTNING_ADVICE:
+            warnings.filterwarnings("ignore", message)
+        defaults: dict[str, Any] = {
+            "accelerator": self.device.type if self.device.type != "cuda" else "gpu",
+            # The module is not wrapped: members have different weights, which no rank may average or broadcast.
+            "strategy": SingleDeviceStrategy(device=self.device),
+            "devices": 1,
+            "max_epochs": epochs,
+            "precision": precision,
+            "deterministic": True,
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_model_summary": False,
+            "log_every_n_steps": 1,  # modules log once an epoch; a larger number only makes Lightning warn
+            "enable_progress_bar": self.rank == 0 and sys.stderr.isatty(),
+        }
+        return pl.Trainer(**(defaults | options))
+
+
+def _fingerprint(stage: str, item: dict[str, str], declared: parameters.Declared) -> str:
+    """A hash of all that a stage depends on: declared parameters, and the bytes of its code and data dependencies."""
+    digest = hashlib.sha256(json.dumps(declared.values(), sort_keys=True).encode())
+    for dependency in sorted(parameters.stage_entry(stage, item)["deps"]):
+        path = Path(dependency)
+        if not path.exists():
+            raise OvergenError(f"{dependency}: missing; `dvc repro {stage}@{'-'.join(item.values())}` makes it first")
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                digest.update(f"{file.as_posix()}\0".encode())
+                digest.update(hashlib.md5(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _launch() -> tuple[Any, int, int]:
+    """This process's device, rank and the number of processes, chosen by Lightning.
+
+    OVERGEN_ACCELERATOR, OVERGEN_DEVICES and OVERGEN_NODES are Lightning's `accelerator`, `devices` (both "auto" by
+    default) and `num_nodes`; torchrun and SLURM are recognised. With several devices Lightning starts this same
+    command once for each.
+    """
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
+    accelerator = os.environ.get("OVERGEN_ACCELERATOR", "auto")
+    devices = os.environ.get("OVERGEN_DEVICES", "auto")
+    nodes = int(os.environ.get("OVERGEN_NODES", "1"))
+    several = nodes > 1 or int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1
+    if not several and accelerator in ("auto", "gpu", "cuda"):
+        import torch
+
+        several = devices != "1" and torch.cuda.device_count() > 1
+    if several or devices not in ("auto", "1"):
+        # gloo: ranks exchange nothing but "done"; a rank may wait for hours, so it does not time out.
+        strategy: Any = DDPStrategy(process_group_backend="gloo", timeout=timedelta(days=30))
+    else:
+        strategy = "auto"
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
+    fabric.launch()
+    return fabric.device, fabric.global_rank, fabric.world_size
+
+
+def _check_precision(precision: str, device: Any) -> None:
+    import torch
+
+    if precision == "bf16-mixed" and device.type == "cpu":
+        capable = torch.cpu.get_capabilities()
+        if not (capable.get("avx512_bf16") or capable.get("amx_bf16") or capable.get("bf16")):
+            raise OvergenError(
+                "params.yaml, engine.*.precision: this processor emulates bfloat16, which is slower than float32. "
+                'Set it to "32" for this data set.'
+            )
+
+
+@contextmanager
+def stage(name: str, *, compute: bool = True, **item: str) -> Iterator[Stage]:
+    """Run one cell of a stage: parameters, threads, devices, progress and tracking.
+
+    compute: the stage trains or attacks on a device (False for stages that only read and write small files).
+    """
+    declared = parameters.declared(name, **item)
+    with tracking.run(name, item["dataset"], item.get("model", ""), params=declared.values()) as run:
+        device, rank, world = None, 0, 1
+        if compute:
+            import torch
+
+            engine = declared(f"engine.{item['dataset']}")
+            device, rank, world = _launch()
+            torch.set_num_threads(engine.threads)
+            _check_precision(engine.precision, device)
+        progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
+        for earlier in progress.parent.glob("*") if rank == 0 else ():
+            if earlier != progress:  # parameters, code or data have changed since: never reused
+                shutil.rmtree(earlier, ignore_errors=True)
+        progress.mkdir(parents=True, exist_ok=True)
+        found = Stage(name, item, declared, progress, device, rank, world, run)
+        yield found
+        if rank == 0:
+            tracking.log_cell(run, found.cell)
+            shutil.rmtree(progress, ignore_errors=True)
+    if world > 1:
+        import torch.distributed
+
+        torch.distributed.destroy_process_group()
+
+
+def command(main: Callable[..., None]) -> None:
+    """Run a stage's `main` from the command line: one required option for each of its parameters.
+
+    An OvergenError is printed without a traceback; the exit code is then 1.
+    """
+    parser = argparse.ArgumentParser(description=inspect.getdoc(sys.modules[main.__module__]))
+    for name in inspect.signature(main).parameters:
+        parser.add_argument(f"--{name}", required=True)
+    try:
+        main(**vars(parser.parse_args()))
+    except OvergenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

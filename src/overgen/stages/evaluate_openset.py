@@ -1,0 +1,98 @@
+"""Open-set recognition (Figure 4): the F-measure of every member at each threshold, from the stored outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from overgen import cells, metrics, runtime
+from overgen.artifacts import read_json, read_npz
+from overgen.confidence import scaled_scores
+from overgen.statistics import mean_interval
+
+TABLE = [
+    "known",
+    "subset",
+    "classes",
+    "tau",
+    "alpha",
+    "openness",
+    "f_measure",
+    "thresholded_accuracy",
+    "auroc",
+]
+
+
+def main(dataset: str, model: str) -> None:
+    """Write the cell: a row for each member and threshold, and the means over subsets."""
+    with runtime.stage("evaluate_openset", compute=False, dataset=dataset, model=model) as stage:
+        confidence, level = stage.params(f"confidence.{dataset}"), stage.params("evaluate_openset").level
+        outputs = read_npz(f"models/{dataset}/{model}/openset/outputs.npz")
+        pairs = [(t.tau, t.alpha) for t in confidence.thresholds]
+        if "distance" not in outputs:  # c̃ = 1: α has no part in it
+            pairs = list(dict.fromkeys((tau, 0.0) for tau, _ in pairs))
+        table = pd.DataFrame(
+            [trial(outputs, member, pair, confidence.beta) for member in range(len(outputs["known"])) for pair in pairs]
+        )
+        table["subset"] = table.groupby(["known", "tau", "alpha"]).cumcount()
+        training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
+        cells.write(
+            stage.cell,
+            budget=training["budget"],
+            metrics=means(table, pairs, level),
+            tables={"trials": table[TABLE].sort_values(["known", "subset"], kind="stable")},
+        )
+
+
+def trial(outputs: dict[str, np.ndarray], member: int, pair: tuple[float, float], beta: float) -> dict[str, Any]:
+    """One member at one (τ, α): its openness, F-measure, thresholded accuracy on known classes, and AUROC of max ỹ."""
+    tau, alpha = pair
+    labels, known = outputs["labels"], np.flatnonzero(outputs["known"][member])
+    scores = scaled_scores(outputs, member, alpha=alpha, beta=beta)
+    mine, best = np.isin(labels, known), scores.max(1)
+    return {
+        "known": len(known),
+        "classes": " ".join(map(str, known)),
+        "tau": tau,
+        "alpha": alpha,
+        "openness": metrics.openness(len(known), outputs["known"].shape[1]),
+        "f_measure": metrics.f_measure(scores, labels, known.tolist(), tau),
+        "thresholded_accuracy": metrics.thresholded_accuracy(scores[mine], labels[mine], tau),
+        "auroc": metrics.auroc(best[mine], best[~mine]) if (~mine).any() else np.nan,
+    }
+
+
+def means(table: pd.DataFrame, pairs: list[tuple[float, float]], level: float) -> list[dict[str, Any]]:
+    """Means over the subsets of each number of known classes, with their t intervals."""
+    rows = []
+    for tau, alpha in pairs:
+        paper = next(a for t, a in pairs if t == tau)
+        suffix = "" if alpha == paper else f"@alpha={alpha:g}"
+        for known, group in table[(table["tau"] == tau) & (table["alpha"] == alpha)].groupby("known"):
+            for name, unit, scale in [
+                ("f_measure", "fraction", 1),
+                ("thresholded_accuracy", "percent", 100),
+                ("auroc", "fraction", 1),
+            ]:
+                values = scale * group[name].dropna().to_numpy()
+                if not len(values):  # no class is unknown: there is no AUROC
+                    continue
+                rows.append(
+                    cells.row(
+                        "open_set",
+                        f"{name}@known={known}{suffix}",
+                        float(values.mean()),
+                        unit=unit,
+                        n=len(values),
+                        tau=tau,
+                        interval=mean_interval(values, level, bounds=(0, scale)),
+                        kind=f"{100 * level:g} % t interval of the mean over subsets",
+                    )
+                )
+    return rows
+
+
+if __name__ == "__main__":
+    runtime.command(main)

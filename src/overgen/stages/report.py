@@ -1,0 +1,221 @@
+"""Draw the report of a data set from its cells: report.md, report.html, reproduced.csv, tables/ and figures/.
+
+    python -m overgen.stages.report --dataset mnist
+
+Reads only the cells that the declared lists of models name, never weights or data, and computes no result.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+
+from overgen import figures, reported, runtime, tables
+from overgen.artifacts import replace_directory
+from overgen.reported import Grid
+from overgen.statistics import reported_interval
+
+ONE_SEED = "One seed for each network: seed spread not measured; intervals are over images, trials or subsets."
+TEMPLATES = Path(__file__).parent.parent / "templates"
+ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False)
+
+
+def main(dataset: str) -> None:
+    """Write reports/<dataset>. Raises OvergenError naming a missing cell and the command that makes it."""
+    with runtime.stage("report", compute=False, dataset=dataset) as stage:
+        build_report(
+            Path("reports/cells"),
+            Path("reports", dataset),
+            dataset,
+            classifiers=stage.params("classifiers"),
+            autoencoders=stage.params("autoencoders"),
+            attacked=stage.params("attacked"),
+            openset_models=stage.params("openset_models"),
+            dpi=stage.params("report").dpi,
+            settings=stage.params.values(),
+        )
+
+
+def build_report(
+    cells: Path,
+    output: Path,
+    dataset: str,
+    *,
+    classifiers: Sequence[str],
+    autoencoders: Sequence[str],
+    attacked: Sequence[str],
+    openset_models: Sequence[str],
+    paper: Path = Path("budgets/paper.txt"),
+    dpi: int = 150,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the report of a data set, whole or not at all.
+
+    cells: the folder that holds <dataset>/<stage>/<model>; output: the report's folder; the four lists: the
+    models of each group of stages; paper: the papers' budgets; dpi: of the PNG figures; settings: params.yaml
+    values by dotted path, for what the papers leave open. Equal cells give equal bytes.
+    Raises OvergenError naming a missing or broken cell and the command that remakes it.
+    """
+    grid = reported.read_grid(
+        cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked,
+        openset_models=openset_models,
+    )  # fmt: skip
+    papers, budget = reported.load(), reported.paper_budget(paper)
+    frame = reported.compare(grid, papers, budget)
+    trained = [*classifiers, *autoencoders]
+    shown = {
+        "fooling": tables.fooling(frame, attacked),
+        "orderings": tables.claims(frame, attacked),
+        "scaled_attack": tables.scaled_attack(frame, attacked),
+        "other_alphas": tables.other_alphas(frame, attacked),
+        "curvature": tables.curvature(frame, attacked),
+        "open_set": tables.open_set(frame, openset_models),
+        "evolution": tables.evolution(frame, attacked),
+        "training": tables.training(frame, trained),
+        "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
+        "provenance": tables.provenance(grid),
+        "counts": tables.verdict_counts(frame),
+    }
+    with replace_directory(output) as folder:
+        for name in ("tables", "figures"):
+            (folder / name).mkdir()
+        write(folder / "reproduced.csv", csv(frame))
+        for name, table in shown.items():
+            if table.markdown and name != "counts":
+                write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
+                write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
+        draw(grid, frame, folder / "figures", dpi=dpi)
+        text = markdown(grid, frame, shown, dataset, budget, settings or {})
+        write(folder / "report.md", text)
+        write(folder / "report.html", html(text, folder))
+
+
+def draw(grid: Grid, frame: pd.DataFrame, folder: Path, *, dpi: int) -> None:
+    """Write every figure that the cells of a grid allow, as SVG and PNG."""
+    trained = {**grid["train_classifier"], **grid["train_autoencoder"]}
+    fgn, evolution, openset = grid["fool_fgn"], grid["fool_evolution"], grid["evaluate_openset"]
+    drawn = {"training_curves": figures.training_curves(trained)}
+    if grid["train_autoencoder"]:
+        drawn["reconstructions"] = figures.reconstructions(grid["train_autoencoder"])
+    if fgn:
+        budget = next(iter(fgn.values())).budget
+        updates = next(spent for key, spent in budget.items() if key.endswith(".updates"))
+        thresholds = tables.taus(frame, "fgn", "fooling_rate")
+        rates = with_reported(frame, "fgn", "fooling_rate")
+        drawn["fooling_rates"] = figures.fooling_rates(rates, list(fgn), thresholds)
+        drawn["first_passage"] = figures.first_passage(fgn, thresholds, updates)
+        drawn["fooling_images"] = figures.fooling_images(fgn)
+    if evolution:
+        drawn["evolution_confidence"] = figures.evolution_confidence(evolution)
+        drawn |= {f"evolution_champions_{m}": figures.evolution_champions(c) for m, c in evolution.items()}
+    if openset:
+        rows = with_reported(frame, "open_set", "f_measure")
+        rows["known"] = rows["metric"].str.partition("=")[2].astype(int)
+        drawn["open_set"] = figures.open_set(rows, {m: cell.table("trials") for m, cell in openset.items()})
+    for name, figure in drawn.items():
+        figures.save(figure, folder, name, dpi=dpi)
+
+
+def with_reported(frame: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
+    """The rows of one experiment and metric at the papers' α, with their value and interval as numbers."""
+    rows = frame[(frame["experiment"] == experiment) & (frame["metric"].str.split("@").str[0] == metric)]
+    rows = rows[~rows["metric"].str.contains("@alpha=") & rows["source"].isin([tables.MAIN_SOURCE, ""])]
+    values = pd.to_numeric(rows["value"])
+    intervals = [
+        (value, value) if pd.isna(value) else reported_interval(metric, value, n=reported.FGN_TRIALS)
+        for value in values
+    ]
+    low, high = zip(*intervals, strict=True) if intervals else ((), ())
+    return rows.assign(reported=values, reported_low=low, reported_high=high)
+
+
+def markdown(
+    grid: Grid,
+    frame: pd.DataFrame,
+    shown: Mapping[str, tables.Table],
+    dataset: str,
+    paper: Mapping[str, int],
+    settings: Mapping[str, Any],
+) -> str:
+    """The text of report.md."""
+    every = [cell for models in grid.values() for cell in models.values()]
+    seeds = {spent for cell in every for key, spent in cell.budget.items() if key.endswith(".seeds")}
+    marks = {tables.mark(verdict) for verdict in frame["verdict"]}
+    paper_table = tables.PAPER_TABLE.get(dataset)
+    text = ENVIRONMENT.get_template("report.md.j2").render(
+        {name: table.markdown for name, table in shown.items()},
+        name=tables.dataset_name(dataset),
+        dataset=dataset,
+        has_reported=bool((frame["value"] != "").any()),
+        reduced=any(not reported.at_paper_budget(cell.budget, paper) for cell in every),
+        seeds=ONE_SEED if seeds == {1} else f"Seeds for each network: {', '.join(map(str, sorted(seeds)))}.",
+        budgets=tables.budgets(grid, paper),
+        legend="; ".join(f"{sign} {kind}" for kind, sign in tables.MARKS.items() if sign in marks),
+        paper_table=f"{paper_table} of the paper" if paper_table else "As Tables 1 and 2 of the paper",
+        figure3="Figure 3" if paper_table else "As Figure 3",
+        figure4="Figure 4" if paper_table else "As Figure 4",
+        open_set_figure=bool(grid["evaluate_openset"]),
+        few_subsets=min((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
+        open_set_reported=bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any()),
+        evolution_figure=bool(grid["fool_evolution"]),
+        champions=[(tables.model_name(m), f"evolution_champions_{m}") for m in grid["fool_evolution"]],
+        reconstructions=bool(grid["train_autoencoder"]),
+        assumptions=tables.assumptions(settings, dataset),
+        not_testable=tables.not_testable(frame),
+        not_measured_count=len(shown["not_measured"].rows),
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def html(text: str, folder: Path) -> str:
+    """report.html: the Markdown rendered, with its figures inside. folder: where `figures/` lies."""
+    renderer = MarkdownIt("commonmark", {"html": True}).enable("table")
+
+    def image(tokens: Any, i: int, options: Any, env: Any) -> str:
+        path = folder / tokens[i].attrs["src"]
+        kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
+        data = base64.b64encode(path.read_bytes()).decode("ascii")
+        points = re.search(r'<svg[^>]* width="([\d.]+)pt"', path.with_suffix(".svg").read_text(encoding="utf-8"))
+        width = round(float(points[1]) * 4 / 3) if points else 0  # CSS pixels: how wide the figure was drawn
+        wide = ' class="wide"' if width > 600 else ""
+        return (
+            f'<span class="scroll"><img{wide} style="--drawn: {width}px" alt="{tokens[i].content}" '
+            f'src="data:{kind};base64,{data}"></span>'
+        )
+
+    renderer.renderer.rules["image"] = image  # type: ignore[attr-defined]
+    renderer.renderer.rules["table_open"] = lambda *_: '<div class="scroll"><table>\n'  # type: ignore[attr-defined]
+    renderer.renderer.rules["table_close"] = lambda *_: "</table></div>\n"  # type: ignore[attr-defined]
+    body = renderer.render(text)
+    # Entries that are numbers stay on one line, those that are text keep a width; sections get an address for the list of contents.
+    body = re.sub(r"<td>(?=[\d–](?:[^<&a-z]|&lt;|<br>| steps| %)*</td>)", '<td class="number">', body)
+    body = re.sub(r"<td>(?=[^<]{25,}</td>)", '<td class="text">', body)
+    heads = re.findall(r"<h2>(.*?)</h2>", body)
+    for i, head in enumerate(heads):
+        body = body.replace(f"<h2>{head}</h2>", f'<h2 id="s{i}">{head}</h2>', 1)
+    entries = "".join(f'<li><a href="#s{i}">{head}</a></li>' for i, head in enumerate(heads))
+    contents = f"<nav><details><summary>Contents</summary><ul>{entries}</ul></details></nav>"
+    body = body.replace("</h1>", f"</h1>\n{contents}", 1)
+    title = text.partition("\n")[0].lstrip("# ")
+    return ENVIRONMENT.get_template("report.html.j2").render(body=body, title=title) + "\n"
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """A table as CSV, floats as their shortest exact decimal form."""
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write into the report's temporary folder, which is renamed as a whole."""
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    runtime.command(main)

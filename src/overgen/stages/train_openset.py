@@ -1,0 +1,125 @@
+"""Train a model on k known classes only, for each k and several random subsets: the members of the open-set study."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from overgen import cells, data, networks, runtime
+from overgen.artifacts import OvergenError, replace_directory, save_weights, write_npz
+from overgen.statistics import mean_interval
+from overgen.training import fit, member_arrays, network_options, part
+
+
+def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
+    """`count` random subsets of `known` of the classes, sorted, different as far as there are so many.
+
+    They depend on these numbers alone, so every model and data set meets the same ones. Raises OvergenError if
+    `known` is larger than the number of classes.
+    """
+    if known > classes:
+        raise OvergenError(f"params.yaml, train_openset.*.known: {known} known classes, but there are only {classes}")
+    draws = runtime.generator("openset", classes, known)
+    subsets: list[list[int]] = []
+    while len(subsets) < count:
+        subset = sorted(torch.randperm(classes, generator=draws)[:known].tolist())
+        if subset not in subsets or len(subsets) >= math.comb(classes, known):
+            subsets.append(subset)
+    return subsets
+
+
+def main(dataset: str, model: str) -> None:
+    """Write models/<dataset>/<model>/openset/ (weights and per-image outputs of every member) and the cell."""
+    with runtime.stage("train_openset", dataset=dataset, model=model) as stage:
+        source = data.load(dataset)
+        settings, engine = stage.params(f"train_openset.{dataset}"), stage.params(f"engine.{dataset}")
+        members = [
+            (known, subset, chosen)
+            for known in settings.known
+            for subset, chosen in enumerate(class_subsets(len(source.classes), known, settings.subsets))
+        ]
+
+        def train(i: int, run: Any) -> dict[str, np.ndarray]:
+            known, subset, chosen = members[i]
+            images, labels = data.select(source.train_images, source.train_labels, chosen)
+            network, curves = fit(
+                stage,
+                run,
+                images,
+                labels,
+                member=names[i],
+                key=(dataset, model, "openset", known, subset),
+                epochs=settings.epochs,
+                classes=len(source.classes),
+            )
+            return member_arrays(network, curves, source.test_images.to(stage.device), engine)
+
+        names = [f"k{known}-{subset}" for known, subset, _ in members]
+        trained = stage.members(names, train)
+        if stage.rank == 0:
+            write(stage, names, members, trained)
+
+
+def write(
+    stage: runtime.Stage,
+    names: list[str],
+    members: list[tuple[int, int, list[int]]],
+    trained: list[dict[str, np.ndarray]],
+) -> None:
+    """Write weights, outputs.npz (labels (N,), known (M, C) bool, `image_outputs` stacked by member) and the cell."""
+    dataset, model = stage.item["dataset"], stage.item["model"]
+    source = data.load(dataset)
+    labels = source.test_labels.numpy()
+    settings = stage.params(f"train_openset.{dataset}")
+    budget = {
+        f"train_openset.{dataset}.epochs": settings.epochs,
+        f"train_openset.{dataset}.subsets": settings.subsets,
+    }
+    metadata = {
+        "model": model,
+        "dataset": dataset,
+        "network": network_options(stage.params(f"models.{model}"), len(source.classes)),
+        "budget": budget,
+    }
+    known = np.zeros((len(members), len(source.classes)), bool)
+    table = []
+    with replace_directory(networks.weights_path(dataset, model, 0).parent / "openset") as directory:
+        for i, (count, subset, chosen) in enumerate(members):
+            known[i, chosen] = True
+            mine = np.isin(labels, chosen)
+            right = trained[i]["output.log_y"].argmax(1)[mine] == labels[mine]
+            table.append(
+                {
+                    "known": count,
+                    "subset": subset,
+                    "classes": " ".join(map(str, chosen)),
+                    "known_accuracy": float(right.mean()),
+                    "final_loss": float(trained[i]["curve.loss"][-1]),
+                }
+            )
+            weights = {k: torch.from_numpy(v) for k, v in part(trained[i], "weight").items()}
+            save_weights(directory / f"{names[i]}.safetensors", weights, metadata | {"known": chosen, "subset": subset})
+        outputs = {k: np.stack([part(t, "output")[k] for t in trained]) for k in part(trained[0], "output")}
+        write_npz(directory / "outputs.npz", labels=labels, known=known, **outputs)
+    frame = pd.DataFrame(table)
+    rows = [
+        cells.row(
+            "train_openset",
+            f"known_accuracy@known={count}",
+            100 * float(group["known_accuracy"].mean()),
+            unit="percent",
+            n=len(group),
+            interval=mean_interval(100 * group["known_accuracy"].to_numpy(), bounds=(0, 100)),
+            kind="95 % t interval of the mean over subsets",
+        )
+        for count, group in frame.groupby("known")
+    ]
+    cells.write(stage.cell, budget=budget, metrics=rows, tables={"members": frame})
+
+
+if __name__ == "__main__":
+    runtime.command(main)

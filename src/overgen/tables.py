@@ -1,0 +1,508 @@
+"""The tables of a report: one function each, from rows of `reproduced.csv` to Markdown and the rows shown.
+
+`frame` is everywhere the result of `reported.compare`, or `reproduced.csv` read back by `read_reproduced`.
+Every number shown is one of its numbers, rounded for reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from tabulate import tabulate
+
+from overgen.artifacts import OvergenError
+from overgen.reported import Grid, budget_text
+from overgen.statistics import VERDICTS, claim_verdict, differs, reported_interval
+
+MODEL_NAMES = {
+    "cnn": "CNN",
+    "cool": "COOL",
+    "dae_sym": "dAE sym",
+    "dae_asym": "dAE asym",
+    "autoencoder": "plain AE",
+}
+DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+PAPER_TABLE = {"mnist": "Table 1", "fashion_mnist": "Table 2"}
+MAIN_SOURCE = "spigler2019"  # of Tables 1 and 2
+MARKS = {
+    "reproduced": "✓",
+    "better than reported": "▲",
+    "not reproduced": "✗",
+    "agrees at reduced budget": "(✓)",
+    "differs at reduced budget, better": "(▲)",
+    "differs at reduced budget": "(✗)",
+    "not testable": "?",
+}
+DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4}
+README_MARKERS = ("<!-- results -->", "<!-- /results -->")
+
+
+class Table(NamedTuple):
+    """A table of a report. rows: the rows of `reproduced.csv` that it shows, written beside it as CSV."""
+
+    name: str
+    markdown: str
+    rows: pd.DataFrame
+
+
+def model_name(model: str) -> str:
+    """A model as it is written in reports."""
+    return MODEL_NAMES.get(model, model)
+
+
+def dataset_name(dataset: str) -> str:
+    """A data set as it is written in reports."""
+    return DATASET_NAMES.get(dataset, dataset)
+
+
+def read_reproduced(path: Path) -> pd.DataFrame:
+    """A `reproduced.csv` as `reported.compare` returned it. Raises OvergenError if it is missing."""
+    if not path.is_file():
+        raise OvergenError(f"{path}: missing; `dvc repro report@{path.parent.name}` makes it")
+    text = ("source", "where", "experiment", "dataset", "model", "metric", "tau", "value", "unit", "note")
+    kinds: dict[str, Any] = dict.fromkeys((*text, "budget", "verdict", "cell", "md5"), "string")
+    frame = pd.read_csv(path, dtype=kinds | {"n": "Int64"}, keep_default_na=False, na_values={
+        name: [""] for name in ("reproduced", "low", "high", "n")
+    })  # fmt: skip
+    return frame.astype(dict.fromkeys(kinds, object))
+
+
+def number(value: float, metric: str, unit: str) -> str:
+    """A number for reading: fooling rates with one decimal, accuracies with two, fractions with three."""
+    decimals = 1 if metric.startswith("fooling_rate") else DECIMALS.get(unit)
+    return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
+
+
+def mark(verdict: str) -> str:
+    """The sign of a verdict; "" for none."""
+    return MARKS[kind(verdict)] if verdict else ""
+
+
+def kind(verdict: str) -> str:
+    return next(kind for kind in VERDICTS if verdict == kind or verdict.startswith(kind + ":"))
+
+
+def measured(row: Mapping[str, Any], unit: str = "", between: str = " ") -> str:
+    """A measured number with the sign of its verdict and its interval: "34.5 (✓) [28.3–41.3]".
+
+    unit: what follows the number; between: what stands before the interval.
+    """
+    sign = f" {mark(row['verdict'])}" if row["verdict"] else ""
+    if pd.isna(row["reproduced"]):
+        return f"–{sign}"
+    text = number(row["reproduced"], row["metric"], row["unit"]) + unit + sign
+    if pd.isna(row["low"]):
+        return text
+    low, high = (number(row[name], row["metric"], row["unit"]) for name in ("low", "high"))
+    return f"{text}{between}[{low}–{high}]"
+
+
+def reported(row: Mapping[str, Any], unit: str = "") -> str:
+    """A reported number as the paper prints it; "–" for none."""
+    return f"{row['value']}{unit}" if row["value"] != "" else "–"
+
+
+def find(frame: pd.DataFrame, experiment: str, model: str, metric: str, tau: str = "") -> dict[str, Any] | None:
+    """The row of one measured number, the main paper's where several sources report it; None if not there."""
+    same = frame[
+        (frame["experiment"] == experiment)
+        & (frame["model"] == model)
+        & (frame["metric"] == metric)
+        & (frame["tau"] == tau)
+    ]
+    if same.empty:
+        return None
+    main = same[same["source"] == MAIN_SOURCE]
+    return _records(main if len(main) else same)[0]
+
+
+def taus(frame: pd.DataFrame, experiment: str, metric: str) -> list[str]:
+    """The thresholds of a measured number, as text in rising order."""
+    same = frame[(frame["experiment"] == experiment) & (frame["metric"] == metric)]
+    return sorted((tau for tau in same["tau"].unique() if tau != ""), key=float)
+
+
+def fooling(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """Table 1 (MNIST) or 2 (Fashion-MNIST) of Spigler 2019: reported and, below it, measured.
+
+    Columns: accuracy at each threshold, then fooling rate with the mean steps at each threshold above 0.
+    """
+    accuracies = taus(frame, "fgn", "thresholded_accuracy")
+    rates = taus(frame, "fgn", "fooling_rate")
+    header = ["", "", *(f"accuracy %, {_threshold(tau)}" for tau in accuracies)]
+    header += [f"fooled %, mean steps, {_threshold(tau)}" for tau in rates]
+    has_reported = bool((frame.loc[frame["experiment"] == "fgn", "value"] != "").any())
+    lines, used = [], []
+    for model in models:
+        theirs, ours = ["reported"], ["measured"]
+        for metric, tau in [
+            *(("thresholded_accuracy", t) for t in accuracies),
+            *(("fooling_rate", t) for t in rates),
+        ]:
+            row = find(frame, "fgn", model, metric, tau)
+            steps = find(frame, "fgn", model, "mean_steps_to_fool", tau) if metric == "fooling_rate" else None
+            used += [found for found in (row, steps) if found]
+            theirs.append(_entry(row, steps, ours=False))
+            ours.append(_entry(row, steps, ours=True))
+        name = f"**{model_name(model)}**"
+        lines += [[name, *theirs], ["", *ours]] if has_reported else [[name, *ours]]
+    return Table("fooling", _markdown(lines, header), pd.DataFrame(used, columns=frame.columns))
+
+
+def _entry(row: dict[str, Any] | None, steps: dict[str, Any] | None, *, ours: bool) -> str:
+    """A number and, on further lines, its interval and the mean steps."""
+    lines: list[str] = []
+    for found, unit in ((row, ""), (steps, " steps")):
+        text = "–" if found is None else measured(found, unit, "<br>") if ours else reported(found, unit)
+        if not lines or text != "–":
+            lines.append(text)
+    return "<br>".join(lines)
+
+
+def scaled_attack(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """The FGN attack on the scaled output ỹ instead of y (Spigler 2019, Section 4.2)."""
+    return _by_metric(frame, "scaled_attack", "fgn_on_scaled_output", models)
+
+
+def other_alphas(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """Accuracy and fooling at (τ, α) pairs that are not the paper's."""
+    return _by_metric(frame[frame["metric"].str.contains("@alpha=")], "other_alphas", "fgn", models)
+
+
+def evolution(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """Confidence that evolution reaches (Nguyen et al. 2015): one row a model and measured number."""
+    return _by_metric(frame, "evolution", "evolution_direct", models)
+
+
+def curvature(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """How often γ > 0, that is, how often Γ of Eq. 4 takes part at all."""
+    return _by_metric(frame, "curvature", "curvature", models)
+
+
+def training(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """What training reached on the test images: accuracy, reconstruction, the plain autoencoder's error."""
+    return _by_metric(frame, "training", ("train", "ae_anomaly"), models)
+
+
+METRIC_NAMES = {
+    "thresholded_accuracy": "accuracy",
+    "fooling_rate": "trials that fool",
+    "mean_steps_to_fool": "mean steps to fool",
+    "gamma_positive_rate": "γ > 0",
+    "median_confidence": "median confidence",
+    "generations_to_0.9999": "generations to 99.99 %",
+    "test_accuracy": "test accuracy",
+    "mean_reconstruction_distance": "mean ‖r(x) − x‖₂",
+    "mean_bce": "mean binary cross-entropy",
+    "std_bce": "deviation of the binary cross-entropy",
+    "f_measure": "F-measure",
+    "auroc": "AUROC",
+    "known_accuracy": "accuracy on known classes",
+}
+
+
+def metric_name(metric: str) -> str:
+    """A metric as it is written in reports: "fooling_rate@alpha=2" is "trials that fool, α = 2"."""
+    name, *suffixes = metric.split("@")
+    parts = [METRIC_NAMES.get(name, name.replace("_", " "))]
+    for suffix in suffixes:
+        key, _, value = suffix.partition("=")
+        parts.append(f"{'α' if key == 'alpha' else key} = {value}" if value else f"on {key} images")
+    return ", ".join(parts)
+
+
+def _by_metric(frame: pd.DataFrame, name: str, experiment: str | tuple[str, ...], models: Sequence[str]) -> Table:
+    """One row a model and measured number of some experiments."""
+    experiments = (experiment,) if isinstance(experiment, str) else experiment
+    rows = frame[frame["experiment"].isin(experiments) & frame["model"].isin(models)]
+    has_tau = bool((rows["tau"] != "").any())
+    has_reported = bool((rows["value"] != "").any())
+    header = ["", "number", *(["τ"] if has_tau else []), "unit", *(["reported"] if has_reported else [])]
+    lines, before = [], ""
+    for model in models:
+        for row in _records(rows[rows["model"] == model]):
+            line = [f"**{model_name(model)}**" if model != before else "", metric_name(row["metric"])]
+            line += [row["tau"] or "–"] if has_tau else []
+            line += [row["unit"], *([reported(row)] if has_reported else []), measured(row), _count(row["n"])]
+            lines.append(line)
+            before = model
+    return Table(name, _markdown(lines, [*header, "measured", "n"]) if lines else "", rows)
+
+
+def open_set(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """F-measure for each number of known classes: the numbers behind Figure 4."""
+    rows = frame[(frame["experiment"] == "open_set") & frame["metric"].str.fullmatch(r"f_measure@known=\d+")]
+    known = sorted({int(metric.split("=")[1]) for metric in rows["metric"]}, reverse=True)
+    thresholds = sorted(rows["tau"].unique(), key=float)
+    has_reported = bool((rows["value"] != "").any())
+    header = ["τ", "known", *(name for m in models for name in _pair(model_name(m), has_reported))]
+    lines = []
+    for tau in thresholds:
+        for k in known:
+            line = [tau, str(k)]
+            for model in models:
+                row = find(frame, "open_set", model, f"f_measure@known={k}", tau)
+                shown = ["–", "–"] if row is None else [reported(row), measured(row)]
+                line += shown if has_reported else shown[1:]
+            lines.append(line)
+    return Table("open_set", _markdown(lines, header) if lines else "", rows)
+
+
+def _pair(name: str, has_reported: bool) -> list[str]:
+    return [f"{name} reported", f"{name} measured"] if has_reported else [name]
+
+
+def claims(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """Orderings of models that the paper's numbers show, and whether the measured ones show them too.
+
+    Of all pairs in Table 1 or 2 whose reported fooling rates differ beyond their Wilson intervals, and of the
+    reported F-measures at one known class. An ordering can hold where the numbers do not: "direction only".
+    """
+    lines, used = [], []
+    compared = [("fgn", "fooling_rate", "is fooled less often than")]
+    compared += [("open_set", "f_measure@known=1", "has a lower F-measure at one known class than")]
+    for experiment, metric, phrase in compared:
+        for tau in taus(frame, experiment, metric):
+            found = {model: find(frame, experiment, model, metric, tau) for model in models}
+            rows = {m: r for m, r in found.items() if r and r["source"] == MAIN_SOURCE and not pd.isna(r["low"])}
+            for low, first in rows.items():
+                for high, second in rows.items():
+                    if not _reported_below(first, second):
+                        continue
+                    sign = differs(
+                        first["reproduced"], (first["low"], first["high"]),
+                        second["reproduced"], (second["low"], second["high"]),
+                    )  # fmt: skip
+                    verdicts = [first["verdict"], second["verdict"]]
+                    reduced = any("reduced budget" in verdict for verdict in verdicts)
+                    unit = " %" if first["unit"] == "percent" else ""
+                    ours = (number(r["reproduced"], r["metric"], r["unit"]) + unit for r in (first, second))
+                    lines.append([
+                        f"{model_name(low)} {phrase} {model_name(high)}, τ = {tau}",
+                        f"{first['value']}{unit} < {second['value']}{unit}",
+                        ", ".join(ours),
+                        claim_verdict(sign, verdicts, at_paper_budget=not reduced),
+                    ])  # fmt: skip
+                    used += [first, second]
+    header = ["ordering", "reported", "measured", "verdict"]
+    rows_used = pd.DataFrame(used, columns=frame.columns).drop_duplicates()
+    return Table("orderings", _markdown(lines, header) if lines else "", rows_used)
+
+
+def _reported_below(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether a reported number is below another beyond the intervals that can be had of them."""
+    a, b = float(first["value"]), float(second["value"])
+    if first["metric"] != "fooling_rate":
+        return a < b
+    intervals = [reported_interval("fooling_rate", value, n=200) for value in (a, b)]
+    return differs(a, intervals[0], b, intervals[1]) < 0
+
+
+def verdict_counts(frame: pd.DataFrame) -> Table:
+    """How many reported numbers have which verdict."""
+    rows = frame[frame["verdict"] != ""]
+    kinds = [kind(verdict) for verdict in rows["verdict"]]
+    lines = [[MARKS[kind], kind, str(kinds.count(kind))] for kind in VERDICTS if kind in kinds]
+    return Table("verdicts", _markdown(lines, ["", "verdict", "numbers"]) if lines else "", rows)
+
+
+def not_testable(frame: pd.DataFrame) -> str:
+    """The reported numbers that were measured but cannot be compared, with the reason; "" for none."""
+    rows = frame[frame["verdict"].str.startswith("not testable")]
+    lines = [
+        [model_name(r["model"]), metric_name(r["metric"]), r["tau"] or "–", f"{r['value']} ({r['source']})",
+         r["verdict"].partition(": ")[2]]
+        for r in _records(rows)
+    ]  # fmt: skip
+    return _markdown(lines, ["", "number", "τ", "reported", "why not testable"]) if lines else ""
+
+
+def not_measured(rows: pd.DataFrame) -> Table:
+    """The papers' numbers on this data set that nothing here measures yet, counted by experiment."""
+    lines: list[list[str]] = [
+        [", ".join(group["source"].unique()), ", ".join(group["where"].unique()), str(experiment),
+         ", ".join(model_name(m) for m in group["model"].unique()), str(len(group))]
+        for experiment, group in rows.groupby("experiment", sort=False)
+    ]  # fmt: skip
+    return Table("not_measured", _markdown(lines, ["source", "where", "experiment", "models", "numbers"]), rows)
+
+
+def budgets(grid: Grid, paper: Mapping[str, int]) -> str:
+    """What was spent, a line a stage; models that spent the same stand together."""
+    lines = []
+    for stage, cells in grid.items():
+        texts: dict[str, list[str]] = {}
+        for model, cell in cells.items():
+            texts.setdefault(budget_text(cell.budget, paper), []).append(model_name(model))
+        lines += [[f"`{stage}`", ", ".join(names), text] for text, names in texts.items()]
+    return _markdown(lines, ["stage", "models", "budget"])
+
+
+def provenance(grid: Grid) -> Table:
+    """Each cell with the command that remakes it and the MD5 that DVC records for it."""
+    cells = [cell for models in grid.values() for cell in models.values()]
+    rows = pd.DataFrame({
+        "cell": [cell.path for cell in cells],
+        "command": [cell.command for cell in cells],
+        "md5": [cell.md5 for cell in cells],
+    })  # fmt: skip
+    lines = [[f"`{value}`" for value in row] for row in rows.itertuples(index=False)]
+    return Table("provenance", _markdown(lines, list(rows.columns)), rows)
+
+
+# What the papers leave open: the question, and what was used, filled in from params.yaml (protocol, marks [?]
+# and [D]).
+ASSUMPTIONS = (
+    ("Batch size", "{training.DATASET.batch_size}"),
+    (
+        "Adam's ε, which TensorFlow places differently",
+        "PyTorch's Adam, learning rate {training.DATASET.learning_rate}",
+    ),
+    (
+        "Normalisation of λ_L2",
+        "λ/N·‖W‖² with λ = {training.DATASET.l2} and N training images; biases left out",
+    ),
+    (
+        "Initial weights",
+        "Glorot-uniform, biases 0; COOL's last layer normal with deviation {models.cool.output_std}",
+    ),
+    (
+        "y of COOL",
+        "its class score, a product over the {models.cool.omega} units of a class; ỹ = y, as for the CNN",
+    ),
+    ("Unpooling of the decoder", "nearest neighbour"),
+    ("Output activation of the decoder", "{models.dae_sym.output}"),
+    (
+        "Reconstruction loss beside the cross-entropy",
+        "squared error, a mean over pixels, weight {models.dae_sym.reconstruction_weight} (dAE sym), "
+        "{models.dae_asym.reconstruction_weight} (dAE asym)",
+    ),
+    ("What the classifier of a dAE sees in training", "the {models.dae_sym.classifier_input} image"),
+    ("Where r(x) is evaluated", "on the clean image"),
+    (
+        "Trace in Eq. 5",
+        "exact, except where an estimate from {engine.DATASET.probes} random probes lies more than 6 of its "
+        "standard errors below 0, so that Γ = 1 either way",
+    ),
+    (
+        "Optimiser and input of the FGN",
+        "{fool_fgn.DATASET.optimizer}, learning rate {fool_fgn.DATASET.learning_rate}; "
+        "{fool_fgn.DATASET.input} random input, fixed in a trial",
+    ),
+    (
+        "α and β of the scaled output",
+        "β = {confidence.DATASET.beta}; (τ, α) = {confidence.DATASET.thresholds}",
+    ),
+    (
+        "α where ỹ itself is attacked",
+        "{fool_fgn.DATASET.scaled_alphas} (FGN), {fool_evolution.DATASET.alpha} (evolution)",
+    ),
+    ("Mean steps to fool", "over the trials that fooled"),
+    (
+        "F-measure",
+        "mean of 2PR/(P+R) over the known classes and one unknown class, left out when all are known",
+    ),
+    (
+        "Mutation rate of evolution",
+        "{fool_evolution.DATASET.mutation_rate} throughout, as in the official code, which has no halving",
+    ),
+    (
+        "Precision",
+        "trained in {engine.DATASET.precision}; weights rounded to float16; measured in float32",
+    ),
+)
+
+
+def assumptions(settings: Mapping[str, Any], dataset: str) -> str:
+    """What the papers leave open and what was used. settings: params.yaml values by dotted path.
+
+    A value that `settings` does not hold is named by its key in params.yaml.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        key = match[1].replace("DATASET", dataset)
+        return _setting(settings[key]) if key in settings else f"`{key}` of params.yaml"
+
+    lines = [[question, re.sub(r"\{([\w.]+)\}", fill, used)] for question, used in ASSUMPTIONS]
+    return _markdown(lines, ["what the papers leave open", "used here"])
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_setting, value)) or "none"
+    if isinstance(value, Mapping):  # a (τ, α) pair
+        return "(" + ", ".join(map(_setting, value.values())) + ")"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def readme_table(reports: Path) -> str:
+    """The README's result table, from the reports of the papers' data sets that are there.
+
+    reports: the folder that holds <dataset>/reproduced.csv. Returns Markdown. Raises OvergenError if there is
+    no such report.
+    """
+    columns = [
+        ("thresholded_accuracy", "0.9", "accuracy %, τ = 0.9"),
+        ("fooling_rate", "0.9", "fooled %, τ = 0.9"),
+        ("mean_steps_to_fool", "0.9", "mean steps, τ = 0.9"),
+        ("fooling_rate", "0.99", "fooled %, τ = 0.99"),
+        ("mean_steps_to_fool", "0.99", "mean steps, τ = 0.99"),
+    ]
+    lines, budgets_used, verdicts = [], [], set()
+    for dataset in PAPER_TABLE:
+        path = reports / dataset / "reproduced.csv"
+        if not path.is_file():
+            continue
+        frame = read_reproduced(path)
+        models = list(dict.fromkeys(frame.loc[frame["experiment"] == "fgn", "model"]))
+        for model in models:
+            line = [dataset_name(dataset) if model == models[0] else "", f"**{model_name(model)}**"]
+            for metric, tau, _ in columns:
+                row = find(frame, "fgn", model, metric, tau)
+                if row is None:
+                    line.append("–")
+                    continue
+                line.append(f"{reported(row)} → {measured(row)}")
+                verdicts.add(mark(row["verdict"]))
+                budgets_used.append(row["budget"])
+            lines.append(line)
+    if not lines:
+        wanted = " or ".join(f"{reports}/{dataset}/reproduced.csv" for dataset in PAPER_TABLE)
+        raise OvergenError(f"{wanted}: none is there; `dvc repro report@mnist` makes the first")
+    legend = "; ".join(f"{sign} {kind}" for kind, sign in MARKS.items() if sign in verdicts)
+    spent = "; ".join(dict.fromkeys(budgets_used))
+    header = ["data", "model", *(name for *_, name in columns)]
+    return f"Reported → measured [95 % interval]. {legend}.\n\n{_markdown(lines, header)}\n\nBudget: {spent}.\n"
+
+
+def readme_is_current(readme: Path, reports: Path) -> bool:
+    """Whether the README holds, between its two markers, what `readme_table` gives now.
+
+    Raises OvergenError if the markers are missing.
+    """
+    start, end = README_MARKERS
+    text = readme.read_text(encoding="utf-8")
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
+        raise OvergenError(f"{readme}: must hold {start} and, after it, {end}, once each")
+    return text.partition(start)[2].partition(end)[0].strip() == readme_table(reports).strip()
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _threshold(tau: str) -> str:
+    return f"τ\u00a0=\u00a0{tau}"  # never broken over two lines
+
+
+def _count(n: Any) -> str:
+    return "–" if pd.isna(n) else f"{int(n):,}"
+
+
+def _markdown(lines: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    safe = [[text.replace("|", "\\|") for text in line] for line in lines]
+    return tabulate(safe, list(header), tablefmt="github", disable_numparse=True)

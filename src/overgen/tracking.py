@@ -1,0 +1,572 @@
+"""Runs in MLflow: experiment = stage, run = cell "<dataset>/<model>", nested runs = members.
+
+MLflow is a window on the work and never part of it: a stage writes the same bytes with tracking on, off
+(`OVERGEN_TRACKING=off`) or broken. So a stage does not import MLflow (2 s of CPU). `run` starts a recorder,
+`python -m overgen.tracking`, and sends it one line of JSON per event through a pipe (20 µs); the recorder
+imports MLflow while the stage imports torch, collects events for a second and logs them in batches. A server
+that does not answer delays the recorder, not the training.
+
+The address is `MLFLOW_TRACKING_URI`, or `sqlite:///mlflow.db` in the repository root. The recorder creates
+and upgrades a SQLite database itself, under a lock: those that start together crash in MLflow's migration.
+A run ends FINISHED, FAILED (an exception) or KILLED (Ctrl-C); that of a stage that was killed stays RUNNING.
+
+What is not logged, because DVC took the cell from its cache or because the server was away, is logged by
+`overgen sync`: it logs each finished cell once, known by the tag `cell_md5`, the checksum in `dvc.lock`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from overgen.artifacts import OvergenError, directory_md5, read_json
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers.logger import Logger
+
+Event = dict[str, Any]
+
+COLLECT_SECONDS = 1.0  # events of this long are logged together
+RETRY_SECONDS = 30.0  # between attempts to reach a server that did not answer
+CLOSE_SECONDS = 60.0  # how long a finished stage waits for its recorder
+BATCH = 1000, 100  # MLflow's limits of one batch: metrics, params
+PENDING = 100_000  # events kept for a server that does not answer; beyond that, training curves are dropped
+
+# The recorder repeats what failed itself, so MLflow's own retries (four minutes) are cut short;
+# a study does not report its use to anyone; and "creating tables" is nothing a user can act on.
+RECORDER_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def enabled() -> bool:
+    """Whether runs are logged. OvergenError if `OVERGEN_TRACKING` is set to anything but "on" and "off"."""
+    value = os.environ.get("OVERGEN_TRACKING", "on")
+    if value not in ("on", "off"):
+        raise OvergenError(f'OVERGEN_TRACKING={value!r} in the environment: must be "on" or "off"')
+    return value == "on"
+
+
+def uri(root: str | Path = ".") -> str:
+    """Where runs are logged: `MLFLOW_TRACKING_URI`, or the SQLite database mlflow.db in `root`."""
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return given or f"sqlite:///{(Path(root) / 'mlflow.db').as_posix()}"
+
+
+def shown(text: str) -> str:
+    """The text with the user and password of any address in it hidden."""
+    return re.sub(r"//[^/@\s]+@", "//***@", text)
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested params as dotted keys: {"engine": {"digits": 3}} gives {"engine.digits": 3}; lists stay."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def metric_name(row: Mapping[str, Any]) -> str:
+    """The MLflow name of a row of metrics.json: "fgn/fooling_rate_0.99", "open_set/f_measure_known_3_0.99".
+
+    MLflow allows letters, digits, and `_ - . / : space`; "@" and "=" become "_".
+    """
+    tau = "" if row.get("tau") is None else f"_{row['tau']:.10g}"
+    return re.sub(r"[^\w\-./: ]+", "_", f"{row['experiment']}/{row['metric']}{tau}")
+
+
+class Run:
+    """One MLflow run. With tracking off, `send` drops the events and everything else stays the same."""
+
+    def __init__(self, send: Callable[[Event], None], key: str, parent: str | None, event: Event) -> None:
+        self._send = send
+        self._key = key
+        self._event: Event = {"event": "start", "run": key, "parent": parent, "time": _now()} | event
+        self._members = 0
+        send(self._event)
+
+    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log values by name, such as {"train/loss": 0.3}, at one step (update, epoch or generation)."""
+        time_ms = _now()
+        points = [(name, float(value), time_ms, int(step)) for name, value in values.items()]
+        self._send({"event": "metrics", "run": self._key, "points": points})
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        self._send({"event": "tags", "run": self._key, "tags": dict(tags)})
+
+    @contextmanager
+    def member(self, name: str, *, params: Mapping[str, Any] | None = None) -> Iterator[Run]:
+        """A nested run for one member (a seed, a class subset). Several may be open at once."""
+        self._members += 1
+        tags = {key: self._event["tags"][key] for key in ("dvc.stage", "dataset", "model")}
+        event = {"experiment": self._event["experiment"], "name": name, "tags": tags}
+        event["params"] = _texts(flatten(params or {}))
+        with _ended(Run(self._send, f"{self._key}.{self._members}", self._key, event)) as member:
+            yield member
+
+    def _end(self, status: str) -> None:
+        self._send({"event": "end", "run": self._key, "status": status, "time": _now()})
+
+
+@contextmanager
+def run(
+    stage: str,
+    dataset: str,
+    model: str,
+    *,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+    root: str | Path = ".",
+) -> Iterator[Run]:
+    """The MLflow run of a cell: `with tracking.run("fool_fgn", "mnist", "cnn", params=...) as run: ...`.
+
+    params: exactly those the stage declares, nested or with dotted keys. Enter it before the heavy imports:
+    the recorder starts while they run. Of several processes of one training, only rank 0 logs.
+    A server that does not answer is warned about once, on stderr; nothing is raised.
+    Raises OvergenError if `OVERGEN_TRACKING` is neither "on" nor "off".
+    """
+    event = _cell_event(stage, dataset, model, params)
+    if not enabled() or _rank() > 0:
+        yield Run(lambda event: None, "0", None, event)
+        return
+    event["tags"] |= {**_git_commit(root), **(tags or {})}
+    recorder = _Recorder(uri(root), sync=False)
+    try:
+        with _ended(Run(recorder.send, "0", None, event)) as cell_run:
+            yield cell_run
+    finally:
+        recorder.close()
+
+
+def log_cell(run: Run, cell: str | Path) -> None:
+    """Log the final metrics of a finished cell's directory and mark the run as that cell's (tag `cell_md5`).
+
+    A metric without a value (no trial fooled, so no mean) is left out. OvergenError without metrics.json.
+    """
+    rows = read_json(Path(cell) / "metrics.json")["metrics"]
+    run.log_metrics({metric_name(row): row["reproduced"] for row in rows if row["reproduced"] is not None})
+    run.set_tags({"cell_md5": directory_md5(cell)})
+
+
+def sync(root: str | Path = ".") -> tuple[int, int]:
+    """Log every finished cell under reports/cells that has no run yet; returns (cells, cells logged now).
+
+    Params are those that `dvc.lock` records for the cell; of a cell that is not in it, metrics.json's budget.
+    Raises OvergenError if a cell is broken or MLflow cannot be written (what was logged is not logged again).
+    """
+    if not enabled():
+        return 0, 0
+    cells = sorted(path.parent for path in Path(root).glob("reports/cells/*/*/*/metrics.json"))
+    if not cells:
+        return 0, 0
+    declared = _declared(Path(root) / "dvc.lock")
+    starts = []
+    for cell in cells:
+        metrics = read_json(cell / "metrics.json")
+        try:
+            key = cell.relative_to(root).as_posix(), directory_md5(cell)
+            params = declared.get(key, metrics["budget"])
+            event = _cell_event(metrics["stage"], metrics["dataset"], metrics["model"], params)
+        except KeyError as error:
+            problem = f"{cell / 'metrics.json'}: lacks {error}; delete the folder and run `dvc repro`"
+            raise OvergenError(problem) from error
+        event["tags"]["logged_by"] = "overgen sync"
+        starts.append(event | {"unless": {"cell_md5": key[1]}})
+    (Path(root) / ".overgen").mkdir(exist_ok=True)
+    with _locked(Path(root) / ".overgen" / "sync.lock"):  # two at once would both find a cell missing
+        recorder = _Recorder(uri(root), sync=True)
+        for number, (cell, event) in enumerate(zip(cells, starts, strict=True)):
+            with _ended(Run(recorder.send, str(number), None, event)) as cell_run:
+                log_cell(cell_run, cell)
+        outcome = recorder.close()
+    if outcome["error"]:
+        raise OvergenError(
+            f"MLflow at {shown(uri(root))} cannot be written ({outcome['error']}). {outcome['logged']} cells "
+            "were logged. Start that server or set MLFLOW_TRACKING_URI, then run `overgen sync` again."
+        )
+    return len(cells), outcome["logged"]
+
+
+def prepare(root: str | Path = ".") -> None:
+    """Create or upgrade the SQLite database, if runs go there. OvergenError if MLflow cannot use it."""
+    outcome = _Recorder(uri(root), sync=True).close()
+    if outcome["error"]:
+        raise OvergenError(f"MLflow at {shown(uri(root))} cannot be used: {outcome['error']}")
+
+
+def lightning_logger(run: Run) -> Logger:
+    """What Lightning's Trainer takes as `logger`: `self.log("train/loss", ...)` goes to this run.
+
+    Hyperparameters are not logged: a run's params are those that its stage declares. The Trainer does not end
+    the run.
+    """
+    from pytorch_lightning.loggers.logger import Logger
+
+    class CellLogger(Logger):
+        @property
+        def name(self) -> str:
+            return "overgen"
+
+        @property
+        def version(self) -> str:
+            return ""
+
+        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+            run.log_metrics(metrics, step or 0)
+
+        def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    return CellLogger()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000  # MLflow counts milliseconds
+
+
+def _rank() -> int:
+    """The rank among the processes of one training, as torchrun, Lightning and SLURM tell it."""
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
+        if name in os.environ:
+            return int(os.environ[name])
+    return 0
+
+
+def _texts(params: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value if isinstance(value, str) else json.dumps(value, default=str) for key, value in params.items()}
+
+
+def _cell_event(stage: str, dataset: str, model: str, params: Mapping[str, Any]) -> Event:
+    texts = _texts(flatten(params))
+    digest = hashlib.md5(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+    tags = {
+        "dvc.stage": f"{stage}@{dataset}-{model}",
+        "dataset": dataset,
+        "model": model,
+        "params_md5": digest,
+    }
+    return {"experiment": stage, "name": f"{dataset}/{model}", "params": texts, "tags": tags}
+
+
+def _git_commit(root: str | Path) -> dict[str, str]:
+    """The commit as MLflow's own tag for it; nothing where there is no Git or no commit."""
+    command = ["git", "rev-parse", "--verify", "HEAD"]
+    try:
+        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"mlflow.source.git.commit": answer.stdout.strip()}
+
+
+def _declared(lock: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The params that dvc.lock records, by (path, md5) of the output they gave."""
+    if not lock.exists():
+        return {}
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        stages = (yaml.load(lock.read_text(encoding="utf-8"), Loader=loader) or {}).get("stages", {})
+    except yaml.YAMLError as error:
+        raise OvergenError(f"{lock}: not YAML ({error}); restore it with `git checkout {lock}`") from error
+    return {
+        (out["path"], out["md5"]): stage["params"].get("params.yaml", {})
+        for stage in stages.values()
+        for out in stage.get("outs", [])
+        if "params" in stage and "md5" in out
+    }
+
+
+@contextmanager
+def _ended(run: Run) -> Iterator[Run]:
+    try:
+        yield run
+    except KeyboardInterrupt:
+        run._end("KILLED")
+        raise
+    except BaseException:
+        run._end("FAILED")
+        raise
+    run._end("FINISHED")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[str]]:
+    """Hold an exclusive lock on a file, at its start; it ends with the process, however that ends."""
+    import fcntl
+
+    with open(path, "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
+
+
+class _Recorder:
+    """The stage's end of the pipe to the process that logs."""
+
+    def __init__(self, uri: str, *, sync: bool) -> None:
+        package = str(Path(__file__).resolve().parents[1])
+        search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+        # The address goes through the environment, where a password in it is not shown to other users.
+        given = {"PYTHONPATH": search, "MLFLOW_TRACKING_URI": uri}
+        command = [
+            sys.executable,
+            "-P",
+            "-W",
+            "ignore",
+            "-m",
+            "overgen.tracking",
+            *(["--sync"] if sync else []),
+        ]
+        pipe = subprocess.PIPE
+        environment = RECORDER_ENVIRONMENT | os.environ | given
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
+        self._uri = uri
+        self._gone = False
+        self._patience = None if sync else CLOSE_SECONDS  # a training does not wait for a slow server
+
+    def send(self, event: Event) -> None:
+        if self._gone:
+            return
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(event).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._gone = True
+            _warn(self._uri, "its recorder ended")
+
+    def close(self) -> Event:
+        """Wait until everything is logged or given up; returns {"logged": runs, "error": text or None}."""
+        try:
+            output, _ = self._process.communicate(timeout=self._patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            output, _ = self._process.communicate()
+        try:
+            outcome: Event = json.loads(output)
+        except json.JSONDecodeError:
+            outcome = {"logged": 0, "error": f"the recorder ended with status {self._process.returncode}"}
+            if not self._gone:
+                _warn(self._uri, outcome["error"])
+        return outcome
+
+
+def _warn(uri: str, problem: str) -> None:
+    print(
+        f"warning: MLflow at {shown(uri)} cannot be written ({problem}). The work goes on and nothing is "
+        "lost: start that server, or set MLFLOW_TRACKING_URI, and run `overgen sync` afterwards. "
+        "OVERGEN_TRACKING=off turns logging off.",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+# From here on: the recorder's process, the only one that imports MLflow.
+
+
+class _Writer:
+    """Writes events to MLflow, in their order."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._client: Any = None
+        self._runs: dict[str, str | None] = {}  # our key -> MLflow's run id; None: that cell is already there
+        self._experiments: dict[str, str] = {}
+        self.logged = 0
+
+    def connect(self) -> None:
+        """Import MLflow and open the store; one process at a time creates or upgrades a SQLite database."""
+        if self._client is not None:
+            return
+        from mlflow.tracking.client import MlflowClient
+
+        database = self._uri.removeprefix("sqlite:///")
+        if database in (self._uri, ""):
+            self._client = MlflowClient(self._uri)
+            return
+        path = Path(database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(Path(f"{database}.lock")) as lock:
+            from mlflow.version import VERSION
+
+            known = lock.read()  # the MLflow that last brought the database up to date
+            if known != VERSION and path.exists() and path.stat().st_size:
+                import shutil
+
+                import mlflow.db
+
+                shutil.copyfile(path, f"{database}.backup")  # a migration cannot be undone
+                assert mlflow.db.upgrade.callback is not None
+                mlflow.db.upgrade.callback(self._uri)
+            self._client = MlflowClient(self._uri)
+            lock.seek(0)
+            lock.truncate()
+            lock.write(VERSION)
+
+    def write(self, pending: deque[Event]) -> None:
+        """Log events and remove them from the left; on an exception, those not yet logged are left."""
+        self.connect()
+        while pending:
+            if pending[0]["event"] == "metrics":
+                self._metrics(pending)
+            else:
+                getattr(self, f"_{pending[0]['event']}")(pending[0])
+                pending.popleft()
+
+    def _metrics(self, pending: deque[Event]) -> None:
+        """Log the first event together with those after it that are metrics of the same run."""
+        from mlflow.entities import Metric
+
+        points: list[Metric] = []
+        count = 0
+        for event in pending:
+            if event["event"] != "metrics" or event["run"] != pending[0]["run"] or len(points) > BATCH[0]:
+                break
+            points += [Metric(*point) for point in event["points"]]
+            count += 1
+        run_id = self._runs[pending[0]["run"]]
+        for start in range(0, len(points) if run_id else 0, BATCH[0]):
+            self._client.log_batch(run_id, metrics=points[start : start + BATCH[0]])
+        for _ in range(count):
+            pending.popleft()
+
+    def _start(self, event: Event) -> None:
+        from mlflow.entities import Param
+
+        key = event["run"]
+        if key not in self._runs:
+            experiment = self._experiment(event["experiment"])
+            if any(self._exists(experiment, tag, value) for tag, value in event.get("unless", {}).items()):
+                self._runs[key] = None
+                return
+            tags = dict(event["tags"])
+            if event["parent"] is not None:
+                tags["mlflow.parentRunId"] = self._runs[event["parent"]]
+            made = self._client.create_run(experiment, event["time"], tags, run_name=event["name"])
+            self._runs[key] = made.info.run_id
+            self.logged += 1
+        params = [Param(name, value) for name, value in event["params"].items()]
+        for start in range(0, len(params), BATCH[1]):
+            self._client.log_batch(self._runs[key], params=params[start : start + BATCH[1]])
+
+    def _tags(self, event: Event) -> None:
+        from mlflow.entities import RunTag
+
+        if run_id := self._runs[event["run"]]:
+            self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in event["tags"].items()])
+
+    def _end(self, event: Event) -> None:
+        if run_id := self._runs[event["run"]]:
+            self._client.set_terminated(run_id, event["status"], event["time"])
+
+    def _exists(self, experiment: str, tag: str, value: str) -> bool:
+        return bool(self._client.search_runs([experiment], f"tags.{tag} = '{value}'", max_results=1))
+
+    def _experiment(self, name: str) -> str:
+        """The experiment's id; made if it is missing, restored if it was deleted (MLflow keeps the name)."""
+        if name not in self._experiments:
+            found = self._client.get_experiment_by_name(name)
+            if found is None:
+                try:
+                    self._experiments[name] = self._client.create_experiment(name)
+                    return self._experiments[name]
+                except Exception:  # another process was first; anything else shows at the next line
+                    found = self._client.get_experiment_by_name(name)
+                    if found is None:
+                        raise
+            if found.lifecycle_stage == "deleted":
+                self._client.restore_experiment(found.experiment_id)
+            self._experiments[name] = found.experiment_id
+        return self._experiments[name]
+
+
+def _short(problem: Exception) -> str:
+    text = str(problem).strip().partition("\n")[0] or type(problem).__name__
+    if re.search("NewConnectionError|ConnectTimeout|NameResolutionError|Connection aborted", text):
+        return "no server answers there"
+    return shown(text[:300])
+
+
+def _record(uri: str, *, sync: bool) -> None:
+    """Log the events that come as lines on stdin until it closes; print the outcome as JSON on stdout."""
+    import logging
+    import queue
+    import signal
+    import threading
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the stage still has to say KILLED
+    answer = sys.stdout
+    sys.stdout = sys.stderr  # what MLflow prints is not our answer
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    arrived: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+
+    def read() -> None:  # always, so that a stage never waits for a full pipe
+        for line in sys.stdin.buffer:
+            try:
+                arrived.put(json.loads(line))
+            except json.JSONDecodeError:  # the last line of a stage that was killed while it wrote
+                break
+        arrived.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    pending: deque[Event] = deque()
+
+    def collect() -> bool:
+        """Move what comes within COLLECT_SECONDS of the first event to `pending`; True at the stage's end."""
+        try:
+            event = arrived.get(timeout=RETRY_SECONDS if pending else None)
+            deadline = time.monotonic() + COLLECT_SECONDS
+            while event is not None:
+                pending.append(event)
+                left = deadline - time.monotonic()
+                if left < 0:
+                    return False
+                event = arrived.get(timeout=left)
+        except queue.Empty:
+            return False
+        return True
+
+    writer = _Writer(uri)
+    error: str | None = None
+    warned, closed, retry_at = False, False, 0.0
+    while True:
+        if closed or time.monotonic() >= retry_at:
+            try:
+                writer.write(pending)
+                error = None
+            except Exception as problem:  # MLflow raises many kinds; none may reach the training
+                error = _short(problem)
+                retry_at = time.monotonic() + RETRY_SECONDS
+                if not warned and not sync:
+                    _warn(uri, error)
+                warned = True
+        if closed:
+            break
+        closed = collect()
+        if len(pending) > PENDING:
+            pending = deque(event for event in pending if event["event"] != "metrics")
+    print(json.dumps({"logged": writer.logged, "error": error}), file=answer)
+
+
+if __name__ == "__main__":
+    _record(os.environ["MLFLOW_TRACKING_URI"], sync="--sync" in sys.argv)

@@ -1,0 +1,193 @@
+"""Training the members of a cell, and what the training stages write of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from overgen import cells, data, networks
+from overgen.artifacts import OvergenError, replace_directory, save_weights, write_npz
+from overgen.confidence import image_outputs
+from overgen.modules import Training
+from overgen.runtime import Stage, generator
+from overgen.tracking import lightning_logger
+
+TRAINING_OPTIONS = ("reconstruction_weight", "classifier_input")  # of a model, that are not its network's
+
+
+def network_options(model: Any, classes: int) -> dict[str, Any]:
+    """The arguments of `networks.build` for a model of params.yaml on a data set of so many classes."""
+    options = {k: v for k, v in model.model_dump().items() if k not in TRAINING_OPTIONS}
+    return options if options["network"] == "autoencoder" else options | {"classes": classes}
+
+
+def fit(
+    stage: Stage,
+    run: Any,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    member: str,
+    key: tuple[object, ...],
+    epochs: int,
+    classes: int,
+) -> tuple[nn.Module, pd.DataFrame]:
+    """Train the stage's model on some images; a killed training goes on from its last whole epoch.
+
+    images: (N, 28, 28) uint8; labels: (N,) int64; member: its name, for the progress file; key: of its random streams.
+    Returns the network, in evaluation mode with float16-rounded weights, and its curves: a row an epoch with loss,
+    classification_loss, reconstruction_loss and accuracy (a fraction).
+    Raises OvergenError if the loss stops being finite.
+    """
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
+    dataset, model = stage.item["dataset"], stage.params(f"models.{stage.item['model']}")
+    settings, engine = stage.params(f"training.{dataset}"), stage.params(f"engine.{dataset}")
+    network = networks.build(**network_options(model, classes))
+    network.initialise(generator(*key, "weights"))  # type: ignore[operator]
+    if stage.device.type == "cpu":
+        network = network.to(memory_format=torch.channels_last)
+    network = network.to(stage.device)
+    denoises = hasattr(model, "reconstruction_weight")
+    module = Training(
+        network,
+        images.to(stage.device),
+        labels.to(stage.device),
+        key=key,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        l2=settings.l2,
+        noise_std=settings.noise_std if denoises else 0.0,
+        **({name: getattr(model, name) for name in TRAINING_OPTIONS} if denoises else {}),
+    )
+    progress = stage.progress / f"{member}.epochs"
+    last = progress / "last.ckpt"
+    if last.exists() and not _readable(last):
+        last.unlink()
+    keep = ModelCheckpoint(dirpath=progress, filename="last", save_top_k=1, enable_version_counter=False)
+    trainer = stage.trainer(
+        epochs=epochs,
+        precision="32-true" if engine.precision == "32" else engine.precision,
+        callbacks=[keep],
+        enable_checkpointing=True,
+        reload_dataloaders_every_n_epochs=1,
+        logger=lightning_logger(run),
+        num_sanity_val_steps=0,
+    )
+    try:
+        trainer.fit(module, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+    except FloatingPointError as error:
+        raise OvergenError(
+            f"{stage.name} {dataset}/{stage.item['model']}, {member}: {error}; lower training.{dataset}.learning_rate "
+            'or set engine precision to "32" in params.yaml'
+        ) from error
+    network = module.network.eval().requires_grad_(False)
+    networks.round_weights(network)
+    return network, pd.DataFrame(module.curves)
+
+
+def _readable(checkpoint: Any) -> bool:
+    try:
+        torch.load(checkpoint, weights_only=False, map_location="cpu")
+    except Exception:  # cut by a kill in the middle of a write: any error at all means it is of no use
+        return False
+    return True
+
+
+def member_arrays(network: nn.Module, curves: pd.DataFrame, images: Tensor, engine: Any) -> dict[str, np.ndarray]:
+    """A trained member as arrays for its progress file: `weight.*`, `curve.*` and `output.*` on the test images."""
+    arrays = {f"weight.{k}": v.detach().cpu().half().numpy() for k, v in network.state_dict().items()}
+    arrays |= {f"curve.{name}": curves[name].to_numpy() for name in curves}
+    outputs = image_outputs(network, images, chunk=engine.chunk, probes=engine.probes)
+    return arrays | {f"output.{k}": v for k, v in outputs.items()}
+
+
+def part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with `prefix.`, without it."""
+    return {name.removeprefix(prefix + "."): a for name, a in arrays.items() if name.startswith(prefix + ".")}
+
+
+def restore(stage: Stage, arrays: dict[str, np.ndarray]) -> nn.Module:
+    """The trained network of a member from its arrays, float32, in evaluation mode."""
+    classes = len(data.load(stage.item["dataset"]).classes)
+    network = networks.build(**network_options(stage.params(f"models.{stage.item['model']}"), classes))
+    network.load_state_dict({k: torch.from_numpy(v).float() for k, v in part(arrays, "weight").items()})
+    return network.eval().requires_grad_(False)
+
+
+def train_seeds(stage: Stage) -> list[dict[str, np.ndarray]]:
+    """Train the stage's model on all classes, one member a seed. Returns their `member_arrays`, in order, on rank 0."""
+    dataset = data.load(stage.item["dataset"])
+    settings = stage.params(f"{stage.name}.{dataset.name}")
+    engine = stage.params(f"engine.{dataset.name}")
+
+    def train(i: int, run: Any) -> dict[str, np.ndarray]:
+        seed = settings.seeds[i]
+        network, curves = fit(
+            stage,
+            run,
+            dataset.train_images,
+            dataset.train_labels,
+            member=f"seed{seed}",
+            key=(dataset.name, stage.item["model"], seed),
+            epochs=settings.epochs,
+            classes=len(dataset.classes),
+        )
+        return member_arrays(network, curves, dataset.test_images.to(stage.device), engine)
+
+    return stage.members([f"seed{seed}" for seed in settings.seeds], train)
+
+
+def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list[int], int]:
+    """How many test images each seed labels right, and how many there are."""
+    labels = data.load(stage.item["dataset"]).test_labels.numpy()
+    return [int((t["output.log_y"].argmax(1) == labels).sum()) for t in trained], len(labels)
+
+
+def budget(stage: Stage) -> dict[str, int]:
+    """What a training stage spends, by params.yaml path."""
+    settings = stage.params(key := f"{stage.name}.{stage.item['dataset']}")
+    return {f"{key}.epochs": settings.epochs, f"{key}.seeds": len(settings.seeds)}
+
+
+def write_trained(
+    stage: Stage,
+    trained: list[dict[str, np.ndarray]],
+    metrics: list[dict[str, Any]],
+    examples: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Write the weights and outputs of all seeds, and the cell.
+
+    models/<dataset>/<model>/: seed 0's weights (seed0.safetensors, published). members/ there: those of further seeds,
+    and outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of the test images stacked over seeds.
+    """
+    dataset = data.load(stage.item["dataset"])
+    settings = stage.params(f"{stage.name}.{dataset.name}")
+    model = stage.params(f"models.{stage.item['model']}")
+    directory = networks.weights_path(dataset.name, stage.item["model"], 0).parent
+    metadata = {
+        "model": stage.item["model"],
+        "dataset": dataset.name,
+        "network": network_options(model, len(dataset.classes)),
+        "budget": budget(stage),
+    }
+    with replace_directory(directory / "members") as members:
+        for seed, arrays in zip(settings.seeds, trained, strict=True):
+            path = (directory if seed == 0 else members) / f"seed{seed}.safetensors"
+            state = {k: torch.from_numpy(v) for k, v in part(arrays, "weight").items()}
+            save_weights(path, state, metadata | {"seed": seed})
+        outputs = {k: np.stack([part(t, "output")[k] for t in trained]) for k in part(trained[0], "output")}
+        write_npz(
+            members / "outputs.npz",
+            labels=dataset.test_labels.numpy(),
+            seeds=np.array(settings.seeds),
+            **outputs,
+        )
+    columns = ["seed", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
+    curves = [pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)]
+    table = pd.concat(curves)[columns].astype({"epoch": int})
+    cells.write(stage.cell, budget=budget(stage), metrics=metrics, tables={"curves": table}, examples=examples)

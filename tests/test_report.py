@@ -1,0 +1,466 @@
+"""The report of a small made-up study: its cells are drawn here, from a seeded generator, and are nobody's results."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from overgen import reported, tables
+from overgen.artifacts import OvergenError, directory_md5, read_json, write_csv, write_json, write_npz
+from overgen.reported import budget_text
+from overgen.stages.report import build_report, html
+from overgen.statistics import mean_interval, wilson
+
+ROOT = Path(__file__).parents[1]
+MODELS: dict[str, Any] = {
+    "classifiers": ["cnn", "cool"],
+    "autoencoders": ["autoencoder", "dae_sym"],
+    "attacked": ["cnn", "cool", "dae_sym"],
+    "openset_models": ["cnn", "dae_sym"],
+}
+FOOLED = {"cnn": 40, "cool": 12, "dae_sym": 0}  # of 40 trials, attack on y
+SETTINGS = {"training.mnist.batch_size": 37, "confidence.mnist.thresholds": [{"tau": 0.9, "alpha": 20.0}]}
+
+
+def row(experiment: str, metric: str, value: float | None, unit: str, n: int, **more: Any) -> dict[str, Any]:
+    empty = {"tau": None, "low": None, "high": None, "interval": "none", "note": ""}
+    return {"experiment": experiment, "metric": metric, "unit": unit, "reproduced": value, "n": n} | empty | more
+
+
+def rate(experiment: str, metric: str, k: int, n: int, **more: Any) -> dict[str, Any]:
+    low, high = wilson(k, n)
+    interval = {"low": 100 * low, "high": 100 * high, "interval": f"95 % Wilson over {n}; seed spread not measured"}
+    return row(experiment, metric, 100 * k / n, "percent", n, **interval, **more)
+
+
+def write_cell(
+    root: Path, dataset: str, stage: str, model: str, budget: dict[str, int], metrics: list[dict[str, Any]]
+) -> Path:
+    folder = root / dataset / stage / model
+    summary = {"dataset": dataset, "stage": stage, "model": model, "budget": budget, "metrics": metrics}
+    write_json(folder / "metrics.json", summary)
+    return folder
+
+
+def digit(draw: np.random.Generator, *shape: int) -> np.ndarray:
+    """Blobs that look like something, (..., 28, 28) in [0, 1]."""
+    y, x = np.mgrid[-1:1:28j, -1:1:28j]
+    centres = draw.uniform(-0.5, 0.5, (*shape, 2, 1, 1))
+    return np.exp(-6 * ((x - centres[..., 0, :, :]) ** 2 + (y - centres[..., 1, :, :]) ** 2)).astype(np.float32)
+
+
+def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, classes: int = 10) -> None:
+    """The cells of one data set. full: at the papers' budget."""
+    draw = np.random.default_rng(7)
+    epochs = 100 if full else 10
+
+    def trained(stage: str) -> dict[str, int]:
+        return {f"{stage}.{dataset}.epochs": epochs, f"{stage}.{dataset}.seeds": 1}
+
+    for stage, models in (("train_classifier", MODELS["classifiers"]), ("train_autoencoder", MODELS["autoencoders"])):
+        for model in models:
+            plain = model == "autoencoder"
+            rows = (
+                [row("ae_anomaly", "mean_bce", 0.1234, "nats per pixel", 10_000, note="seed spread not measured")]
+                if plain
+                else [rate("train", "test_accuracy", 9921, 10_000)]
+            )
+            folder = write_cell(root, dataset, stage, model, trained(stage), rows)
+            curve = np.linspace(1, 0.1, 6)
+            nothing = 0 * curve
+            write_csv(folder / "curves.csv", pd.DataFrame({
+                "seed": 0, "epoch": range(6), "loss": curve, "classification_loss": nothing if plain else curve,
+                "reconstruction_loss": curve / 9 if stage == "train_autoencoder" else nothing,
+                "accuracy": nothing if plain else 1 - curve / 3,
+            }))  # fmt: skip
+            if stage == "train_autoencoder":
+                clean = (255 * digit(draw, classes)).astype(np.uint8)
+                noisy = np.clip(clean + draw.normal(0, 50, clean.shape), 0, 255).astype(np.uint8)
+                write_npz(folder / "examples.npz", clean=clean, noisy=noisy, restored=clean, restored_clean=clean,
+                          labels=np.arange(classes))  # fmt: skip
+    for model in MODELS["attacked"]:
+        upstream = trained("train_autoencoder" if model == "dae_sym" else "train_classifier")
+        updates = 10_000 if full else 500
+        budget = upstream | {f"fool_fgn.{dataset}.trials": 20, f"fool_fgn.{dataset}.updates": updates}
+        write_fgn(root, dataset, model, budget, draw, classes)
+        budget = upstream | {f"fool_evolution.{dataset}.runs": 2, f"fool_evolution.{dataset}.generations": 40}
+        write_evolution(root, dataset, model, budget, draw, classes)
+    for model in MODELS["openset_models"]:
+        budget = {f"train_openset.{dataset}.epochs": epochs, f"train_openset.{dataset}.subsets": 10 if full else 2}
+        write_openset(root, dataset, model, budget, draw)
+
+
+def write_fgn(
+    root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator, classes: int
+) -> None:
+    reconstructs = model == "dae_sym"
+    pairs = [(0.9, 20), (0.99, 3), (0.99, 2)] if reconstructs else [(0.9, 0), (0.99, 0)]
+    table = pd.DataFrame({"seed": 0, "objective": "y", "objective_alpha": np.nan, "target": np.arange(40) % classes,
+                          "trial": np.arange(40) // classes})  # fmt: skip
+    metrics = [
+        rate("fgn", "thresholded_accuracy", k, 10_000, tau=t) for t, k in ((0.0, 9930), (0.9, 9911), (0.99, 9700))
+    ]
+    k = FOOLED[model]
+    steps = np.sort(draw.integers(40, 400, k)).astype(float)
+    for i, (tau, alpha) in enumerate(pairs):
+        name = "@alpha=2" if alpha == 2 else ""
+        steps = steps + 60 * (i > 0)
+        table[f"step@tau={tau:g},alpha={alpha}"] = pd.array([*steps, *[None] * (40 - k)], dtype="Int64")
+        metrics.append(rate("fgn", f"fooling_rate{name}", k, 40, tau=tau))
+        low, high = (mean_interval(steps) if k else None) or (None, None)
+        mean = float(steps.mean()) if k else None
+        metrics.append(row("fgn", f"mean_steps_to_fool{name}", mean, "updates", k, tau=tau, low=low, high=high,
+                           interval="95 % t interval" if k else "none"))  # fmt: skip
+    objectives = ["y"]
+    if reconstructs:
+        objectives.append("scaled")
+        metrics.append(rate("fgn_on_scaled_output", "fooling_rate", 0, 40, tau=0.99))
+        metrics.append(row("fgn_on_scaled_output", "mean_steps_to_fool", None, "updates", 0, tau=0.99))
+        metrics.append(rate("curvature", "gamma_positive_rate@test", 0, 10_000))
+    folder = write_cell(root, dataset, "fool_fgn", model, budget, metrics)
+    write_csv(folder / "trials.csv", table.assign(final_log_y=-0.1, final_distance=np.nan, final_gamma=np.nan))
+    shape = (len(objectives), classes)
+    fooled = np.broadcast_to(np.arange(classes) < classes * k / 40, shape)
+    image = digit(draw, *shape) + 0.2 * draw.random((*shape, 28, 28))
+    write_npz(
+        folder / "examples.npz", objective=np.array(objectives), image=image,
+        score=np.where(fooled, 0.99972, 3.1e-7), fooled=fooled, step=np.where(fooled, 77, -1),
+        tau=np.array([0.9, 0.99][: len(objectives)]), alpha=np.array([20.0, 3.0][: len(objectives)]),
+    )  # fmt: skip
+
+
+def write_evolution(
+    root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator, classes: int
+) -> None:
+    metrics = [row("evolution_direct", "median_confidence@generation=40", 98.7654, "percent", 20, low=91.0, high=99.9,
+                   interval="quartiles")]  # fmt: skip
+    folder = write_cell(root, dataset, "fool_evolution", model, budget, metrics)
+    generation = np.arange(0, 41, 2)
+    median = 1 - np.exp(-generation / (8 if model == "cnn" else 20))
+    quartiles = {"median": median, "q25": median**2, "q75": np.sqrt(median), "min": median**4}
+    write_csv(folder / "generations.csv", pd.DataFrame({"generation": generation, "seed": 0} | quartiles))
+    stored = np.array([0, 10, 40])
+    write_npz(folder / "examples.npz", generation=stored, image=draw.random((3, classes, 28, 28)),
+              confidence=draw.random((3, classes)))  # fmt: skip
+
+
+def write_openset(root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator) -> None:
+    metrics, trials = [], []
+    for known in (1, 5, 10):
+        values = np.clip(0.09 * known + (0.3 if model == "dae_sym" else 0.05) * draw.random(2), 0, 1)
+        low, high = mean_interval(values, bounds=(0, 1)) or (None, None)
+        metrics.append(row("open_set", f"f_measure@known={known}", float(values.mean()), "fraction", 2, tau=0.99,
+                           low=low, high=high, interval="95 % t interval of the mean over subsets"))  # fmt: skip
+        trials += [
+            {"known": known, "subset": i, "classes": "0", "tau": 0.99, "alpha": alpha, "openness": 0.0,
+             "f_measure": value, "thresholded_accuracy": 0.9, "auroc": np.nan}
+            for i, value in enumerate(values) for alpha in ((3, 2) if model == "dae_sym" else (0,))
+        ]  # fmt: skip
+    folder = write_cell(root, dataset, "evaluate_openset", model, budget, metrics)
+    write_csv(folder / "trials.csv", pd.DataFrame(trials))
+    write_cell(
+        root,
+        dataset,
+        "train_openset",
+        model,
+        budget,
+        [row("train_openset", "known_accuracy@known=1", 100.0, "percent", 2)],
+    )
+
+
+def build(folder: Path, dataset: str = "mnist", **more: Any) -> Path:
+    output = folder / "reports" / dataset
+    paper = ROOT / "budgets/paper.txt"
+    build_report(folder / "reports/cells", output, dataset, **(MODELS | more), paper=paper, dpi=60, settings=SETTINGS)
+    return output
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the made-up cells of mnist and the report drawn from them."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_study(folder / "reports/cells")
+        build(folder)
+    return folder
+
+
+@pytest.fixture
+def frame(study: Path) -> pd.DataFrame:
+    return tables.read_reproduced(study / "reports/mnist/reproduced.csv")
+
+
+def cell_numbers(study: Path) -> pd.DataFrame:
+    """Every measured number of the cells, from their metrics.json alone."""
+    rows = []
+    for path in sorted((study / "reports/cells/mnist").glob("*/*/metrics.json")):
+        found = read_json(path)
+        rows += [{**r, "model": found["model"], "stage": found["stage"]} for r in found["metrics"]]
+    return pd.DataFrame(rows)
+
+
+def test_every_measured_number_is_in_reproduced_csv(study: Path, frame: pd.DataFrame) -> None:
+    numbers = cell_numbers(study)
+    key = ["experiment", "model", "metric"]
+    wanted = [(*r[key], "" if pd.isna(r["tau"]) else f"{r['tau']:g}", r["stage"]) for _, r in numbers.iterrows()]
+    there = list(zip(*(frame[name] for name in [*key, "tau"]), frame["cell"].str.split("/").str[3], strict=True))
+    assert set(there) == set(wanted)
+    assert list(frame.columns) == [
+        *reported.COLUMNS, "reproduced", "low", "high", "n", "budget", "verdict", "cell", "md5"
+    ]  # fmt: skip
+    # One row each, but for the rate that two sources report.
+    assert len(frame) == len(numbers) + 1
+    for row in frame.to_dict("records"):
+        same = numbers[
+            (numbers["metric"] == row["metric"]) & (numbers["model"] == row["model"])
+            & (numbers["experiment"] == row["experiment"])
+            & (numbers["tau"].isna() if row["tau"] == "" else numbers["tau"] == float(row["tau"] or 0))
+        ]  # fmt: skip
+        assert len(same) == 1
+        for name in ("reproduced", "low", "high"):
+            assert row[name] == pytest.approx(same[name].astype(float).iloc[0], nan_ok=True, rel=0, abs=0)
+        assert row["unit"] == same["unit"].iloc[0]
+        assert row["md5"] == directory_md5(study / row["cell"])
+
+
+def test_reported_numbers_stand_beside_theirs(frame: pd.DataFrame) -> None:
+    found = tables.find(frame, "fgn", "cool", "fooling_rate", "0.9")
+    assert found is not None
+    assert (found["value"], found["source"], found["where"]) == ("34.5", "spigler2019", "Table 1")
+    both = frame[(frame["model"] == "cool") & (frame["metric"] == "fooling_rate") & (frame["tau"] == "0.99")]
+    assert sorted(both["source"]) == ["kardan2017", "spigler2019"]
+    other = both[both["source"] == "kardan2017"]["verdict"].iloc[0]
+    assert other.startswith("not testable: sigmoid units")
+    assert (frame[frame["source"] == ""]["verdict"] == "").all()
+    assert (frame[frame["source"] != ""]["verdict"] != "").all()
+
+
+def test_verdicts_below_the_papers_budget(frame: pd.DataFrame) -> None:
+    def verdict(model: str, metric: str, tau: str, experiment: str = "fgn") -> str:
+        found = tables.find(frame, experiment, model, metric, tau)
+        assert found is not None
+        return found["verdict"]
+
+    assert not frame["verdict"].isin(["reproduced", "not reproduced", "better than reported"]).any()
+    assert verdict("cnn", "fooling_rate", "0.9") == "agrees at reduced budget"
+    assert verdict("cool", "fooling_rate", "0.9") == "agrees at reduced budget"
+    assert verdict("cool", "fooling_rate", "0.99") == "differs at reduced budget"
+    assert verdict("cool", "thresholded_accuracy", "0.99") == "differs at reduced budget, better"
+    assert verdict("dae_sym", "fooling_rate", "0.9") == "agrees at reduced budget"
+    assert verdict("dae_sym", "mean_steps_to_fool", "0.99", "fgn_on_scaled_output").startswith("not testable: no trial")
+    assert set(frame["budget"]) >= {
+        "10 of 100 epochs, 1 seed, 20 trials a class, 500 of 10,000 updates",
+        "10 of 100 epochs, 2 of 10 class subsets",
+    }
+
+
+def test_verdicts_at_the_papers_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path / "reports/cells", full=True)
+    build(tmp_path, openset_models=[], autoencoders=["dae_sym"])
+    frame = tables.read_reproduced(tmp_path / "reports/mnist/reproduced.csv")
+    found = frame[frame["experiment"] == "fgn"].set_index(["model", "metric", "tau"])
+    assert found.loc[("cool", "fooling_rate", "0.9"), "verdict"] == "reproduced"
+    assert found.loc[("cnn", "thresholded_accuracy", "0.99"), "verdict"] == "not reproduced"
+    assert set(found["budget"]) == {"100 epochs, 1 seed, 20 trials a class, 10,000 updates"}
+    text = (tmp_path / "reports/mnist/report.md").read_text()
+    assert "| COOL is fooled less often than CNN, τ = 0.9" in text
+    assert re.search(r"COOL is fooled less often than CNN, τ = 0.9 .*\| reproduced ", text)
+    assert re.search(r"COOL is fooled less often than CNN, τ = 0.99 .*\| direction only ", text)
+    assert "unknown classes" not in text  # nothing was asked for, so nothing is drawn or missed
+    assert not (tmp_path / "reports/mnist/figures/open_set.png").exists()
+
+
+def test_the_text_shows_the_study(study: Path, frame: pd.DataFrame) -> None:
+    text = (study / "reports/mnist/report.md").read_text()
+    assert text.startswith("# Overgeneralisation on MNIST")
+    assert "Table 1 of the paper" in text
+    assert "seed spread not measured" in text
+    assert "**Below the papers' budget**" in text
+    assert "| batch size" in text.lower()
+    assert "| 37" in text
+    assert "(0.9, 20)" in text
+    assert "`models.cool.output_std` of params.yaml" in text  # not given to the report: its place is named
+    for cell in frame["cell"].unique():
+        _, _, dataset, stage, model = cell.split("/")
+        assert f"`dvc repro {stage}@{dataset}-{model}`" in text
+        assert f"`{directory_md5(study / cell)}`" in text
+    counts = {kind: int(n) for kind, n in re.findall(r"\| (?:\(?[✓✗▲]\)?|\?) +\| ([a-z, ]+?) +\| (\d+)", text)}
+    assert sum(counts.values()) == (frame["verdict"] != "").sum()
+    assert counts["agrees at reduced budget"] == (frame["verdict"] == "agrees at reduced budget").sum()
+    papers = reported.load()
+    joined = (frame["source"] != "").sum()
+    missing = int(re.search(r"(\d+) numbers of the papers on MNIST have no counterpart", text)[1])  # type: ignore[index]
+    assert missing == (papers["dataset"] == "mnist").sum() - joined
+    for name in re.findall(r"!\[[^]]+\]\(([^)]+)\)", text):
+        assert (study / "reports/mnist" / name).is_file()
+    drawn = {path.stem for path in (study / "reports/mnist/figures").iterdir()}
+    assert drawn == {Path(name).stem for name in re.findall(r"\]\((figures/[^)]+)\)", text)}
+    assert {path.suffix for path in (study / "reports/mnist/figures").iterdir()} == {".svg", ".png"}
+
+
+def test_tables_hold_only_numbers_of_the_cells_and_the_papers(study: Path) -> None:
+    numbers = cell_numbers(study)
+    papers = reported.load()
+    known = {str(n) for n in (*range(1, 11),)} | set(papers["text"]) | {f"{t:g}" for t in papers["tau"].dropna()}
+    for record in numbers.to_dict("records"):
+        known.add(f"{record['n']:,}")
+        for name in ("reproduced", "low", "high"):
+            if record[name] is not None and not pd.isna(record[name]):
+                known.add(tables.number(float(record[name]), record["metric"], record["unit"]))
+    known |= {"20", "3", "2", "40", "0"}  # α, generations
+    checked = 0
+    for path in (study / "reports/mnist/tables").glob("*.md"):
+        if path.stem in ("provenance", "not_measured"):
+            continue
+        text = re.sub(r"\*\*.*?\*\*|‖₂|₂", "", path.read_text())
+        for number in re.findall(r"(?<![\w.])\d[\d,]*\.?\d*(?:e-?\d+)?", text):
+            number = number.rstrip(",.")
+            assert number in known or number in ("99.99",), f"{number} in {path.name}"
+            checked += 1
+    assert checked > 150
+
+
+def test_the_same_cells_give_the_same_bytes(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
+    monkeypatch.chdir(tmp_path)
+    later = time.time() + 86_400 * 400
+    monkeypatch.setattr(time, "time", lambda: later)  # a date in a file would show
+    output = build(tmp_path)
+    files = {path.relative_to(output): path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    first = study / "reports/mnist"
+    assert files.keys() == {path.relative_to(first) for path in first.rglob("*") if path.is_file()}
+    assert [name for name, data in files.items() if data != (first / name).read_bytes()] == []
+    assert not any(str(tmp_path).encode() in data for data in files.values())
+
+
+def test_the_page_needs_nothing_else(study: Path) -> None:
+    page = (study / "reports/mnist/report.html").read_text()
+    text = (study / "reports/mnist/report.md").read_text()
+    assert page.count("data:image/") == text.count("](figures/")
+    references = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert references
+    assert all(reference.startswith(("data:image/", "#s")) for reference in references)
+    assert not re.search(r"https?://|@import|url\(|<script|<link", re.sub(r'"data:[^"]*"', "", page))
+    assert '<meta name="viewport"' in page
+    assert "@media print" in page
+    assert page.count('<div class="scroll"><table>') == page.count("</table></div>") == page.count("<table>")
+
+
+def test_a_missing_cell_is_named_with_its_command(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(study / "reports", tmp_path / "reports")
+    before = directory_md5(tmp_path / "reports/mnist")
+    shutil.rmtree(tmp_path / "reports/cells/mnist/fool_fgn/cool")
+    with pytest.raises(OvergenError, match=r"mnist/fool_fgn/cool/.*`dvc repro fool_fgn@mnist-cool`"):
+        build(tmp_path)
+    assert directory_md5(tmp_path / "reports/mnist") == before
+    (tmp_path / "reports/cells/mnist/evaluate_openset/cnn/trials.csv").unlink()
+    with pytest.raises(
+        OvergenError, match=r"evaluate_openset/cnn/trials.csv: missing; `dvc repro evaluate_openset@mnist-cnn`"
+    ):
+        build(tmp_path, attacked=["cnn", "dae_sym"])
+    assert directory_md5(tmp_path / "reports/mnist") == before
+
+
+def test_cells_of_models_that_are_not_declared_do_not_count(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
+    only = {"classifiers": ["cnn"], "autoencoders": [], "attacked": ["cnn"], "openset_models": []}
+    output = build(tmp_path, **only)
+    frame = tables.read_reproduced(output / "reproduced.csv")
+    assert set(frame["model"]) == {"cnn"}
+    assert "COOL" not in (output / "tables/fooling.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "cool"}, "belongs to another cell"),
+        ({"metrics": [{"metric": "x"}]}, "not a cell's summary"),
+        ({"metrics": [row("fgn", "fooling_rate", 1.0, "percent", 1, note=3)]}, "note is 3, not text"),
+        ({"metrics": [row("fgn", "fooling_rate", 0.5, "fraction", 1, tau=0.9)]}, "in fraction, but spigler2019"),
+        ({"budget": 3}, "not a cell's summary"),
+    ],
+)
+def test_a_broken_cell_is_named(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
+    path = tmp_path / "reports/cells/mnist/fool_fgn/cnn/metrics.json"
+    write_json(path, read_json(path) | change)
+    with pytest.raises(OvergenError, match=message) as error:
+        build(tmp_path)
+    assert "reports/cells/mnist/fool_fgn/cnn/metrics.json" in str(error.value)
+
+
+def test_a_data_set_that_no_paper_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path / "reports/cells", "digits")
+    output = build(tmp_path, "digits")
+    frame = tables.read_reproduced(output / "reproduced.csv")
+    text = (output / "report.md").read_text()
+    assert (frame["value"] == "").all()
+    assert (frame["verdict"] == "").all()
+    assert "reported</" not in text
+    assert "As Tables 1 and 2 of the paper" in text
+    assert "Reported, not measured" not in text
+    assert set(frame["budget"]) >= {"10 epochs, 1 seed, 20 trials a class, 500 updates"}
+
+
+def test_budgets_in_words() -> None:
+    paper = {"train_classifier.mnist.epochs": 100, "train_classifier.mnist.seeds": 5}
+    assert budget_text({"train_classifier.mnist.epochs": 10, "train_classifier.mnist.seeds": 1}, paper) == (
+        "10 of 100 epochs, 1 of 5 seeds"
+    )
+    assert budget_text({"train_classifier.mnist.epochs": 200, "a.b.new_thing": 3}, paper) == "200 epochs, 3 new thing"
+    assert not reported.at_paper_budget({"train_classifier.mnist.seeds": 4}, paper)
+    assert reported.at_paper_budget({"train_classifier.mnist.epochs": 200, "other": 1}, paper)
+
+
+def test_readme_table(study: Path, tmp_path: Path) -> None:
+    text = tables.readme_table(study / "reports")
+    assert "| MNIST" in text
+    assert "Fashion" not in text
+    line = next(line for line in text.splitlines() if "**COOL**" in line)
+    assert "34.5 → 30.0 (✓) [18.1–45.4]" in line
+    assert "(✓) agrees at reduced budget" in text
+    assert "10 of 100 epochs" in text
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# x\n<!-- results -->\n{text}\n<!-- /results -->\nmore\n")
+    assert tables.readme_is_current(readme, study / "reports")
+    readme.write_text(readme.read_text().replace("34.5 →", "34.6 →"))
+    assert not tables.readme_is_current(readme, study / "reports")
+    readme.write_text("# no markers\n")
+    with pytest.raises(OvergenError, match=r"README\.md: must hold <!-- results -->"):
+        tables.readme_is_current(readme, study / "reports")
+    with pytest.raises(OvergenError, match="dvc repro report@mnist"):
+        tables.readme_table(tmp_path)
+
+
+def test_html_of_markdown_alone(tmp_path: Path) -> None:
+    page = html("# A\n\n## B & c\n\n| a | b |\n|---|---|\n| 1.5 [1–2] | x |\n", tmp_path)
+    assert "<title>A</title>" in page
+    assert '<h2 id="s0">B &amp; c</h2>' in page
+    assert '<td class="number">1.5 [1–2]</td>' in page
+    assert "<td>x</td>" in page
+
+
+def test_only_figures_and_the_stage_import_plotting() -> None:
+    code = (
+        "import sys, overgen.tables, overgen.reported, overgen.statistics, overgen.metrics; "
+        "sys.exit([m for m in ('matplotlib', 'seaborn', 'torch', 'mlflow', 'dvc', 'sklearn') if m in sys.modules] or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,249 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from overgen.statistics import (
+    VERDICTS,
+    better_direction,
+    bootstrap_over_seeds,
+    claim_verdict,
+    differs,
+    mean_interval,
+    prediction_interval,
+    reported_interval,
+    verdict,
+    wilson,
+)
+
+counts = st.integers(1, 12_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(counts, st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_wilson_is_scipys(count: tuple[int, int], level: float) -> None:
+    k, n = count
+    oracle = stats.binomtest(k, n).proportion_ci(level, method="wilson")
+    low, high = wilson(k, n, level)
+    assert (low, high) == pytest.approx((oracle.low, oracle.high), abs=1e-12)
+    assert 0 <= low <= k / n <= high <= 1
+    assert wilson(n - k, n, level) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+def test_wilson_gives_the_protocols_numbers() -> None:
+    assert [round(100 * x, 1) for x in wilson(69, 200)] == [28.3, 41.3]
+    assert [round(100 * x, 1) for x in wilson(0, 200)] == [0.0, 1.9]
+    low, high = wilson(9935, 10_000)
+    assert 100 * (high - low) / 2 == pytest.approx(0.16, abs=0.005)
+
+
+@pytest.mark.parametrize(("k", "n", "level"), [(1, 0, 0.95), (-1, 5, 0.95), (6, 5, 0.95), (1, 5, 1.0)])
+def test_wilson_refuses(k: int, n: int, level: float) -> None:
+    with pytest.raises(ValueError, match=r"k = |trial|level"):
+        wilson(k, n, level)
+
+
+def test_t_intervals_on_a_hand_worked_sample() -> None:
+    # mean 2, deviation 1, t(0.975, 2) = 4.302652729911275
+    low, high = mean_interval([1, 2, 3]) or (0, 0)
+    assert (low, high) == pytest.approx((2 - 4.302652729911275 / math.sqrt(3), 2 + 4.302652729911275 / math.sqrt(3)))
+    low, high = prediction_interval([1, 2, 3]) or (0, 0)
+    assert high - 2 == pytest.approx(4.302652729911275 * math.sqrt(4 / 3))
+    assert mean_interval([0.9, 1.0], bounds=(0, 1)) == (pytest.approx(0.95 - 0.05 * 12.7062047), 1)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))
+def test_mean_interval_is_scipys(values: list[float]) -> None:
+    interval = mean_interval(values)
+    assert interval is not None
+    scale = stats.sem(values)
+    if scale > 1e-9:
+        oracle = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=scale)
+        assert interval == pytest.approx(oracle, rel=1e-9, abs=1e-9)
+    predicted = prediction_interval(values)
+    assert predicted is not None
+    assert predicted[0] <= interval[0] <= interval[1] <= predicted[1]
+
+
+def test_one_value_has_no_spread() -> None:
+    assert mean_interval([3.0]) is None
+    assert prediction_interval([3.0]) is None
+    assert bootstrap_over_seeds([[0, 1, 1, 0]]) is None
+
+
+@pytest.mark.parametrize("values", [[], [1.0, math.nan], [1.0, math.inf], [[1.0, 2.0]]])
+def test_intervals_refuse(values: list) -> None:
+    with pytest.raises(ValueError, match="finite values"):
+        mean_interval(values)
+    if np.ndim(values) == 1:
+        with pytest.raises(ValueError, match="finite values"):
+            bootstrap_over_seeds(values)
+
+
+def test_bootstrap_draws_whole_seeds() -> None:
+    # Two seeds, one always fooled and one never: half of the draws take the same seed twice.
+    outcomes = [[1] * 100, [0] * 100]
+    assert bootstrap_over_seeds(outcomes) == (0.0, 1.0)
+    assert bootstrap_over_seeds([0.5, 0.5, 0.5]) == (0.5, 0.5)
+    few = np.random.default_rng(1).normal(size=8)
+    assert bootstrap_over_seeds(few) == bootstrap_over_seeds(few)
+    assert bootstrap_over_seeds(few) != bootstrap_over_seeds(few, seed=1)
+    low, high = bootstrap_over_seeds(few) or (0, 0)
+    assert few.min() < low < few.mean() < high < few.max()
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_rates_differ_roughly_as_fishers_test_says(first: int, second: int) -> None:
+    def interval(k: int) -> tuple[float, float]:
+        return wilson(k, 200)
+
+    sign = differs(first / 200, interval(first), second / 200, interval(second))
+    assert sign == -differs(second / 200, interval(second), first / 200, interval(first))
+    p = stats.fisher_exact([[first, 200 - first], [second, 200 - second]]).pvalue
+    if p < 0.01:
+        assert sign == np.sign(first - second)
+    if p > 0.15:
+        assert sign == 0
+
+
+def test_differs_finds_what_overlap_would_hide() -> None:
+    # 3.0 % and 0.0 % of 200: the Wilson intervals overlap, the rates differ (p = 0.03).
+    assert differs(0.03, wilson(6, 200), 0.0, wilson(0, 200)) == 1
+    assert differs(2.0, None, 1.0, None) == 1
+    assert differs(2.0, (0.0, 3.0), 1.0, None) == 0
+
+
+def test_reported_interval() -> None:
+    low, high = reported_interval("fooling_rate", 34.5, n=200)
+    assert (round(low, 1), round(high, 1)) == (28.3, 41.3)
+    assert reported_interval("mean_bce", 0.105, n=None, rounding=0.0005) == pytest.approx((0.1045, 0.1055))
+    # A mean over four times as many trials: half the width, on either side.
+    assert reported_interval("mean_steps_to_fool", 60.0, n=200, measured=(50, 46, 56, 50)) == pytest.approx((58, 63))
+
+
+@pytest.mark.parametrize(
+    ("metric", "defended", "direction"),
+    [
+        ("fooling_rate", True, -1),
+        ("fooling_rate", False, 0),
+        ("mean_steps_to_fool", True, 1),
+        ("mean_steps_to_fool", False, 0),
+        ("f_measure@known=3", False, 1),
+        ("thresholded_accuracy@alpha=2", True, 1),
+        ("test_error", False, -1),
+        ("gamma_positive_rate@test", True, 0),
+    ],
+)
+def test_better_direction(metric: str, defended: bool, direction: int) -> None:
+    assert better_direction(metric, defended=defended) == direction
+
+
+def rate_verdict(k: int, *, reported: float = 34.5, paper: bool = True, defended: bool = True) -> str:
+    low, high = wilson(k, 200)
+    return verdict(
+        "fooling_rate",
+        reported,
+        k / 2,
+        100 * low,
+        100 * high,
+        at_paper_budget=paper,
+        reported_n=200,
+        reproduced_n=200,
+        defended=defended,
+    )
+
+
+def test_verdicts_of_a_fooling_rate() -> None:
+    assert rate_verdict(69) == "reproduced"
+    assert rate_verdict(75) == "reproduced"
+    assert rate_verdict(120) == "not reproduced"
+    assert rate_verdict(10) == "better than reported"
+    assert rate_verdict(10, defended=False) == "not reproduced"
+    assert rate_verdict(69, paper=False) == "agrees at reduced budget"
+    assert rate_verdict(120, paper=False) == "differs at reduced budget"
+    assert rate_verdict(10, paper=False) == "differs at reduced budget, better"
+    assert rate_verdict(200, reported=100) == "reproduced"
+    assert rate_verdict(0, reported=0) == "reproduced"
+
+
+@given(st.integers(0, 200), st.sampled_from([0.0, 4.5, 34.5, 99.0, 100.0]), st.booleans())
+def test_a_reduced_budget_never_says_reproduced(k: int, reported: float, defended: bool) -> None:
+    full = rate_verdict(k, reported=reported, defended=defended)
+    reduced = rate_verdict(k, reported=reported, paper=False, defended=defended)
+    assert full in VERDICTS
+    assert reduced in VERDICTS
+    assert "reproduced" not in reduced
+    assert "reported" not in reduced
+    assert (full == "reproduced") == reduced.startswith("agrees")
+    assert ("better" in full) == ("better" in reduced)
+
+
+def test_verdict_of_accuracies() -> None:
+    def of(value: float, paper: bool = True) -> str:
+        low, high = wilson(round(value * 100), 10_000)
+        return verdict(
+            "thresholded_accuracy",
+            99.35,
+            value,
+            100 * low,
+            100 * high,
+            at_paper_budget=paper,
+            reported_n=10_000,
+        )
+
+    assert of(99.30) == "reproduced"
+    assert of(98.9) == "not reproduced"
+    assert of(99.7) == "better than reported"
+    # A prediction interval over seeds already says where another run falls.
+    assert (
+        verdict(
+            "test_accuracy",
+            99.35,
+            99.2,
+            99.0,
+            99.36,
+            at_paper_budget=True,
+            reported_n=10_000,
+            prediction=True,
+        )
+        == "reproduced"
+    )
+    assert (
+        verdict("test_accuracy", 99.35, 99.2, 99.1, 99.3, at_paper_budget=True, reported_n=10_000, prediction=True)
+        == "not reproduced"
+    )
+
+
+def test_verdict_without_one_of_the_numbers() -> None:
+    assert verdict("fooling_rate", None, 3.0, 1.0, 5.0, at_paper_budget=True) == ""
+    missing = verdict("mean_steps_to_fool", 238.8, None, None, None, at_paper_budget=True, reported_n=69)
+    assert missing == "not testable: no trial was fooled, so there is no mean"
+    assert verdict("std_bce", 0.036, None, None, None, at_paper_budget=True).startswith("not testable: ")
+    assert verdict("std_bce", 0.036, 0.04, None, None, at_paper_budget=True, rounding=0.0005).startswith(
+        "not testable: "
+    )
+
+
+def test_verdict_of_a_mean_uses_both_counts() -> None:
+    def of(reported_n: int | None) -> str:
+        return verdict(
+            "mean_steps_to_fool", 313.4, 200.0, 180.0, 220.0, at_paper_budget=True,
+            reported_n=reported_n, reproduced_n=200, rounding=0.05, defended=True,
+        )  # fmt: skip
+
+    # 313.4 over 9 fooled trials is much less certain than over 180.
+    assert of(180) == "not reproduced"
+    assert of(9) == "not reproduced"
+    assert of(5) == "reproduced"
+    assert of(None) == "not reproduced"
+
+
+def test_claims() -> None:
+    assert claim_verdict(-1, ["reproduced", "reproduced"], at_paper_budget=True) == "reproduced"
+    assert claim_verdict(-1, ["reproduced", "not reproduced"], at_paper_budget=True) == "direction only"
+    assert claim_verdict(1, ["reproduced", "reproduced"], at_paper_budget=True) == "not reproduced"
+    assert claim_verdict(-1, [], at_paper_budget=False) == "direction agrees at reduced budget"
+    assert claim_verdict(1, [], at_paper_budget=False) == "direction differs at reduced budget"
+    assert claim_verdict(0, [], at_paper_budget=True).startswith("not testable")
