@@ -1,2 +1,62 @@
-lock:
-	.venv/bin/uv pip compile pyproject.toml --universal --generate-hashes --all-extras --no-header --no-emit-index-url --python-version 3.11 -o requirements.lock
+# The study's commands. Everything that they need is set up by themselves; see README.md.
+PYTHON ?= python3
+DATASET ?= digits
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# compiled modules halve the time that a stage spends on imports
+unexport PYTHONDONTWRITEBYTECODE
+
+ifeq ($(DATASET),all)
+TARGETS :=
+REPORT := reports/<data set>/report.html
+else
+TARGETS := $(DATASET:%=report@%)
+REPORT := reports/$(DATASET)/report.html
+endif
+
+.PHONY: reproduce test test-slow figures ui paper lock check clean
+
+reproduce: $(VENV)/.ready ## run the study on DATASET (digits, mnist, fashion_mnist or all) and say where its report lies
+	dvc repro $(TARGETS)
+	overgen sync
+	@echo 'The report: $(REPORT) (and report.md beside it)'
+
+test: $(VENV)/.ready ## pass the tests
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+test-slow: $(VENV)/.ready ## the tests that take minutes each
+	pytest -m slow
+
+figures: $(VENV)/.ready ## redraw every report from the committed cells, without data, models or training
+	overgen figures
+
+ui: $(VENV)/.ready ## open MLflow on the runs
+	overgen sync
+	overgen ui
+
+paper: $(VENV)/.ready ## set the papers' budgets and run everything
+	overgen budget budgets/paper.txt
+	dvc repro
+	overgen sync
+
+lock: $(VENV)/.ready ## make requirements.lock again from pyproject.toml
+	uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-header --no-emit-index-url --upgrade -o requirements.lock
+
+clean: ## remove the environment
+	rm -rf $(VENV)
+
+# The environment holds exactly what the lock names; it is made again only when the lock changes.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "error: $(PYTHON) is $$($(PYTHON) --version); overgen needs Python 3.11 to 3.13: make PYTHON=python3.12" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" || $(BIN)/python -m pip install -q uv==$(UV_VERSION)
+	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@

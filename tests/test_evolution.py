@@ -25,7 +25,7 @@ from overgen.attacks.evolution import (
     select,
     uniform,
 )
-from overgen.stages.fool_evolution import attacked_score, cell_tables, median_interval
+from overgen.attacks.evolution_summary import attacked_score, cell_tables, median_interval
 
 # Lightning's own call into torch, at every fit; nothing of ours.
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.* is deprecated:FutureWarning")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from overgen import reported, tables
+from overgen import figures, reported, tables
 from overgen.artifacts import OvergenError, directory_md5, read_json, write_csv, write_json, write_npz
 from overgen.reported import budget_text
 from overgen.stages.report import build_report, html
@@ -182,6 +182,18 @@ def build(folder: Path, dataset: str = "mnist", **more: Any) -> Path:
     return output
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not rendered, for tests of what is written about them."""
+
+    def write_empty(figure: Any, folder: Path, name: str, *, dpi: int) -> None:
+        (folder / f"{name}.png").write_bytes(b"")
+        (folder / f"{name}.svg").write_text('<svg width="300pt"/>')
+        figures.plt.close(figure)
+
+    monkeypatch.setattr(figures, "save", write_empty)
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the made-up cells of mnist and the report drawn from them."""
@@ -262,6 +274,7 @@ def test_verdicts_below_the_papers_budget(frame: pd.DataFrame) -> None:
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_verdicts_at_the_papers_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_study(tmp_path / "reports/cells", full=True)
@@ -355,6 +368,7 @@ def test_the_page_needs_nothing_else(study: Path) -> None:
     assert page.count('<div class="scroll"><table>') == page.count("</table></div>") == page.count("<table>")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_missing_cell_is_named_with_its_command(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(study / "reports", tmp_path / "reports")
@@ -371,6 +385,7 @@ def test_a_missing_cell_is_named_with_its_command(study: Path, tmp_path: Path, m
     assert directory_md5(tmp_path / "reports/mnist") == before
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_cells_of_models_that_are_not_declared_do_not_count(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,6 +420,7 @@ def test_a_broken_cell_is_named(
     assert "reports/cells/mnist/fool_fgn/cnn/metrics.json" in str(error.value)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_data_set_that_no_paper_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_study(tmp_path / "reports/cells", "digits")
@@ -417,6 +433,24 @@ def test_a_data_set_that_no_paper_reports(tmp_path: Path, monkeypatch: pytest.Mo
     assert "As Tables 1 and 2 of the paper" in text
     assert "Reported, not measured" not in text
     assert set(frame["budget"]) >= {"10 epochs, 1 seed, 20 trials a class, 500 updates"}
+
+
+def test_a_number_for_reading() -> None:
+    found = {
+        "reproduced": 34.5,
+        "low": 28.27,
+        "high": 41.33,
+        "metric": "fooling_rate",
+        "unit": "percent",
+        "verdict": "",
+    }
+    assert tables.measured(found) == "34.5 [28.3–41.3]"
+    assert tables.measured(found | {"verdict": "not testable: why"}) == "34.5 ? [28.3–41.3]"
+    assert tables.measured(found | {"low": None, "high": None}, " %") == "34.5 %"
+    assert tables.measured(found | {"high": None}) == "34.5 [28.3–∞]"
+    assert tables.measured(found | {"reproduced": None}) == "–"
+    assert tables.metric_name("fooling_rate@alpha=2") == "trials that fool, α = 2"
+    assert tables.metric_name("gamma_positive_rate@test") == "γ > 0, on test images"
 
 
 def test_budgets_in_words() -> None:

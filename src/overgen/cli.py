@@ -102,6 +102,53 @@ def readme(
         print("README.md: table of results rewritten")
 
 
+@commands.command()
+def figures() -> None:
+    """Redraw the report of every data set whose cells are here, from those cells alone."""
+    from overgen import params
+    from overgen.stages import report
+
+    for dataset in params.load().datasets:
+        if Path("reports/cells", dataset).is_dir():
+            report.main(dataset)
+            print(f"reports/{dataset}/report.html")
+        else:
+            print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
+
+
+@commands.command()
+def budget(
+    path: Annotated[Path, typer.Argument(help="Lines `key=value`, keys of params.yaml: budgets/paper.txt")],
+) -> None:
+    """Set the budgets of a file in params.yaml, keeping its comments."""
+    from ruamel.yaml import YAML
+
+    from overgen import params
+    from overgen.artifacts import replace_file
+
+    yaml = YAML()
+    yaml.width = 120
+    target = Path("params.yaml")
+    params.load(target)
+    values = yaml.load(target.read_text(encoding="utf-8"))
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        key, _, value = line.partition("#")[0].strip().partition("=")
+        if not key:
+            continue
+        *parents, last = key.split(".")
+        section = values
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or last not in section:
+            raise OvergenError(f"{path}, line {number}: params.yaml has no {key}")
+        section[last] = YAML(typ="safe").load(value)
+        print(f"{key} = {value}")
+    with replace_file(target) as temporary:
+        with temporary.open("w", encoding="utf-8") as file:
+            yaml.dump(values, file)
+        params.load(temporary)  # impossible values are refused before anything is changed
+
+
 def with_results(text: str, table: str) -> str:
     """The README's text with `table` between its markers. OvergenError unless both are there once."""
     start, end = RESULTS

@@ -120,7 +120,7 @@ class FoolFgn(Section):
     learning_rate: Positive
     optimizer: Literal["adam", "sgd"]
     input: Literal["normal", "uniform"]
-    scaled_alphas: list[NonNegative]  # attack ỹ too, at each of these α (networks that reconstruct)
+    scaled: dict[Name, list[NonNegative]]  # models of which ỹ is attacked too, each at these α
     block: Count  # trials attacked together
 
 
@@ -186,6 +186,14 @@ class Params(Section):
             for model in getattr(self, field):
                 if model not in trained:
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
+        for dataset, settings in self.fool_fgn.items():
+            judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
+            for model, alphas in settings.scaled.items():
+                if model not in self.attacked or not set(alphas) <= judged:
+                    raise ValueError(
+                        f"fool_fgn.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
+                        f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
+                    )
         for name, section in self:
             if isinstance(section, dict) and name != "models":
                 missing = [dataset for dataset in self.datasets if dataset not in section]

@@ -186,34 +186,45 @@ def _check_precision(precision: str, device: Any) -> None:
 
 @contextmanager
 def stage(name: str, *, compute: bool = True, **item: str) -> Iterator[Stage]:
-    """Run one cell of a stage: parameters, threads, devices, progress and tracking.
+    """Run one cell of a stage: parameters, tracking and, if it computes, threads, devices and progress.
 
-    compute: the stage trains or attacks on a device (False for stages that only read and write small files).
+    item: dataset and, for stages that write a cell, model. compute: the stage trains or attacks on a device; others
+    read and write small files.
     """
     declared = parameters.declared(name, **item)
-    with tracking.run(name, item["dataset"], item.get("model", ""), params=declared.values()) as run:
-        device, rank, world = None, 0, 1
-        if compute:
-            import torch
+    if not compute:
+        with _tracked(name, item, declared) as run:
+            yield Stage(name, item, declared, PROGRESS / name, None, 0, 1, run)
+        return
+    with _tracked(name, item, declared) as run:  # its recorder starts while torch is imported
+        import torch
 
-            engine = declared(f"engine.{item['dataset']}")
-            device, rank, world = _launch()
-            torch.set_num_threads(engine.threads)
-            _check_precision(engine.precision, device)
+        engine = declared(f"engine.{item['dataset']}")
+        device, rank, world = _launch()
+        torch.set_num_threads(engine.threads)
+        _check_precision(engine.precision, device)
         progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
         for earlier in progress.parent.glob("*") if rank == 0 else ():
             if earlier != progress:  # parameters, code or data have changed since: never reused
                 shutil.rmtree(earlier, ignore_errors=True)
         progress.mkdir(parents=True, exist_ok=True)
-        found = Stage(name, item, declared, progress, device, rank, world, run)
-        yield found
-        if rank == 0:
-            tracking.log_cell(run, found.cell)
-            shutil.rmtree(progress, ignore_errors=True)
+        yield Stage(name, item, declared, progress, device, rank, world, run)
     if world > 1:
-        import torch.distributed
-
         torch.distributed.destroy_process_group()
+    if rank == 0:
+        shutil.rmtree(progress, ignore_errors=True)
+
+
+@contextmanager
+def _tracked(name: str, item: dict[str, str], declared: parameters.Declared) -> Iterator[Any]:
+    """The MLflow run of a cell, which ends with the cell's metrics; None for a stage that writes no cell."""
+    if "model" not in item:
+        yield None
+        return
+    with tracking.run(name, item["dataset"], item["model"], params=declared.values()) as run:
+        yield run
+        if tracking.enabled() and tracking._rank() == 0:
+            tracking.log_cell(run, Path("reports/cells", item["dataset"], name, item["model"]))
 
 
 def command(main: Callable[..., None]) -> None:

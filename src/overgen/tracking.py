@@ -38,7 +38,7 @@ Event = dict[str, Any]
 
 COLLECT_SECONDS = 1.0  # events of this long are logged together
 RETRY_SECONDS = 30.0  # between attempts to reach a server that did not answer
-CLOSE_SECONDS = 60.0  # how long a finished stage waits for its recorder
+CLOSE_SECONDS = 180.0  # the longest that a finished stage waits for its recorder; a dead server takes 2 to 40
 BATCH = 1000, 100  # MLflow's limits of one batch: metrics, params
 PENDING = 100_000  # events kept for a server that does not answer; beyond that, training curves are dropped
 
@@ -359,15 +359,17 @@ class _Recorder:
         """Wait until everything is logged or given up; returns {"logged": runs, "error": text or None}."""
         try:
             output, _ = self._process.communicate(timeout=self._patience)
+            outcome: Event = json.loads(output)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            output, _ = self._process.communicate()
-        try:
-            outcome: Event = json.loads(output)
+            self._process.communicate()
+            outcome = {"logged": 0, "error": f"it took more than {self._patience:g} s"}
         except json.JSONDecodeError:
             outcome = {"logged": 0, "error": f"the recorder ended with status {self._process.returncode}"}
-            if not self._gone:
-                _warn(self._uri, outcome["error"])
+        else:
+            return outcome  # a server's failure was warned about when it happened
+        if not self._gone and self._patience is not None:
+            _warn(self._uri, outcome["error"])
         return outcome
 
 

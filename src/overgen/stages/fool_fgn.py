@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
-from overgen import cells, data, metrics, networks, runtime
-from overgen.artifacts import read_npz
+from overgen import cells, data, networks, runtime
+from overgen.artifacts import OvergenError, read_npz
+from overgen.attacks import fgn_summary as summary
 from overgen.attacks.fgn import FoolingGenerator, fool, start
-from overgen.confidence import log_gate, log_reconstruction, scaled_scores
-from overgen.statistics import mean_interval
 
 
 def main(dataset: str, model: str) -> None:
@@ -28,9 +26,11 @@ def main(dataset: str, model: str) -> None:
         reconstructs = "distance" in outputs
         seeds = outputs["seeds"].tolist()
         pairs = [(t.tau, t.alpha) for t in confidence.thresholds]
+        if not reconstructs and settings.scaled.get(model):
+            raise OvergenError(f"params.yaml, fool_fgn.{dataset}.scaled: {model} does not reconstruct, so ỹ = y for it")
         if not reconstructs:  # c̃ = 1: α has no part in it
             pairs = list(dict.fromkeys((tau, 0.0) for tau, _ in pairs))
-        objectives: list[float | None] = [None, *(settings.scaled_alphas if reconstructs else [])]
+        objectives: list[float | None] = [None, *settings.scaled.get(model, [])]
         classes = len(data.load(dataset).classes)
         trials = [(target, trial) for target in range(classes) for trial in range(settings.trials)]
         blocks = [trials[i : i + settings.block] for i in range(0, len(trials), settings.block)]
@@ -62,151 +62,17 @@ def main(dataset: str, model: str) -> None:
         found = stage.members(names, attack)
         if stage.rank != 0:
             return
-        table, images = gather(work, found, pairs)
-        rows = accuracy_rows(outputs, pairs, confidence.beta) + fooling_rows(table, pairs)
+        table, images = summary.gather(work, found, pairs)
+        rows = summary.accuracy_rows(outputs, pairs, confidence.beta) + summary.fooling_rows(table, pairs)
         if reconstructs:
-            rows += curvature_rows(outputs, table)
+            rows += summary.curvature_rows(outputs, table)
         _, metadata = networks.load(networks.weights_path(dataset, model, 0))
         budget = metadata["budget"] | {
             f"fool_fgn.{dataset}.trials": settings.trials,
             f"fool_fgn.{dataset}.updates": settings.updates,
         }
-        shown = examples(table, images, pairs, classes, confidence.beta)
+        shown = summary.examples(table, images, pairs, classes, confidence.beta)
         cells.write(stage.cell, budget=budget, metrics=rows, tables={"trials": table}, examples=shown)
-
-
-def column(pair: tuple[float, float]) -> str:
-    """The column of trials.csv with the updates at the first passage of a (τ, α) pair."""
-    return f"step@tau={pair[0]:g},alpha={pair[1]:g}"
-
-
-def gather(
-    work: list[tuple[int, float | None, list[tuple[int, int]]]],
-    found: list[dict[str, np.ndarray]],
-    pairs: list[tuple[float, float]],
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """All trials as one table, a row each, and their stored images (rows, 784)."""
-    tables = []
-    for (seed, alpha, block), passage in zip(work, found, strict=True):
-        judged = [p for p in pairs if alpha is None or p[1] == alpha]
-        steps = {column(p): pd.Series(passage["step"][:, i], dtype="Int64") for i, p in enumerate(judged)}
-        table = pd.DataFrame(
-            {
-                "seed": seed,
-                "objective": "y" if alpha is None else "scaled",
-                "objective_alpha": alpha,
-                "target": [target for target, _ in block],
-                "trial": [trial for _, trial in block],
-                **{name: step.mask(step < 0) for name, step in steps.items()},
-                "final_log_y": passage["log_y"],
-                "final_distance": passage["distance"],
-                "final_gamma": passage["gamma"],
-            }
-        )
-        tables.append(table)
-    columns = ["seed", "objective", "objective_alpha", "target", "trial", *map(column, pairs)]
-    columns += ["final_log_y", "final_distance", "final_gamma"]
-    whole = pd.concat(tables, ignore_index=True).reindex(columns=columns)
-    return whole, np.concatenate([passage["image"] for passage in found])
-
-
-def suffix(pairs: list[tuple[float, float]], pair: tuple[float, float]) -> str:
-    """ "" for the first α of a τ, which is the paper's; "@alpha=…" for further ones."""
-    paper = next(p for p in pairs if p[0] == pair[0])
-    return "" if pair == paper else f"@alpha={pair[1]:g}"
-
-
-def accuracy_rows(
-    outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
-) -> list[dict[str, Any]]:
-    """Thresholded accuracy on the test images: right label and ỹ > τ, at τ = 0 and at each pair."""
-    labels, seeds = outputs["labels"], range(len(outputs["seeds"]))
-    n = len(labels)
-    rows = []
-    for tau, alpha in [(0.0, 0.0), *pairs]:
-        scores = [scaled_scores(outputs, s, alpha=alpha, beta=beta) for s in seeds]
-        hits = [round(n * metrics.thresholded_accuracy(score, labels, tau)) for score in scores]
-        name = "thresholded_accuracy" + (suffix(pairs, (tau, alpha)) if tau else "")
-        rows.append(cells.rate_row("fgn", name, hits, n, of="test images", tau=tau))
-    return rows
-
-
-def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
-    """Fooling rate, and mean updates over the fooled trials, of each attack at each pair that it was judged on."""
-    rows = []
-    for (objective, alpha), trials in table.groupby(["objective", "objective_alpha"], dropna=False, sort=False):
-        experiment = "fgn" if objective == "y" else "fgn_on_scaled_output"
-        for pair in pairs if objective == "y" else [p for p in pairs if p[1] == alpha]:
-            steps = trials[column(pair)]
-            by_seed = steps.groupby(trials["seed"])
-            hits = [int(k) for k in by_seed.count()]
-            n = len(trials) // len(hits)
-            name = suffix(pairs, pair)
-            rows.append(cells.rate_row(experiment, "fooling_rate" + name, hits, n, of="trials", tau=pair[0]))
-            fooled = steps.dropna().to_numpy(dtype=np.float64)
-            rows.append(
-                cells.row(
-                    experiment,
-                    "mean_steps_to_fool" + name,
-                    float(fooled.mean()) if len(fooled) else None,
-                    unit="updates",
-                    n=len(fooled),
-                    tau=pair[0],
-                    interval=mean_interval(fooled) if len(fooled) > 1 else None,
-                    kind="95 % t interval of the mean over fooled trials",
-                    note="" if len(fooled) else "no trial was fooled",
-                )
-            )
-    return rows
-
-
-def curvature_rows(outputs: dict[str, np.ndarray], table: pd.DataFrame) -> list[dict[str, Any]]:
-    """On how many test images, and final images of the attacks, γ > 0: where Γ acts at all."""
-    test = [int((gamma > 0).sum()) for gamma in outputs["gamma"]]
-    attacked = [int((gamma > 0).sum()) for _, gamma in table.groupby("seed")["final_gamma"]]
-    n = len(table) // len(attacked)
-    return [
-        cells.rate_row("curvature", "gamma_positive_rate@test", test, len(outputs["labels"]), of="test images"),
-        cells.rate_row("curvature", "gamma_positive_rate@fooling", attacked, n, of="trials' final images"),
-    ]
-
-
-def examples(
-    table: pd.DataFrame, images: np.ndarray, pairs: list[tuple[float, float]], classes: int, beta: float
-) -> dict[str, np.ndarray]:
-    """One trial of the first seed for each attack and target class: the first that was fooled, else trial 0.
-
-    Judged at the attack's first pair; score is ỹ of the stored image at that pair's α.
-    """
-    first = table[table["seed"] == table["seed"].iloc[0]]
-    attacks = list(first.groupby(["objective", "objective_alpha"], dropna=False, sort=False))
-    shape = (len(attacks), classes)
-    shown: dict[str, np.ndarray] = {
-        "objective": np.array([str(key[0]) for key, _ in attacks]),
-        "tau": np.zeros(len(attacks)),
-        "alpha": np.zeros(len(attacks)),
-        "image": np.zeros((*shape, 28, 28), np.float32),
-        "score": np.zeros(shape),
-        "fooled": np.zeros(shape, bool),
-        "step": np.full(shape, -1),
-    }
-    for o, ((objective, alpha), trials) in enumerate(attacks):
-        pair = next(p for p in pairs if objective == "y" or p[1] == alpha)
-        shown["tau"][o], shown["alpha"][o] = pair
-        for target in range(classes):
-            mine = trials[trials["target"] == target]
-            fooled = mine[mine[column(pair)].notna()]
-            chosen = (fooled if len(fooled) else mine).iloc[0]
-            index = (fooled if len(fooled) else mine).index[0]
-            log_score = chosen["final_log_y"]
-            if np.isfinite(chosen["final_distance"]):
-                log_score += log_reconstruction(chosen["final_distance"], alpha=pair[1], pixels=networks.PIXELS)
-                log_score += log_gate(np.float64(chosen["final_gamma"]), beta=beta)
-            shown["image"][o, target] = images[index].reshape(28, 28)
-            shown["score"][o, target] = np.exp(log_score)
-            shown["fooled"][o, target] = bool(len(fooled))
-            shown["step"][o, target] = int(chosen[column(pair)]) if len(fooled) else -1
-    return shown
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def html(text: str, folder: Path) -> str:
     renderer.renderer.rules["table_open"] = lambda *_: '<div class="scroll"><table>\n'  # type: ignore[attr-defined]
     renderer.renderer.rules["table_close"] = lambda *_: "</table></div>\n"  # type: ignore[attr-defined]
     body = renderer.render(text)
-    # Entries that are numbers stay on one line, those that are text keep a width; sections get an address for the list of contents.
+    # Numbers stay on one line, longer texts keep a width; sections get an address for the list of contents.
     body = re.sub(r"<td>(?=[\d–](?:[^<&a-z]|&lt;|<br>| steps| %)*</td>)", '<td class="number">', body)
     body = re.sub(r"<td>(?=[^<]{25,}</td>)", '<td class="text">', body)
     heads = re.findall(r"<h2>(.*?)</h2>", body)

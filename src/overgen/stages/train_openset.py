@@ -16,7 +16,7 @@ from overgen.training import fit, member_arrays, network_options, part
 
 
 def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
-    """`count` random subsets of `known` of the classes, sorted, different as far as there are so many.
+    """`count` different random subsets of `known` of the classes, sorted; all of them where there are fewer.
 
     They depend on these numbers alone, so every model and data set meets the same ones. Raises OvergenError if
     `known` is larger than the number of classes.
@@ -25,9 +25,9 @@ def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
         raise OvergenError(f"params.yaml, train_openset.*.known: {known} known classes, but there are only {classes}")
     draws = runtime.generator("openset", classes, known)
     subsets: list[list[int]] = []
-    while len(subsets) < count:
+    while len(subsets) < min(count, math.comb(classes, known)):
         subset = sorted(torch.randperm(classes, generator=draws)[:known].tolist())
-        if subset not in subsets or len(subsets) >= math.comb(classes, known):
+        if subset not in subsets:
             subsets.append(subset)
     return subsets
 

@@ -1,0 +1,156 @@
+"""Generations per second of one evolution run, with three archives: `python benchmarks/evolution.py`.
+
+The network, the random numbers, the selection, the crossover and the mutation are the same in all three; what differs
+is how every child is offered to every cell: ours (in the Lightning module, as stages run it), a plain Python loop over
+children and cells, and ribs (the extra `oracle`), whose archive offers a child to one cell and so is given each child
+once for every class. The champions of the three must be equal, or the benchmark fails. The time of the archive alone is
+shown too, since the network takes most of a generation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from overgen.attacks.evolution import crossover, evolve, mutate, offer, select, uniform
+
+CLASSES, POPULATION = 10, 200
+Archive = Callable[[Tensor, Tensor], Tensor]  # scores (N, C) and genomes (N, D) of the children to champions (C, D)
+
+
+class Network(nn.Module):
+    """A small convolutional classifier with random weights, as a scorer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 8, 5, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 5, stride=2), nn.ReLU(), nn.Flatten(),
+            nn.Linear(16 * 4 * 4, CLASSES), nn.LogSoftmax(1),
+        )  # fmt: skip
+        self.requires_grad_(False)
+
+    def upper_bound(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+    def log_curvature(self, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x))
+
+
+def loop_archive() -> Archive:
+    """One child after another, one cell after another."""
+    scores = np.full(CLASSES, -np.inf, np.float32)
+    champions = np.zeros((CLASSES, 784), np.float32)
+
+    def offer_all(child_scores: Tensor, children: Tensor) -> Tensor:
+        for child, genome in zip(child_scores.numpy(), children.numpy(), strict=True):
+            for cell in range(CLASSES):
+                if child[cell] > scores[cell]:
+                    scores[cell] = child[cell]
+                    champions[cell] = genome
+        return torch.from_numpy(champions.copy())
+
+    return offer_all
+
+
+def ribs_archive() -> Archive:
+    """ribs, given each child once for every class."""
+    from ribs.archives import CategoricalArchive
+
+    archive = CategoricalArchive(solution_dim=784, categories=[list(range(CLASSES))], dtype=np.float32)
+    cells = np.tile(np.arange(CLASSES), POPULATION)[:, None]
+
+    def offer_all(child_scores: Tensor, children: Tensor) -> Tensor:
+        archive.add(children.numpy().repeat(CLASSES, axis=0), child_scores.numpy().ravel(), cells)
+        elites = archive.data(["index", "solution"])
+        return torch.from_numpy(elites["solution"][np.argsort(elites["index"])])
+
+    return offer_all
+
+
+def our_archive() -> Archive:
+    """`offer`, for the time of the archive alone."""
+    state = [torch.full((1, CLASSES), -torch.inf), torch.zeros(1, CLASSES, 784)]
+
+    def offer_all(child_scores: Tensor, children: Tensor) -> Tensor:
+        state[:] = offer(*state, child_scores[None], children[None])
+        return state[1][0]
+
+    return offer_all
+
+
+@torch.no_grad()
+def plain(network: Network, archive: Archive, generations: int) -> tuple[Tensor, float]:
+    """The same run with another archive. Returns the champions (C, D) and the seconds spent in the archive."""
+    generator = torch.Generator().manual_seed(1)
+    children = uniform((POPULATION, 784), torch.zeros(0), generator)
+    spent = 0.0
+    for generation in range(generations + 1):
+        if generation:
+            parents = select(champions, POPULATION, generator)  # noqa: F821  (bound in generation 0)
+            children = mutate(crossover(parents[: POPULATION // 2], parents[POPULATION // 2 :], generator), generator)
+        scores = network.upper_bound(children.view(-1, 1, 28, 28))
+        start = time.perf_counter()
+        champions = archive(scores, children)
+        spent += time.perf_counter() - start
+    return champions, spent
+
+
+def ours(network: Network, generations: int) -> Tensor:
+    """The run as stages do it. Returns the champions (C, D)."""
+    trainer = pl.Trainer(
+        accelerator="cpu", devices=1, max_epochs=1, logger=False, enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False,
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(1)
+    result = evolve(network, [generator], trainer, generations=generations, population=POPULATION)
+    return torch.from_numpy(result.genomes[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--generations", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")
+    network, n = Network(), options.generations
+    archives = {"ours": our_archive, "Python loop": loop_archive, "ribs": ribs_archive}
+    whole: dict[str, list[float]] = {name: [] for name in archives}
+    alone: dict[str, list[float]] = {name: [] for name in archives}
+    ours(network, 2), plain(network, ribs_archive(), 2)  # imports and compilation
+    for _ in range(options.repeats):  # in turn, so that a busy machine slows all of them
+        reference = None
+        for name, make in archives.items():
+            start = time.perf_counter()
+            champions, spent = plain(network, make(), n)
+            seconds = time.perf_counter() - start
+            if name == "ours":
+                start = time.perf_counter()
+                champions = ours(network, n)
+                seconds = time.perf_counter() - start
+            if reference is not None and not torch.equal(champions, reference):
+                raise SystemExit(f"{name}: its champions differ from ours")
+            reference = champions
+            whole[name].append((n + 1) / seconds)
+            alone[name].append(1000 * spent / (n + 1))
+    print(f"{n} generations of {POPULATION} children, {CLASSES} cells, best of {options.repeats}")
+    print(f"{'archive':12} {'generations/s':>14} {'ours is':>9} {'archive, ms':>12} {'ours is':>9}")
+    for name in archives:
+        rate, spent = max(whole[name]), min(alone[name])
+        faster, quicker = max(whole["ours"]) / rate, spent / min(alone["ours"])
+        print(f"{name:12} {rate:14.1f} {faster:8.2f}× {spent:12.2f} {quicker:8.1f}×")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Shared by the tests: a workspace in which stages run on digits with tiny budgets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A study small enough to run in a test: one class of network of each kind, two classes of budgets.
+TINY = {
+    "datasets": ["digits"],
+    "classifiers": ["cnn"],
+    "autoencoders": ["dae_sym", "autoencoder"],
+    "attacked": ["cnn", "dae_sym"],
+    "openset_models": ["dae_sym"],
+    "engine.digits.threads": 1,
+    "training.digits.batch_size": 256,
+    "train_classifier.digits": {"epochs": 2, "seeds": [0, 1]},
+    "train_autoencoder.digits.epochs": 1,
+    "fool_fgn.digits.trials": 1,
+    "fool_fgn.digits.updates": 3,
+    "fool_evolution.digits.runs": 2,
+    "fool_evolution.digits.generations": 2,
+    "fool_evolution.digits.population": 10,
+    "fool_evolution.digits.stored_generations": [0, 2],
+    "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},
+}
+
+
+def set_params(path: Path, changes: dict[str, object]) -> None:
+    """Change values of a params.yaml by dotted path (the comments are lost)."""
+    params = yaml.safe_load(path.read_text())
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        section = params
+        for parent in parents:
+            section = section[parent]
+        section[last] = value
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds data/digits as the download stage writes it."""
+    from overgen import data
+
+    root = tmp_path_factory.mktemp("digits")
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        data.prepare("digits", Path("data/digits"))
+    finally:
+        os.chdir(before)
+    return root
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, digits: Path) -> Path:
+    """A directory in which stages run on digits: tiny params.yaml, dvc.yaml, the source and the data."""
+    return make_workspace(tmp_path / "workspace", digits)
+
+
+def make_workspace(path: Path, digits: Path) -> Path:
+    path.mkdir()
+    for name in ("dvc.yaml", "params.yaml"):
+        (path / name).write_text((ROOT / name).read_text())
+    set_params(path / "params.yaml", TINY)
+    (path / "src").symlink_to(ROOT / "src")
+    (path / "budgets").symlink_to(ROOT / "budgets")
+    (path / "data").symlink_to(digits / "data")
+    return path
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a stage in a test: this interpreter's programs first, no tracking."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "OVERGEN_TRACKING": "off"} | extra
+
+
+@pytest.fixture
+def run_stage() -> Run:
+    """Run a stage in a workspace as DVC would: run_stage(workspace, "train_classifier", model="cnn")."""
+
+    def run(
+        workspace: Path, stage: str, *, dataset: str = "digits", model: str = "", check: bool = True, **extra: str
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", f"overgen.stages.{stage}", "--dataset", dataset]
+        command += ["--model", model] if model else []
+        done = subprocess.run(command, cwd=workspace, env=environment(**extra), capture_output=True, text=True)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run

@@ -1,0 +1,154 @@
+"""Confidence: Eq. 3–6 against the formula, against finite differences and full Jacobians, and where logs matter."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overgen import confidence, networks
+from overgen.runtime import generator
+
+
+@pytest.fixture(scope="module")
+def dae() -> torch.nn.Module:
+    net = networks.build("dae", tied=True)
+    net.initialise(generator("dae"))
+    return net.double().eval()
+
+
+@pytest.fixture(scope="module")
+def x() -> torch.Tensor:
+    return torch.rand(3, 1, 28, 28, generator=generator("x"), dtype=torch.float64)
+
+
+@given(
+    alpha=st.floats(0.1, 100),
+    beta=st.floats(0, 50),
+    gammas=st.lists(st.floats(-2, 2), min_size=1, max_size=4),
+    scale=st.floats(0, 10),
+)
+@settings(max_examples=60, deadline=None)
+def test_log_confidence_is_the_formula(alpha: float, beta: float, gammas: list[float], scale: float) -> None:
+    draws = generator("formula", len(gammas))
+    image = torch.rand(len(gammas), 784, generator=draws, dtype=torch.float64)
+    r = image + scale * torch.randn(image.shape, generator=draws, dtype=torch.float64)
+    gamma = torch.tensor(gammas, dtype=torch.float64)
+    found = confidence.log_confidence(image, r, gamma, alpha=alpha, beta=beta).exp()
+    for i, g in enumerate(gammas):
+        term = math.exp(-alpha / 784 * math.sqrt(float(((r[i] - image[i]) ** 2).sum())))
+        gate = 1.0 if g <= 0 else math.exp(-beta * g)
+        assert float(found[i]) == pytest.approx(term * gate, rel=1e-10)
+    assert bool((found <= 1).all())
+
+
+def test_the_norm_is_not_squared() -> None:
+    image, r = torch.zeros(1, 784), torch.zeros(1, 784)
+    r[0, 0] = 3.0
+    assert float(confidence.log_confidence(image, r, torch.zeros(1), alpha=784, beta=10)) == pytest.approx(-3)
+
+
+def test_a_hopeless_distance_stays_finite() -> None:
+    """exp would underflow to 0 and its log's gradient to NaN, which looks like 'never fooled'."""
+    image = torch.zeros(1, 784, requires_grad=True)
+    value = confidence.log_confidence(image, torch.full((1, 784), 1e4), torch.zeros(1), alpha=1e3, beta=10)
+    value.backward()
+    assert math.isfinite(float(value))
+    assert image.grad is not None
+    assert bool(image.grad.isfinite().all())
+    assert bool((image.grad != 0).any())
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="differ in shape"):
+        confidence.distance(torch.zeros(2, 784), torch.zeros(1, 784))
+    with pytest.raises(ValueError, match="one value for each"):
+        confidence.log_confidence(torch.zeros(2, 784), torch.zeros(2, 784), torch.zeros(1), alpha=1, beta=1)
+
+
+def test_exact_curvature_is_the_trace_of_the_whole_jacobian(dae: torch.nn.Module, x: torch.Tensor) -> None:
+    found = confidence.exact_curvature(dae, x[:2])
+    for i in range(2):
+        jacobian = torch.autograd.functional.jacobian(
+            lambda v: dae(v.view(1, 1, 28, 28)).reconstruction[0], x[i].flatten()
+        )
+        assert float(found[i]) == pytest.approx((float(jacobian.trace()) - 784) / 784, abs=1e-12)
+
+
+def test_curvature_against_finite_differences() -> None:
+    """A smooth network: central differences of r_i by x_i, summed, are the trace."""
+    net = networks.build("autoencoder", hidden=5)
+    net.initialise(generator("smooth"))
+    net = net.double()
+    net.encoder[1], net.encoder[3], net.decoder[1] = torch.nn.Tanh(), torch.nn.Tanh(), torch.nn.Tanh()
+    image = torch.rand(1, 1, 28, 28, generator=generator("fd"), dtype=torch.float64)
+    steps = 1e-5 * torch.eye(784, dtype=torch.float64).view(784, 1, 28, 28)
+    with torch.no_grad():
+        ahead, behind = net(image + steps).reconstruction, net(image - steps).reconstruction
+    trace = float(((ahead - behind) / 2e-5).diagonal().sum())
+    assert float(confidence.exact_curvature(net, image)[0]) == pytest.approx((trace - 784) / 784, abs=1e-8)
+
+
+def test_estimated_curvature_is_within_its_error(dae: torch.nn.Module, x: torch.Tensor) -> None:
+    exact = confidence.exact_curvature(dae, x)
+    estimate, error = confidence.estimated_curvature(dae, x, confidence.probe_vectors(64, 784).double())
+    assert bool(((estimate - exact).abs() < 5 * error).all())
+    # the error is a bound by the Frobenius norm: no smaller than the true one, and not idle
+    jacobian = torch.autograd.functional.jacobian(lambda v: dae(v.view(1, 1, 28, 28)).reconstruction[0], x[0].flatten())
+    bound = math.sqrt(2 / 64) * float(jacobian.norm()) / 784
+    assert float(error[0]) == pytest.approx(bound, rel=0.15)
+
+
+def test_an_image_scores_the_same_alone_and_in_a_batch(dae: torch.nn.Module, x: torch.Tensor) -> None:
+    together = confidence.curvature(dae, x, probes=2)[0]
+    alone = torch.cat([confidence.curvature(dae, image, probes=2)[0] for image in x.split(1)])
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-14)
+
+
+class Expanding(torch.nn.Module):
+    """r(x) = 3x through an identity 'hidden layer': γ = 2 exactly, where the estimate cannot settle Γ = 1."""
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1)
+
+    def decode(self, h: torch.Tensor) -> torch.Tensor:
+        return 3 * h
+
+    def forward(self, x: torch.Tensor) -> networks.Output:
+        return networks.Output(torch.zeros(len(x), 2, dtype=x.dtype), self.decode(self.encode(x)))
+
+
+def test_where_the_estimate_does_not_settle_it_the_trace_is_exact() -> None:
+    x = torch.rand(2, 1, 28, 28, generator=generator("expanding"), dtype=torch.float64)
+    gamma, error = confidence.curvature(Expanding(), x, probes=2)
+    assert gamma.tolist() == pytest.approx([2, 2])
+    assert error.tolist() == [0, 0]
+    scaled = confidence.ScaledOutput(Expanding(), alpha=7.0, beta=10.0)
+    expected = -7 / 784 * (2 * x.flatten(1)).norm(dim=1) - 10 * 2
+    torch.testing.assert_close(scaled(x)[:, 0], expected)
+    assert bool((scaled(x) <= scaled.upper_bound(x)).all())
+
+
+def test_a_plain_classifier_is_certain_of_its_input() -> None:
+    net = networks.build("cnn")
+    net.initialise(generator("cnn"))
+    x = torch.rand(2, 1, 28, 28, generator=generator("x"))
+    scaled = confidence.ScaledOutput(net, alpha=20.0, beta=10.0)
+    assert torch.equal(scaled(x), net(x).log_y)
+
+
+def test_stored_outputs_give_the_same_scores(dae: torch.nn.Module) -> None:
+    images = (255 * torch.rand(5, 28, 28, generator=generator("u8"))).to(torch.uint8)
+    net = networks.build("dae", tied=True)
+    net.load_state_dict({k: v.float() for k, v in dae.state_dict().items()})
+    stored = {k: v[None] for k, v in confidence.image_outputs(net, images, chunk=2, probes=2).items()}
+    from overgen.data import floats
+
+    direct = confidence.ScaledOutput(net, alpha=3.0, beta=10.0)(floats(images)).detach().numpy()
+    assert confidence.scaled_scores(stored, 0, alpha=3.0, beta=10.0) == pytest.approx(direct, abs=1e-5)
+    stored["distance"][0, 1] = math.nan
+    with pytest.raises(ValueError, match="NaN"):
+        confidence.scaled_scores(stored, 0, alpha=3.0, beta=10.0)

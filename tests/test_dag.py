@@ -1,0 +1,162 @@
+"""The pipeline's shape: stage = module = params section = outputs, deps = imports, and what DVC says would rerun."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from overgen import params
+
+from conftest import ROOT, environment
+from imports import closure
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def entries(stage: str, kind: str) -> list[str]:
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in STAGES[stage].get(kind, [])]
+
+
+def test_stages_modules_and_sections_have_the_same_names() -> None:
+    modules = {path.stem for path in (ROOT / "src/overgen/stages").glob("*.py")} - {"__init__"}
+    assert set(STAGES) == modules
+    assert set(STAGES) <= set(params.Params.model_fields)
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_stage_runs_its_module_and_writes_its_folder(stage: str) -> None:
+    assert STAGES[stage]["cmd"].startswith(f"python -m overgen.stages.{stage} --dataset ${{item.dataset}}")
+    outs = entries(stage, "outs")
+    own = {
+        "download": "data/${item.dataset}",
+        "report": "reports/${item.dataset}",
+    }.get(stage, "reports/cells/${item.dataset}/" + stage + "/${item.model}")
+    assert own in outs
+    assert all("${item.dataset}" in out for out in outs)
+    if stage not in ("download", "report"):
+        assert all("${item.model}" in out for out in outs)
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_stage_depends_on_all_code_it_imports(stage: str) -> None:
+    code = {entry for entry in entries(stage, "deps") if entry.endswith(".py")}
+    assert code == closure(f"overgen.stages.{stage}")
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_stage_declares_the_section_of_its_name(stage: str) -> None:
+    assert any(entry.split(".")[0] == stage for entry in STAGES[stage]["params"])
+
+
+def test_the_report_declares_the_lists_it_walks() -> None:
+    assert {"classifiers", "autoencoders", "attacked", "openset_models"} <= set(STAGES["report"]["params"])
+    assert "reports/cells/${item.dataset}" in STAGES["report"]["deps"]
+
+
+def test_training_does_not_know_how_it_is_judged() -> None:
+    for stage in ("train_classifier", "train_autoencoder", "train_openset"):
+        assert not any(entry.startswith(("confidence", "fool", "evaluate")) for entry in STAGES[stage]["params"])
+
+
+def test_the_number_of_cells_stays_small() -> None:
+    """dvc.lock is rewritten at every stage: the cost is quadratic."""
+    assert len(cells("")) <= 130
+    assert len([name for name in cells("") if "@digits" in name]) <= 25
+
+
+def cells(prefix: str) -> list[str]:
+    sections = params.load(ROOT / "params.yaml")
+    names = []
+    for stage, entry in STAGES.items():
+        models = getattr(sections, entry["matrix"]["model"].strip("${}")) if "model" in entry["matrix"] else [""]
+        names += [f"{stage}@{d}" + (f"-{m}" if m else "") for d in sections.datasets for m in models]
+    return [name for name in names if name.startswith(prefix)]
+
+
+def test_declared_params_are_those_that_dvc_shows() -> None:
+    """params.py reads dvc.yaml without importing DVC; DVC's own answer is the oracle."""
+    script = "import dvc.api, json, sys; print(json.dumps([dvc.api.params_show(stages=name) for name in sys.argv[1:]]))"
+    names = ["train_classifier@mnist-cool", "fool_fgn@fashion_mnist-dae_sym", "report@digits"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *names], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
+    )
+    import json
+
+    for name, shown in zip(names, json.loads(done.stdout.splitlines()[-1]), strict=True):
+        stage, item = name.split("@")
+        values = dict(zip(("dataset", "model"), re.split("-", item), strict=False))
+        ours: dict[str, object] = {}
+        for key, value in params.declared(stage, root=ROOT, **values).values().items():
+            section = ours
+            *parents, last = key.split(".")
+            for parent in parents:
+                section = section.setdefault(parent, {})  # type: ignore[assignment]
+            section[last] = value
+        assert with_defaults(ours, shown) == shown
+
+
+def with_defaults(ours: object, shown: object) -> object:
+    """Ours without the values that params.yaml leaves at their defaults, which DVC does not see."""
+    if isinstance(ours, dict) and isinstance(shown, dict):
+        assert set(shown) <= set(ours)
+        return {key: with_defaults(value, shown[key]) for key, value in ours.items() if key in shown}
+    return ours
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone of the committed state: neither data nor cache."""
+    path = tmp_path_factory.mktemp("clone") / "overgen"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(path)], check=True, capture_output=True)
+    return path
+
+
+def would_run(clone: Path) -> set[str]:
+    done = subprocess.run(
+        ["dvc", "repro", "--allow-missing", "--dry"], cwd=clone, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"Running stage '([^']+)'", done.stdout))
+
+
+def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
+    """Code, params, cells and dvc.lock of the last commit agree; digits are run by every clone itself."""
+    assert {name for name in would_run(clone) if "@digits" not in name} == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rerun"),
+    [
+        (
+            "mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 20}",
+            "mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 21}",
+            {"fool_fgn", "fool_evolution", "evaluate_openset", "report"},
+        ),
+        (
+            "omega: 10",
+            "omega: 9",
+            {"train_classifier", "train_openset", "fool_fgn", "fool_evolution", "evaluate_openset", "report"},
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_changed_parameter_reruns(clone: Path, old: str, new: str, rerun: set[str]) -> None:
+    path = clone / "params.yaml"
+    text = path.read_text()
+    before = would_run(clone)
+    path.write_text(text.replace("\n  " + old, "\n  " + new, 1) if old.startswith("mnist") else text.replace(old, new))
+    try:
+        after = would_run(clone)
+    finally:
+        path.write_text(text)
+    changed = {name for name in after - before if "@digits" not in name}
+    assert {name.split("@")[0] for name in changed} == rerun
+    if old.startswith("mnist"):  # another α: no training, no other data set
+        assert all("@mnist" in name for name in changed)
+        assert not any(name.startswith("train") for name in changed)
+    else:  # another ω: COOL only, and the reports
+        assert all(name.endswith("-cool") or name.startswith("report") for name in changed)

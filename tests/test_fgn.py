@@ -1,0 +1,192 @@
+"""The collapsed Fooling Generator Network against the literal one, and its bookkeeping."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+
+from overgen import networks
+from overgen.artifacts import OvergenError
+from overgen.attacks import fgn
+from overgen.networks import Output
+from overgen.runtime import generator
+
+
+class Linear(torch.nn.Module):
+    """A linear softmax on pixels, optionally with a 'reconstruction' a fixed distance away."""
+
+    def __init__(self, classes: int = 3, apart: float | None = None) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(
+            torch.randn(784, classes, generator=generator("linear"), dtype=torch.float64) / 10, requires_grad=False
+        )
+        self.apart = apart
+        if apart is not None:
+            self.encode, self.decode = self.flat, self.moved
+
+    def flat(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1)
+
+    def moved(self, h: torch.Tensor) -> torch.Tensor:
+        return h + self.apart / 28  # ‖r − x‖ = apart, ∂r/∂x = I: γ = 0
+
+    def forward(self, x: torch.Tensor) -> Output:
+        log_y = F.log_softmax(x.flatten(1) @ self.weight.to(x.dtype), dim=1)
+        return Output(log_y, None if self.apart is None else self.moved(self.flat(x)))
+
+
+RATE, UPDATES = 2e-5, 120  # some tens of updates to each threshold
+
+
+def trainer(**options: object) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, log_every_n_steps=1, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_equal_to_the_literal_generator_network(optimizer: str) -> None:
+    """100 steps of 784 × 784 weights and 784 biases a trial, float64, against 784 numbers a trial."""
+    trials = 2
+    net = Linear(classes=4)
+    z, _ = fgn.start([generator("z", t) for t in range(trials)], "normal", torch.float64)
+    weight = torch.randn(trials, 784, 784, generator=generator("W"), dtype=torch.float64).div_(28).requires_grad_()
+    bias = torch.randn(trials, 784, generator=generator("b"), dtype=torch.float64).requires_grad_()
+    a = torch.nn.Parameter((torch.einsum("tij,tj->ti", weight, z) + bias).detach())
+    lr = 1e-3
+    literal = (torch.optim.Adam if optimizer == "adam" else torch.optim.SGD)([weight, bias], lr=lr)
+    collapsed = (fgn.CollapsedAdam if optimizer == "adam" else fgn.CollapsedSGD)(a, z, lr=lr)
+    targets = torch.arange(trials)
+    start = a.detach().clone()
+    for _ in range(100):
+        pre = torch.einsum("tij,tj->ti", weight, z) + bias
+        literal.zero_grad()
+        F.nll_loss(net(torch.sigmoid(pre)).log_y, targets, reduction="sum").backward()
+        literal.step()
+        collapsed.zero_grad()
+        F.nll_loss(net(torch.sigmoid(a)).log_y, targets, reduction="sum").backward()
+        collapsed.step()
+    end = (torch.einsum("tij,tj->ti", weight, z) + bias).detach()
+    assert float((end - start).abs().max()) > 0.5  # it did move
+    torch.testing.assert_close(a.detach(), end, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_tabulated_sum(kind: str) -> None:
+    eps = 1e-8
+    z, _ = fgn.start([generator("table", t) for t in range(4)], kind, torch.float64)
+    table = fgn.InputSum(z, eps)
+    s = torch.logspace(-22, 4, 784, dtype=torch.float64).expand(4, -1)
+    exact = (z.square()[:, :, None] / (z.abs()[:, :, None] * s[:, None, :] + eps)).sum(1)
+    found = table(s, torch.arange(4))
+    assert float(((found - exact) / exact).abs().max()) < 2e-8
+    inside = (s / eps > 1e-7) & (s / eps < 1e8)  # away from where the limits take over
+    assert float(((found - exact) / exact).abs()[inside].max()) < 5e-10
+
+
+def test_start_depends_on_each_trials_own_generator() -> None:
+    together = fgn.start([generator("t", i) for i in range(3)], "normal")
+    alone = fgn.start([generator("t", 1)], "normal")
+    assert torch.equal(together[0][1], alone[0][0])
+    assert torch.equal(together[1][1], alone[1][0])
+    z, a = fgn.start([generator("many", i) for i in range(50)], "uniform", torch.float64)
+    assert 0 <= float(z.min()) < float(z.max()) <= 1
+    ratio = a.std(dim=1) / z.square().mean(1).sqrt()  # a given z is N(0, ‖z‖²/P)
+    assert float(ratio.mean()) == pytest.approx(1, abs=0.02)
+
+
+def module(net: torch.nn.Module, **options: object) -> fgn.FoolingGenerator:
+    z, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64)
+    arguments: dict[str, object] = {
+        "thresholds": [(0.9, 20.0), (0.99, 3.0)], "beta": 10.0, "probes": 2, "learning_rate": RATE,
+    }  # fmt: skip
+    return fgn.FoolingGenerator(net, z, a, torch.arange(3), **(arguments | options))
+
+
+def reference(net: torch.nn.Module, tau: float, *, updates: int, factor: float = 1.0) -> list[int]:
+    """First passages by a plain loop, with torch's own Adam on the literal weights."""
+    steps = []
+    for trial in range(3):
+        z, a = fgn.start([generator("m", trial)], "normal", torch.float64)
+        weight = (a[0][:, None] * z[0][None, :] / z.square().sum()).requires_grad_()  # W z = a
+        bias = torch.zeros(784, dtype=torch.float64, requires_grad=True)
+        adam = torch.optim.Adam([weight, bias], lr=RATE)
+        found = -1
+        for update in range(updates + 1):
+            log_y = net(torch.sigmoid(weight @ z[0] + bias)[None]).log_y[0, trial]
+            if factor * math.exp(log_y.item()) > tau:
+                found = update
+                break
+            adam.zero_grad()
+            (-log_y).backward()
+            adam.step()
+        steps.append(found)
+    return steps
+
+
+def test_first_passages_are_those_of_a_plain_loop() -> None:
+    passage = fgn.fool(module(Linear()), trainer(), UPDATES)
+    assert passage.step[:, 0].tolist() == reference(Linear(), 0.9, updates=UPDATES)
+    assert passage.step[:, 1].tolist() == reference(Linear(), 0.99, updates=UPDATES)
+    assert bool((passage.step[:, 0] >= 0).all())
+    assert bool((passage.step[:, 1] >= passage.step[:, 0]).all())
+
+
+def test_success_is_judged_on_the_scaled_output() -> None:
+    """A reconstruction 1.0 away: ỹ = exp(−α/784)·y, so τ = 0.9 is met later than by y, and 0.99 (α = 20) never."""
+    net = Linear(apart=1.0)
+    passage = fgn.fool(module(net, thresholds=[(0.9, 20.0), (0.99, 20.0), (0.99, 0.0)]), trainer(), UPDATES)
+    assert passage.step[:, 0].tolist() == reference(net, 0.9, updates=UPDATES, factor=math.exp(-20 / 784))
+    assert passage.step[:, 1].tolist() == [-1, -1, -1]
+    assert passage.step[:, 2].tolist() == reference(net, 0.99, updates=UPDATES)
+    assert passage.distance.tolist() == pytest.approx([1, 1, 1])
+
+
+def test_curvature_can_refuse_what_everything_else_accepts() -> None:
+    class Expanding(Linear):
+        def encode(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1)
+
+        def decode(self, h: torch.Tensor) -> torch.Tensor:
+            return 2 * h  # γ = 1: Γ = exp(−10)
+
+        def forward(self, x: torch.Tensor) -> Output:
+            return Output(super().forward(x).log_y, self.decode(self.encode(x)))
+
+    thresholds = [(0.9, 0.0)]  # α = 0: only Γ can lower ỹ
+    assert fgn.fool(module(Expanding(), thresholds=thresholds), trainer(), UPDATES).step[:, 0].tolist() == [-1, -1, -1]
+    gateless = fgn.fool(module(Expanding(), thresholds=thresholds, beta=0.0), trainer(), UPDATES)
+    assert bool((gateless.step[:, 0] >= 0).all())
+
+
+def test_the_stored_image_is_that_of_the_first_passage() -> None:
+    net = Linear()
+    passage = fgn.fool(module(net), trainer(), UPDATES)
+    score = net(passage.image.view(-1, 1, 28, 28)).log_y.gather(1, torch.arange(3)[:, None])[:, 0]
+    torch.testing.assert_close(score, passage.log_y)
+    assert bool((score > math.log(0.9)).all())
+    assert bool((score < math.log(0.9999)).all())  # at the passage, not at the end of the run
+
+
+def test_attacking_the_scaled_output_lowers_the_distance() -> None:
+    """The loss on ỹ has the reconstruction term in it: on a real autoencoder it brings r closer to x."""
+    net = networks.build("dae", tied=True)
+    net.initialise(generator("dae"))
+    net.double().requires_grad_(False)
+    ends = {}
+    for alpha in (None, 500.0):
+        run = module(net, alpha=alpha, thresholds=[(0.9, 500.0)], learning_rate=1e-3)
+        ends[alpha] = float(fgn.fool(run, trainer(), 5).distance.mean())
+    assert ends[500.0] < ends[None]
+
+
+def test_scores_that_are_not_finite_end_the_run() -> None:
+    net = Linear()
+    net.weight[0, 0] = math.nan
+    with pytest.raises(OvergenError, match="not finite after 0 updates"):
+        fgn.fool(module(net), trainer(), 5)

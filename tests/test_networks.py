@@ -1,0 +1,163 @@
+"""Networks: the papers' parameter counts, the decoder's arithmetic, weights files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from overgen import networks
+from overgen.artifacts import OvergenError, load_weights, save_weights
+from overgen.runtime import generator
+
+
+def built(network: str, **options: object) -> torch.nn.Module:
+    net = networks.build(network, **options)
+    net.initialise(generator("test", network))
+    return net.double().eval()
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "count"),
+    [
+        ("cnn", {}, 1_310_906),
+        ("cool", {"omega": 10}, 1_346_996),
+        ("dae", {"tied": True}, 1_314_075),
+        ("dae", {"tied": False}, 2_620_475),
+    ],
+)
+def test_parameter_counts_are_the_papers(network: str, options: dict[str, object], count: int) -> None:
+    assert sum(p.numel() for p in networks.build(network, **options).parameters()) == count
+
+
+def test_upsampled_conv_equals_upsampling_then_convolving() -> None:
+    draws = generator("upsampled")
+    for shape in [(2, 3, 7, 7), (1, 4, 5, 6)]:
+        x = torch.randn(shape, generator=draws, dtype=torch.float64)
+        weight = torch.randn(6, shape[1], 5, 5, generator=draws, dtype=torch.float64)
+        bias = torch.randn(6, generator=draws, dtype=torch.float64)
+        plain = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, bias, padding=2)
+        torch.testing.assert_close(networks.upsampled_conv(x, weight, bias), plain, rtol=0, atol=1e-12)
+
+
+def test_tied_decoder_is_the_transposed_encoder() -> None:
+    net = built("dae", tied=True)
+    h = torch.rand(3, 400, generator=generator("h"), dtype=torch.float64)
+    for bias in (net.decoder_bias1, net.decoder_bias2, net.decoder_bias3):
+        torch.nn.init.normal_(bias, generator=generator("bias"))
+    x = F.relu(h @ net.fc1.weight + net.decoder_bias1).view(-1, 64, 7, 7)
+    x = F.interpolate(x, scale_factor=2, mode="nearest")
+    x = F.relu(F.conv_transpose2d(x, net.conv2.weight, net.decoder_bias2, padding=2))
+    x = F.interpolate(x, scale_factor=2, mode="nearest")
+    x = F.conv_transpose2d(x, net.conv1.weight, net.decoder_bias3, padding=2).flatten(1)
+    torch.testing.assert_close(net.decode(h), x, rtol=0, atol=1e-12)
+
+
+def test_untied_decoder_has_its_own_weights() -> None:
+    net = built("dae", tied=False)
+    h = torch.rand(2, 400, generator=generator("h"), dtype=torch.float64)
+    before = net.decode(h)
+    with torch.no_grad():
+        net.fc1.weight.mul_(2)
+        net.conv2.weight.mul_(2)
+    torch.testing.assert_close(net.decode(h), before, rtol=0, atol=0)
+    with torch.no_grad():
+        net.decoder_conv1.mul_(2)
+    assert not torch.equal(net.decode(h), before)
+
+
+def test_cool_score_is_the_product_over_its_units() -> None:
+    net = built("cool", omega=3, classes=4)
+    h = torch.rand(5, 400, generator=generator("h"), dtype=torch.float64)
+    p = F.softmax(net.fc2(h), dim=1)
+    score = torch.stack([(3 * p[:, 3 * c : 3 * c + 3]).prod(1) for c in range(4)], dim=1)
+    torch.testing.assert_close(net.classify(h).exp(), score, rtol=1e-12, atol=0)
+
+
+def test_cool_training_loss_is_the_cross_entropy_with_the_target_spread_over_units() -> None:
+    omega, classes = 3, 4
+    net = built("cool", omega=omega, classes=classes)
+    h = torch.rand(5, 400, generator=generator("h"), dtype=torch.float64)
+    labels = torch.tensor([0, 1, 2, 3, 0])
+    target = F.one_hot(labels, classes).double().repeat_interleave(omega, dim=1) / omega
+    literal = F.cross_entropy(net.fc2(h), target)
+    ours = F.nll_loss(net.classify(h), labels) / omega + math.log(omega)
+    torch.testing.assert_close(ours, literal, rtol=1e-12, atol=0)
+
+
+def test_a_perfect_cool_scores_one() -> None:
+    net = built("cool", omega=10)
+    with torch.no_grad():
+        net.fc2.weight.zero_()
+        net.fc2.bias.copy_(torch.tensor([50.0] * 10 + [0.0] * 90))
+    assert net.classify(torch.zeros(1, 400, dtype=torch.float64))[0, 0].exp().item() == pytest.approx(1, abs=1e-12)
+
+
+def test_initialisation_depends_on_the_key_alone() -> None:
+    first, second = networks.build("cnn"), networks.build("cnn")
+    torch.rand(7)  # a global draw between them must not matter
+    first.initialise(generator(0, "weights"))
+    second.initialise(generator(0, "weights"))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    second.initialise(generator(1, "weights"))
+    assert not torch.equal(first.conv1.weight, second.conv1.weight)
+
+
+def save(path: Path, net: torch.nn.Module, **options: object) -> Path:
+    networks.round_weights(net)
+    save_weights(path, net.state_dict(), {"network": options})
+    return path
+
+
+def test_saved_weights_are_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    net = built("cnn").float()
+    path = save(tmp_path / "w.safetensors", net, network="cnn", classes=10)
+    loaded, metadata = networks.load(path)
+    assert metadata["network"] == {"network": "cnn", "classes": 10}
+    x = torch.rand(4, 1, 28, 28, generator=generator("x"))
+    assert torch.equal(loaded(x).log_y, net(x).log_y)
+    assert path.stat().st_size < 2.7e6
+
+
+@pytest.mark.parametrize("damage", ["cut", "nan", "shape", "foreign", "missing"])
+def test_broken_weights_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = save(tmp_path / "w.safetensors", built("cnn").float(), network="cnn", classes=10)
+    state, metadata = load_weights(path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif damage == "nan":
+        from safetensors.torch import save_file
+
+        state["fc2.weight"][0, 0] = math.nan
+        save_file(state, path, metadata={"overgen": '{"network": {"network": "cnn"}}'})
+    elif damage == "shape":
+        save_weights(path, state | {"fc2.bias": torch.zeros(7)}, metadata)
+    elif damage == "foreign":
+        from safetensors.torch import save_file
+
+        save_file(state, path)
+    else:
+        path.unlink()
+    with pytest.raises(OvergenError, match=r"w\.safetensors"):
+        networks.load(path)
+
+
+def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = save(tmp_path / "w.safetensors", built("autoencoder").float(), network="autoencoder")
+    before = path.read_bytes()
+    with pytest.raises(OvergenError, match="diverged"):
+        save_weights(path, {"w": torch.tensor([1e9])}, {})
+    assert path.read_bytes() == before
+
+
+def test_unknown_network_names_the_known_ones() -> None:
+    with pytest.raises(OvergenError, match="cnn, cool, dae"):
+        networks.build("resnet")
+    with pytest.raises(OvergenError, match="omega"):
+        networks.build("cnn", omega=3)

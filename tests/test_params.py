@@ -1,0 +1,127 @@
+"""params.yaml: what is refused, how the error reads, and that stages see only what they declare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from overgen import params
+from overgen.artifacts import OvergenError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    return tmp_path
+
+
+def change(project: Path, old: str, new: str) -> int:
+    """Replace text in params.yaml; returns the line it stands on."""
+    path = project / "params.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return text[: text.index(old)].count("\n") + 1
+
+
+def test_the_committed_file_is_valid() -> None:
+    assert params.load(ROOT / "params.yaml").models["cool"].omega == 10
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "message"),
+    [
+        ("omega: 10", "omegas: 10", "models.cool.omegas", "Extra inputs"),
+        ("omega: 10", "omega: 0", "models.cool.omega", "greater than or equal to 1"),
+        ("omega: 10", "omega: ten", "models.cool.omega", "valid integer"),
+        ("beta: 10", "beta: -1", "confidence.digits.beta", "greater than or equal to 0"),
+        ("beta: 10", "beta: .nan", "confidence.digits.beta", "finite"),
+        ("tau: 0.9,", "tau: 1.5,", "confidence.digits.thresholds.0.tau", "less than 1"),
+        ("batch_size: 64", "batch_size: '64'", "training.digits.batch_size", "valid integer"),
+        ("precision: \"32\"", "precision: 32", "engine.digits.precision", "'32'"),
+        ("seeds: [0]", "seeds: [0, 0]", "train_classifier.digits.seeds", "must differ and begin with 0"),
+        ("optimizer: adam", "optimizer: adagrad", "fool_fgn.digits.optimizer", "'adam' or 'sgd'"),
+        ("scaled: {dae_sym: [3]}", "scaled: {dae_sym: [4]}", "(top level)", "alphas of confidence.digits"),
+        ("openset_models: [cnn", "openset_models: [vgg", "(top level)", "'vgg', which `models` does not have"),
+        ("report: {dpi: 150}", "report: {dpi: 150}\nextra: 1", "extra", "Extra inputs"),
+    ],
+)  # fmt: skip
+def test_errors_name_line_key_and_value(project: Path, old: str, new: str, key: str, message: str) -> None:
+    line = change(project, old, new)
+    with pytest.raises(OvergenError) as caught:
+        params.load(project / "params.yaml")
+    text = str(caught.value)
+    assert key in text
+    assert message in text
+    if key not in ("(top level)", "extra"):
+        assert f"line {line}," in text
+
+
+def test_not_yaml_names_the_line(project: Path) -> None:
+    line = change(project, "classifiers: [cnn, cool]", "classifiers: [cnn, cool")
+    with pytest.raises(OvergenError, match=rf"line ({line}|{line + 1}): not YAML"):
+        params.load(project / "params.yaml")
+
+
+def test_missing_file_and_missing_data_set(project: Path) -> None:
+    with pytest.raises(OvergenError, match="run from the repository's root"):
+        params.load(project / "nowhere.yaml")
+    change(project, "datasets: [digits,", "datasets: [letters, digits,")
+    with pytest.raises(OvergenError, match="no entry for data set 'letters'"):
+        params.load(project / "params.yaml")
+
+
+def test_a_stage_reads_what_it_declares_and_nothing_else(project: Path) -> None:
+    declared = params.declared("train_classifier", root=project, dataset="mnist", model="cool")
+    assert declared("models.cool").omega == 10
+    assert declared("models.cool.omega") == 10
+    assert declared("training.mnist.learning_rate") == 0.001
+    for key in ("confidence.mnist", "models.cnn", "training.digits", "fool_fgn", "training"):
+        with pytest.raises(OvergenError, match="does not declare"):
+            declared(key)
+
+
+@pytest.mark.parametrize("item", [{"dataset": "cifar", "model": "cnn"}, {"dataset": "mnist", "model": "vgg"}])
+def test_unknown_data_set_or_model_names_the_known_ones(project: Path, item: dict[str, str]) -> None:
+    with pytest.raises(OvergenError, match=r"is unknown to stage train_classifier; params\.yaml has (digits|cnn)"):
+        params.declared("train_classifier", root=project, **item)
+
+
+def test_a_users_network_takes_its_own_options(project: Path) -> None:
+    change(project, "  autoencoder: {network", "  resnet: {network: resnet, blocks: 3}\n  autoencoder: {network")
+    model = params.load(project / "params.yaml").models["resnet"]
+    assert model.model_dump() == {"network": "resnet", "blocks": 3}
+
+
+def test_sections_cannot_be_changed() -> None:
+    section = params.load(ROOT / "params.yaml").training["mnist"]
+    with pytest.raises(ValueError, match="frozen"):
+        section.l2 = 1.0
+
+
+def test_the_papers_budgets_are_settable() -> None:
+    """Every key of budgets/paper.txt exists, takes its value, and is not below what is run."""
+    import yaml
+
+    from conftest import set_params
+
+    lines = [line.split("#")[0].strip() for line in (ROOT / "budgets/paper.txt").read_text().splitlines()]
+    budgets = {key: yaml.safe_load(value) for key, value in (line.split("=", 1) for line in lines if line)}
+    assert len(budgets) > 10
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for key in budgets:
+        section = raw
+        for part in key.split("."):
+            assert part in section, key
+            section = section[part]
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "params.yaml"
+        path.write_text((ROOT / "params.yaml").read_text())
+        set_params(path, budgets)
+        params.load(path)

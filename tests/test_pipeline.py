@@ -1,0 +1,228 @@
+"""The whole study with tiny budgets: end to end under DVC, killed and resumed, on one process and on two."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, Run, environment, make_workspace, set_params
+
+
+def dvc(workspace: Path, *arguments: str) -> str:
+    done = subprocess.run(["dvc", *arguments], cwd=workspace, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def same(first: Path, second: Path) -> None:
+    """Two directories hold the same files with the same bytes."""
+    names = sorted(p.relative_to(first).as_posix() for p in first.rglob("*") if p.is_file())
+    assert names
+    assert names == sorted(p.relative_to(second).as_posix() for p in second.rglob("*") if p.is_file())
+    differ = filecmp.cmpfiles(first, second, names, shallow=False)[1:]
+    assert differ == ([], []), differ
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    """A finished tiny study: a Git repository as a user has it, `dvc repro report@digits` run, all committed."""
+    path = make_workspace(tmp_path_factory.mktemp("study") / "overgen", digits)
+    for link in ("src", "budgets", "data"):
+        (path / link).unlink()
+    shutil.copytree(ROOT / "src", path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "budgets", path / "budgets")
+    (path / ".gitignore").write_text("__pycache__/\n/.overgen/\n/data/\n/models/**/members/\n/models/**/openset/\n")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "init", "-q"], cwd=path, check=True)
+    dvc(path, "init", "-q")
+    dvc(path, "repro", "report@digits")
+    subprocess.run([*git, "add", "-A"], cwd=path, check=True)
+    subprocess.run([*git, "commit", "-qm", "study"], cwd=path, check=True)
+    return path
+
+
+def test_the_whole_study_runs_and_a_second_run_does_nothing(study: Path) -> None:
+    report = study / "reports/digits"
+    assert (report / "report.md").stat().st_size > 1000
+    assert (report / "report.html").exists()
+    assert "Running stage" not in dvc(study, "repro", "report@digits")
+
+
+def test_numbers_can_be_traced_to_dvc_lock(study: Path) -> None:
+    """Every number's md5 is what dvc.lock records for the cell that it names."""
+    import pandas as pd
+    import yaml
+
+    lock = yaml.safe_load((study / "dvc.lock").read_text())["stages"]
+    recorded = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
+    rows = pd.read_csv(study / "reports/digits/reproduced.csv")
+    assert len(rows) > 20
+    for cell, md5 in zip(rows["cell"], rows["md5"], strict=True):
+        assert recorded[cell] == md5
+
+
+def test_every_trial_is_in_the_evidence(study: Path) -> None:
+    """The rates in metrics.json are those of the rows in trials.csv."""
+    import pandas as pd
+
+    cell = study / "reports/cells/digits/fool_fgn/cnn"
+    trials = pd.read_csv(cell / "trials.csv")
+    metrics = json.loads((cell / "metrics.json").read_text())["metrics"]
+    rate = next(m for m in metrics if m["metric"] == "fooling_rate" and m["tau"] == 0.9)
+    column = next(c for c in trials if c.startswith("step@tau=0.9,"))
+    assert len(trials) == 2 * 10 * 1  # seeds × classes × trials
+    assert rate["reproduced"] == pytest.approx(100 * trials[column].notna().mean())
+    assert rate["n"] == len(trials)
+
+
+def test_a_fresh_clone_with_a_remote_is_up_to_date(study: Path, tmp_path: Path) -> None:
+    """Push to a directory remote, clone, pull: nothing is left to run; nor, with --allow-missing, before the pull."""
+    shutil.copytree(study, tmp_path / "origin", symlinks=True)
+    origin, remote, clone = tmp_path / "origin", tmp_path / "remote", tmp_path / "clone"
+    dvc(origin, "remote", "add", "-q", "-d", "store", str(remote))
+    dvc(origin, "push", "-q")
+    subprocess.run(["git", "clone", "-q", str(origin), str(clone)], check=True)
+    assert "Running stage" not in dvc(clone, "repro", "--allow-missing", "--dry", "report@digits")
+    dvc(clone, "remote", "add", "-q", "-d", "store", str(remote))
+    dvc(clone, "pull", "-q")
+    assert (clone / "models/digits/cnn/members/outputs.npz").exists()
+    assert "Running stage" not in dvc(clone, "repro", "report@digits")
+
+
+def test_the_report_is_redrawn_from_the_cells_alone(study: Path, tmp_path: Path) -> None:
+    """Without data and models, `dvc repro -s -f report@digits` gives the same bytes."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(study), str(clone)], check=True)
+    assert not (clone / "data").exists()
+    shutil.rmtree(clone / "reports/digits")
+    dvc(clone, "repro", "-s", "-f", "report@digits")
+    same(study / "reports/digits", clone / "reports/digits")
+
+
+def started(workspace: Path, stage: str, model: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", f"overgen.stages.{stage}", "--dataset", "digits", "--model", model]
+    return subprocess.Popen(
+        command, cwd=workspace, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def kill_when(workspace: Path, stage: str, model: str, pattern: str) -> list[str]:
+    """Start a stage, kill −9 it as soon as a progress file appears; returns the finished members."""
+    process = started(workspace, stage, model)
+    deadline = time.monotonic() + 120
+    while not list(workspace.glob(f".overgen/progress/{stage}/*/*/{pattern}")):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    return sorted(p.name for p in workspace.glob(f".overgen/progress/{stage}/*/*/*.npz"))
+
+
+def results(workspace: Path, model: str) -> list[Path]:
+    return [workspace / "models/digits" / model, workspace / "reports/cells/digits/train_classifier" / model]
+
+
+def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
+    tmp_path: Path, digits: Path, run_stage: Run
+) -> None:
+    whole, killed = (make_workspace(tmp_path / name, digits) for name in ("whole", "killed"))
+    for workspace in (whole, killed):
+        set_params(workspace / "params.yaml", {"train_classifier.digits": {"epochs": 6, "seeds": [0, 1]}})
+    run_stage(whole, "train_classifier", model="cnn")
+
+    # killed in the middle of the second member: the first is whole, and nothing is among the outputs
+    assert kill_when(killed, "train_classifier", "cnn", "seed1.epochs/last.ckpt") == ["seed0.npz"]
+    assert not (killed / "models").exists()
+    assert not (killed / "reports").exists()
+    copy = tmp_path / "changed"
+    shutil.copytree(killed, copy, symlinks=True)
+    done = run_stage(killed, "train_classifier", model="cnn")
+    assert "seed0 was finished by an earlier run" in done.stderr
+    for first, second in zip(results(whole, "cnn"), results(killed, "cnn"), strict=True):
+        same(first, second)
+    assert not list(killed.glob(".overgen/progress/train_classifier/*/*"))
+
+    # the same kill, then another learning rate: what was done is not reused
+    set_params(copy / "params.yaml", {"training.digits.learning_rate": 0.002})
+    done = run_stage(copy, "train_classifier", model="cnn")
+    assert "was finished by an earlier run" not in done.stderr
+    assert not filecmp.cmp(
+        results(whole, "cnn")[0] / "seed0.safetensors", results(copy, "cnn")[0] / "seed0.safetensors", False
+    )
+
+
+def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path, run_stage: Run) -> None:
+    """gloo, one thread each: rank 1 trains the second member, which is the same as alone."""
+    one, two = (make_workspace(tmp_path / name, digits) for name in ("one", "two"))
+    run_stage(one, "train_classifier", model="cnn")
+    run_stage(two, "train_classifier", model="cnn", OVERGEN_ACCELERATOR="cpu", OVERGEN_DEVICES="2")
+    for first, second in zip(results(one, "cnn"), results(two, "cnn"), strict=True):
+        same(first, second)
+
+
+def test_bad_input_is_named_and_nothing_is_written(workspace: Path, run_stage: Run) -> None:
+    cases = [
+        ({"dataset": "cifar", "model": "cnn"}, "dataset 'cifar' is unknown"),
+        ({"dataset": "digits", "model": "vgg"}, "model 'vgg' is unknown"),
+    ]
+    for item, message in cases:
+        done = run_stage(workspace, "train_classifier", check=False, **item)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+    done = run_stage(workspace, "fool_fgn", model="cnn", check=False)
+    assert done.returncode == 1
+    assert "seed0.safetensors: missing" in done.stderr
+    assert not (workspace / "reports").exists()
+
+
+def test_a_full_disk_leaves_the_earlier_result(tmp_path: Path) -> None:
+    """A file size limit stands for a full disk: the kernel refuses the write in the middle."""
+    script = """
+import resource, signal, sys, numpy as np
+from pathlib import Path
+from overgen.artifacts import OvergenError, write_npz, write_text, save_weights
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+write_text("result.json", "before")
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+noise = np.random.default_rng(0).random(200_000)
+import torch
+for attempt in (lambda: write_npz("result.npz", a=noise), lambda: write_text("result.json", "x" * 200_000),
+                lambda: save_weights("w.safetensors", {"w": torch.from_numpy(noise)}, {})):
+    try:
+        attempt()
+    except OvergenError as error:
+        assert "could not be written" in str(error) and "MiB free" in str(error), error
+    else:
+        sys.exit("no error")
+assert Path("result.json").read_text() == "before"
+assert not Path("result.npz").exists() and not Path("w.safetensors").exists()
+assert not list(Path(".overgen/tmp").iterdir())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_tracking_off_imports_neither_mlflow_nor_dvc(workspace: Path) -> None:
+    script = (
+        "import runpy, sys; sys.argv = ['x', '--dataset', 'digits', '--model', 'cnn'];"
+        "runpy.run_module('overgen.stages.train_classifier', run_name='__main__', alter_sys=True);"
+        "loaded = {name.split('.')[0] for name in sys.modules};"
+        "sys.exit(1 if loaded & {'mlflow', 'dvc', 'seaborn'} else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=workspace, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

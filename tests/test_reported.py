@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+
+from overgen import params
+from overgen.artifacts import OvergenError
+from overgen.reported import COLUMNS, FILE, Cell, load, paper_budget
+
+ROOT = Path(__file__).parents[1]
+GOOD = "spigler2019,Table 1,fgn,mnist,cnn,fooling_rate,0.9,34.5,percent,200 trials"
+
+
+def write(folder: Path, *lines: str, header: str = ",".join(COLUMNS)) -> Path:
+    path = folder / "reported.csv"
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_papers_numbers_are_whole() -> None:
+    frame = load()
+    assert len(frame) == len(FILE.read_text(encoding="utf-8").splitlines()) - 1
+    tables = frame[frame["where"].isin(["Table 1", "Table 2"]) & (frame["source"] == "spigler2019")]
+    # Four and three models; accuracy at three thresholds and the rate at two; mean steps where the rate is not zero.
+    rates = tables[tables["metric"] == "fooling_rate"]
+    assert len(tables) == 7 * 5 + (rates["value"] > 0).sum()
+    assert (rates["n"] == 200).all()
+    # Every rate is a whole number of 200 trials.
+    assert ((rates["value"] * 2) % 1 == 0).all()
+    accuracies = tables[tables["metric"] == "thresholded_accuracy"]
+    assert (accuracies["n"] == 10_000).all()
+
+
+def test_what_a_number_is_worth() -> None:
+    frame = load()
+    cool = frame[(frame["where"] == "Table 1") & (frame["model"] == "cool") & (frame["tau"] == 0.9)]
+    steps = cool[cool["metric"] == "mean_steps_to_fool"].iloc[0]
+    assert (steps["value"], steps["text"], steps["rounding"], steps["n"]) == (238.8, "238.8", 0.05, 69)
+    figure = frame[frame["metric"] == "f_measure@known=3"].iloc[0]
+    assert (figure["n"], figure["unit"]) == (10, "fraction")
+    assert frame.loc[frame["source"] == "kardan2017", "n"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (GOOD.replace("34.5", "many"), "line 2, value: 'many' is not a number"),
+        (GOOD.replace("34.5", "134.5"), r"line 2, value: 134.5 must lie in 0\.\.100"),
+        (GOOD.replace("34.5", "-1"), "line 2, value: -1 must lie"),
+        (GOOD.replace("34.5", "nan"), "line 2, value: nan must lie"),
+        (GOOD.replace("34.5", ""), "line 2, value: empty"),
+        (GOOD.replace(",0.9,", ",90,"), "line 2, tau: 90 must lie"),
+        (GOOD.replace("percent", "parsec"), "line 2, unit: 'parsec' is unknown; there are percent"),
+        (GOOD.replace("mnist", ""), "line 2, dataset: empty"),
+        (GOOD + ",more", "line 2: 11 fields, must be 10"),
+        (GOOD + '"', "line 2"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(OvergenError, match=message) as error:
+        load(write(tmp_path, line if '"' not in line else line.replace("200", '"200"x')))
+    assert "reported.csv" in str(error.value)
+
+
+def test_wrong_columns_and_repeated_numbers(tmp_path: Path) -> None:
+    with pytest.raises(OvergenError, match="line 1: column 'place' for 'where'"):
+        load(write(tmp_path, GOOD, header=",".join(COLUMNS).replace("where", "place")))
+    with pytest.raises(OvergenError, match="line 1: column 'more' for ''"):
+        load(write(tmp_path, GOOD, header=",".join([*COLUMNS, "more"])))
+    with pytest.raises(OvergenError, match="line 3: the number of line 2 again"):
+        load(write(tmp_path, GOOD, GOOD.replace("34.5", "35")))
+    assert load(write(tmp_path, GOOD))["tau"].tolist() == [0.9]
+    assert len(load(write(tmp_path))) == 0
+
+
+def test_the_papers_budget_fits_params() -> None:
+    budget = paper_budget(ROOT / "budgets/paper.txt")
+    assert budget["fool_fgn.mnist.updates"] == 10_000
+    assert budget["train_classifier.fashion_mnist.seeds"] == 1  # a list counts by its length
+    study = params.load(ROOT / "params.yaml")
+    for key in budget:
+        section, dataset, name = key.split(".")
+        assert hasattr(getattr(study, section)[dataset], name), f"{key} is no key of params.yaml"
+
+
+@pytest.mark.parametrize("line", ["train.epochs", "train.epochs=many", "train.epochs=", "train.epochs=true", "x=[1"])
+def test_a_wrong_budget_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "paper.txt"
+    path.write_text(f"# comment\n\na.b=3 # of\n{line}\n")
+    with pytest.raises(OvergenError, match=r"paper\.txt, line 4: .* is not key=number"):
+        paper_budget(path)
+    with pytest.raises(OvergenError, match="missing"):
+        paper_budget(tmp_path / "none.txt")
+
+
+def test_a_cell_names_itself(tmp_path: Path) -> None:
+    cell = Cell("mnist", "fool_fgn", "cnn", tmp_path)
+    assert cell.path == "reports/cells/mnist/fool_fgn/cnn"
+    with pytest.raises(OvergenError, match=r"metrics\.json: missing; `dvc repro fool_fgn@mnist-cnn` makes it"):
+        _ = cell.summary
+    with pytest.raises(OvergenError, match=r"trials\.csv: missing; `dvc repro fool_fgn@mnist-cnn` makes it"):
+        cell.table("trials")
+    (tmp_path / "trials.csv").write_text("")
+    with pytest.raises(OvergenError, match=r"fool_fgn/cnn/trials\.csv: not CSV"):
+        cell.table("trials")
