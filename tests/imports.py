@@ -1,4 +1,4 @@
-"""What a module of overgen imports of overgen, directly or not: DVC does not follow imports, so `deps` must list them."""
+"""What a module of overgen imports of overgen, directly or not. DVC does not follow imports: `deps` must list them."""
 
 from __future__ import annotations
 

@@ -48,24 +48,26 @@ def log_confidence(x: Tensor, reconstruction: Tensor, gamma: Tensor, *, alpha: f
     return term + log_gate(gamma, beta=beta)
 
 
-def exact_curvature(network: nn.Module, x: Tensor) -> Tensor:
+def exact_curvature(network: Any, x: Tensor) -> Tensor:
     """γ of Eq. 5 exactly: tr(BA) with A = ∂h/∂x and B = ∂r/∂h, through the hidden layer h rather than D pixels.
 
     network: has `encode` and `decode`; x: (N, 1, 28, 28). Returns (N,). One image at a time: the Jacobians of one
     image are (H, D) each.
     """
-    gammas = []
-    for image in x.split(1):
-        h, pull_back = torch.func.vjp(network.encode, image)
-        basis = torch.eye(h.shape[1], dtype=h.dtype, device=h.device).unsqueeze(1)  # (H, 1, H)
-        rows = torch.func.vmap(lambda e: pull_back(e)[0])(basis).flatten(1)  # A, (H, D)
-        columns = torch.func.vmap(lambda e: torch.func.jvp(network.decode, (h,), (e,))[1])(basis)  # noqa: B023
-        pixels = rows.shape[1]
-        gammas.append(((rows * columns.flatten(1)).sum() - pixels) / pixels)
+    gammas = [_curvature_of_one(network, image) for image in x.split(1)]
     return torch.stack(gammas) if gammas else x.new_zeros(0)
 
 
-def estimated_curvature(network: nn.Module, x: Tensor, probes: Tensor) -> tuple[Tensor, Tensor]:
+def _curvature_of_one(network: Any, image: Tensor) -> Tensor:
+    """γ of one image (1, 1, 28, 28), a scalar."""
+    h, pull_back = torch.func.vjp(network.encode, image)  # type: ignore[misc]  # three only with has_aux
+    basis = torch.eye(h.shape[1], dtype=h.dtype, device=h.device).unsqueeze(1)  # (H, 1, H)
+    rows = torch.func.vmap(lambda e: pull_back(e)[0])(basis).flatten(1)  # A, (H, D)
+    columns = torch.func.vmap(lambda e: torch.func.jvp(network.decode, (h,), (e,))[1])(basis).flatten(1)  # B, (H, D)
+    return ((rows * columns).sum() - rows.shape[1]) / rows.shape[1]
+
+
+def estimated_curvature(network: Any, x: Tensor, probes: Tensor) -> tuple[Tensor, Tensor]:
     """γ of Eq. 5 by Hutchinson's estimator, (1/m)·Σ vᵀJv, and a bound on its standard error.
 
     x: (N, 1, 28, 28); probes: (m, D) of ±1, the same for every image, so that an image scores the same in any batch.

@@ -40,7 +40,7 @@ class Training(pl.LightningModule):
         classifier_input: str = "noisy",
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network  # an nn.Module; Any, because a Module gives its methods no types
         self.images, self.labels, self.key = images, labels, key
         self.batch_size, self.learning_rate, self.l2 = batch_size, learning_rate, l2
         self.noise_std, self.reconstruction_weight = noise_std, reconstruction_weight

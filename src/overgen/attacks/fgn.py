@@ -89,7 +89,7 @@ class CollapsedAdam(torch.optim.Optimizer):
         self.rows = rows or (lambda: torch.arange(len(a), device=a.device))
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step. closure: evaluates the loss and its gradient, as Lightning passes it."""
         loss = None
         if closure is not None:
@@ -119,7 +119,7 @@ class CollapsedSGD(torch.optim.Optimizer):
         self.factor = z.square().sum(1, keepdim=True) + 1
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step. closure: evaluates the loss and its gradient, as Lightning passes it."""
         loss = None
         if closure is not None:

@@ -39,12 +39,13 @@ def main(dataset: str, model: str) -> None:
         def attack(i: int, run: Any) -> dict[str, np.ndarray]:
             seed, alpha, block = work[i]
             network, _ = networks.load(networks.weights_path(dataset, model, seed))
+            network = network.to(stage.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             z, a = start(
                 [runtime.generator(dataset, seed, "fgn", target, trial) for target, trial in block],
                 settings.input,
             )
             module = FoolingGenerator(
-                network.to(stage.device, memory_format=torch.channels_last),
+                network,
                 z.to(stage.device),
                 a.to(stage.device),
                 torch.tensor([target for target, _ in block], device=stage.device),
