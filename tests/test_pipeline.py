@@ -182,7 +182,7 @@ def test_bad_input_is_named_and_nothing_is_written(workspace: Path, run_stage: R
         assert "Traceback" not in done.stderr
     done = run_stage(workspace, "fool_fgn", model="cnn", check=False)
     assert done.returncode == 1
-    assert "seed0.safetensors: missing" in done.stderr
+    assert "models/digits/cnn/members: missing; `dvc repro fool_fgn@digits-cnn` makes it first" in done.stderr
     assert not (workspace / "reports").exists()
 
 
