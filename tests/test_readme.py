@@ -1,0 +1,51 @@
+"""The README says what is so: its commands, its pipeline, its results."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from overgen import tables
+
+from conftest import ROOT, environment
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_commands_exist() -> None:
+    for target in re.findall(r"make ([a-z]+)", README):
+        done = subprocess.run(["make", "-n", target], cwd=ROOT, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, f"make {target}: {done.stderr}"
+
+
+def test_the_pipeline_is_what_dvc_draws() -> None:
+    done = subprocess.run(
+        ["dvc", "dag", "--collapse-foreach-matrix", "--mermaid"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    drawn = README.split("```mermaid\n")[1].split("```")[0]
+    assert drawn.split() == done.stdout.split()
+
+
+def test_the_results_are_those_of_the_reports() -> None:
+    assert tables.readme_is_current(ROOT / "README.md", ROOT / "reports"), "run `overgen readme`"
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([a-z_/0-9.]+)\)", README))))
+def test_what_it_links_to_is_there(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+def test_the_tree_names_what_is_there() -> None:
+    """Every file that the annotated tree names exists; every module of the package is named."""
+    tree = README.split("budgets/paper.txt         ")[1].split("models/<dataset>")[0]
+    named = set(re.findall(r"\b([a-z_]+\.(?:py|csv))", tree))
+    there = {path.name for path in (ROOT / "src/overgen").glob("*.py") if path.name != "__init__.py"}
+    assert there <= named
+    assert all(list((ROOT / "src/overgen").rglob(name)) for name in named)
