@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import overgen
-from overgen import cli
+from overgen import cli, tables
 from overgen.artifacts import OvergenError, write_json
 
 SOURCE = str(Path(cli.__file__).parents[1])
@@ -169,4 +169,4 @@ def test_readme_is_rewritten_and_checked(monkeypatch: pytest.MonkeyPatch, capsys
 )
 def test_readme_without_its_markers(text: str) -> None:
     with pytest.raises(OvergenError, match="must hold one line"):
-        cli.with_results(text, "table")
+        tables.with_results(text, "table")

@@ -40,7 +40,8 @@ def study(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
         (path / link).unlink()
     shutil.copytree(ROOT / "src", path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "budgets", path / "budgets")
-    (path / ".gitignore").write_text("__pycache__/\n/.overgen/\n/data/\n/models/**/members/\n/models/**/openset/\n")
+    ignored = (ROOT / ".gitignore").read_text().splitlines()  # the repository's own, but digits are committed here
+    (path / ".gitignore").write_text("\n".join(line for line in ignored if "digits" not in line) + "\n")
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", "init", "-q"], cwd=path, check=True)
     dvc(path, "init", "-q")
@@ -54,6 +55,8 @@ def test_the_whole_study_runs_and_a_second_run_does_nothing(study: Path) -> None
     report = study / "reports/digits"
     assert (report / "report.md").stat().st_size > 1000
     assert (report / "report.html").exists()
+    # DVC would write a .gitignore into folders that the root's does not cover, and then hash it
+    assert [p for p in study.rglob(".gitignore") if ".dvc" not in p.parts] == [study / ".gitignore"]
     assert "Running stage" not in dvc(study, "repro", "report@digits")
 
 
@@ -106,6 +109,10 @@ def test_the_report_is_redrawn_from_the_cells_alone(study: Path, tmp_path: Path)
     shutil.rmtree(clone / "reports/digits")
     dvc(clone, "repro", "-s", "-f", "report@digits")
     same(study / "reports/digits", clone / "reports/digits")
+    shutil.rmtree(clone / "reports/digits")
+    command = [sys.executable, "-m", "overgen.cli", "figures"]
+    subprocess.run(command, cwd=clone, env=environment(), check=True, capture_output=True)
+    same(study / "reports/digits", clone / "reports/digits")
 
 
 def started(workspace: Path, stage: str, model: str) -> subprocess.Popen[bytes]:
@@ -148,14 +155,16 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     shutil.copytree(killed, copy, symlinks=True)
     done = run_stage(killed, "train_classifier", model="cnn")
     assert "seed0 was finished by an earlier run" in done.stderr
+    assert "seed1 goes on from its last whole epoch" in done.stderr
     for first, second in zip(results(whole, "cnn"), results(killed, "cnn"), strict=True):
         same(first, second)
     assert not list(killed.glob(".overgen/progress/train_classifier/*/*"))
 
-    # the same kill, then another learning rate: what was done is not reused
+    # the same kill, then another learning rate: neither the finished member nor the half-trained one is reused
     set_params(copy / "params.yaml", {"training.digits.learning_rate": 0.002})
     done = run_stage(copy, "train_classifier", model="cnn")
     assert "was finished by an earlier run" not in done.stderr
+    assert "goes on from" not in done.stderr
     assert not filecmp.cmp(
         results(whole, "cnn")[0] / "seed0.safetensors", results(copy, "cnn")[0] / "seed0.safetensors", False
     )
@@ -165,9 +174,26 @@ def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path, 
     """gloo, one thread each: rank 1 trains the second member, which is the same as alone."""
     one, two = (make_workspace(tmp_path / name, digits) for name in ("one", "two"))
     run_stage(one, "train_classifier", model="cnn")
-    run_stage(two, "train_classifier", model="cnn", OVERGEN_ACCELERATOR="cpu", OVERGEN_DEVICES="2")
+    done = run_stage(two, "train_classifier", model="cnn", OVERGEN_ACCELERATOR="cpu", OVERGEN_DEVICES="2")
+    assert "rank 0 of 2 is done" in done.stderr
+    assert "rank 1 of 2 is done" in done.stderr
     for first, second in zip(results(one, "cnn"), results(two, "cnn"), strict=True):
         same(first, second)
+
+
+def test_tracking_changes_no_byte(tmp_path: Path, digits: Path, run_stage: Run) -> None:
+    """A stage that logs to MLflow writes what it writes with tracking off; so does one whose server is away."""
+    off, on, away = (make_workspace(tmp_path / name, digits) for name in ("off", "on", "away"))
+    run_stage(off, "train_autoencoder", model="autoencoder")
+    run_stage(on, "train_autoencoder", model="autoencoder", OVERGEN_TRACKING="on", MLFLOW_TRACKING_URI="")
+    assert (on / "mlflow.db").exists()
+    done = run_stage(
+        away, "train_autoencoder", model="autoencoder", OVERGEN_TRACKING="on", MLFLOW_TRACKING_URI="http://127.0.0.1:9"
+    )
+    assert "http://127.0.0.1:9" in done.stderr
+    for folder in ("models/digits/autoencoder", "reports/cells/digits/train_autoencoder/autoencoder"):
+        same(off / folder, on / folder)
+        same(off / folder, away / folder)
 
 
 def test_bad_input_is_named_and_nothing_is_written(workspace: Path, run_stage: Run) -> None:

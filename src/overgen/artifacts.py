@@ -40,7 +40,8 @@ def _unwritable(path: Path, error: OSError) -> Exception:
     free = shutil.disk_usage(".").free / 2**20
     return OvergenError(
         f"{path}: could not be written ({error.strerror or error}; {free:.0f} MiB free on this disk). "
-        "What was there before is untouched. Mend that and run the same command again."
+        "No part of it was written. Mend that and run the same command again; what DVC removed before the stage, "
+        "`git checkout` or `dvc checkout` brings back."
     )
 
 

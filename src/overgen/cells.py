@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from overgen.artifacts import replace_directory, write_csv, write_json, write_npz
-from overgen.statistics import prediction_interval, wilson
+from overgen.statistics import bootstrap_over_seeds, prediction_interval, wilson
 
 
 def row(
@@ -57,12 +57,16 @@ def rate_row(
 ) -> dict[str, Any]:
     """A rate in percent from the hits of each seed, out of n each.
 
-    One seed: Wilson interval over what was tried, and 'seed spread not measured'. Several seeds: the t prediction
-    interval over seeds (protocol §8).
+    One seed: Wilson interval over what was tried, and 'seed spread not measured'. Several seeds (protocol §8): for
+    accuracies the t prediction interval, where one more seed would fall; for trials, which share a network, a
+    bootstrap over seeds.
     """
     seeds = len(hits)
     rates = [100 * k / n for k in hits]
-    if seeds > 1:
+    if seeds > 1 and of == "trials":
+        found = bootstrap_over_seeds(rates)
+        kind = f"95 % bootstrap over {seeds} seeds"
+    elif seeds > 1:
         found = prediction_interval(rates, bounds=(0, 100))
         kind = f"95 % t prediction interval over {seeds} seeds"
     else:

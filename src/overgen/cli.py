@@ -13,8 +13,6 @@ import typer
 
 from overgen.artifacts import OvergenError, write_text
 
-RESULTS = "<!-- results -->", "<!-- /results -->"
-
 commands = typer.Typer(
     help="Overgeneralisation of neural classifiers, reproduced, measured and extended. "
     "Run from the repository root; `dvc repro` runs the study.",
@@ -92,7 +90,7 @@ def readme(
     if not path.exists():
         raise OvergenError("README.md: missing; run this in the repository root")
     text = path.read_text(encoding="utf-8")
-    new = with_results(text, tables.readme_table(Path("reports")))
+    new = tables.with_results(text, tables.readme_table(Path("reports")))
     if new == text:
         print("README.md: up to date")
     elif check:
@@ -108,12 +106,18 @@ def figures() -> None:
     from overgen import params
     from overgen.stages import report
 
+    broken = []
     for dataset in params.load().datasets:
-        if Path("reports/cells", dataset).is_dir():
+        if not Path("reports/cells", dataset).is_dir():
+            print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
+            continue
+        try:
             report.main(dataset)
             print(f"reports/{dataset}/report.html")
-        else:
-            print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
+        except OvergenError as error:  # a half-finished data set does not keep the others from being drawn
+            broken.append(f"{dataset}: {error}")
+    if broken:
+        raise OvergenError("; ".join(broken))
 
 
 @commands.command()
@@ -147,15 +151,6 @@ def budget(
         with temporary.open("w", encoding="utf-8") as file:
             yaml.dump(values, file)
         params.load(temporary)  # impossible values are refused before anything is changed
-
-
-def with_results(text: str, table: str) -> str:
-    """The README's text with `table` between its markers. OvergenError unless both are there once."""
-    start, end = RESULTS
-    if text.count(start) != 1 or text.count(end) != 1 or text.index(end) < text.index(start):
-        raise OvergenError(f"README.md: must hold one line `{start}` and after it one line `{end}`")
-    before, after = text.partition(start)[0], text.partition(end)[2]
-    return f"{before}{start}\n{table.strip()}\n{end}{after}"
 
 
 def app() -> None:

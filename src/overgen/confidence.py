@@ -8,7 +8,7 @@ The norm is not squared. Products of small numbers are sums of logs here: nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,19 +33,6 @@ def log_reconstruction(distance: Any, *, alpha: float, pixels: int) -> Any:
 def log_gate(gamma: Any, *, beta: float) -> Any:
     """log Γ of Eq. 4: 0 where γ ≤ 0, else −βγ. gamma: (N,) tensor or array. Returns (N,), ≤ 0."""
     return -beta * gamma.clip(min=0)
-
-
-def log_confidence(x: Tensor, reconstruction: Tensor, gamma: Tensor, *, alpha: float, beta: float) -> Tensor:
-    """log c̃ (Eq. 3–4).
-
-    x, reconstruction: (N, D) inputs in [0, 1] and their reconstructions; gamma: (N,) curvature, Eq. 5.
-    Returns (N,) values ≤ 0; 0 means certain. Raises ValueError on a shape mismatch.
-    """
-    if gamma.shape != x.shape[:1]:
-        raise ValueError(f"gamma {tuple(gamma.shape)} does not have one value for each of the {len(x)} inputs")
-    pixels = reconstruction.shape[1]
-    term = log_reconstruction(distance(x, reconstruction), alpha=alpha, pixels=pixels)
-    return term + log_gate(gamma, beta=beta)
 
 
 def exact_curvature(network: Any, x: Tensor) -> Tensor:
@@ -165,6 +152,18 @@ def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int
         for name, values in found.items():
             parts.setdefault(name, []).append(values.detach())
     return {name: torch.cat(values).float().cpu().numpy() for name, values in parts.items()}
+
+
+def threshold_pairs(thresholds: Iterable[Any], *, reconstructs: bool) -> list[tuple[float, float]]:
+    """The (τ, α) pairs to judge on; without a reconstruction c̃ = 1, and α, written as 0, has no part in it."""
+    pairs = [(t.tau, t.alpha if reconstructs else 0.0) for t in thresholds]
+    return list(dict.fromkeys(pairs))
+
+
+def alpha_suffix(pairs: Sequence[tuple[float, float]], pair: tuple[float, float]) -> str:
+    """What a metric's name ends with: nothing for the first α of a τ, which is the paper's, else "@alpha=…"."""
+    paper = next(p for p in pairs if p[0] == pair[0])
+    return "" if pair == paper else f"@alpha={pair[1]:g}"
 
 
 def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: float, beta: float) -> np.ndarray:

@@ -69,7 +69,7 @@ class Training(pl.LightningModule):
         classification = reconstruction_loss = clean.new_zeros(())
         right = torch.zeros((), device=self.device)
         if log_y is not None:
-            classification = F.nll_loss(log_y.float(), labels) / self.network.omega
+            classification = F.nll_loss(log_y.float(), labels) / getattr(self.network, "omega", 1)
             right = (log_y.argmax(1) == labels).sum()
         if reconstruction is not None:
             target = clean.flatten(1)

@@ -142,6 +142,13 @@ class TrainOpenset(Section):
     subsets: Count
     epochs: Count
 
+    @field_validator("known")
+    @classmethod
+    def distinct(cls, value: list[int]) -> list[int]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"numbers of known classes repeat: {value}")
+        return value
+
 
 class EvaluateOpenset(Section):
     level: Annotated[float, Field(gt=0, lt=1)]
@@ -181,6 +188,17 @@ class Params(Section):
         both = set(self.classifiers) & set(self.autoencoders)
         if both:
             raise ValueError(f"{sorted(both)} stand in classifiers and in autoencoders; one stage trains a model")
+        kinds = {
+            "classifiers": (CnnModel, CoolModel, OtherModel),
+            "autoencoders": (DaeModel, AutoencoderModel, OtherModel),
+            "attacked": (CnnModel, CoolModel, DaeModel, OtherModel),
+            "openset_models": (CnnModel, CoolModel, DaeModel, OtherModel),
+        }
+        for field, fitting in kinds.items():
+            for model in getattr(self, field):
+                if not isinstance(self.models[model], fitting):
+                    network = self.models[model].network
+                    raise ValueError(f"{field} names {model!r}, which its network {network!r} does not fit")
         trained = {*self.classifiers, *self.autoencoders}
         for field in ("attacked", "openset_models"):
             for model in getattr(self, field):

@@ -98,6 +98,7 @@ class Stage:
         if self.world > 1:
             import torch.distributed
 
+            print(f"{self.name}: rank {self.rank} of {self.world} is done", file=sys.stderr)
             torch.distributed.barrier()
         return [read_npz(self.progress / f"{name}.npz") for name in names] if self.rank == 0 else []
 
@@ -147,20 +148,20 @@ def _fingerprint(stage: str, item: dict[str, str], declared: parameters.Declared
 def _launch() -> tuple[Any, int, int]:
     """This process's device, rank and the number of processes, chosen by Lightning.
 
-    OVERGEN_ACCELERATOR, OVERGEN_DEVICES and OVERGEN_NODES are Lightning's `accelerator`, `devices` (both "auto" by
-    default) and `num_nodes`; torchrun and SLURM are recognised. With several devices Lightning starts this same
-    command once for each.
+    OVERGEN_ACCELERATOR (default: cuda if there is one, else cpu), OVERGEN_DEVICES (auto) and OVERGEN_NODES (1) are
+    Lightning's `accelerator`, `devices` and `num_nodes`; torchrun and SLURM are recognised. With several devices
+    Lightning starts this same command once for each.
     """
+    import torch
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
 
-    accelerator = os.environ.get("OVERGEN_ACCELERATOR", "auto")
+    # Not Lightning's own "auto", which prefers Apple's GPU: that has no float64, which the attacks need.
+    accelerator = os.environ.get("OVERGEN_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
     devices = os.environ.get("OVERGEN_DEVICES", "auto")
     nodes = int(os.environ.get("OVERGEN_NODES", "1"))
     several = nodes > 1 or int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1
-    if not several and accelerator in ("auto", "gpu", "cuda"):
-        import torch
-
+    if not several and accelerator in ("gpu", "cuda"):
         several = devices != "1" and torch.cuda.device_count() > 1
     if several or devices not in ("auto", "1"):
         # gloo: ranks exchange nothing but "done"; a rank may wait for hours, so it does not time out.
@@ -170,18 +171,6 @@ def _launch() -> tuple[Any, int, int]:
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
     fabric.launch()
     return fabric.device, fabric.global_rank, fabric.world_size
-
-
-def _check_precision(precision: str, device: Any) -> None:
-    import torch
-
-    if precision == "bf16-mixed" and device.type == "cpu":
-        capable = torch.cpu.get_capabilities()
-        if not (capable.get("avx512_bf16") or capable.get("amx_bf16") or capable.get("bf16")):
-            raise OvergenError(
-                "params.yaml, engine.*.precision: this processor emulates bfloat16, which is slower than float32. "
-                'Set it to "32" for this data set.'
-            )
 
 
 @contextmanager
@@ -202,7 +191,6 @@ def stage(name: str, *, compute: bool = True, **item: str) -> Iterator[Stage]:
         engine = declared(f"engine.{item['dataset']}")
         device, rank, world = _launch()
         torch.set_num_threads(engine.threads)
-        _check_precision(engine.precision, device)
         progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
         for earlier in progress.parent.glob("*") if rank == 0 else ():
             if earlier != progress:  # parameters, code or data have changed since: never reused
@@ -223,7 +211,7 @@ def _tracked(name: str, item: dict[str, str], declared: parameters.Declared) -> 
         return
     with tracking.run(name, item["dataset"], item["model"], params=declared.values()) as run:
         yield run
-        if tracking.enabled() and tracking._rank() == 0:
+        if tracking.enabled() and tracking.rank() == 0:
             tracking.log_cell(run, Path("reports/cells", item["dataset"], name, item["model"]))
 
 

@@ -484,16 +484,21 @@ def readme_table(reports: Path) -> str:
     return f"Reported → measured [95 % interval]. {legend}.\n\n{_markdown(lines, header)}\n\nBudget: {spent}.\n"
 
 
+def with_results(text: str, table: str) -> str:
+    """The README's text with `table` between its two markers. Raises OvergenError unless both are there, once each."""
+    start, end = README_MARKERS
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(end) < text.index(start):
+        raise OvergenError(f"README.md: must hold one line `{start}` and after it one line `{end}`")
+    return f"{text.partition(start)[0]}{start}\n{table.strip()}\n{end}{text.partition(end)[2]}"
+
+
 def readme_is_current(readme: Path, reports: Path) -> bool:
     """Whether the README holds, between its two markers, what `readme_table` gives now.
 
     Raises OvergenError if the markers are missing.
     """
-    start, end = README_MARKERS
     text = readme.read_text(encoding="utf-8")
-    if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
-        raise OvergenError(f"{readme}: must hold {start} and, after it, {end}, once each")
-    return text.partition(start)[2].partition(end)[0].strip() == readme_table(reports).strip()
+    return with_results(text, readme_table(reports)) == text
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

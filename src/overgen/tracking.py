@@ -145,7 +145,7 @@ def run(
     Raises OvergenError if `OVERGEN_TRACKING` is neither "on" nor "off".
     """
     event = _cell_event(stage, dataset, model, params)
-    if not enabled() or _rank() > 0:
+    if not enabled() or rank() > 0:
         yield Run(lambda event: None, "0", None, event)
         return
     event["tags"] |= {**_git_commit(root), **(tags or {})}
@@ -243,12 +243,13 @@ def _now() -> int:
     return time.time_ns() // 1_000_000  # MLflow counts milliseconds
 
 
-def _rank() -> int:
-    """The rank among the processes of one training, as torchrun, Lightning and SLURM tell it."""
-    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
+def rank() -> int:
+    """The rank among the processes of one training, as torchrun, Lightning and SLURM tell it; 0 alone writes."""
+    for name in ("RANK", "SLURM_PROCID"):
         if name in os.environ:
             return int(os.environ[name])
-    return 0
+    # Lightning's own launcher: the first process of every node has LOCAL_RANK 0 or, before the launch, none
+    return int(os.environ.get("NODE_RANK", "0")) + int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def _texts(params: Mapping[str, Any]) -> dict[str, str]:

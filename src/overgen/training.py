@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ def fit(
 
     dataset, model = stage.item["dataset"], stage.params(f"models.{stage.item['model']}")
     settings, engine = stage.params(f"training.{dataset}"), stage.params(f"engine.{dataset}")
+    check_precision(engine.precision, stage.device)
     network = networks.build(**network_options(model, classes))
     network.initialise(generator(*key, "weights"))  # type: ignore[operator]
     if stage.device.type == "cpu":
@@ -68,6 +70,8 @@ def fit(
     last = progress / "last.ckpt"
     if last.exists() and not _readable(last):
         last.unlink()
+    if last.exists():
+        print(f"{stage.name}: {member} goes on from its last whole epoch", file=sys.stderr)
     keep = ModelCheckpoint(dirpath=progress, filename="last", save_top_k=1, enable_version_counter=False)
     trainer = stage.trainer(
         epochs=epochs,
@@ -85,9 +89,21 @@ def fit(
             f"{stage.name} {dataset}/{stage.item['model']}, {member}: {error}; lower training.{dataset}.learning_rate "
             'or set engine precision to "32" in params.yaml'
         ) from error
-    network = module.network.eval().requires_grad_(False)
+    network = module.network.to(stage.device).eval().requires_grad_(False)  # Lightning leaves it on the CPU
     networks.round_weights(network)
     return network, pd.DataFrame(module.curves)
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Raises OvergenError for bfloat16 on a processor that only emulates it (seen: 8 times slower than float32)."""
+    if precision != "bf16-mixed" or device.type != "cpu":
+        return
+    capable = torch.cpu.get_capabilities()
+    if not (capable.get("avx512_bf16") or capable.get("amx_bf16") or capable.get("bf16")):
+        raise OvergenError(
+            "params.yaml, engine.*.precision: this processor emulates bfloat16, which is slower than float32. "
+            'Set it to "32" for this data set.'
+        )
 
 
 def _readable(checkpoint: Any) -> bool:

@@ -243,6 +243,7 @@ class FoolingGenerator(pl.LightningModule):
 
     def passage(self) -> Passage:
         """What the trials came to, with the scores of the stored images."""
+        self.scaled.to(self.image.device)  # Lightning leaves it on the CPU
         x = self.image.view(-1, 1, 28, 28)
         with torch.no_grad():
             log_y, reconstruction = self.scaled.network(x)

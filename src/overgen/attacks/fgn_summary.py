@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from overgen import cells, metrics, networks
-from overgen.confidence import log_gate, log_reconstruction, scaled_scores
+from overgen.confidence import alpha_suffix, log_gate, log_reconstruction, scaled_scores
 from overgen.statistics import mean_interval
 
 
@@ -48,12 +48,6 @@ def gather(
     return whole, np.concatenate([passage["image"] for passage in found])
 
 
-def suffix(pairs: list[tuple[float, float]], pair: tuple[float, float]) -> str:
-    """ "" for the first α of a τ, which is the paper's; "@alpha=…" for further ones."""
-    paper = next(p for p in pairs if p[0] == pair[0])
-    return "" if pair == paper else f"@alpha={pair[1]:g}"
-
-
 def accuracy_rows(
     outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
 ) -> list[dict[str, Any]]:
@@ -64,7 +58,7 @@ def accuracy_rows(
     for tau, alpha in [(0.0, 0.0), *pairs]:
         scores = [scaled_scores(outputs, s, alpha=alpha, beta=beta) for s in seeds]
         hits = [round(n * metrics.thresholded_accuracy(score, labels, tau)) for score in scores]
-        name = "thresholded_accuracy" + (suffix(pairs, (tau, alpha)) if tau else "")
+        name = "thresholded_accuracy" + (alpha_suffix(pairs, (tau, alpha)) if tau else "")
         rows.append(cells.rate_row("fgn", name, hits, n, of="test images", tau=tau))
     return rows
 
@@ -79,7 +73,7 @@ def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[
             by_seed = steps.groupby(trials["seed"])
             hits = [int(k) for k in by_seed.count()]
             n = len(trials) // len(hits)
-            name = suffix(pairs, pair)
+            name = alpha_suffix(pairs, pair)
             rows.append(cells.rate_row(experiment, "fooling_rate" + name, hits, n, of="trials", tau=pair[0]))
             fooled = steps.dropna().to_numpy(dtype=np.float64)
             rows.append(

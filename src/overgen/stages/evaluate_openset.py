@@ -9,7 +9,7 @@ import pandas as pd
 
 from overgen import cells, metrics, runtime
 from overgen.artifacts import read_json, read_npz
-from overgen.confidence import scaled_scores
+from overgen.confidence import alpha_suffix, scaled_scores, threshold_pairs
 from overgen.statistics import mean_interval
 
 TABLE = [
@@ -30,9 +30,7 @@ def main(dataset: str, model: str) -> None:
     with runtime.stage("evaluate_openset", compute=False, dataset=dataset, model=model) as stage:
         confidence, level = stage.params(f"confidence.{dataset}"), stage.params("evaluate_openset").level
         outputs = read_npz(f"models/{dataset}/{model}/openset/outputs.npz")
-        pairs = [(t.tau, t.alpha) for t in confidence.thresholds]
-        if "distance" not in outputs:  # c̃ = 1: α has no part in it
-            pairs = list(dict.fromkeys((tau, 0.0) for tau, _ in pairs))
+        pairs = threshold_pairs(confidence.thresholds, reconstructs="distance" in outputs)
         table = pd.DataFrame(
             [trial(outputs, member, pair, confidence.beta) for member in range(len(outputs["known"])) for pair in pairs]
         )
@@ -68,8 +66,7 @@ def means(table: pd.DataFrame, pairs: list[tuple[float, float]], level: float) -
     """Means over the subsets of each number of known classes, with their t intervals."""
     rows = []
     for tau, alpha in pairs:
-        paper = next(a for t, a in pairs if t == tau)
-        suffix = "" if alpha == paper else f"@alpha={alpha:g}"
+        suffix = alpha_suffix(pairs, (tau, alpha))
         for known, group in table[(table["tau"] == tau) & (table["alpha"] == alpha)].groupby("known"):
             for name, unit, scale in [
                 ("f_measure", "fraction", 1),

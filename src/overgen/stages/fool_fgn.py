@@ -15,6 +15,7 @@ from overgen import cells, data, networks, runtime
 from overgen.artifacts import OvergenError, read_npz
 from overgen.attacks import fgn_summary as summary
 from overgen.attacks.fgn import FoolingGenerator, fool, start
+from overgen.confidence import threshold_pairs
 
 
 def main(dataset: str, model: str) -> None:
@@ -25,11 +26,9 @@ def main(dataset: str, model: str) -> None:
         outputs = read_npz(networks.weights_path(dataset, model, 0).parent / "members" / "outputs.npz")
         reconstructs = "distance" in outputs
         seeds = outputs["seeds"].tolist()
-        pairs = [(t.tau, t.alpha) for t in confidence.thresholds]
+        pairs = threshold_pairs(confidence.thresholds, reconstructs=reconstructs)
         if not reconstructs and settings.scaled.get(model):
             raise OvergenError(f"params.yaml, fool_fgn.{dataset}.scaled: {model} does not reconstruct, so ỹ = y for it")
-        if not reconstructs:  # c̃ = 1: α has no part in it
-            pairs = list(dict.fromkeys((tau, 0.0) for tau, _ in pairs))
         objectives: list[float | None] = [None, *settings.scaled.get(model, [])]
         classes = len(data.load(dataset).classes)
         trials = [(target, trial) for target in range(classes) for trial in range(settings.trials)]

@@ -1,0 +1,111 @@
+"""Training: the losses against plain formulas, weight decay, noise of a member's own, and a user's network."""
+
+from __future__ import annotations
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+
+from overgen import networks
+from overgen.data import floats
+from overgen.modules import Training
+from overgen.networks import Output
+from overgen.runtime import generator
+
+
+def images(count: int) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 28, 28), generator=generator("images"), dtype=torch.uint8)
+
+
+LABELS = torch.arange(12) % 3
+
+
+def fitted(network: torch.nn.Module, *, epochs: int = 1, **options: object) -> Training:
+    arguments: dict[str, object] = {"key": ("m",), "batch_size": 5, "learning_rate": 1e-3, "l2": 0.0}
+    module = Training(network, images(12), LABELS, **(arguments | options))
+    trainer = pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, log_every_n_steps=1, reload_dataloaders_every_n_epochs=1,
+    )  # fmt: skip
+    trainer.fit(module)
+    return module
+
+
+class Ten(torch.nn.Module):
+    """A network of a user's own: nothing but `forward` and `initialise`."""
+
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(784, classes)
+
+    def forward(self, x: torch.Tensor) -> Output:
+        return Output(F.log_softmax(self.layer(x.flatten(1)), dim=1), None)
+
+    initialise = networks.CNN.initialise
+
+
+def built(network: torch.nn.Module) -> torch.nn.Module:
+    network.initialise(generator("n"))
+    return network
+
+
+def test_a_users_network_trains() -> None:
+    module = fitted(built(Ten()), epochs=40)
+    assert module.curves[-1]["loss"] < module.curves[0]["loss"] / 2
+    assert module.curves[-1]["accuracy"] == 1
+    assert [curve["epoch"] for curve in module.curves] == list(range(40))
+
+
+def test_a_plain_loop_takes_the_same_path() -> None:
+    """Same batches, same Adam, written out: the weights after two epochs are the same."""
+    network = built(Ten())
+    fitted(network, epochs=2, l2=6.0)
+    plain = built(Ten())
+    adam = torch.optim.Adam(plain.parameters(), lr=1e-3)
+    for epoch in range(2):
+        for batch in torch.randperm(12, generator=generator("m", "order", epoch)).split(5):
+            log_y = plain(floats(images(12)[batch])).log_y
+            # λ/N·‖W‖² on weights, not biases
+            loss = F.nll_loss(log_y, LABELS[batch]) + 6.0 / 12 * plain.layer.weight.square().sum()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+    torch.testing.assert_close(network.layer.weight, plain.layer.weight, rtol=0, atol=1e-6)
+    torch.testing.assert_close(network.layer.bias, plain.layer.bias, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("seen", ["noisy", "clean"])
+def test_denoising_loss(seen: str) -> None:
+    """The corrupted image goes in, the clean one is the target; the classifier sees what is declared."""
+    network = built(networks.build("dae", classes=3, tied=True))
+    module = Training(
+        network, images(12), LABELS, key=("m",), batch_size=12, learning_rate=1e-3, l2=0.0, noise_std=0.3,
+        reconstruction_weight=2.0, classifier_input=seen,
+    )  # fmt: skip
+    module.noise, module.sums = generator("noise"), torch.zeros(5)
+    loss = module.training_step(torch.arange(12))
+    clean = floats(images(12))
+    noisy = clean + 0.3 * torch.randn(clean.shape, generator=generator("noise"))
+    log_y, reconstruction = network(noisy)
+    if seen == "clean":
+        log_y = network(clean).log_y
+    expected = F.nll_loss(log_y, LABELS) + 2 * ((reconstruction - clean.flatten(1)) ** 2).mean()
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_member_does_not_depend_on_what_ran_before() -> None:
+    first = fitted(built(networks.build("autoencoder", hidden=4)), noise_std=0.1)
+    torch.rand(11)
+    second = fitted(built(networks.build("autoencoder", hidden=4)), noise_std=0.1)
+    assert first.curves == second.curves
+    other = fitted(built(networks.build("autoencoder", hidden=4)), noise_std=0.1, key=("other",))
+    assert first.curves != other.curves
+
+
+def test_a_loss_that_is_not_finite_ends_the_training() -> None:
+    network = built(Ten())
+    with torch.no_grad():
+        network.layer.weight[0, 0] = torch.nan
+    with pytest.raises(FloatingPointError, match="nan in epoch 0"):
+        fitted(network)
