@@ -6,13 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-import types
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-import overgen
 from overgen import cli, tables
 from overgen.artifacts import OvergenError, write_json
 
@@ -140,10 +138,7 @@ def test_readme_is_rewritten_and_checked(monkeypatch: pytest.MonkeyPatch, capsys
         assert reports == Path("reports")
         return "| a |\n|---|\n| 1 |\n"
 
-    tables = types.ModuleType("overgen.tables")
-    tables.readme_table = readme_table  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "overgen.tables", tables)
-    monkeypatch.setattr(overgen, "tables", tables, raising=False)
+    monkeypatch.setattr(tables, "readme_table", readme_table)
     readme = Path("README.md")
     stale = "# overgen\n<!-- results -->\nold\n<!-- /results -->\nafter\n"
     readme.write_text(stale)
@@ -170,3 +165,31 @@ def test_readme_is_rewritten_and_checked(monkeypatch: pytest.MonkeyPatch, capsys
 def test_readme_without_its_markers(text: str) -> None:
     with pytest.raises(OvergenError, match="must hold one line"):
         tables.with_results(text, "table")
+
+
+def test_budget_sets_values_and_keeps_comments(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Path(SOURCE).parent
+    before = (project / "params.yaml").read_text()
+    Path("params.yaml").write_text(before)
+    Path("more.txt").write_text(
+        "# a comment\n\ntrain_classifier.mnist.epochs=77 # as said\ntrain_classifier.mnist.seeds=[0, 5]\n"
+    )
+    assert run_app(monkeypatch, "budget", "more.txt") == 0
+    from overgen import params
+
+    after = params.load("params.yaml")
+    assert after.train_classifier["mnist"].epochs == 77
+    assert after.train_classifier["mnist"].seeds == [0, 5]
+    assert after.train_classifier["digits"] == params.load(project / "params.yaml").train_classifier["digits"]
+    text = Path("params.yaml").read_text()
+    comments = [line.partition("#")[2].strip() for line in before.splitlines() if "#" in line]
+    assert comments
+    assert all(comment in text for comment in comments)
+
+    for line, message in [("nothing.here=1", "line 1: params.yaml has no nothing.here"), ("report.dpi=-4", "dpi")]:
+        Path("wrong.txt").write_text(line + "\n")
+        assert run_app(monkeypatch, "budget", "wrong.txt") == 1
+        assert message in capsys.readouterr().err
+        assert Path("params.yaml").read_text() == text

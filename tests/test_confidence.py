@@ -91,7 +91,7 @@ def test_curvature_against_finite_differences() -> None:
     """A smooth network: central differences of r_i by x_i, summed, are the trace."""
     net = networks.build("autoencoder", hidden=5)
     net.initialise(generator("smooth"))
-    net = net.double()
+    net = net.double().requires_grad_(False)
     net.encoder[1], net.encoder[3], net.decoder[1] = torch.nn.Tanh(), torch.nn.Tanh(), torch.nn.Tanh()
     image = torch.rand(1, 1, 28, 28, generator=generator("fd"), dtype=torch.float64)
     steps = 1e-5 * torch.eye(784, dtype=torch.float64).view(784, 1, 28, 28)
