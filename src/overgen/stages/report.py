@@ -162,7 +162,7 @@ def markdown(
         figure3="Figure 3" if paper_table else "As Figure 3",
         figure4="Figure 4" if paper_table else "As Figure 4",
         open_set_figure=bool(grid["evaluate_openset"]),
-        few_subsets=min((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
+        few_subsets=max((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
         open_set_reported=bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any()),
         evolution_figure=bool(grid["fool_evolution"]),
         champions=[(tables.model_name(m), f"evolution_champions_{m}") for m in grid["fool_evolution"]],
