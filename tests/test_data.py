@@ -683,11 +683,19 @@ def test_image_folders_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 
 def test_stage_takes_the_mirror_from_the_environment(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVERGEN_MIRROR", str(mirror))
+    as_in_the_repository(Path())
     download.main("mnist")
     assert len(data.load("mnist").train_labels) == 30
 
 
+def as_in_the_repository(folder: Path) -> None:
+    """Put the files there that every stage reads."""
+    for name in ("params.yaml", "dvc.yaml"):
+        (folder / name).write_text((Path(__file__).parent.parent / name).read_text())
+
+
 def test_stage_fails_without_a_traceback_and_imports_only_what_it_uses() -> None:
+    as_in_the_repository(Path())
     code = (
         "import sys, runpy; import overgen.data;"
         "heavy = {'torchvision', 'sklearn', 'pytorch_lightning', 'PIL', 'pandas'};"
@@ -698,5 +706,5 @@ def test_stage_fails_without_a_traceback_and_imports_only_what_it_uses() -> None
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stdout.strip() == ""
-    assert done.stderr.startswith("error: unknown data set 'minst'")
+    assert done.stderr.startswith("error: dataset 'minst' is unknown to stage download; params.yaml has digits, mnist")
     assert "Traceback" not in done.stderr

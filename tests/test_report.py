@@ -472,12 +472,12 @@ def test_readme_table(study: Path, tmp_path: Path) -> None:
     assert "(✓) agrees at reduced budget" in text
     assert "10 of 100 epochs" in text
     readme = tmp_path / "README.md"
-    readme.write_text(f"# x\n<!-- results -->\n{text}\n<!-- /results -->\nmore\n")
+    readme.write_text(tables.with_results("# x\n<!-- results -->\n<!-- /results -->\nmore\n", text))
     assert tables.readme_is_current(readme, study / "reports")
     readme.write_text(readme.read_text().replace("34.5 →", "34.6 →"))
     assert not tables.readme_is_current(readme, study / "reports")
     readme.write_text("# no markers\n")
-    with pytest.raises(OvergenError, match=r"README\.md: must hold <!-- results -->"):
+    with pytest.raises(OvergenError, match=r"README\.md: must hold one line `<!-- results -->"):
         tables.readme_is_current(readme, study / "reports")
     with pytest.raises(OvergenError, match="dvc repro report@mnist"):
         tables.readme_table(tmp_path)
