@@ -20,6 +20,17 @@ TINY = {
     "autoencoders": ["dae_sym", "autoencoder"],
     "attacked": ["cnn", "dae_sym"],
     "openset_models": ["dae_sym"],
+    "searched_datasets": ["digits"],
+    "searched_models": ["dae_sym"],
+    "search_choices.digits": {
+        "dae_sym": {
+            "held_out": 200,
+            "epochs": 1,
+            "model": {"network": "dae", "tied": True, "reconstruction_weight": 1.0, "classifier_input": "noisy"},
+            "training": {"batch_size": 256, "learning_rate": 0.001, "noise_std": 0.2, "l2": 0},
+            "settings": [{}, {"batch_size": 256}, {"unpooling": "switches", "l2": 5}],
+        }
+    },
     "engine.digits.threads": 1,
     "training.digits.batch_size": 256,
     "train_classifier.digits": {"epochs": 2, "seeds": [0, 1]},

@@ -78,7 +78,11 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         confidence.distance(torch.zeros(2, 784), torch.zeros(1, 784))
 
 
-def test_exact_curvature_is_the_trace_of_the_whole_jacobian(dae: torch.nn.Module, x: torch.Tensor) -> None:
+@pytest.mark.parametrize("unpooling", ["nearest", "switches", "zeros"])
+def test_exact_curvature_is_the_trace_of_the_whole_jacobian(unpooling: str, x: torch.Tensor) -> None:
+    dae = networks.build("dae", tied=True, unpooling=unpooling)
+    dae.initialise(generator("dae"))
+    dae = dae.double().eval().requires_grad_(False)
     found = confidence.exact_curvature(dae, x[:2])
     for i in range(2):
         jacobian = torch.autograd.functional.jacobian(

@@ -56,6 +56,41 @@ def test_tied_decoder_is_the_transposed_encoder() -> None:
     torch.testing.assert_close(net.decode(h), x, rtol=0, atol=1e-12)
 
 
+def test_unpooling_with_switches_is_torchs_max_unpool() -> None:
+    net = built("dae", tied=False, unpooling="switches")
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1, generator=generator("switches", parameter.shape))
+    image = torch.rand(2, 1, 28, 28, generator=generator("x"), dtype=torch.float64)
+    x, outer = F.max_pool2d(net.conv1(image), 2, return_indices=True)
+    x, inner = F.max_pool2d(net.conv2(F.relu(x)), 2, return_indices=True)
+    h = F.relu(net.fc1(F.relu(x).flatten(1)))
+    torch.testing.assert_close(net.encode(image), h, rtol=0, atol=1e-12)
+    x = F.relu(F.linear(h, net.decoder_fc, net.decoder_bias1)).view(-1, 64, 7, 7)
+    x = F.relu(F.conv2d(F.max_unpool2d(x, inner, 2), net.decoder_conv2, net.decoder_bias2, padding=2))
+    x = F.conv2d(F.max_unpool2d(x, outer, 2), net.decoder_conv1, net.decoder_bias3, padding=2).flatten(1)
+    torch.testing.assert_close(net(image).reconstruction, x, rtol=0, atol=1e-12)
+    torch.testing.assert_close(net.decode(h, net.switches(image)), x, rtol=0, atol=1e-12)
+
+
+def test_unpooling_with_zeros_fills_the_corners() -> None:
+    x = torch.rand(1, 2, 3, 4, generator=generator("x"))
+    full = networks.unpool(x, torch.zeros(1, 1, 1, 1, dtype=torch.long))
+    assert torch.equal(full[:, :, ::2, ::2], x)
+    assert full.count_nonzero() == x.count_nonzero()
+    net = built("dae", unpooling="zeros")
+    image = torch.rand(1, 1, 28, 28, generator=generator("x"), dtype=torch.float64)
+    assert net.switches(image) is None
+    assert torch.equal(net(image).reconstruction, net.decode(net.encode(image)))
+
+
+@pytest.mark.parametrize("network", ["cnn", "cool", "dae"])
+def test_truncated_normal_weights(network: str) -> None:
+    net = built(network, initial="truncated_normal")
+    assert net.conv2.weight.abs().max() <= 0.2
+    assert net.conv2.weight.std().item() == pytest.approx(0.088, abs=0.002)  # 0.1 cut at two deviations
+    assert net.fc1.bias.tolist() == pytest.approx([0.1] * 400)
+
+
 def test_untied_decoder_has_its_own_weights() -> None:
     net = built("dae", tied=False)
     h = torch.rand(2, 400, generator=generator("h"), dtype=torch.float64)

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from conftest import ROOT, Run, environment, make_workspace, set_params
@@ -71,6 +72,19 @@ def test_numbers_can_be_traced_to_dvc_lock(study: Path) -> None:
     assert len(rows) > 20
     for cell, md5 in zip(rows["cell"], rows["md5"], strict=True):
         assert recorded[cell] == md5
+
+
+def test_a_search_ranks_settings_on_held_out_images(study: Path) -> None:
+    table = pd.read_csv(study / "reports/cells/digits/search_choices/dae_sym/settings.csv")
+    assert table["setting"].tolist() == ["base", "batch_size: 256", "unpooling: switches, l2: 5"]
+    assert table.iloc[0, 1:].equals(table.iloc[1, 1:])  # the same options: the same streams, the same training
+    assert (table.iloc[0, 1:] != table.iloc[2, 1:]).any()
+    hits = table["accuracy@tau=0,alpha=0"] * 200 / 100
+    assert (hits == hits.round()).all()  # of the 200 that were held out, not of the test images
+    page = (study / "reports/digits/assumptions.md").read_text()
+    assert "unpooling: switches, l2: 5" in page
+    assert "Used in the study: batch_size 256, unpooling nearest, l2 0" in page
+    assert "### What was tried" in (study / "reports/digits/report.md").read_text()
 
 
 def test_every_trial_is_in_the_evidence(study: Path) -> None:

@@ -9,6 +9,7 @@ The norm is not squared. Products of small numbers are sums of logs here: nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,8 @@ def log_gate(gamma: Any, *, beta: float) -> Any:
 def exact_curvature(network: Any, x: Tensor) -> Tensor:
     """γ of Eq. 5 exactly: tr(BA) with A = ∂h/∂x and B = ∂r/∂h, through the hidden layer h rather than D pixels.
 
-    network: has `encode` and `decode`; x: (N, 1, 28, 28). Returns (N,). One image at a time: the Jacobians of one
-    image are (H, D) each.
+    network: has `encode` and `decode`, and `switches` if its decoder takes more than h from the image.
+    x: (N, 1, 28, 28). Returns (N,). One image at a time: the Jacobians of one image are (H, D) each.
     """
     gammas = [_curvature_of_one(network, image) for image in x.split(1)]
     return torch.stack(gammas) if gammas else x.new_zeros(0)
@@ -47,10 +48,12 @@ def exact_curvature(network: Any, x: Tensor) -> Tensor:
 
 def _curvature_of_one(network: Any, image: Tensor) -> Tensor:
     """γ of one image (1, 1, 28, 28), a scalar."""
+    switches = network.switches(image) if hasattr(network, "switches") else None
+    decode = network.decode if switches is None else partial(network.decode, switches=switches)
     h, pull_back = torch.func.vjp(network.encode, image)  # type: ignore[misc]  # three only with has_aux
     basis = torch.eye(h.shape[1], dtype=h.dtype, device=h.device).unsqueeze(1)  # (H, 1, H)
     rows = torch.func.vmap(lambda e: pull_back(e)[0])(basis).flatten(1)  # A, (H, D)
-    columns = torch.func.vmap(lambda e: torch.func.jvp(network.decode, (h,), (e,))[1])(basis).flatten(1)  # B, (H, D)
+    columns = torch.func.vmap(lambda e: torch.func.jvp(decode, (h,), (e,))[1])(basis).flatten(1)  # B, (H, D)
     return ((rows * columns).sum() - rows.shape[1]) / rows.shape[1]
 
 
@@ -65,7 +68,7 @@ def estimated_curvature(network: Any, x: Tensor, probes: Tensor) -> tuple[Tensor
     traces: list[Tensor] = []
     squares: list[Tensor] = []
     with torch.enable_grad():
-        reconstruction = network.decode(network.encode(x))
+        reconstruction = network(x).reconstruction
         pixels = reconstruction.shape[1]
         for i, v in enumerate(probes):
             more = i + 1 < len(probes)

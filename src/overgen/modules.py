@@ -17,8 +17,8 @@ class Training(pl.LightningModule):
     """Training of one member: a classifier, a denoising autoencoder with its classifier, or a plain autoencoder.
 
     Loss = cross-entropy of the classes (for COOL on its units: the negative log score over ω)
-         + reconstruction_weight × squared error, a mean over pixels and images (denoising autoencoders), or the
-           binary cross-entropy, a mean over pixels (a network that only reconstructs).
+         + reconstruction_weight × the error of the reconstruction, a mean over pixels and images: its square, or the
+           binary cross-entropy ("bernoulli"; a network that only reconstructs has this alone).
     Adam (0.9, 0.999). l2 is λ of λ/N·‖W‖², N the number of training images; biases are left out.
 
     images: (N, 28, 28) uint8 and labels: (N,), on the device that trains. key: names this member's random streams
@@ -37,6 +37,7 @@ class Training(pl.LightningModule):
         l2: float,
         noise_std: float = 0.0,
         reconstruction_weight: float = 0.0,
+        reconstruction_loss: str = "squared",
         classifier_input: str = "noisy",
     ) -> None:
         super().__init__()
@@ -44,7 +45,7 @@ class Training(pl.LightningModule):
         self.images, self.labels, self.key = images, labels, key
         self.batch_size, self.learning_rate, self.l2 = batch_size, learning_rate, l2
         self.noise_std, self.reconstruction_weight = noise_std, reconstruction_weight
-        self.classifier_input = classifier_input
+        self.reconstruction_loss, self.classifier_input = reconstruction_loss, classifier_input
         self.curves: list[dict[str, float]] = []
 
     def train_dataloader(self) -> Steps:
@@ -73,7 +74,7 @@ class Training(pl.LightningModule):
             right = (log_y.argmax(1) == labels).sum()
         if reconstruction is not None:
             target = clean.flatten(1)
-            if log_y is None:
+            if log_y is None or self.reconstruction_loss == "bernoulli":
                 reconstruction_loss = binary_cross_entropy(reconstruction.float(), target).mean()
             else:
                 reconstruction_loss = F.mse_loss(reconstruction.float(), target)

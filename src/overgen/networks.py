@@ -7,6 +7,7 @@ layer h) and `decode` (from h to pixels), between which the curvature of Eq. 5 i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,18 +45,31 @@ def upsampled_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.pixel_shuffle(F.conv2d(x, kernel, bias.repeat_interleave(4), padding=1), 2)
 
 
+def unpool(x: Tensor, position: Tensor) -> Tensor:
+    """×2 unpooling by position: each value goes to one pixel of its 2×2 window, the other three are 0.
+
+    x: (N, C, H, W); position: of the pixel in its window, 0..3 row by row, integers of a shape that broadcasts to
+    x's. Returns (N, C, 2H, 2W). Neither scatters nor loops: deterministic on every device, and fit for `torch.func`.
+    """
+    places = torch.arange(4, device=x.device).view(4, 1, 1)
+    spread = x.unsqueeze(2) * (position.unsqueeze(2) == places)  # (N, C, 4, H, W)
+    return F.pixel_shuffle(spread.flatten(1, 2), 2)
+
+
 class CNN(nn.Module):
     """The convolutional classifier (Spigler 2019, Section 4.1): 1,310,906 parameters for 10 classes.
 
-    units: "relu" as in the paper, or "sigmoid" for its variant.
+    units: "relu" as in the paper, or "sigmoid" for its variant. initial: of the weights, "glorot" or
+    "truncated_normal", see `initialise`.
     """
 
     omega = 1  # units per class in the last layer
 
-    def __init__(self, classes: int = 10, units: str = "relu") -> None:
+    def __init__(self, classes: int = 10, units: str = "relu", initial: str = "glorot") -> None:
         super().__init__()
         self.classes = classes
         self.units = units
+        self.initial = initial
         self.conv1 = nn.Conv2d(1, 32, 5, padding=2)
         self.conv2 = nn.Conv2d(32, 64, 5, padding=2)
         self.fc1 = nn.Linear(3136, 400)
@@ -78,12 +92,18 @@ class CNN(nn.Module):
         return Output(self.classify(self.encode(x)), None)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Glorot-uniform weights and zero biases (TensorFlow's defaults; the paper does not say)."""
+        """Draw the initial weights; the paper does not say how.
+
+        "glorot": Glorot-uniform weights and zero biases, TensorFlow's defaults. "truncated_normal": weights of
+        deviation 0.1 cut at two deviations and biases of 0.1, as in TensorFlow's tutorial, whose network is much alike.
+        """
         for parameter in self.parameters():
-            if parameter.dim() > 1:
+            if parameter.dim() == 1:
+                nn.init.constant_(parameter, 0.0 if self.initial == "glorot" else 0.1)
+            elif self.initial == "glorot":
                 nn.init.xavier_uniform_(parameter, generator=generator)
             else:
-                nn.init.zeros_(parameter)
+                nn.init.trunc_normal_(parameter, std=0.1, a=-0.2, b=0.2, generator=generator)
 
 
 class COOL(CNN):
@@ -93,9 +113,11 @@ class COOL(CNN):
     on the target 1/ω for each unit of the true class is the negative log score divided by ω, up to a constant.
     """
 
-    def __init__(self, classes: int = 10, units: str = "relu", omega: int = 10, output_std: float = 1.0) -> None:
+    def __init__(
+        self, classes: int = 10, units: str = "relu", initial: str = "glorot", omega: int = 10, output_std: float = 1.0
+    ) -> None:
         self.omega = omega
-        super().__init__(classes, units)
+        super().__init__(classes, units, initial)
         self.output_std = output_std
 
     def classify(self, h: Tensor) -> Tensor:
@@ -113,13 +135,23 @@ class DenoisingAutoencoder(CNN):
     """The denoising autoencoder with the classifier on its top hidden layer (Spigler 2019, Section 4.1).
 
     tied: the decoder uses the encoder's weights, transposed ("sym", 1,314,075 parameters), or its own ("asym",
-    2,620,475). Unpooling is by nearest neighbour. output: "linear" or "sigmoid" pixels.
+    2,620,475). output: "linear" or "sigmoid" pixels. unpooling: "nearest" neighbour; "switches", each value to where
+    the encoder's pooling found its maximum; or "zeros", each value to the corner of its window.
     """
 
-    def __init__(self, classes: int = 10, units: str = "relu", tied: bool = True, output: str = "linear") -> None:
-        super().__init__(classes, units)
+    def __init__(
+        self,
+        classes: int = 10,
+        units: str = "relu",
+        initial: str = "glorot",
+        tied: bool = True,
+        output: str = "linear",
+        unpooling: str = "nearest",
+    ) -> None:
+        super().__init__(classes, units, initial)
         self.tied = tied
         self.output = output
+        self.unpooling = unpooling
         self.decoder_bias1 = nn.Parameter(torch.zeros(3136))
         self.decoder_bias2 = nn.Parameter(torch.zeros(32))
         self.decoder_bias3 = nn.Parameter(torch.zeros(1))
@@ -136,15 +168,44 @@ class DenoisingAutoencoder(CNN):
         turned = [w.flip(2, 3).transpose(0, 1) for w in (self.conv2.weight, self.conv1.weight)]
         return self.fc1.weight.t(), turned[0], turned[1]
 
-    def decode(self, h: Tensor) -> Tensor:
-        """h: (N, 400). Returns the reconstruction, (N, 784)."""
+    def decode(self, h: Tensor, switches: Sequence[Tensor] | None = None) -> Tensor:
+        """h: (N, 400); switches: what `switches` gave for the images. Returns the reconstruction, (N, 784)."""
         fc, conv2, conv1 = self.decoder_weights()
         x = self.activate(F.linear(h, fc, self.decoder_bias1)).view(-1, 64, 7, 7)
-        x = self.activate(upsampled_conv(x, conv2, self.decoder_bias2))  # (N, 32, 14, 14)
-        x = upsampled_conv(x, conv1, self.decoder_bias3).flatten(1)  # (N, 784)
+        if self.unpooling == "nearest":
+            x = self.activate(upsampled_conv(x, conv2, self.decoder_bias2))  # (N, 32, 14, 14)
+            x = upsampled_conv(x, conv1, self.decoder_bias3).flatten(1)  # (N, 784)
+        else:
+            corner = torch.zeros(1, 1, 1, 1, dtype=torch.long, device=x.device)
+            inner, outer = (corner, corner) if switches is None else (switches[1], switches[0])
+            x = self.activate(F.conv2d(unpool(x, inner), conv2, self.decoder_bias2, padding=2))
+            x = F.conv2d(unpool(x, outer), conv1, self.decoder_bias3, padding=2).flatten(1)
         return torch.sigmoid(x) if self.output == "sigmoid" else x
 
+    def switches(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
+        """What the decoder takes from the image besides h, constant around it: where each pooling found its maximum.
+
+        x: (N, 1, 28, 28). Returns positions 0..3 in the windows, (N, 32, 14, 14) and (N, 64, 7, 7); None if the
+        decoder takes nothing but h.
+        """
+        return self._pooled(x)[1] if self.unpooling == "switches" else None
+
+    def _pooled(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The input of fc1, (N, 64, 7, 7), and the `switches`."""
+        positions = []
+        for conv in (self.conv1, self.conv2):
+            full = conv(x)
+            x, index = F.max_pool2d(full, 2, return_indices=True)
+            row, column = index // full.shape[3], index % full.shape[3]
+            positions.append(row % 2 * 2 + column % 2)
+            x = self.activate(x)
+        return x, (positions[0], positions[1])
+
     def forward(self, x: Tensor) -> Output:
+        if self.unpooling == "switches":
+            pooled, switches = self._pooled(x)
+            h = self.activate(self.fc1(pooled.flatten(1)))
+            return Output(self.classify(h), self.decode(h, switches))
         h = self.encode(x)
         return Output(self.classify(h), self.decode(h))
 
@@ -168,6 +229,7 @@ class Autoencoder(nn.Module):
     def forward(self, x: Tensor) -> Output:
         return Output(None, self.decode(self.encode(x)))
 
+    initial = "glorot"
     initialise = CNN.initialise
 
 

@@ -21,6 +21,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Units = Literal["relu", "sigmoid"]
+Initial = Literal["glorot", "truncated_normal"]
 
 
 class Section(BaseModel):
@@ -32,11 +33,13 @@ class Section(BaseModel):
 class CnnModel(Section):
     network: Literal["cnn"]
     units: Units = "relu"
+    initial: Initial = "glorot"
 
 
 class CoolModel(Section):
     network: Literal["cool"]
     units: Units = "relu"
+    initial: Initial = "glorot"
     omega: Count = 10
     output_std: Positive = 1.0
 
@@ -44,10 +47,19 @@ class CoolModel(Section):
 class DaeModel(Section):
     network: Literal["dae"]
     units: Units = "relu"
+    initial: Initial = "glorot"
     tied: bool
     output: Literal["linear", "sigmoid"] = "linear"
+    unpooling: Literal["nearest", "switches", "zeros"] = "nearest"
+    reconstruction_loss: Literal["squared", "bernoulli"] = "squared"
     reconstruction_weight: Positive
     classifier_input: Literal["noisy", "clean"]
+
+    @model_validator(mode="after")
+    def bernoulli_needs_probabilities(self) -> DaeModel:
+        if self.reconstruction_loss == "bernoulli" and self.output != "sigmoid":
+            raise ValueError("reconstruction_loss: bernoulli needs output: sigmoid, pixels in [0, 1]")
+        return self
 
 
 class AutoencoderModel(Section):
@@ -90,6 +102,38 @@ class Training(Section):
     learning_rate: Positive
     noise_std: NonNegative
     l2: NonNegative
+
+
+class SearchChoices(Section):
+    """A search on held-out images: a base, and settings that each change options of it by name."""
+
+    held_out: Count
+    epochs: Count
+    model: Model
+    training: Training
+    settings: Annotated[list[dict[Name, bool | int | float | str]], Field(min_length=1)]
+
+    def chosen(self, setting: dict[str, Any]) -> tuple[Any, Training]:
+        """The model and the training of a setting. Raises ValueError for a name that neither has, or its value."""
+        sections: list[Any] = []
+        unknown = set(setting)
+        for base in (self.model, self.training):
+            mine = {name: value for name, value in setting.items() if name in type(base).model_fields}
+            sections.append(type(base).model_validate(base.model_dump() | mine))
+            unknown -= set(mine)
+        if unknown:
+            known = ", ".join([*type(self.model).model_fields, *Training.model_fields])
+            raise ValueError(f"{', '.join(sorted(unknown))}: no option of the model or of training ({known})")
+        return sections[0], sections[1]
+
+    @model_validator(mode="after")
+    def possible(self) -> SearchChoices:
+        for i, setting in enumerate(self.settings):
+            try:
+                self.chosen(setting)
+            except ValueError as error:  # pydantic's, too
+                raise ValueError(f"settings.{i}: {error}") from None
+        return self
 
 
 class Threshold(Section):
@@ -166,11 +210,14 @@ class Params(Section):
     autoencoders: list[Name]
     attacked: list[Name]
     openset_models: list[Name]
+    searched_datasets: list[Name]
+    searched_models: list[Name]
     models: dict[Name, Model]
     engine: dict[Name, Engine]
     training: dict[Name, Training]
     confidence: dict[Name, Confidence]
     download: dict[Name, Download]
+    search_choices: dict[Name, dict[Name, SearchChoices]]
     train_classifier: dict[Name, Fit]
     train_autoencoder: dict[Name, Fit]
     fool_fgn: dict[Name, FoolFgn]
@@ -213,10 +260,14 @@ class Params(Section):
                         f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
                     )
         for name, section in self:
-            if isinstance(section, dict) and name != "models":
+            if isinstance(section, dict) and name not in ("models", "search_choices"):
                 missing = [dataset for dataset in self.datasets if dataset not in section]
                 if missing:
                     raise ValueError(f"section {name} has no entry for data set {missing[0]!r}")
+        for dataset in self.searched_datasets:
+            for model in self.searched_models:
+                if model not in self.search_choices.get(dataset, {}):
+                    raise ValueError(f"search_choices.{dataset} has no entry for {model!r} of searched_models")
         return self
 
 
@@ -265,10 +316,11 @@ def load(path: str | Path = "params.yaml") -> Params:
                 "dae": "DaeModel",
                 "autoencoder": "AutoencoderModel",
             }
-            return (wanted and location[2] != member.get(str(network), "OtherModel"), -len(location))
+            # pydantic names a member by its class, or by a validator's call that ends with it
+            return (wanted and member.get(str(network), "OtherModel") not in location[2], -len(location))
 
         first = min(error.errors(), key=relevance)
-        location = tuple(part for part in first["loc"] if not str(part).endswith("Model"))
+        location = tuple(part for part in first["loc"] if not str(part).rstrip("]").endswith("Model"))
         key = ".".join(str(part) for part in location) or "(top level)"
         message = first["msg"].removeprefix("Value error, ")
         value = "" if first["type"] == "value_error" and not location else f" (found {first['input']!r:.80})"

@@ -17,7 +17,11 @@ from overgen.modules import Training
 from overgen.runtime import Stage, generator
 from overgen.tracking import lightning_logger
 
-TRAINING_OPTIONS = ("reconstruction_weight", "classifier_input")  # of a model, that are not its network's
+TRAINING_OPTIONS = (
+    "reconstruction_loss",
+    "reconstruction_weight",
+    "classifier_input",
+)  # of a model, that are not its network's
 
 
 def network_options(model: Any, classes: int) -> dict[str, Any]:
@@ -36,18 +40,22 @@ def fit(
     key: tuple[object, ...],
     epochs: int,
     classes: int,
+    model: Any = None,
+    training: Any = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """Train the stage's model on some images; a killed training goes on from its last whole epoch.
+    """Train a model on some images; a killed training goes on from its last whole epoch.
 
-    images: (N, 28, 28) uint8; labels: (N,) int64; member: its name, for the progress file; key: of its random streams.
+    images: (N, 28, 28) uint8; labels: (N,) int64; member: its name, for the progress file; key: of its random streams;
+    model, training: sections of params.yaml, by default the ones of the stage's model and data set.
     Returns the network, in evaluation mode with float16-rounded weights, and its curves: a row an epoch with loss,
     classification_loss, reconstruction_loss and accuracy (a fraction).
     Raises OvergenError if the loss stops being finite.
     """
     from pytorch_lightning.callbacks import ModelCheckpoint
 
-    dataset, model = stage.item["dataset"], stage.params(f"models.{stage.item['model']}")
-    settings, engine = stage.params(f"training.{dataset}"), stage.params(f"engine.{dataset}")
+    dataset = stage.item["dataset"]
+    model = model or stage.params(f"models.{stage.item['model']}")
+    settings, engine = training or stage.params(f"training.{dataset}"), stage.params(f"engine.{dataset}")
     check_precision(engine.precision, stage.device)
     network = networks.build(**network_options(model, classes))
     network.initialise(generator(*key, "weights"))  # type: ignore[operator]

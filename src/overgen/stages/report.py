@@ -38,6 +38,7 @@ def main(dataset: str) -> None:
             autoencoders=stage.params("autoencoders"),
             attacked=stage.params("attacked"),
             openset_models=stage.params("openset_models"),
+            searched=stage.params("searched_models") if dataset in stage.params("searched_datasets") else [],
             dpi=stage.params("report").dpi,
             settings=stage.params.values(),
         )
@@ -52,13 +53,14 @@ def build_report(
     autoencoders: Sequence[str],
     attacked: Sequence[str],
     openset_models: Sequence[str],
+    searched: Sequence[str] = (),
     paper: Path = Path("budgets/paper.txt"),
     dpi: int = 150,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report of a data set, whole or not at all.
 
-    cells: the folder that holds <dataset>/<stage>/<model>; output: the report's folder; the four lists: the
+    cells: the folder that holds <dataset>/<stage>/<model>; output: the report's folder; the lists: the
     models of each group of stages; paper: the papers' budgets; dpi: of the PNG figures; settings: params.yaml
     values by dotted path, for what the papers leave open. Equal cells give equal bytes.
     Raises OvergenError naming a missing or broken cell and the command that remakes it.
@@ -69,6 +71,7 @@ def build_report(
     )  # fmt: skip
     papers, budget = reported.load(), reported.paper_budget(paper)
     frame = reported.compare(grid, papers, budget)
+    searches = [reported.Cell(dataset, "search_choices", m, cells / dataset / "search_choices" / m) for m in searched]
     trained = [*classifiers, *autoencoders]
     shown = {
         "fooling": tables.fooling(frame, attacked),
@@ -83,16 +86,23 @@ def build_report(
         "provenance": tables.provenance(grid),
         "counts": tables.verdict_counts(frame),
     }
+    found = [tables.search(cell, settings or {}) for cell in searches]
     with replace_directory(output) as folder:
         for name in ("tables", "figures"):
             (folder / name).mkdir()
         write(folder / "reproduced.csv", csv(frame))
-        for name, table in shown.items():
-            if table.markdown and name != "counts":
+        for table in [*(table for name, table in shown.items() if name != "counts"), *found]:
+            if table.markdown:
                 write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
                 write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
         draw(grid, frame, folder / "figures", dpi=dpi)
-        text = markdown(grid, frame, shown, dataset, budget, settings or {})
+        assumptions = ENVIRONMENT.get_template("assumptions.md.j2").render(
+            name=tables.dataset_name(dataset),
+            used=tables.assumptions(settings or {}, dataset),
+            searches=[table.markdown for table in found],
+        )
+        write(folder / "assumptions.md", assumptions)
+        text = markdown(grid, frame, shown, dataset, budget, assumptions)
         write(folder / "report.md", text)
         write(folder / "report.html", html(text, folder))
 
@@ -142,9 +152,9 @@ def markdown(
     shown: Mapping[str, tables.Table],
     dataset: str,
     paper: Mapping[str, int],
-    settings: Mapping[str, Any],
+    assumptions: str,
 ) -> str:
-    """The text of report.md."""
+    """The text of report.md. assumptions: that of assumptions.md, which stands in it."""
     every = [cell for models in grid.values() for cell in models.values()]
     seeds = {spent for cell in every for key, spent in cell.budget.items() if key.endswith(".seeds")}
     marks = {tables.mark(verdict) for verdict in frame["verdict"]}
@@ -167,7 +177,7 @@ def markdown(
         evolution_figure=bool(grid["fool_evolution"]),
         champions=[(tables.model_name(m), f"evolution_champions_{m}") for m in grid["fool_evolution"]],
         reconstructions=bool(grid["train_autoencoder"]),
-        assumptions=tables.assumptions(settings, dataset),
+        assumptions=assumptions.partition("\n")[2].strip(),
         not_testable=tables.not_testable(frame),
         not_measured_count=len(shown["not_measured"].rows),
     )

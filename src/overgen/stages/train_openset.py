@@ -78,6 +78,7 @@ def write(
     budget = {
         f"train_openset.{dataset}.epochs": settings.epochs,
         f"train_openset.{dataset}.subsets": settings.subsets,
+        f"train_openset.{dataset}.known": len(settings.known),
     }
     metadata = {
         "model": model,
