@@ -39,8 +39,9 @@ def log_gate(gamma: Any, *, beta: float) -> Any:
 def exact_curvature(network: Any, x: Tensor) -> Tensor:
     """γ of Eq. 5 exactly: tr(BA) with A = ∂h/∂x and B = ∂r/∂h, through the hidden layer h rather than D pixels.
 
-    network: has `encode` and `decode`, and `switches` if its decoder takes more than h from the image.
-    x: (N, 1, 28, 28). Returns (N,). One image at a time: the Jacobians of one image are (H, D) each.
+    network: has `encode` and `decode`; `active` if units of h can be idle, which are then left out; and `switches` if
+    its decoder takes more than h from the image. x: (N, 1, 28, 28). Returns (N,). One image at a time: the Jacobians of
+    one image are (H, D) each. On two CPU cores 9 times as fast as a whole Jacobian (benchmarks/curvature.py).
     """
     gammas = [_curvature_of_one(network, image) for image in x.split(1)]
     return torch.stack(gammas) if gammas else x.new_zeros(0)
@@ -52,9 +53,11 @@ def _curvature_of_one(network: Any, image: Tensor) -> Tensor:
     decode = network.decode if switches is None else partial(network.decode, switches=switches)
     h, pull_back = torch.func.vjp(network.encode, image)  # type: ignore[misc]  # three only with has_aux
     basis = torch.eye(h.shape[1], dtype=h.dtype, device=h.device).unsqueeze(1)  # (H, 1, H)
+    if hasattr(network, "active"):
+        basis = basis[network.active(h)[0]]
     rows = torch.func.vmap(lambda e: pull_back(e)[0])(basis).flatten(1)  # A, (H, D)
     columns = torch.func.vmap(lambda e: torch.func.jvp(decode, (h,), (e,))[1])(basis).flatten(1)  # B, (H, D)
-    return ((rows * columns).sum() - rows.shape[1]) / rows.shape[1]
+    return (rows * columns).sum() / image.numel() - 1
 
 
 def estimated_curvature(network: Any, x: Tensor, probes: Tensor) -> tuple[Tensor, Tensor]:

@@ -84,6 +84,10 @@ class CNN(nn.Module):
         x = self.activate(F.max_pool2d(self.conv2(x), 2))  # (N, 64, 7, 7)
         return self.activate(self.fc1(x.flatten(1)))
 
+    def active(self, h: Tensor) -> Tensor:
+        """Where ∂h/∂x can differ from 0. h: (N, 400). Returns bool (N, 400)."""
+        return h > 0 if self.units == "relu" else torch.ones_like(h, dtype=torch.bool)
+
     def classify(self, h: Tensor) -> Tensor:
         """h: (N, 400). Returns log y, (N, C)."""
         return F.log_softmax(self.fc2(h), dim=1)
