@@ -152,3 +152,12 @@ def test_stored_outputs_give_the_same_scores(dae: torch.nn.Module) -> None:
     stored["distance"][0, 1] = math.nan
     with pytest.raises(ValueError, match="NaN"):
         confidence.scaled_scores(stored, 0, alpha=3.0, beta=10.0)
+
+
+@pytest.mark.parametrize(("tau", "alpha", "radius"), [(0.9, 20, 4.13), (0.99, 3, 2.63), (0.99, 2, 3.94)])
+def test_acceptance_radius_is_where_the_scaled_output_meets_the_threshold(
+    tau: float, alpha: float, radius: float
+) -> None:
+    found = confidence.acceptance_radius(tau, alpha=alpha, pixels=784)
+    assert found == pytest.approx(radius, abs=0.005)
+    assert math.exp(confidence.log_reconstruction(found, alpha=alpha, pixels=784)) == pytest.approx(tau)

@@ -2,11 +2,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import f1_score, roc_auc_score
 
+from overgen import metrics
 from overgen.metrics import auroc, f_measure, openness, openness_scheirer, oscr, thresholded_accuracy
 
 
@@ -156,3 +157,29 @@ def test_bad_scores_are_named() -> None:
         auroc(good[:0], good)
     with pytest.raises(ValueError, match=r"correct: shape \(2,\), int64"):
         oscr(good, np.array([1, 0]), good)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60), st.integers(1, 20))
+def test_calibration_error_is_its_definition(pairs: list[tuple[float, bool]], bins: int) -> None:
+    scores, correct = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
+    assume(np.abs(scores * bins - np.round(scores * bins)).min() > 1e-4)  # on an edge, rounding decides
+    found = metrics.reliability(scores, correct, bins)
+    assert found.images.sum() == len(pairs)
+    literal = 0.0
+    for low, high in zip(found.low, found.high, strict=True):
+        mine = (scores > low) & (scores <= high)
+        if mine.any():
+            literal += mine.mean() * abs(correct[mine].mean() - scores[mine].mean())
+    assert metrics.calibration_error(found) == pytest.approx(literal, abs=1e-12)
+
+
+def test_reliability_refuses_what_is_no_score() -> None:
+    right = np.array([True])
+    assert metrics.reliability(np.array([0.0]), right, 5).images.tolist() == [1, 0, 0, 0, 0]
+    assert metrics.reliability(np.array([1.0]), right, 5).images.tolist() == [0, 0, 0, 0, 1]
+    with pytest.raises(ValueError, match="must lie in"):
+        metrics.reliability(np.array([1.5]), right)
+    with pytest.raises(ValueError, match="booleans"):
+        metrics.reliability(np.array([0.5]), np.array([1]))
+    with pytest.raises(ValueError, match="NaN"):
+        metrics.reliability(np.array([np.nan]), right)

@@ -92,6 +92,7 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
         write_fgn(root, dataset, model, budget, draw, classes)
         budget = upstream | {f"fool_evolution.{dataset}.runs": 2, f"fool_evolution.{dataset}.generations": 40}
         write_evolution(root, dataset, model, budget, draw, classes)
+        write_confidence(root, dataset, model, upstream)
     for model in MODELS["openset_models"]:
         budget = {f"train_openset.{dataset}.epochs": epochs, f"train_openset.{dataset}.subsets": 10 if full else 2}
         write_openset(root, dataset, model, budget, draw)
@@ -151,6 +152,26 @@ def write_evolution(
               confidence=draw.random((3, classes)))  # fmt: skip
 
 
+def write_confidence(root: Path, dataset: str, model: str, budget: dict[str, int]) -> None:
+    metrics = [row("confidence", "calibration_error", 0.0123, "fraction", 10_000),
+               rate("confidence", "noise_accepted@uniform-noise", 7, 1000, tau=0.9)]  # fmt: skip
+    folder = write_cell(root, dataset, "evaluate_confidence", model, budget, metrics)
+    score = np.linspace(0.05, 0.95, 10)
+    bins = pd.DataFrame({"seed": 0, "alpha": np.nan, "low": score - 0.05, "high": score + 0.05,
+                         "images": [4, *[20] * 9], "score": score, "accuracy": score**0.7})  # fmt: skip
+    if model != "dae_sym":
+        write_csv(folder / "reliability.csv", bins)
+        return
+    write_csv(folder / "reliability.csv", pd.concat([bins, bins.assign(alpha=20.0, accuracy=score**0.5)]))
+    edges = np.linspace(0, 9, 31)
+    kinds = {"test images": 2.5, "uniform noise": 7.0, "normal noise": 5.0}
+    parts = [pd.DataFrame({"kind": kind, "low": edges[:-1], "high": edges[1:],
+                           "count": (1000 * np.exp(-((edges[1:] - centre) ** 2))).astype(int)})
+             for kind, centre in kinds.items()]  # fmt: skip
+    write_csv(folder / "distances.csv", pd.concat(parts))
+    write_csv(folder / "radii.csv", pd.DataFrame({"tau": [0.9, 0.99], "alpha": [20, 3], "distance": [4.13, 2.63]}))
+
+
 def write_openset(root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator) -> None:
     metrics, trials = [], []
     for known in (1, 5, 10):
@@ -165,6 +186,10 @@ def write_openset(root: Path, dataset: str, model: str, budget: dict[str, int], 
         ]  # fmt: skip
     folder = write_cell(root, dataset, "evaluate_openset", model, budget, metrics)
     write_csv(folder / "trials.csv", pd.DataFrame(trials))
+    if model == "dae_sym":
+        known = {"known": 5, "low": [0.0, 1.0], "high": [1.0, 2.0]}
+        parts = [pd.DataFrame({"kind": f"{kind} classes", "count": [3, 1]} | known) for kind in ("known", "unknown")]
+        write_csv(folder / "distances.csv", pd.concat(parts))
     write_cell(
         root,
         dataset,

@@ -12,6 +12,7 @@ from overgen.statistics import (
     bootstrap_over_seeds,
     claim_verdict,
     differs,
+    histograms,
     mean_interval,
     prediction_interval,
     reported_interval,
@@ -247,3 +248,11 @@ def test_claims() -> None:
     assert claim_verdict(-1, [], at_paper_budget=False) == "direction agrees at reduced budget"
     assert claim_verdict(1, [], at_paper_budget=False) == "direction differs at reduced budget"
     assert claim_verdict(0, [], at_paper_budget=True).startswith("not testable")
+
+
+def test_histograms_share_their_bins_and_lose_nothing() -> None:
+    values = {"near": np.array([0.0, 0.5, 1.0]), "far": np.array([[3.9, 4.0]])}
+    found = histograms(values, 4)
+    assert found.groupby("kind")["count"].sum().to_dict() == {"near": 3, "far": 2}
+    assert found["count"].tolist() == [2, 1, 0, 0, 0, 0, 0, 2]
+    assert found["high"].max() == 4

@@ -8,6 +8,7 @@ The norm is not squared. Products of small numbers are sums of logs here: nothin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -29,6 +30,11 @@ def distance(x: Tensor, reconstruction: Tensor) -> Tensor:
 def log_reconstruction(distance: Any, *, alpha: float, pixels: int) -> Any:
     """The first factor of Eq. 3 in log space, −(α/D)·‖r − x‖₂. distance: (N,) tensor or array. Returns (N,), ≤ 0."""
     return -(alpha / pixels) * distance
+
+
+def acceptance_radius(tau: float, *, alpha: float, pixels: int) -> float:
+    """‖r − x‖₂ beyond which ỹ < τ even where y = 1 and Γ = 1: −ln τ · D/α, from Eq. 3; infinite at α = 0."""
+    return -math.log(tau) * pixels / alpha if alpha else math.inf
 
 
 def log_gate(gamma: Any, *, beta: float) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -109,6 +110,43 @@ def oscr(scores_known: np.ndarray, correct: np.ndarray, scores_unknown: np.ndarr
     below = np.searchsorted(unknown, hits, side="left")
     not_above = np.searchsorted(unknown, hits, side="right")
     return float(np.sum(below + not_above, dtype=np.int64) / (2 * len(known) * len(unknown)))
+
+
+class Reliability(NamedTuple):
+    """A reliability diagram: (B,) arrays, an entry a bin (low, high] of the score; NaN means where a bin is empty."""
+
+    low: np.ndarray
+    high: np.ndarray
+    images: np.ndarray  # how many
+    score: np.ndarray  # mean score of the images in the bin
+    accuracy: np.ndarray  # share of them that is right
+
+
+def reliability(scores: np.ndarray, correct: np.ndarray, bins: int = 15) -> Reliability:
+    """How often a score is right, in `bins` equal bins of [0, 1] (Guo et al. 2017, Section 2).
+
+    scores: (N,) in [0, 1], of the predicted class; correct: (N,) whether it is right.
+    Raises ValueError on a wrong shape, an empty array, a NaN or a score outside [0, 1].
+    """
+    scores, correct = _check_scores(scores, "all"), np.asarray(correct)
+    if correct.shape != scores.shape or correct.dtype != bool:
+        raise ValueError(f"correct: shape {correct.shape}, {correct.dtype}: must be {scores.shape} booleans")
+    if scores.min() < 0 or scores.max() > 1 + 1e-6:
+        raise ValueError(f"scores: {scores.min()} to {scores.max()}, must lie in [0, 1]")
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)
+    images = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0 / 0 of an empty bin is NaN, as documented
+        score = np.bincount(place, scores, bins) / images
+        accuracy = np.bincount(place, correct, bins) / images
+    return Reliability(edges[:-1], edges[1:], images, score, accuracy)
+
+
+def calibration_error(found: Reliability) -> float:
+    """Expected calibration error: the mean |accuracy − score| over bins, weighted by their images. A fraction."""
+    filled = found.images > 0
+    gaps = np.abs(found.accuracy - found.score)[filled]
+    return float(np.average(gaps, weights=found.images[filled]))
 
 
 def _decide(log_scaled: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:

@@ -194,6 +194,11 @@ class TrainOpenset(Section):
         return value
 
 
+class EvaluateConfidence(Section):
+    noise_images: Count
+    bins: Count  # of the reliability diagrams; histograms of distances have four times as many
+
+
 class EvaluateOpenset(Section):
     level: Annotated[float, Field(gt=0, lt=1)]
 
@@ -224,6 +229,7 @@ class Params(Section):
     fool_evolution: dict[Name, FoolEvolution]
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
+    evaluate_confidence: EvaluateConfidence
     report: Report
 
     @model_validator(mode="after")

@@ -201,6 +201,7 @@ def read_grid(
         "train_autoencoder": autoencoders,
         "fool_fgn": attacked,
         "fool_evolution": attacked,
+        "evaluate_confidence": attacked,
         "train_openset": openset_models,
         "evaluate_openset": openset_models,
     }

@@ -6,9 +6,10 @@ Every interval is two-sided. Nothing here draws from a global random state.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 Interval = tuple[float, float]
@@ -249,3 +250,18 @@ def _t_interval(
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
     return low, high
+
+
+def histograms(values: Mapping[str, np.ndarray], bins: int) -> pd.DataFrame:
+    """How often each kind's values fall into `bins` equal bins from 0 to the largest of all.
+
+    values: arrays of any shape, ≥ 0, by kind. Returns a row for each kind and bin: kind, low, high, count.
+    """
+    edges = np.linspace(0, max(float(array.max()) for array in values.values()), bins + 1)
+    return pd.concat(
+        [
+            pd.DataFrame({"kind": kind, "low": edges[:-1], "high": edges[1:], "count": np.histogram(array, edges)[0]})
+            for kind, array in values.items()
+        ],
+        ignore_index=True,
+    )

@@ -187,6 +187,11 @@ def curvature(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     return _by_metric(frame, "curvature", "curvature", models)
 
 
+def confidence(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """How well the scores are calibrated on test images, and how much noise is accepted."""
+    return _by_metric(frame, "confidence", "confidence", models)
+
+
 def training(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """What training reached on the test images: accuracy, reconstruction, the plain autoencoder's error."""
     return _by_metric(frame, "training", ("train", "ae_anomaly"), models)
@@ -197,6 +202,9 @@ METRIC_NAMES = {
     "fooling_rate": "trials that fool",
     "mean_steps_to_fool": "mean steps to fool",
     "gamma_positive_rate": "γ > 0",
+    "calibration_error": "expected calibration error of y",
+    "scaled_calibration_error": "expected calibration error of ỹ",
+    "noise_accepted": "accepted",
     "median_confidence": "median confidence",
     "generations_to_0.9999": "generations to 99.99 %",
     "test_accuracy": "test accuracy",

@@ -10,8 +10,9 @@ import pandas as pd
 from overgen import cells, metrics, runtime
 from overgen.artifacts import read_json, read_npz
 from overgen.confidence import alpha_suffix, scaled_scores, threshold_pairs
-from overgen.statistics import mean_interval
+from overgen.statistics import histograms, mean_interval
 
+BINS = 60  # of the histograms of distances
 TABLE = [
     "known",
     "subset",
@@ -35,12 +36,15 @@ def main(dataset: str, model: str) -> None:
             [trial(outputs, member, pair, confidence.beta) for member in range(len(outputs["known"])) for pair in pairs]
         )
         table["subset"] = table.groupby(["known", "tau", "alpha"]).cumcount()
+        tables = {"trials": table[TABLE].sort_values(["known", "subset"], kind="stable")}
+        if "distance" in outputs:
+            tables["distances"] = distances(outputs)
         training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
         cells.write(
             stage.cell,
             budget=training["budget"],
             metrics=means(table, pairs, level),
-            tables={"trials": table[TABLE].sort_values(["known", "subset"], kind="stable")},
+            tables=tables,
         )
 
 
@@ -60,6 +64,19 @@ def trial(outputs: dict[str, np.ndarray], member: int, pair: tuple[float, float]
         "thresholded_accuracy": metrics.thresholded_accuracy(scores[mine], labels[mine], tau),
         "auroc": metrics.auroc(best[mine], best[~mine]) if (~mine).any() else np.nan,
     }
+
+
+def distances(outputs: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Histograms of ‖r − x‖₂ over the test images of known and of unknown classes, for each number of known classes."""
+    known = outputs["known"][:, outputs["labels"]]  # (M, N): whether an image's class is known to a member
+    counts = outputs["known"].sum(1)
+    parts = []
+    for count in np.unique(counts):
+        mine = counts == count
+        found, of_known = outputs["distance"][mine], known[mine]
+        kinds = {"known classes": found[of_known], "unknown classes": found[~of_known]}
+        parts.append(histograms({kind: d for kind, d in kinds.items() if d.size}, BINS).assign(known=count))
+    return pd.concat(parts, ignore_index=True)
 
 
 def means(table: pd.DataFrame, pairs: list[tuple[float, float]], level: float) -> list[dict[str, Any]]:

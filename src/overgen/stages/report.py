@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
+from matplotlib.figure import Figure
 
 from overgen import figures, reported, runtime, tables
 from overgen.artifacts import replace_directory
@@ -79,6 +80,7 @@ def build_report(
         "scaled_attack": tables.scaled_attack(frame, attacked),
         "other_alphas": tables.other_alphas(frame, attacked),
         "curvature": tables.curvature(frame, attacked),
+        "confidence": tables.confidence(frame, attacked),
         "open_set": tables.open_set(frame, openset_models),
         "evolution": tables.evolution(frame, attacked),
         "training": tables.training(frame, trained),
@@ -95,7 +97,8 @@ def build_report(
             if table.markdown:
                 write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
                 write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
-        draw(grid, frame, folder / "figures", dpi=dpi)
+        for name, figure in draw(grid, frame):
+            figures.save(figure, folder / "figures", name, dpi=dpi)
         assumptions = ENVIRONMENT.get_template("assumptions.md.j2").render(
             name=tables.dataset_name(dataset),
             used=tables.assumptions(settings or {}, dataset),
@@ -107,30 +110,35 @@ def build_report(
         write(folder / "report.html", html(text, folder))
 
 
-def draw(grid: Grid, frame: pd.DataFrame, folder: Path, *, dpi: int) -> None:
-    """Write every figure that the cells of a grid allow, as SVG and PNG."""
+def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    """Every figure that the cells of a grid allow, with its name, one after another."""
     trained = {**grid["train_classifier"], **grid["train_autoencoder"]}
     fgn, evolution, openset = grid["fool_fgn"], grid["fool_evolution"], grid["evaluate_openset"]
-    drawn = {"training_curves": figures.training_curves(trained)}
+    yield "training_curves", figures.training_curves(trained)
     if grid["train_autoencoder"]:
-        drawn["reconstructions"] = figures.reconstructions(grid["train_autoencoder"])
+        yield "reconstructions", figures.reconstructions(grid["train_autoencoder"])
     if fgn:
         budget = next(iter(fgn.values())).budget
         updates = next(spent for key, spent in budget.items() if key.endswith(".updates"))
         thresholds = tables.taus(frame, "fgn", "fooling_rate")
         rates = with_reported(frame, "fgn", "fooling_rate")
-        drawn["fooling_rates"] = figures.fooling_rates(rates, list(fgn), thresholds)
-        drawn["first_passage"] = figures.first_passage(fgn, thresholds, updates)
-        drawn["fooling_images"] = figures.fooling_images(fgn)
+        yield "fooling_rates", figures.fooling_rates(rates, list(fgn), thresholds)
+        yield "first_passage", figures.first_passage(fgn, thresholds, updates)
+        yield "fooling_images", figures.fooling_images(fgn)
     if evolution:
-        drawn["evolution_confidence"] = figures.evolution_confidence(evolution)
-        drawn |= {f"evolution_champions_{m}": figures.evolution_champions(c) for m, c in evolution.items()}
+        yield "evolution_confidence", figures.evolution_confidence(evolution)
+        for model, cell in evolution.items():
+            yield f"evolution_champions_{model}", figures.evolution_champions(cell)
+    if grid["evaluate_confidence"]:
+        yield "reliability", figures.reliability(grid["evaluate_confidence"])
+    denoising = {m: cell for m, cell in grid["evaluate_confidence"].items() if m in grid["train_autoencoder"]}
+    if denoising:
+        known = {m: cell for m, cell in openset.items() if m in denoising}
+        yield "distances", figures.distances(denoising, known)
     if openset:
         rows = with_reported(frame, "open_set", "f_measure")
         rows["known"] = rows["metric"].str.partition("=")[2].astype(int)
-        drawn["open_set"] = figures.open_set(rows, {m: cell.table("trials") for m, cell in openset.items()})
-    for name, figure in drawn.items():
-        figures.save(figure, folder, name, dpi=dpi)
+        yield "open_set", figures.open_set(rows, {m: cell.table("trials") for m, cell in openset.items()})
 
 
 def with_reported(frame: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
@@ -174,6 +182,7 @@ def markdown(
         open_set_figure=bool(grid["evaluate_openset"]),
         few_subsets=max((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
         open_set_reported=bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any()),
+        distances=any(m in grid["train_autoencoder"] for m in grid["evaluate_confidence"]),
         evolution_figure=bool(grid["fool_evolution"]),
         champions=[(tables.model_name(m), f"evolution_champions_{m}") for m in grid["fool_evolution"]],
         reconstructions=bool(grid["train_autoencoder"]),
