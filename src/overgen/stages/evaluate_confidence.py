@@ -51,7 +51,7 @@ def noise_images(train_images: torch.Tensor, count: int) -> dict[str, torch.Tens
 
 
 def write(stage: runtime.Stage, outputs: dict[str, np.ndarray], noise: dict[str, dict[str, np.ndarray]]) -> None:
-    """Write the cell. outputs: `image_outputs` of the test images, labels and seeds; noise: those of each kind of it."""
+    """Write the cell. outputs: `image_outputs` of the test images, labels and seeds; noise: those of each kind."""
     dataset = stage.item["dataset"]
     settings, confidence = stage.params("evaluate_confidence"), stage.params(f"confidence.{dataset}")
     reconstructs = "distance" in outputs
