@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -185,14 +186,20 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
 
 
 def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path, run_stage: Run) -> None:
-    """gloo, one thread each: rank 1 trains the second member, which is the same as alone."""
-    one, two = (make_workspace(tmp_path / name, digits) for name in ("one", "two"))
+    """gloo, one thread each, started by Lightning and by torchrun: rank 1 trains the second member as if alone."""
+    one, two, three = (make_workspace(tmp_path / name, digits) for name in ("one", "two", "three"))
     run_stage(one, "train_classifier", model="cnn")
-    done = run_stage(two, "train_classifier", model="cnn", OVERGEN_ACCELERATOR="cpu", OVERGEN_DEVICES="2")
-    assert "rank 0 of 2 is done" in done.stderr
-    assert "rank 1 of 2 is done" in done.stderr
-    for first, second in zip(results(one, "cnn"), results(two, "cnn"), strict=True):
-        same(first, second)
+    devices = {"OVERGEN_ACCELERATOR": "cpu", "OVERGEN_DEVICES": "2"}
+    done = run_stage(two, "train_classifier", model="cnn", **devices)
+    command = re.findall(r"^    OVERGEN_DEVICES=2 (torchrun .*)$", (ROOT / "README.md").read_text(), re.M)[0]
+    command = command.replace("mnist", "digits").split()
+    by_torchrun = subprocess.run(command, cwd=three, env=environment(**devices), capture_output=True, text=True)
+    assert by_torchrun.returncode == 0, by_torchrun.stderr
+    for workspace, errors in ((two, done.stderr), (three, by_torchrun.stderr)):
+        assert "rank 0 of 2 is done" in errors
+        assert "rank 1 of 2 is done" in errors
+        for first, second in zip(results(one, "cnn"), results(workspace, "cnn"), strict=True):
+            same(first, second)
 
 
 def test_tracking_changes_no_byte(tmp_path: Path, digits: Path, run_stage: Run) -> None:
