@@ -46,16 +46,17 @@ def _unwritable(path: Path, error: OSError) -> Exception:
 
 
 @contextmanager
-def replace_file(path: str | Path) -> Iterator[Path]:
+def replace_file(path: str | Path, *, directory: Path = TEMPORARY) -> Iterator[Path]:
     """Yield a temporary path; on success it becomes `path`, on failure it is removed and `path` stays as it was.
 
+    directory: of the temporary file; a rename needs it on the file system of `path`, which may be another one.
     Raises OvergenError when the disk is full or the place cannot be written.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        TEMPORARY.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=TEMPORARY, suffix=path.suffix, prefix=path.stem + "-")
+        directory.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=directory, suffix=path.suffix, prefix=path.stem + "-")
         os.close(handle)
     except OSError as error:
         raise _unwritable(path, error) from error
