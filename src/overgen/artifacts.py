@@ -147,7 +147,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write weights as float16 safetensors: what is published is what was measured.
+    """Write weights as float16 safetensors, and counters as they are: what is published is what was measured.
 
     state: tensors by name, already rounded to float16 or exactly representable in it (see `round_weights`).
     metadata: JSON values, read back by `load_weights`.
@@ -155,7 +155,10 @@ def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: 
     """
     from safetensors.torch import save
 
-    half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in state.items()}
+    half = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for name, tensor in state.items()
+    }
     for name, tensor in half.items():
         if not bool(tensor.isfinite().all()):
             raise OvergenError(

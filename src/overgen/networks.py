@@ -215,7 +215,8 @@ def load(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def round_weights(network: nn.Module) -> None:
-    """Round the weights to float16 in place, so that what is measured is what is saved."""
+    """Round weights and running averages to float16 in place, so that what is measured is what is saved."""
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(parameter.half().to(parameter.dtype))
+        for tensor in (*network.parameters(), *network.buffers()):
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.half().to(tensor.dtype))
