@@ -7,7 +7,9 @@ layer h) and `decode` (from h to pixels), between which the curvature of Eq. 5 i
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -171,7 +173,7 @@ class Autoencoder(nn.Module):
     initialise = CNN.initialise
 
 
-# The `network` of a model in params.yaml. Adding one is a class with `forward` and `initialise`, and a line here.
+# The `network` of a model in params.yaml; users' own stand in files beside it, see `own`.
 NETWORKS: dict[str, type[nn.Module]] = {
     "cnn": CNN,
     "cool": COOL,
@@ -181,15 +183,36 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 
 def build(network: str, **options: Any) -> nn.Module:
-    """A network by its name in `NETWORKS`, with its options. Raises OvergenError for an unknown name or option."""
-    if network not in NETWORKS:
+    """A network by its name in `NETWORKS`, or the user's own as "own/<file>.py:<Class>", with its options.
+
+    Raises OvergenError for an unknown name or option.
+    """
+    if network not in NETWORKS and ":" not in network:
         raise OvergenError(
-            f"network {network!r} is unknown; there are {', '.join(NETWORKS)}. Add yours to NETWORKS in networks.py."
+            f"network {network!r} is unknown; there are {', '.join(NETWORKS)}, and own/<file>.py:<Class> for yours"
         )
+    made = NETWORKS[network] if network in NETWORKS else own(network)
     try:
-        return NETWORKS[network](**options)
+        return made(**options)
     except TypeError as error:
         raise OvergenError(f"network {network!r} does not take these options: {options} ({error})") from error
+
+
+def own(network: str) -> type[nn.Module]:
+    """The user's class that "own/<file>.py:<Class>" names. Raises OvergenError if there is no such file or module."""
+    path, _, name = network.partition(":")
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise OvergenError(f"{path}: missing; network {network!r} is there; run from the repository's root") from error
+    # Not imported: that would leave a __pycache__ in a folder that stages depend on as a whole.
+    module = ModuleType(f"own.{Path(path).stem}")
+    sys.modules[module.__name__] = module  # where dataclasses and pickle look
+    exec(compile(text, path, "exec"), module.__dict__)
+    found = getattr(module, name, None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise OvergenError(f"{path}: has no torch module {name!r}, which network {network!r} names")
+    return found
 
 
 def weights_path(dataset: str, model: str, seed: int) -> Path:
