@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,6 +87,7 @@ def make_workspace(path: Path, digits: Path) -> Path:
     (path / "src").symlink_to(ROOT / "src")
     (path / "budgets").symlink_to(ROOT / "budgets")
     (path / "data").symlink_to(digits / "data")
+    shutil.copytree(ROOT / "own", path / "own")  # a test may add to it
     return path
 
 

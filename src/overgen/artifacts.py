@@ -46,16 +46,17 @@ def _unwritable(path: Path, error: OSError) -> Exception:
 
 
 @contextmanager
-def replace_file(path: str | Path) -> Iterator[Path]:
+def replace_file(path: str | Path, *, directory: Path = TEMPORARY) -> Iterator[Path]:
     """Yield a temporary path; on success it becomes `path`, on failure it is removed and `path` stays as it was.
 
+    directory: of the temporary file; a rename needs it on the file system of `path`, which may be another one.
     Raises OvergenError when the disk is full or the place cannot be written.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        TEMPORARY.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=TEMPORARY, suffix=path.suffix, prefix=path.stem + "-")
+        directory.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=directory, suffix=path.suffix, prefix=path.stem + "-")
         os.close(handle)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -146,7 +147,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write weights as float16 safetensors: what is published is what was measured.
+    """Write weights as float16 safetensors, and counters as they are: what is published is what was measured.
 
     state: tensors by name, already rounded to float16 or exactly representable in it (see `round_weights`).
     metadata: JSON values, read back by `load_weights`.
@@ -154,7 +155,10 @@ def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: 
     """
     from safetensors.torch import save
 
-    half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in state.items()}
+    half = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for name, tensor in state.items()
+    }
     for name, tensor in half.items():
         if not bool(tensor.isfinite().all()):
             raise OvergenError(

@@ -153,6 +153,28 @@ def budget(
         params.load(temporary)  # impossible values are refused before anything is changed
 
 
+@commands.command()
+def export(
+    cell: Annotated[str, typer.Argument(help="A trained network as data set/model, such as mnist/dae_sym.")],
+    path: Annotated[Path, typer.Argument(help="The .pt2 file to write.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of its training.")] = 0,
+    alpha: Annotated[
+        float | None, typer.Option(help="α of c̃. Default: the first of confidence.<data set> in params.yaml.")
+    ] = None,
+    beta: Annotated[float | None, typer.Option(help="β of Γ. Default: that of confidence.<data set>.")] = None,
+) -> None:
+    """Write a network with its confidence as one torch.export program, which needs torch only.
+
+    `y, c = torch.export.load("model.pt2").module()(x)` takes images x (N, 1, 28, 28) in [0, 1] and gives the scaled
+    output ỹ (N, classes) and the confidence c̃ (N,), which is 1 for a network that does not reconstruct.
+    """
+    from overgen.export import export
+
+    used = export(cell, path, seed=seed, alpha=alpha, beta=beta)
+    confidence = "c̃ = 1: it does not reconstruct" if used is None else "α = {:g}, β = {:g}".format(*used)
+    print(f"{path}: {cell}, seed {seed}; {confidence}")
+
+
 def app() -> None:
     """The command line; errors meant for the user are printed without a traceback, with exit code 1."""
     try:

@@ -7,8 +7,10 @@ layer h) and `decode` (from h to pixels), between which the curvature of Eq. 5 i
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -237,7 +239,7 @@ class Autoencoder(nn.Module):
     initialise = CNN.initialise
 
 
-# The `network` of a model in params.yaml. Adding one is a class with `forward` and `initialise`, and a line here.
+# The `network` of a model in params.yaml; users' own stand in files beside it, see `own`.
 NETWORKS: dict[str, type[nn.Module]] = {
     "cnn": CNN,
     "cool": COOL,
@@ -247,15 +249,36 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 
 def build(network: str, **options: Any) -> nn.Module:
-    """A network by its name in `NETWORKS`, with its options. Raises OvergenError for an unknown name or option."""
-    if network not in NETWORKS:
+    """A network by its name in `NETWORKS`, or the user's own as "own/<file>.py:<Class>", with its options.
+
+    Raises OvergenError for an unknown name or option.
+    """
+    if network not in NETWORKS and ":" not in network:
         raise OvergenError(
-            f"network {network!r} is unknown; there are {', '.join(NETWORKS)}. Add yours to NETWORKS in networks.py."
+            f"network {network!r} is unknown; there are {', '.join(NETWORKS)}, and own/<file>.py:<Class> for yours"
         )
+    made = NETWORKS[network] if network in NETWORKS else own(network)
     try:
-        return NETWORKS[network](**options)
+        return made(**options)
     except TypeError as error:
         raise OvergenError(f"network {network!r} does not take these options: {options} ({error})") from error
+
+
+def own(network: str) -> type[nn.Module]:
+    """The user's class that "own/<file>.py:<Class>" names. Raises OvergenError if there is no such file or module."""
+    path, _, name = network.partition(":")
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise OvergenError(f"{path}: missing; network {network!r} is there; run from the repository's root") from error
+    # Not imported: that would leave a __pycache__ in a folder that stages depend on as a whole.
+    module = ModuleType(f"own.{Path(path).stem}")
+    sys.modules[module.__name__] = module  # where dataclasses and pickle look
+    exec(compile(text, path, "exec"), module.__dict__)
+    found = getattr(module, name, None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise OvergenError(f"{path}: has no torch module {name!r}, which network {network!r} names")
+    return found
 
 
 def weights_path(dataset: str, model: str, seed: int) -> Path:
@@ -281,7 +304,8 @@ def load(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def round_weights(network: nn.Module) -> None:
-    """Round the weights to float16 in place, so that what is measured is what is saved."""
+    """Round weights and running averages to float16 in place, so that what is measured is what is saved."""
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(parameter.half().to(parameter.dtype))
+        for tensor in (*network.parameters(), *network.buffers()):
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.half().to(tensor.dtype))

@@ -68,17 +68,31 @@ class AutoencoderModel(Section):
 
 
 class OtherModel(Section):
-    """A network of the user's own: any name of `networks.NETWORKS` that is not one of overgen's, with its options."""
+    """A network of the user's own, "own/<file>.py:<Class>", with its options.
+
+    `reconstruction_weight` and `classifier_input` are those of a dAE's training and go together.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
     network: str
 
     @field_validator("network")
     @classmethod
-    def not_one_of_ours(cls, value: str) -> str:
+    def in_a_file_of_own(cls, value: str) -> str:
         if value in ("cnn", "cool", "dae", "autoencoder"):
             raise ValueError(f"the options given do not fit network {value!r}")
+        if not re.fullmatch(r"own/\w+\.py:\w+", value):
+            raise ValueError("is none of cnn, cool, dae, autoencoder, nor own/<file>.py:<Class>")
         return value
+
+    def model_post_init(self, context: Any) -> None:
+        options = self.model_extra or {}
+        given = {key: options[key] for key in ("reconstruction_weight", "classifier_input") if key in options}
+        if given:
+            try:
+                DaeModel.model_validate({"network": "dae", "tied": True, **given})
+            except ValidationError as error:
+                raise ValueError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
 
 
 Model = CnnModel | CoolModel | DaeModel | AutoencoderModel | OtherModel

@@ -124,7 +124,8 @@ def _readable(checkpoint: Any) -> bool:
 
 def member_arrays(network: nn.Module, curves: pd.DataFrame, images: Tensor, engine: Any) -> dict[str, np.ndarray]:
     """A trained member as arrays for its progress file: `weight.*`, `curve.*` and `output.*` on the test images."""
-    arrays = {f"weight.{k}": v.detach().cpu().half().numpy() for k, v in network.state_dict().items()}
+    state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    arrays = {f"weight.{k}": v.detach().cpu().numpy() for k, v in state.items()}
     arrays |= {f"curve.{name}": curves[name].to_numpy() for name in curves}
     outputs = image_outputs(network, images, chunk=engine.chunk, probes=engine.probes)
     return arrays | {f"output.{k}": v for k, v in outputs.items()}

@@ -1,0 +1,149 @@
+"""Export: the program says what ScaledOutput says, on any number of images, where overgen is not installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from overgen import cli, networks
+from overgen.artifacts import OvergenError, save_weights
+from overgen.confidence import ScaledOutput, curvature
+from overgen.export import export
+from overgen.runtime import generator
+
+from conftest import ROOT, environment
+
+MODELS = {
+    "dae_sym": {"network": "dae", "tied": True},
+    "cool": {"network": "cool", "omega": 3},
+    "autoencoder": {"network": "autoencoder", "hidden": 5},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The working directory: params.yaml and random networks; the dAE's weights are so large that γ > 0 occurs."""
+    path = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+        for model, options in MODELS.items():
+            network = networks.build(**options)
+            network.initialise(generator("export", model))
+            if model == "dae_sym":
+                network.fc1.weight.data *= 21.5
+            networks.round_weights(network)
+            metadata = {"model": model, "network": options, "seed": 0}
+            save_weights(networks.weights_path("digits", model, 0), network.state_dict(), metadata)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    """Noise between black, where no unit is active and γ = −1 needs no exact trace, and bright."""
+    brightness = torch.tensor([0, 1, 0.3, 1, 0.02]).view(-1, 1, 1, 1)
+    return brightness * torch.rand(5, 1, 28, 28, generator=generator("export", "images"))
+
+
+def scaled(model: str, x: Tensor, *, alpha: float, beta: float) -> tuple[Tensor, Tensor]:
+    """ỹ and c̃ by ScaledOutput: c̃ is what it takes from log y."""
+    network, _ = networks.load(networks.weights_path("digits", model, 0))
+    log_y = ScaledOutput(network, alpha=alpha, beta=beta)(x)
+    return log_y.exp(), (log_y - network(x).log_y)[:, 0].exp()
+
+
+@pytest.fixture(scope="module")
+def expected(project: Path, images: Tensor) -> tuple[Tensor, Tensor]:
+    return scaled("dae_sym", images, alpha=20, beta=10)
+
+
+@pytest.fixture(scope="module")
+def dae(project: Path) -> Path:
+    path = Path("exported/dae.pt2")
+    assert export("digits/dae_sym", path) == (20, 10)  # the first of confidence.digits in params.yaml
+    assert list(path.parent.iterdir()) == [path]
+    return path
+
+
+def close(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_the_images_are_of_every_kind(images: Tensor) -> None:
+    network, _ = networks.load(networks.weights_path("digits", "dae_sym", 0))
+    gamma, error = curvature(network, images, probes=2)
+    assert gamma[0] == -1
+    assert not error[1:].any()  # exact
+    assert 0 < int((gamma[1:] > 0).sum()) < 4  # Γ takes part on some of them
+
+
+def test_the_program_is_scaled_output_on_any_number_of_images(
+    dae: Path, images: Tensor, expected: tuple[Tensor, Tensor]
+) -> None:
+    program = torch.export.load(dae).module()
+    for rows in ([0], [1, 0], [4, 3, 2, 1, 0]):
+        close(program(images[rows]), (expected[0][rows], expected[1][rows]))
+
+
+def test_alpha_and_beta_are_those_asked_for(images: Tensor) -> None:
+    assert export("digits/dae_sym", Path("other.pt2"), alpha=3, beta=0.5) == (3, 0.5)
+    bright = images[1:3]
+    close(torch.export.load("other.pt2").module()(bright), scaled("dae_sym", bright, alpha=3, beta=0.5))
+    extra = {"overgen.json": ""}
+    torch.export.load("other.pt2", extra_files=extra)
+    assert json.loads(extra["overgen.json"]) == {
+        "model": "dae_sym", "network": MODELS["dae_sym"], "seed": 0, "alpha": 3, "beta": 0.5,
+    }  # fmt: skip
+
+
+def test_a_network_that_does_not_reconstruct_is_certain(
+    images: Tensor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["overgen", "export", "digits/cool", "cool.pt2"])
+    with pytest.raises(SystemExit) as ended:
+        cli.app()
+    assert not ended.value.code
+    assert capsys.readouterr().out == "cool.pt2: digits/cool, seed 0; c̃ = 1: it does not reconstruct\n"
+    y, c = torch.export.load("cool.pt2").module()(images)
+    torch.testing.assert_close(y, scaled("cool", images, alpha=20, beta=10)[0])
+    assert c.tolist() == [1] * len(images)
+
+
+def test_it_runs_where_overgen_cannot_be_imported(dae: Path, images: Tensor, expected: tuple[Tensor, Tensor]) -> None:
+    torch.save(images, "images.pt")
+    script = (
+        "import sys, torch\n"
+        "sys.modules['overgen'] = None  # an import of it raises\n"
+        "program = torch.export.load(sys.argv[1]).module()\n"
+        "torch.save(program(torch.load('images.pt')), 'found.pt')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, dae], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    close(torch.load("found.pt"), expected)
+
+
+@pytest.mark.parametrize(
+    ("cell", "path", "options", "message"),
+    [
+        ("digits/vgg", "m.pt2", {}, "no trained weights; there are digits/autoencoder, digits/cool, digits/dae_sym"),
+        ("digits", "m.pt2", {}, "cell 'digits': no trained weights"),
+        ("digits/cool", "m.pt2", {"seed": 7}, "seed7.safetensors: missing; digits/cool has the seeds 0"),
+        ("digits/cool", "models", {}, "models: is a directory"),
+        ("digits/cool", "m.pt", {}, "m.pt: does not end in .pt2"),
+        ("digits/autoencoder", "m.pt2", {}, "does not classify"),
+        ("digits/dae_sym", "m.pt2", {"alpha": -1}, "alpha is -1"),
+        ("digits/dae_sym", "m.pt2", {"beta": float("nan")}, "beta is nan"),
+    ],
+)
+def test_what_cannot_be_exported_is_named(cell: str, path: str, options: dict[str, float], message: str) -> None:
+    with pytest.raises(OvergenError) as caught:
+        export(cell, Path(path), **options)
+    assert message in str(caught.value)
+    assert not Path(path).is_file()

@@ -1,0 +1,102 @@
+"""A model of the user's own: the README's example goes through the whole study, and what does not fit is named."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from overgen import data, networks, params
+from overgen.artifacts import OvergenError
+
+from conftest import ROOT, environment, set_params
+
+SECTION = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
+STUDY = """
+from overgen.stages import evaluate_openset, fool_evolution, fool_fgn, report, train_classifier, train_openset
+for stage in (train_classifier, fool_fgn, fool_evolution, train_openset, evaluate_openset):
+    stage.main("digits", "resnet")
+report.main("digits")
+"""
+
+
+def block(language: str) -> str:
+    return re.search(rf"```{language}\n(.*?)```", SECTION, re.DOTALL)[1]  # type: ignore[index]
+
+
+@pytest.fixture
+def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project to which the README's file and line were added, and the name to the lists."""
+    path = re.search(r"The file, here `(.*?)`", SECTION)[1]  # type: ignore[index]
+    (workspace / path).write_text(block("python"))
+    lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "openset_models": ["resnet"]}
+    no_dae = {f"fool_fgn.{dataset}.scaled": {} for dataset in data.SOURCES}
+    set_params(workspace / "params.yaml", lists | no_dae)
+    text = (workspace / "params.yaml").read_text()
+    (workspace / "params.yaml").write_text(text.replace("\nmodels:\n", "\nmodels:\n" + block("yaml")))
+    monkeypatch.chdir(workspace)
+    return workspace
+
+
+def test_the_example_goes_through_the_whole_study(project: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", STUDY], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = project / "reports/digits"
+    for table in ("training", "fooling", "evolution", "open_set"):
+        assert set(pd.read_csv(report / f"tables/{table}.csv")["model"]) == {"resnet"}
+    assert "**resnet**" in (report / "report.md").read_text()
+
+    # what was measured is what was saved, running averages included
+    network, metadata = networks.load("models/digits/resnet/seed0.safetensors")
+    assert metadata["network"] == {"network": "own/resnet.py:ResNet", "width": 16, "classes": 10}
+    stored = np.load("models/digits/resnet/members/outputs.npz")["log_y"][0]
+    found = network(data.floats(data.load("digits").test_images)).log_y
+    torch.testing.assert_close(found, torch.from_numpy(stored), rtol=1e-5, atol=1e-5)
+    # nothing is left in the folder that stages depend on as a whole
+    assert {p.name for p in (project / "own").iterdir()} == {"README.md", "resnet.py"}
+
+
+def test_stages_that_build_a_network_depend_on_the_folder() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    build = {name for name, stage in stages.items() if "model" in stage["matrix"] and "evaluate" not in name}
+    assert {name for name, stage in stages.items() if "own" in stage["deps"]} == build
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("own/resnet.py:ResNet", "resnet", "models.resnet.network: is none of cnn, cool, dae, autoencoder"),
+        ("own/resnet.py:ResNet", "own/../x.py:ResNet", "models.resnet.network: is none of cnn"),
+        ("width: 16", "reconstruction_weight: 1.0", "classifier_input: Field required"),
+        ("width: 16", "reconstruction_weight: 1.0, classifier_input: nosy", "classifier_input: Input should be"),
+    ],
+)
+def test_a_line_that_does_not_fit_is_refused(project: Path, old: str, new: str, message: str) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(OvergenError) as caught:
+        params.load(path)
+    assert message in str(caught.value)
+    assert re.search(r"line \d+, models\.resnet", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        ("own/vgg.py:VGG", {}, "own/vgg.py: missing"),
+        ("own/resnet.py:VGG", {}, "own/resnet.py: has no torch module 'VGG'"),
+        ("own/resnet.py:F", {}, "own/resnet.py: has no torch module 'F'"),
+        ("own/resnet.py:ResNet", {"classes": 10, "depth": 3}, "does not take these options"),
+    ],
+)
+def test_a_class_that_is_not_there_is_named(project: Path, network: str, options: dict[str, int], message: str) -> None:
+    with pytest.raises(OvergenError) as caught:
+        networks.build(network, **options)
+    assert message in str(caught.value)
