@@ -84,10 +84,11 @@ def make_workspace(path: Path, digits: Path) -> Path:
     for name in ("dvc.yaml", "params.yaml"):
         (path / name).write_text((ROOT / name).read_text())
     set_params(path / "params.yaml", TINY)
-    (path / "src").symlink_to(ROOT / "src")
+    (path / "src").mkdir()
+    (path / "src/overgen").symlink_to(ROOT / "src/overgen")
+    shutil.copytree(ROOT / "src/own", path / "src/own")  # a test may add to it
     (path / "budgets").symlink_to(ROOT / "budgets")
     (path / "data").symlink_to(digits / "data")
-    shutil.copytree(ROOT / "own", path / "own")  # a test may add to it
     return path
 
 

@@ -107,9 +107,9 @@ def test_unknown_data_set_or_model_names_the_known_ones(project: Path, item: dic
 
 
 def test_a_users_network_takes_its_own_options(project: Path) -> None:
-    change(project, "  cnn: {network", "  resnet: {network: own/resnet.py:ResNet, blocks: 3}\n  cnn: {network")
+    change(project, "  cnn: {network", "  resnet: {network: src/own/resnet.py:ResNet, blocks: 3}\n  cnn: {network")
     model = params.load(project / "params.yaml").models["resnet"]
-    assert model.model_dump() == {"network": "own/resnet.py:ResNet", "blocks": 3}
+    assert model.model_dump() == {"network": "src/own/resnet.py:ResNet", "blocks": 3}
 
 
 def test_sections_cannot_be_changed() -> None:

@@ -42,24 +42,25 @@ def log_gate(gamma: Any, *, beta: float) -> Any:
     return -beta * gamma.clip(min=0)
 
 
-def exact_curvature(network: Any, x: Tensor) -> Tensor:
+def exact_curvature(network: Any, x: Tensor, *, skip_idle: bool = True) -> Tensor:
     """γ of Eq. 5 exactly: tr(BA) with A = ∂h/∂x and B = ∂r/∂h, through the hidden layer h rather than D pixels.
 
     network: has `encode` and `decode`; `active` if units of h can be idle, which are then left out; and `switches` if
-    its decoder takes more than h from the image. x: (N, 1, 28, 28). Returns (N,). One image at a time: the Jacobians of
-    one image are (H, D) each. On two CPU cores 9 times as fast as a whole Jacobian (benchmarks/curvature.py).
+    its decoder takes more than h from the image. x: (N, 1, 28, 28). skip_idle: leave the idle units out; without it the
+    operations are the same for every image, as a recorded graph needs. Returns (N,). One image at a time: the Jacobians
+    of one image are (H, D) each. On two CPU cores 9 times as fast as a whole Jacobian (benchmarks/curvature.py).
     """
-    gammas = [_curvature_of_one(network, image) for image in x.split(1)]
+    gammas = [_curvature_of_one(network, image, skip_idle) for image in x.split(1)]
     return torch.stack(gammas) if gammas else x.new_zeros(0)
 
 
-def _curvature_of_one(network: Any, image: Tensor) -> Tensor:
+def _curvature_of_one(network: Any, image: Tensor, skip_idle: bool) -> Tensor:
     """γ of one image (1, 1, 28, 28), a scalar."""
     switches = network.switches(image) if hasattr(network, "switches") else None
     decode = network.decode if switches is None else partial(network.decode, switches=switches)
     h, pull_back = torch.func.vjp(network.encode, image)  # type: ignore[misc]  # three only with has_aux
     basis = torch.eye(h.shape[1], dtype=h.dtype, device=h.device).unsqueeze(1)  # (H, 1, H)
-    if hasattr(network, "active"):
+    if skip_idle and hasattr(network, "active"):
         basis = basis[network.active(h)[0]]
     rows = torch.func.vmap(lambda e: pull_back(e)[0])(basis).flatten(1)  # A, (H, D)
     columns = torch.func.vmap(lambda e: torch.func.jvp(decode, (h,), (e,))[1])(basis).flatten(1)  # B, (H, D)

@@ -51,7 +51,7 @@ class Program(nn.Module):
             vectors = probe_vectors(probes, networks.PIXELS)
             # of any number of images (3 stands for it: 0 and 1 would be taken for constants), and of one
             self.estimate = recorded(lambda x: estimated_curvature(network, x, vectors), 3)
-            self.exact = recorded(lambda x: exact_curvature(network, x), 1)
+            self.exact = recorded(lambda x: exact_curvature(network, x, skip_idle=False), 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x: (N, 1, 28, 28). Returns ỹ (N, C) and c̃ (N,), in [0, 1]."""

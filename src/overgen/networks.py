@@ -239,7 +239,7 @@ class Autoencoder(nn.Module):
     initialise = CNN.initialise
 
 
-# The `network` of a model in params.yaml; users' own stand in files beside it, see `own`.
+# The `network` of a model in params.yaml; users' own stand in src/own, see `own`.
 NETWORKS: dict[str, type[nn.Module]] = {
     "cnn": CNN,
     "cool": COOL,
@@ -249,13 +249,13 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 
 def build(network: str, **options: Any) -> nn.Module:
-    """A network by its name in `NETWORKS`, or the user's own as "own/<file>.py:<Class>", with its options.
+    """A network by its name in `NETWORKS`, or the user's own as "src/own/<file>.py:<Class>", with its options.
 
     Raises OvergenError for an unknown name or option.
     """
     if network not in NETWORKS and ":" not in network:
         raise OvergenError(
-            f"network {network!r} is unknown; there are {', '.join(NETWORKS)}, and own/<file>.py:<Class> for yours"
+            f"network {network!r} is unknown; there are {', '.join(NETWORKS)}, and src/own/<file>.py:<Class> for yours"
         )
     made = NETWORKS[network] if network in NETWORKS else own(network)
     try:
@@ -265,7 +265,7 @@ def build(network: str, **options: Any) -> nn.Module:
 
 
 def own(network: str) -> type[nn.Module]:
-    """The user's class that "own/<file>.py:<Class>" names. Raises OvergenError if there is no such file or module."""
+    """The user's class that "src/own/<file>.py:<Class>" names. Raises OvergenError if there is no such thing."""
     path, _, name = network.partition(":")
     try:
         text = Path(path).read_text(encoding="utf-8")

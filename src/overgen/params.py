@@ -68,7 +68,7 @@ class AutoencoderModel(Section):
 
 
 class OtherModel(Section):
-    """A network of the user's own, "own/<file>.py:<Class>", with its options.
+    """A network of the user's own, "src/own/<file>.py:<Class>", with its options.
 
     `reconstruction_weight` and `classifier_input` are those of a dAE's training and go together.
     """
@@ -81,8 +81,8 @@ class OtherModel(Section):
     def in_a_file_of_own(cls, value: str) -> str:
         if value in ("cnn", "cool", "dae", "autoencoder"):
             raise ValueError(f"the options given do not fit network {value!r}")
-        if not re.fullmatch(r"own/\w+\.py:\w+", value):
-            raise ValueError("is none of cnn, cool, dae, autoencoder, nor own/<file>.py:<Class>")
+        if not re.fullmatch(r"src/own/\w+\.py:\w+", value):
+            raise ValueError("is none of cnn, cool, dae, autoencoder, nor src/own/<file>.py:<Class>")
         return value
 
     def model_post_init(self, context: Any) -> None:

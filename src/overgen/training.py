@@ -86,7 +86,7 @@ def prepare(
         learning_rate=settings.learning_rate,
         l2=settings.l2,
         noise_std=settings.noise_std if denoises else 0.0,
-        **({name: getattr(model, name) for name in TRAINING_OPTIONS} if denoises else {}),
+        **({name: getattr(model, name) for name in TRAINING_OPTIONS if hasattr(model, name)} if denoises else {}),
     )
 
 
