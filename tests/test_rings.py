@@ -127,16 +127,23 @@ class Log:
         self.points.append((int(step), values))
 
 
-def trained(steps: int, log: Any = None) -> rings.RingsTraining:
+def untrained(steps: int) -> rings.RingsTraining:
     network = networks.PointAutoencoder(16)
     network.initialise(generator("n"))
     settings = SETTINGS.model_copy(update={"steps": steps, "batch_size": 8, "reconstruction_weight": 2.0})
-    module = rings.RingsTraining(network, settings, key=("r",))
-    trainer = pl.Trainer(
-        max_epochs=1, accelerator="cpu", logger=lightning_logger(log) if log else False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
+    return rings.RingsTraining(network, settings, key=("r",))
+
+
+def trainer(epochs: int, log: Any = None) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=lightning_logger(log) if log else False, log_every_n_steps=1,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(module)
+
+
+def trained(steps: int, log: Any = None) -> rings.RingsTraining:
+    module = untrained(steps)
+    trainer(module.epochs, log).fit(module)
     return module
 
 
@@ -158,7 +165,7 @@ def test_a_plain_loop_takes_the_same_path(monkeypatch: pytest.MonkeyPatch) -> No
         for i in range(0, 8 * count, 8):
             log_y, r = plain(noisy[i : i + 8])
             loss = F.nll_loss(log_y, labels[i : i + 8]) + 2 * ((r - clean[i : i + 8]) ** 2).mean()
-            losses.append(float(loss))
+            losses.append(loss.item())
             adam.zero_grad()
             loss.backward()
             adam.step()
@@ -173,13 +180,23 @@ def test_training_learns_and_a_loss_that_is_not_finite_ends_it(monkeypatch: pyte
     curves = trained(500).curves
     assert curves[-1]["accuracy"] > 0.8 > curves[0]["accuracy"]
     assert curves[-1]["reconstruction_loss"] < curves[0]["reconstruction_loss"]
-    module = trained(1)
+    module = untrained(1)
     with torch.no_grad():
         module.network.fc3.bias[0] = torch.nan
     with pytest.raises(FloatingPointError, match="losses are nan"):
-        pl.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, barebones=True).fit(
-            module
-        )
+        trainer(1).fit(module)
+
+
+def test_a_training_that_goes_on_from_a_checkpoint_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(rings, "BLOCK", 3)
+    whole, cut, resumed = trained(10), untrained(10), untrained(10)
+    first = trainer(2)
+    first.fit(cut)
+    first.save_checkpoint(tmp_path / "last.ckpt")
+    trainer(resumed.epochs).fit(resumed, ckpt_path=str(tmp_path / "last.ckpt"), weights_only=False)
+    assert resumed.curves == whole.curves
+    for ours, theirs in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 @pytest.fixture

@@ -269,6 +269,7 @@ class PointAutoencoder(nn.Module):
         h = self.encode(x)
         return Output(self.classify(h), self.decode(h))
 
+    initial = "glorot"
     initialise = CNN.initialise
 
 

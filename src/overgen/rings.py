@@ -19,7 +19,7 @@ from overgen.confidence import distance, input_curvature, log_gate, log_reconstr
 from overgen.networks import PointAutoencoder
 from overgen.runtime import Steps, generator
 
-BLOCK = 500  # optimiser steps of one Lightning step: Lightning's own share of a single one is longer than the step
+BLOCK = 500  # optimiser steps of one Lightning step, its own epoch: Lightning's share of a single one is longer than it
 CHUNK = 4096  # points evaluated together
 
 
@@ -82,11 +82,17 @@ class RingsTraining(pl.LightningModule):
         self.network, self.settings, self.key = network, settings, key
         self.curves: list[dict[str, float]] = []
 
-    def train_dataloader(self) -> Steps:
-        """The first optimiser step of each block."""
-        return Steps(range(0, self.settings.steps, BLOCK))
+    @property
+    def epochs(self) -> int:
+        """How many there are to train: one for each block."""
+        return math.ceil(self.settings.steps / BLOCK)
 
-    def training_step(self, first: int) -> None:
+    def train_dataloader(self) -> Steps:
+        """One Lightning step, which knows its block by the epoch."""
+        return Steps([0])
+
+    def training_step(self, _: int) -> None:
+        first = self.current_epoch * BLOCK
         count, batch = min(BLOCK, self.settings.steps - first), self.settings.batch_size
         draws = generator(*self.key, "points", first, device=self.device)
         clean, labels = sample(
@@ -114,13 +120,19 @@ class RingsTraining(pl.LightningModule):
         if not all(map(math.isfinite, means)):
             raise FloatingPointError(f"the training losses are {means[0]} and {means[1]} by step {first + count}")
         names = ("classification_loss", "reconstruction_loss", "accuracy")
-        found = {"step": float(first + count), **dict(zip(names, means, strict=True))}
+        found = {"step": first + count, **dict(zip(names, means, strict=True))}
         self.curves.append(found)
         # Lightning takes a metric named "step" for the step to log at; its own count stands still here.
-        self.log_dict({"step": found["step"], **{f"train/{name}": found[name] for name in names}})
+        self.log_dict({"step": float(first + count), **{f"train/{name}": found[name] for name in names}})
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate, fused=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["curves"] = self.curves
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.curves = checkpoint["curves"]
 
 
 def point_outputs(network: PointAutoencoder, points: Tensor) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from overgen import cells, rings, runtime
 from overgen.artifacts import OvergenError
@@ -19,7 +20,8 @@ from overgen.confidence import distance, log_reconstruction
 from overgen.networks import PointAutoencoder
 from overgen.statistics import prediction_interval
 from overgen.tracking import lightning_logger
-from overgen.training import part
+
+CHECKPOINT = 10  # blocks; a killed training goes on from the last one
 
 
 def main(dataset: str, model: str) -> None:
@@ -30,34 +32,39 @@ def main(dataset: str, model: str) -> None:
             [f"seed{seed}" for seed in settings.seeds], lambda i, run: train(stage, run, settings.seeds[i])
         )
         if stage.rank == 0:
-            curves = [
-                pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)
-            ]
+            columns = ["seed", "step", "classification_loss", "reconstruction_loss", "accuracy"]
+            curves = [pd.DataFrame({name: t[name] for name in columns}) for t in trained]
             cells.write(
                 stage.cell,
                 budget={"train_rings.steps": settings.steps, "train_rings.seeds": len(settings.seeds)},
                 metrics=rows(trained, settings),
-                tables={"curves": pd.concat(curves).astype({"step": int})},
+                tables={"curves": pd.concat(curves)},
                 examples=maps(trained[0], settings),
             )
 
 
 def train(stage: runtime.Stage, run: Any, seed: int) -> dict[str, np.ndarray]:
-    """One network: `curve.*`, and `point_outputs` on fresh points (`rings.*`, and labels) and the plane (`plane.*`)."""
+    """One network: its curves, and its `point_outputs` on `points`; of those on rings, `labels` too."""
     settings, key = stage.params("train_rings"), ("rings", seed)
     network = PointAutoencoder(settings.hidden, len(settings.centres))
     network.initialise(runtime.generator(*key, "weights"))  # type: ignore[misc]  # it is CNN's own
     module = rings.RingsTraining(network, settings, key=key)
+    last = stage.progress / f"seed{seed}.blocks" / "last.ckpt"
+    keep = ModelCheckpoint(
+        dirpath=last.parent, filename="last", save_top_k=1, enable_version_counter=False, every_n_epochs=CHECKPOINT
+    )
+    trainer = stage.trainer(
+        epochs=module.epochs, callbacks=[keep], enable_checkpointing=True, logger=lightning_logger(run)
+    )
     try:
-        stage.trainer(epochs=1, logger=lightning_logger(run)).fit(module)
+        trainer.fit(module, ckpt_path=str(last) if last.exists() else None, weights_only=False)
     except FloatingPointError as error:
         raise OvergenError(f"train_rings, seed {seed}: {error}; lower train_rings.learning_rate") from error
     network = network.cpu().eval().requires_grad_(False)
     points, labels = fresh(settings, settings.test_points, key)
-    found = {"rings": points, "plane": rings.plane(settings.resolution, settings.extent)}
-    arrays = {f"{place}.{k}": v for place, x in found.items() for k, v in rings.point_outputs(network, x).items()}
-    curves = pd.DataFrame(module.curves)
-    return arrays | {"rings.labels": labels.numpy()} | {f"curve.{name}": curves[name].to_numpy() for name in curves}
+    outputs = rings.point_outputs(network, torch.cat([points, rings.plane(settings.resolution, settings.extent)]))
+    curves = {name: column.to_numpy() for name, column in pd.DataFrame(module.curves).items()}
+    return outputs | curves | {"labels": labels.numpy(), "seed": np.full(len(module.curves), seed)}
 
 
 def geometry(settings: Any) -> dict[str, Any]:
@@ -96,23 +103,27 @@ def rows(trained: list[dict[str, np.ndarray]], settings: Any) -> list[dict[str, 
 
     last = min(rings.BLOCK, settings.steps) * settings.batch_size
     found = [
-        over_seeds(f"final_{loss}", [float(t[f"curve.{loss}"][-1]) for t in trained], unit, last)
+        over_seeds(f"final_{loss}", [float(t[loss][-1]) for t in trained], unit, last)
         for loss, unit in (("classification_loss", "nats"), ("reconstruction_loss", "squared length"))
     ]
-    hits = [int((t["rings.log_y"].argmax(1) == t["rings.labels"]).sum()) for t in trained]
+    hits = [int((t["log_y"][: settings.test_points].argmax(1) == t["labels"]).sum()) for t in trained]
     found.append(cells.rate_row("rings", "test_accuracy", hits, settings.test_points, of="fresh points"))
     apart = rings.distance_to_rings(rings.plane(settings.resolution, settings.extent), **geometry(settings)).numpy()
-    where = {"rings": np.ones(settings.test_points, bool), "far": apart > settings.far, "plane": apart >= 0}
+    fresh_points, elsewhere = np.ones(settings.test_points, bool), np.zeros(settings.test_points, bool)
+    where = {
+        "rings": np.r_[fresh_points, apart < 0],
+        "far": np.r_[elsewhere, apart > settings.far],
+        "plane": np.r_[elsewhere, apart >= 0],
+    }
+    judged = [rings.scores(t, alpha=settings.alpha, beta=settings.beta) for t in trained]
     for place, chosen in where.items():
-        outputs = [part(t, "rings" if place == "rings" else "plane") for t in trained]
-        judged = [rings.scores(o, alpha=settings.alpha, beta=settings.beta) for o in outputs]
         n = int(chosen.sum())
         for name in ("y", "ungated", "scaled"):
-            best = [scores[name].max(1)[chosen] for scores in judged]
+            best = [scores[name][chosen].max(1) for scores in judged]
             found.append(over_seeds(f"mean_{name}@{place}", [float(b.mean()) for b in best], "fraction", n))
             above = [100 * float((b > settings.tau).mean()) for b in best]
             found.append(over_seeds(f"share_{name}@{place}", above, "percent", n, settings.tau))
-        positive = [100 * float((o["gamma"][chosen] > 0).mean()) for o in outputs]
+        positive = [100 * float((t["gamma"][chosen] > 0).mean()) for t in trained]
         found.append(over_seeds(f"gamma_positive@{place}", positive, "percent", n))
     on_ring = 100 * float((apart == 0).mean())
     found.append(cells.row("rings", "on_a_ring@plane", on_ring, unit="percent", n=len(apart)))
@@ -133,18 +144,16 @@ def maps(arrays: dict[str, np.ndarray], settings: Any) -> dict[str, np.ndarray]:
 
     y and scaled: (G, G, C), reconstruction and gate (the factors of c̃): (G, G); uint8, 255 for 1.
     """
-    found = rings.scores(part(arrays, "plane"), alpha=settings.alpha, beta=settings.beta)
-    side = (settings.resolution, settings.resolution)
+    scores = rings.scores(arrays, alpha=settings.alpha, beta=settings.beta)
     points, labels = fresh(settings, settings.shown_points, ("rings", "shown"))
-    return {
-        "points": points.half().numpy(),
-        "labels": labels.to(torch.uint8).numpy(),
-        "extent": np.array(settings.extent),
-        **{
-            name: np.round(255 * found[name]).astype(np.uint8).reshape(*side, *found[name].shape[1:])
-            for name in ("y", "scaled", "reconstruction", "gate")
-        },
-    }
+
+    def bytes_of(values: np.ndarray) -> np.ndarray:
+        values = values[settings.test_points :].reshape(settings.resolution, settings.resolution, *values.shape[1:])
+        return np.round(255 * values).astype(np.uint8)
+
+    shown = {name: bytes_of(scores[name]) for name in ("y", "scaled", "reconstruction", "gate")}
+    shown |= {"points": points.half().numpy(), "labels": labels.to(torch.uint8).numpy()}
+    return shown | {"extent": np.array(settings.extent)}
 
 
 if __name__ == "__main__":
