@@ -12,13 +12,13 @@ ifeq ($(DATASET),all)
 TARGETS :=
 REPORT := reports/<data set>/report.html
 else
-TARGETS := $(DATASET:%=report@%)
+TARGETS := $(patsubst report@rings,report_rings@rings,$(DATASET:%=report@%))
 REPORT := reports/$(DATASET)/report.html
 endif
 
 .PHONY: reproduce test test-slow figures ui paper lock check clean
 
-reproduce: $(VENV)/.ready ## run the study on DATASET (digits, mnist, fashion_mnist or all) and say where its report lies
+reproduce: $(VENV)/.ready ## run the study on DATASET (digits, mnist, fashion_mnist, rings or all) and say where its report lies
 	dvc repro $(TARGETS)
 	-overgen sync # a window on the work, never part of it
 	@echo 'The report: $(REPORT) (and report.md beside it)'

@@ -36,10 +36,11 @@ def test_a_stage_runs_its_module_and_writes_its_folder(stage: str) -> None:
     own = {
         "download": "data/${item.dataset}",
         "report": "reports/${item.dataset}",
+        "report_rings": "reports/${item.dataset}",
     }.get(stage, "reports/cells/${item.dataset}/" + stage + "/${item.model}")
     assert own in outs
     assert all("${item.dataset}" in out for out in outs)
-    if stage not in ("download", "report"):
+    if "model" in STAGES[stage]["matrix"]:
         assert all("${item.model}" in out for out in outs)
 
 
@@ -72,11 +73,14 @@ def test_the_number_of_cells_stays_small() -> None:
 
 def cells(prefix: str) -> list[str]:
     sections = params.load(ROOT / "params.yaml")
+
+    def options(value: str | list[str]) -> list[str]:
+        return getattr(sections, value.strip("${}")) if isinstance(value, str) else value
+
     names = []
     for stage, entry in STAGES.items():
-        models = getattr(sections, entry["matrix"]["model"].strip("${}")) if "model" in entry["matrix"] else [""]
-        datasets = getattr(sections, entry["matrix"]["dataset"].strip("${}"))
-        names += [f"{stage}@{d}" + (f"-{m}" if m else "") for d in datasets for m in models]
+        models = options(entry["matrix"].get("model", [""]))
+        names += [f"{stage}@{d}" + (f"-{m}" if m else "") for d in options(entry["matrix"]["dataset"]) for m in models]
     return [name for name in names if name.startswith(prefix)]
 
 

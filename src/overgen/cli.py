@@ -104,15 +104,16 @@ def readme(
 def figures() -> None:
     """Redraw the report of every data set whose cells are here, from those cells alone."""
     from overgen import params
-    from overgen.stages import report
+    from overgen.stages import report, report_rings
 
     broken = []
-    for dataset in params.load().datasets:
+    drawn_by = dict.fromkeys(params.load().datasets, report.main) | {"rings": report_rings.main}
+    for dataset, draw in drawn_by.items():
         if not Path("reports/cells", dataset).is_dir():
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue
         try:
-            report.main(dataset)
+            draw(dataset)
             print(f"reports/{dataset}/report.html")
         except OvergenError as error:  # a half-finished data set does not keep the others from being drawn
             broken.append(f"{dataset}: {error}")

@@ -67,6 +67,21 @@ def _curvature_of_one(network: Any, image: Tensor, skip_idle: bool) -> Tensor:
     return (rows * columns).sum() / image.numel() - 1
 
 
+def input_curvature(network: Any, x: Tensor) -> Tensor:
+    """γ of Eq. 5 exactly, by one forward derivative along each of the D inputs, all points at once.
+
+    For points of few dimensions; where the hidden layer is narrower than D, `exact_curvature` costs less.
+    network: has `encode` and `decode`; x: (N, D). Returns (N,).
+    """
+
+    def reconstruct(points: Tensor) -> Tensor:
+        return network.decode(network.encode(points))
+
+    axes = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    slopes = [torch.func.jvp(reconstruct, (x,), (axis.expand_as(x),))[1] @ axis for axis in axes]  # ∂rᵢ/∂xᵢ, (N,) each
+    return torch.stack(slopes, 1).mean(1) - 1
+
+
 def estimated_curvature(network: Any, x: Tensor, probes: Tensor) -> tuple[Tensor, Tensor]:
     """γ of Eq. 5 by Hutchinson's estimator, (1/m)·Σ vᵀJv, and a bound on its standard error.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from overgen.artifacts import OvergenError
 
@@ -22,6 +22,7 @@ Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Units = Literal["relu", "sigmoid"]
 Initial = Literal["glorot", "truncated_normal"]
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
 class Section(BaseModel):
@@ -167,16 +168,18 @@ class Confidence(Section):
     thresholds: Annotated[list[Threshold], Field(min_length=1)]
 
 
+def distinct_seeds(value: list[int]) -> list[int]:
+    if len(set(value)) != len(value) or value[0] != 0:
+        raise ValueError(f"seeds must differ and begin with 0, whose results are published: {value}")
+    return value
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct_seeds)]
+
+
 class Fit(Section):
     epochs: Count
-    seeds: Annotated[list[Seed], Field(min_length=1)]
-
-    @field_validator("seeds")
-    @classmethod
-    def distinct(cls, value: list[int]) -> list[int]:
-        if len(set(value)) != len(value) or value[0] != 0:
-            raise ValueError(f"seeds must differ and begin with 0, whose weights are published: {value}")
-        return value
+    seeds: Seeds
 
 
 class FoolFgn(Section):
@@ -224,6 +227,30 @@ class EvaluateOpenset(Section):
     level: Annotated[float, Field(gt=0, lt=1)]
 
 
+class TrainRings(Section):
+    """Everything about the rings of Figure 2: lengths in the unit of the plane's coordinates."""
+
+    centres: Annotated[list[Point], Field(min_length=1, max_length=3)]  # no more than figures.RING_COLOURS
+    inner_radius: Positive
+    thickness: Positive
+    hidden: Count  # units of each of the two hidden layers
+    steps: Count
+    batch_size: Count
+    learning_rate: Positive
+    noise_std: NonNegative
+    reconstruction_weight: Positive
+    seeds: Seeds
+    threads: Count
+    alpha: NonNegative
+    beta: NonNegative
+    tau: Annotated[float, Field(ge=0, lt=1)]
+    far: NonNegative  # what is further than this from every ring counts as far
+    test_points: Count
+    resolution: Count  # points along each side of the map
+    extent: Positive  # the map covers [−extent, extent]²
+    shown_points: Count
+
+
 class Report(Section):
     dpi: Annotated[int, Field(ge=50, le=600)]
 
@@ -251,7 +278,9 @@ class Params(Section):
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
     evaluate_confidence: EvaluateConfidence
+    train_rings: TrainRings
     report: Report
+    report_rings: Report
 
     @model_validator(mode="after")
     def complete(self) -> Params:

@@ -196,11 +196,11 @@ def _launch() -> tuple[Any, int, int]:
 
 
 @contextmanager
-def stage(name: str, *, compute: bool = True, **item: str) -> Iterator[Stage]:
+def stage(name: str, *, compute: bool = True, engine: str | None = None, **item: str) -> Iterator[Stage]:
     """Run one cell of a stage: parameters, tracking and, if it computes, threads, devices and progress.
 
     item: dataset and, for stages that write a cell, model. compute: the stage trains or attacks on a device; others
-    read and write small files.
+    read and write small files. engine: the params section with the number of threads, engine.<dataset> unless given.
     """
     declared = parameters.declared(name, **item)
     if not compute:
@@ -210,9 +210,9 @@ def stage(name: str, *, compute: bool = True, **item: str) -> Iterator[Stage]:
     with _tracked(name, item, declared) as run:  # its recorder starts while torch is imported
         import torch
 
-        engine = declared(f"engine.{item['dataset']}")
+        threads = declared(engine or f"engine.{item['dataset']}").threads
         device, rank, world = _launch()
-        torch.set_num_threads(engine.threads)
+        torch.set_num_threads(threads)
         progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
         for earlier in progress.parent.glob("*") if rank == 0 else ():
             if earlier != progress:  # parameters, code or data have changed since: never reused

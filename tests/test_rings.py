@@ -1,0 +1,260 @@
+"""The rings of Figure 2: where points fall, the tied network, the exact curvature, the cell and report end to end."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+
+from overgen import confidence, networks, params, reported, rings
+from overgen.artifacts import OvergenError, directory_md5
+from overgen.runtime import generator
+from overgen.stages import report_rings
+from overgen.tracking import lightning_logger
+
+from conftest import ROOT, Run, set_params
+
+SETTINGS = params.load(ROOT / "params.yaml").train_rings
+CENTRES = torch.tensor(SETTINGS.centres)
+GEOMETRY = {"centres": CENTRES, "inner_radius": 0.6, "thickness": 0.1}
+TINY = {
+    "train_rings.steps": 700,  # two Lightning steps, of which the second is shorter
+    "train_rings.batch_size": 8,
+    "train_rings.hidden": 16,
+    "train_rings.seeds": [0, 1],
+    "train_rings.test_points": 50,
+    "train_rings.shown_points": 20,
+    "train_rings.resolution": 12,
+}
+
+
+def built(hidden: int = 7) -> networks.PointAutoencoder:
+    """A random network that expands some places and contracts others."""
+    network = networks.PointAutoencoder(hidden)
+    network.initialise(generator("rings", hidden))
+    for bias in (network.fc1.bias, network.fc2.bias, network.decoder_bias1, network.decoder_bias2):
+        torch.nn.init.normal_(bias, generator=generator(bias.shape))
+    network.requires_grad_(False)
+    network.fc1.weight *= 2
+    return network
+
+
+def test_points_lie_in_their_ring_and_are_uniform_in_area() -> None:
+    points, labels = rings.sample(60_000, draws=generator("sample"), **GEOMETRY)
+    offset = points - CENTRES[labels]
+    radius = offset.norm(dim=1)
+    assert 0.6 - 1e-6 <= float(radius.min()) < float(radius.max()) <= 0.7 + 1e-6
+    # the share of a ring's area within each radius, and the angle over a turn, are uniform on [0, 1]
+    area = (radius**2 - 0.6**2) / (0.7**2 - 0.6**2)
+    turn = torch.atan2(offset[:, 1], offset[:, 0]) / (2 * math.pi) + 0.5
+    for uniform in (area, turn):
+        share = torch.histc(uniform, 20, 0, 1) / len(points)
+        assert bool(((share - 1 / 20).abs() < 5 * math.sqrt(1 / 20 / len(points))).all())
+    assert float(torch.corrcoef(torch.stack([area, turn]))[0, 1]) == pytest.approx(0, abs=0.02)
+    assert torch.bincount(labels).tolist() == pytest.approx([20_000] * 3, rel=0.03)
+
+
+def test_distance_to_the_nearest_ring() -> None:
+    points = torch.tensor([[-1.0, 1.0], [-0.35, 1.0], [0.0, 1.0], [2.5, -1.0]])
+    found = rings.distance_to_rings(points, **GEOMETRY)
+    assert found.tolist() == pytest.approx([0.6, 0, 0.3, 0.8], abs=1e-6)
+
+
+def test_the_plane_is_cells_of_equal_area() -> None:
+    points = rings.plane(4, 2.0)
+    assert points[:5].tolist() == [[-1.5, -1.5], [-0.5, -1.5], [0.5, -1.5], [1.5, -1.5], [-1.5, -0.5]]
+    assert points.shape == (16, 2)
+
+
+def test_the_network_is_that_of_the_paper_with_tied_weights() -> None:
+    assert sum(p.numel() for p in networks.PointAutoencoder().parameters()) == 41_605
+    network, x = built(), torch.randn(5, 2, generator=generator("x"))
+    h = (network.fc2.weight @ (network.fc1.weight @ x.T + network.fc1.bias[:, None]).relu()).T + network.fc2.bias
+    log_y, reconstruction = network(x)
+    decoded = (h.relu() @ network.fc2.weight + network.decoder_bias1).relu() @ network.fc1.weight
+    torch.testing.assert_close(reconstruction, decoded + network.decoder_bias2)
+    torch.testing.assert_close(log_y.exp().sum(1), torch.ones(5))
+    torch.testing.assert_close(log_y, F.log_softmax(h.relu() @ network.fc3.weight.T + network.fc3.bias, 1))
+
+
+def test_curvature_is_the_trace_of_each_points_jacobian() -> None:
+    network, x = built().double(), 2 * torch.randn(40, 2, generator=generator("x"), dtype=torch.float64)
+    found = confidence.input_curvature(network, x)
+    for point, gamma in zip(x, found, strict=True):
+        jacobian = torch.autograd.functional.jacobian(lambda v: network(v[None]).reconstruction[0], point)
+        assert float(gamma) == pytest.approx((float(jacobian.trace()) - 2) / 2, abs=1e-12)
+    assert bool((found > 0).any() and (found < 0).any())
+    torch.testing.assert_close(found, confidence.exact_curvature(network, x))
+
+
+def test_scores_are_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rings, "CHUNK", 3)  # the points go through in blocks
+    network, x = built(), torch.randn(7, 2, generator=generator("scores"))
+    outputs = rings.point_outputs(network, x)
+    assert 0 < (outputs["gamma"] > 0).sum() < 7
+    found = rings.scores(outputs, alpha=40, beta=5)
+    for i, point in enumerate(x):
+        apart = math.dist(network(point[None]).reconstruction[0].tolist(), point.tolist())
+        gate = math.exp(-5 * max(0, float(outputs["gamma"][i])))
+        y = network(point[None]).log_y[0].exp()
+        assert found["ungated"][i].tolist() == pytest.approx((math.exp(-20 * apart) * y).tolist(), rel=1e-4)
+        assert found["scaled"][i].tolist() == pytest.approx((math.exp(-20 * apart) * gate * y).tolist(), rel=1e-4)
+
+
+def test_no_other_reconstruction_has_a_smaller_error() -> None:
+    """The quadrature against the posterior mean over a large sample of clean points."""
+    clean, _ = rings.sample(200_000, draws=generator("clean"), **GEOMETRY)
+    x = torch.tensor([[-0.35, 1.0], [1.0, 1.0], [0.0, 0.9], [1.6, -1.3]])
+    found = rings.optimal_reconstruction(x, noise_std=0.2, **GEOMETRY)
+    posterior = torch.softmax(-torch.cdist(x, clean).square() / (2 * 0.2**2), 1)
+    torch.testing.assert_close(found, posterior @ clean, atol=0.01, rtol=0)
+
+
+class Log:
+    """Stands for the MLflow run of a member."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, dict[str, float]]] = []
+
+    def log_metrics(self, values: dict[str, float], step: int) -> None:
+        self.points.append((int(step), values))
+
+
+def untrained(steps: int) -> rings.RingsTraining:
+    network = networks.PointAutoencoder(16)
+    network.initialise(generator("n"))
+    settings = SETTINGS.model_copy(update={"steps": steps, "batch_size": 8, "reconstruction_weight": 2.0})
+    return rings.RingsTraining(network, settings, key=("r",))
+
+
+def trainer(epochs: int, log: Any = None) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=lightning_logger(log) if log else False, log_every_n_steps=1,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+
+
+def trained(steps: int, log: Any = None) -> rings.RingsTraining:
+    module = untrained(steps)
+    trainer(module.epochs, log).fit(module)
+    return module
+
+
+def test_a_plain_loop_takes_the_same_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rings, "BLOCK", 3)
+    log = Log()
+    module = trained(4, log)
+    assert [curve["step"] for curve in module.curves] == [3, 4]
+    assert [step for step, _ in log.points] == [3, 4]
+    assert log.points[1][1]["train/accuracy"] == pytest.approx(module.curves[1]["accuracy"])
+    plain = networks.PointAutoencoder(16)
+    plain.initialise(generator("n"))
+    adam = torch.optim.Adam(plain.parameters(), lr=1e-3)
+    losses = []
+    for first, count in ((0, 3), (3, 1)):
+        draws = generator("r", "points", first)
+        clean, labels = rings.sample(8 * count, draws=draws, **GEOMETRY)
+        noisy = clean + 0.2 * torch.randn(clean.shape, generator=draws)
+        for i in range(0, 8 * count, 8):
+            log_y, r = plain(noisy[i : i + 8])
+            loss = F.nll_loss(log_y, labels[i : i + 8]) + 2 * ((r - clean[i : i + 8]) ** 2).mean()
+            losses.append(loss.item())
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+    found = [curve["classification_loss"] + 2 * curve["reconstruction_loss"] for curve in module.curves]
+    assert found == pytest.approx([sum(losses[:3]) / 3, losses[3]], rel=1e-5)
+    for ours, theirs in zip(module.network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_training_learns_and_a_loss_that_is_not_finite_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rings, "BLOCK", 50)
+    curves = trained(500).curves
+    assert curves[-1]["accuracy"] > 0.8 > curves[0]["accuracy"]
+    assert curves[-1]["reconstruction_loss"] < curves[0]["reconstruction_loss"]
+    module = untrained(1)
+    with torch.no_grad():
+        module.network.fc3.bias[0] = torch.nan
+    with pytest.raises(FloatingPointError, match="losses are nan"):
+        trainer(1).fit(module)
+
+
+def test_a_training_that_goes_on_from_a_checkpoint_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(rings, "BLOCK", 3)
+    whole, cut, resumed = trained(10), untrained(10), untrained(10)
+    first = trainer(2)
+    first.fit(cut)
+    first.save_checkpoint(tmp_path / "last.ckpt")
+    trainer(resumed.epochs).fit(resumed, ckpt_path=str(tmp_path / "last.ckpt"), weights_only=False)
+    assert resumed.curves == whole.curves
+    for ours, theirs in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.fixture
+def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_stage: Run) -> Path:
+    """A workspace, and in it the cell of a tiny run of the stage, as DVC runs it."""
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    for name in ("src", "budgets"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    set_params(tmp_path / "params.yaml", TINY)
+    monkeypatch.chdir(tmp_path)
+    run_stage(tmp_path, "train_rings", dataset="rings", model="dae")
+    return tmp_path / "reports/cells/rings/train_rings/dae"
+
+
+def test_the_stage_and_its_report(cell: Path) -> None:
+    summary = json.loads((cell / "metrics.json").read_text())
+    assert summary["budget"] == {"train_rings.steps": 700, "train_rings.seeds": 2}
+    rows = {row["metric"]: row for row in summary["metrics"]}
+    points = rings.plane(12, 2.5)
+    far = int((rings.distance_to_rings(points, **GEOMETRY) > 0.4).sum())
+    assert [rows[f"mean_y@{place}"]["n"] for place in ("rings", "far", "plane")] == [50, far, 144]
+    for place in ("rings", "far", "plane"):
+        y, ungated, scaled = (rows[f"mean_{name}@{place}"]["reproduced"] for name in ("y", "ungated", "scaled"))
+        assert 1 / 3 <= y <= 1
+        assert 0 <= scaled <= ungated <= y
+    with np.load(cell / "examples.npz") as examples:
+        assert examples["y"].shape == examples["scaled"].shape == (12, 12, 3)
+        assert examples["gate"].shape == examples["reconstruction"].shape == (12, 12)
+        assert np.abs(examples["y"].sum(2, dtype=int) - 255).max() <= 2
+        # ỹ = c̃·y, up to rounding to 1/255
+        product = examples["y"] / 255 * (examples["reconstruction"] / 255 * (examples["gate"] / 255))[..., None]
+        assert np.abs(product - examples["scaled"] / 255).max() < 3 / 255
+        assert len(examples["points"]) == len(examples["labels"]) == 20
+
+    report_rings.main("rings")
+    text = Path("reports/rings/report.md").read_text()
+    assert "700 of 50,000 steps, 2 seeds, below the paper's budget" in text
+    assert directory_md5(cell) in text
+    for metric in ("test_accuracy", "share_scaled@plane", "mean_ungated@far"):
+        low = rows[metric]["low"]
+        assert low is not None
+        assert f"{rows[metric]['reproduced']:.{3 if metric.startswith('mean') else 2}f} [" in text
+    page = Path("reports/rings/report.html").read_text()
+    assert page.count("data:image/svg+xml;base64,") == 1
+    assert {path.name for path in Path("reports/rings/figures").iterdir()} == {"rings.svg", "rings.png"}
+    drawn = directory_md5("reports/rings")
+    report_rings.main("rings")
+    assert directory_md5("reports/rings") == drawn
+
+
+def test_a_missing_cell_is_named_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    (tmp_path / "budgets").symlink_to(ROOT / "budgets")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        OvergenError, match=r"rings/train_rings/dae/metrics.json: missing; `dvc repro train_rings@rings"
+    ):
+        report_rings.main("rings")
+    assert reported.Cell("rings", "train_rings", "dae", tmp_path).command == "dvc repro train_rings@rings-dae"
