@@ -57,6 +57,7 @@ def test_tied_decoder_is_the_transposed_encoder() -> None:
 
 
 def test_unpooling_with_switches_is_torchs_max_unpool() -> None:
+    torch.use_deterministic_algorithms(False)  # which torch's own unpooling refuses; a Trainer has turned it on
     net = built("dae", tied=False, unpooling="switches")
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=generator("switches", parameter.shape))

@@ -103,10 +103,11 @@ class CNN(nn.Module):
         "glorot": Glorot-uniform weights and zero biases, TensorFlow's defaults. "truncated_normal": weights of
         deviation 0.1 cut at two deviations and biases of 0.1, as in TensorFlow's tutorial, whose network is much alike.
         """
+        glorot = getattr(self, "initial", "glorot") == "glorot"  # other networks borrow this method
         for parameter in self.parameters():
             if parameter.dim() == 1:
-                nn.init.constant_(parameter, 0.0 if self.initial == "glorot" else 0.1)
-            elif self.initial == "glorot":
+                nn.init.constant_(parameter, 0.0 if glorot else 0.1)
+            elif glorot:
                 nn.init.xavier_uniform_(parameter, generator=generator)
             else:
                 nn.init.trunc_normal_(parameter, std=0.1, a=-0.2, b=0.2, generator=generator)
@@ -235,7 +236,6 @@ class Autoencoder(nn.Module):
     def forward(self, x: Tensor) -> Output:
         return Output(None, self.decode(self.encode(x)))
 
-    initial = "glorot"
     initialise = CNN.initialise
 
 
@@ -271,7 +271,6 @@ class PointAutoencoder(nn.Module):
         h = self.encode(x)
         return Output(self.classify(h), self.decode(h))
 
-    initial = "glorot"
     initialise = CNN.initialise
 
 
