@@ -15,6 +15,7 @@ import yaml
 
 from overgen import data, networks, params
 from overgen.artifacts import OvergenError
+from overgen.export import export
 
 from conftest import ROOT, environment, set_params
 
@@ -59,8 +60,10 @@ def test_the_example_goes_through_the_whole_study(project: Path) -> None:
     network, metadata = networks.load("models/digits/resnet/seed0.safetensors")
     assert metadata["network"] == {"network": "src/own/resnet.py:ResNet", "width": 16, "classes": 10}
     stored = np.load("models/digits/resnet/members/outputs.npz")["log_y"][0]
-    found = network(data.floats(data.load("digits").test_images)).log_y
-    torch.testing.assert_close(found, torch.from_numpy(stored), rtol=1e-5, atol=1e-5)
+    x = data.floats(data.load("digits").test_images)
+    torch.testing.assert_close(network(x).log_y, torch.from_numpy(stored), rtol=1e-5, atol=1e-5)
+    export("digits/resnet", Path("resnet.pt2"))
+    torch.testing.assert_close(torch.export.load("resnet.pt2").module()(x)[0], network(x).log_y.exp())
     # nothing is left in the folder that stages depend on as a whole
     assert {p.name for p in (project / "src/own").iterdir()} == {"README.md", "resnet.py"}
 
