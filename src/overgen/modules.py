@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import accumulate, zip_longest
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
+from overgen.artifacts import OvergenError
 from overgen.data import batches, floats
 from overgen.runtime import Steps, generator
 
@@ -43,43 +51,41 @@ class Training(pl.LightningModule):
         super().__init__()
         self.network: Any = network  # an nn.Module; Any, because a Module gives its methods no types
         self.images, self.labels, self.key = images, labels, key
-        self.batch_size, self.learning_rate, self.l2 = batch_size, learning_rate, l2
-        self.noise_std, self.reconstruction_weight = noise_std, reconstruction_weight
-        self.reconstruction_loss, self.classifier_input = reconstruction_loss, classifier_input
+        self.batch_size, self.learning_rate = batch_size, learning_rate
+        self.decay = 2 * l2 / len(labels)  # Adam adds decay·W to the gradient: that of (decay/2)·‖W‖²
+        self.noise_std = noise_std
+        self.objective: dict[str, Any] = {
+            "reconstruction_loss": reconstruction_loss,
+            "reconstruction_weight": reconstruction_weight,
+            "classifier_input": classifier_input,
+        }
         self.curves: list[dict[str, float]] = []
 
+    def batches(self, epoch: int) -> tuple[Tensor, ...]:
+        """The batches of an epoch as index tensors, on the CPU."""
+        return batches(len(self.labels), self.batch_size, generator(*self.key, "order", epoch))
+
+    def noise_of(self, epoch: int, device: torch.device) -> torch.Generator:
+        """The generator of an epoch's noise."""
+        return generator(*self.key, "noise", epoch, device=device)
+
     def train_dataloader(self) -> Steps:
-        """The batches of this epoch as index tensors; Lightning asks again every epoch."""
-        order = generator(*self.key, "order", self.current_epoch)
-        return Steps([index.to(self.images.device) for index in batches(len(self.labels), self.batch_size, order)])
+        """The batches of this epoch; Lightning asks again every epoch."""
+        return Steps([index.to(self.images.device) for index in self.batches(self.current_epoch)])
 
     def on_train_epoch_start(self) -> None:
-        self.noise = generator(*self.key, "noise", self.current_epoch, device=self.device)
+        self.noise = self.noise_of(self.current_epoch, self.device)
         self.sums = torch.zeros(5, device=self.device)  # images, loss, classification, reconstruction, right
 
     def training_step(self, index: Tensor) -> Tensor:
-        clean, labels = floats(self.images[index]), self.labels[index]
+        clean, labels = floats(self.images[index]).to(self.dtype), self.labels[index]
         if clean.device.type == "cpu":
             clean = clean.contiguous(memory_format=torch.channels_last)  # 3× faster convolutions on CPUs, measured
         x = clean
         if self.noise_std:
-            x = clean + self.noise_std * torch.randn(clean.shape, generator=self.noise, device=self.device)
-        log_y, reconstruction = self.network(x)
-        if log_y is not None and reconstruction is not None and self.classifier_input == "clean":
-            log_y = self.network.classify(self.network.encode(clean))
-        classification = reconstruction_loss = clean.new_zeros(())
-        right = torch.zeros((), device=self.device)
-        if log_y is not None:
-            classification = F.nll_loss(log_y.float(), labels) / getattr(self.network, "omega", 1)
-            right = (log_y.argmax(1) == labels).sum()
-        if reconstruction is not None:
-            target = clean.flatten(1)
-            if log_y is None or self.reconstruction_loss == "bernoulli":
-                reconstruction_loss = binary_cross_entropy(reconstruction.float(), target).mean()
-            else:
-                reconstruction_loss = F.mse_loss(reconstruction.float(), target)
-        weight = 1.0 if log_y is None else self.reconstruction_weight
-        loss = classification + weight * reconstruction_loss
+            noise = torch.randn(clean.shape, generator=self.noise, device=self.device, dtype=clean.dtype)
+            x = clean + self.noise_std * noise
+        loss, classification, reconstruction, right = losses(self.network, clean, x, labels, **self.objective)
         n = len(index)
         with torch.no_grad():
             self.sums += torch.stack(
@@ -87,27 +93,21 @@ class Training(pl.LightningModule):
                     torch.full_like(loss, n),
                     n * loss,
                     n * classification,
-                    n * reconstruction_loss,
-                    right.to(loss.dtype),
+                    n * reconstruction,
+                    right.sum().to(loss.dtype),
                 ]
             )
         return loss
 
     def on_train_epoch_end(self) -> None:
-        count, *sums = self.sums.tolist()
-        means = [total / count for total in sums]
-        names = ("loss", "classification_loss", "reconstruction_loss", "accuracy")
-        self.curves.append({"epoch": self.current_epoch, **dict(zip(names, means, strict=True))})
+        curve = curve_of(self.current_epoch, self.sums)
+        self.curves.append(curve)
         if not torch.isfinite(self.sums).all():
-            raise FloatingPointError(f"the training loss is {means[0]} in epoch {self.current_epoch}")
-        self.log_dict({f"train/{name}": mean for name, mean in zip(names, means, strict=True)})
+            raise FloatingPointError(f"the training loss is {curve['loss']} in epoch {self.current_epoch}")
+        self.log_dict({f"train/{name}": value for name, value in curve.items() if name != "epoch"})
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        decay = 2 * self.l2 / len(self.labels)  # Adam adds decay·W to the gradient: that of (decay/2)·‖W‖²
-        weights = [p for p in self.network.parameters() if p.dim() > 1]
-        biases = [p for p in self.network.parameters() if p.dim() <= 1]
-        groups = [{"params": weights, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
-        return torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
+        return adam(((p, self.decay) for p in self.network.parameters()), self.learning_rate)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["curves"] = self.curves
@@ -116,6 +116,232 @@ class Training(pl.LightningModule):
         self.curves = checkpoint["curves"]
 
 
+class Together(pl.LightningModule):
+    """Training of several members of a cell at once, for a GPU that one small network leaves idle.
+
+    Their weights are stacked, (M, ...), and a step is one `vmap` over members. Each has the batches, the noise and the
+    number of updates that it has alone: a shorter batch is padded with images that count nothing, and a member whose
+    epoch is over rests, and so does its Adam. The loss is the sum of the members' losses, so the gradient of one does
+    not depend on another. Equal to `Training` but for the order of sums: to 1e-10 in float64.
+
+    members: by name, those with most images first, so that the ones at work are always the first. They differ in
+    weights, images, labels and key only. Images must not influence each other in the network, or padding would too.
+    Raises ValueError for members that differ in more or are not in this order, and OvergenError for a network with
+    buffers (batch normalisation).
+    """
+
+    def __init__(self, members: Mapping[str, Training]) -> None:
+        super().__init__()
+        self.names, self.members = list(members), list(members.values())
+        first = self.members[0]
+        settings = [(m.batch_size, m.learning_rate, m.noise_std, m.objective) for m in self.members]
+        if any(other != settings[0] for other in settings):
+            raise ValueError(f"members that train together differ in their settings: {settings}")
+        sizes = [len(m.labels) for m in self.members]
+        if sizes != sorted(sizes, reverse=True):
+            raise ValueError(f"members that train together must come with most images first, not with {sizes}")
+        parameters, buffers = torch.func.stack_module_state([m.network for m in self.members])
+        if buffers:
+            raise OvergenError(
+                f"{type(first.network).__name__} has buffers ({', '.join(buffers)}), which members that train together "
+                "would share with padding; set engine.*.together to 1 in params.yaml"
+            )
+        self.images = torch.cat([m.images for m in self.members])
+        self.labels = torch.cat([m.labels for m in self.members])
+        self.offsets = [0, *accumulate(sizes)][:-1]
+        self.parameter_names = list(parameters)
+        self.stacked = nn.ParameterList(parameters.values())
+        objective = _Objective(first.network, first.objective)
+
+        def losses_of_one(parameters: dict[str, Tensor], *batch: Tensor) -> tuple[Tensor, ...]:
+            return torch.func.functional_call(objective, parameters, batch)
+
+        self.losses = torch.func.vmap(losses_of_one)
+
+    def train_dataloader(self) -> Steps:
+        """The steps of this epoch: what (A, B) images the A members at work see, what each image counts, lengths."""
+        steps = []
+        for step in zip_longest(*(m.batches(self.current_epoch) for m in self.members)):
+            working = [index for index in step if index is not None]
+            lengths = [len(index) for index in working]
+            images = pad_sequence([i + k for i, k in zip(working, self.offsets, strict=False)], batch_first=True)
+            share = pad_sequence([torch.full((n,), 1 / n, dtype=torch.float64) for n in lengths], batch_first=True)
+            steps.append((images.to(self.images.device), share.to(self.images.device), lengths))
+        return Steps(steps)
+
+    def on_train_epoch_start(self) -> None:
+        self.noise = [m.noise_of(self.current_epoch, self.device) for m in self.members]
+        self.sums = torch.zeros(5, len(self.members), device=self.device)  # rows as in Training
+
+    def training_step(self, step: tuple[Tensor, Tensor, list[int]]) -> Tensor:
+        index, share, lengths = step
+        clean = floats(self.images[index.flatten()]).to(self.dtype).view(*index.shape, 1, *self.images.shape[1:])
+        share, x = share.to(clean.dtype), clean
+        if noise_std := self.members[0].noise_std:
+            noise = torch.zeros_like(clean)
+            for rows, length, stream in zip(noise, lengths, self.noise, strict=False):
+                torch.randn(rows[:length].shape, generator=stream, out=rows[:length])
+            x = clean + noise_std * noise
+        self.working = len(index)
+        weights = {f"network.{name}": p[: self.working] for name, p in self._named()}
+        with autocast_under_vmap(self.device.type):
+            loss, classification, reconstruction, right = self.losses(weights, clean, x, self.labels[index], share)
+        with torch.no_grad():
+            counts = share > 0
+            n, hits = counts.sum(1).to(loss.dtype), (right & counts).sum(1).to(loss.dtype)
+            self.sums[:, : self.working] += torch.stack([n, n * loss, n * classification, n * reconstruction, hits])
+        return loss.sum()
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+        self.zero_grad()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        for parameter, rows in zip(self.stacked, self.rows, strict=True):
+            gradients = () if parameter.grad is None else parameter.grad[: self.working].unbind()
+            for row, gradient in zip_longest(rows, gradients):  # Adam passes over a row that has none
+                row.grad = gradient
+
+    def on_train_epoch_end(self) -> None:
+        diverged = []
+        for m, (name, member) in enumerate(zip(self.names, self.members, strict=True)):
+            curve = curve_of(self.current_epoch, self.sums[:, m])
+            member.curves.append(curve)
+            if not torch.isfinite(self.sums[:, m]).all():
+                diverged.append(f"{name}: the training loss is {curve['loss']} in epoch {self.current_epoch}")
+        if diverged:
+            raise FloatingPointError("; ".join(diverged))
+        for logger, member in zip(self.loggers, self.members, strict=False):  # one for each, or none at all
+            metrics = {k if k == "epoch" else f"train/{k}": v for k, v in member.curves[-1].items()}
+            epoch_steps = math.ceil(len(member.labels) / member.batch_size)
+            logger.log_metrics(metrics, step=(self.current_epoch + 1) * epoch_steps - 1)  # its own last step
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        # Adam sees every member's weights as tensors of their own, views of the stack: each with its count of steps
+        self.rows = [p.detach().unbind() for p in self.stacked]
+        pairs = ((row, m.decay) for rows in self.rows for row, m in zip(rows, self.members, strict=True))
+        return adam(pairs, self.members[0].learning_rate)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["curves"] = [m.curves for m in self.members]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for member, curves in zip(self.members, checkpoint["curves"], strict=True):
+            member.curves = curves
+
+    @torch.no_grad()
+    def unstack(self) -> None:
+        """Copy the weights into the members' own networks."""
+        for name, parameter in self._named():
+            for m, member in enumerate(self.members):
+                member.network.get_parameter(name).copy_(parameter[m])
+
+    def _named(self) -> Iterable[tuple[str, nn.Parameter]]:
+        return zip(self.parameter_names, self.stacked, strict=True)
+
+
+@contextmanager
+def autocast_under_vmap(device: str) -> Iterator[None]:
+    """The autocast that is on, if it is, made to hold for functions under `vmap`.
+
+    vmap takes a convolution or a log-softmax apart before autocast sees it: on a CPU convolutions would stay in
+    float32, and everywhere a log-softmax would stay in bfloat16.
+    """
+    if not torch.is_autocast_enabled(device):
+        yield
+        return
+    with torch.autocast(device, enabled=False), _Cast(torch.get_autocast_dtype(device)):
+        yield
+
+
+class _Cast(TorchFunctionMode):
+    """Casts the arguments of some functions as autocast on CUDA does, before they are called."""
+
+    lower: ClassVar[set[Any]] = {
+        *(torch.conv1d, torch.conv2d, torch.conv_transpose2d, F.linear, torch.einsum),
+        *(torch.matmul, torch.mm, torch.bmm, Tensor.matmul, Tensor.__matmul__),
+    }
+    full: ClassVar[set[Any]] = {F.log_softmax, F.softmax, torch.log_softmax, torch.softmax, F.cross_entropy}
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in self.lower or function in self.full:
+            dtype = self.dtype if function in self.lower else torch.float32
+            args = tree_map_only(Tensor, lambda t: t.to(dtype) if t.is_floating_point() else t, args)
+        return function(*args, **(kwargs or {}))
+
+
+class _Objective(nn.Module):
+    """`losses` of a network as the forward of a module: what `functional_call` can call with other weights."""
+
+    def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
+        super().__init__()
+        self.network, self.options = network, options
+
+    def forward(self, clean: Tensor, x: Tensor, labels: Tensor, share: Tensor) -> tuple[Tensor, ...]:
+        return losses(self.network, clean, x, labels, share, **self.options)
+
+
+def losses(
+    network: Any,
+    clean: Tensor,
+    x: Tensor,
+    labels: Tensor,
+    share: Tensor | None = None,
+    *,
+    reconstruction_loss: str,
+    reconstruction_weight: float,
+    classifier_input: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The training loss on a batch (see `Training`), its two parts, and which images are labelled right.
+
+    clean, x: (N, 1, 28, 28), without and with noise; labels: (N,). share: (N,), what each image counts in the means;
+    None: 1/N. Returns loss (), classification loss (), reconstruction loss () and right (N,) bool.
+    """
+    log_y, restored = network(x)
+    if log_y is not None and restored is not None and classifier_input == "clean":
+        log_y = network.classify(network.encode(clean))
+    classification = reconstruction = clean.new_zeros(())
+    right = torch.zeros_like(labels, dtype=torch.bool)
+    reduction = "mean" if share is None else "none"
+    if log_y is not None:
+        log_y = log_y.to(clean.dtype)  # of lower precision under autocast
+        each = F.nll_loss(log_y, labels, reduction=reduction)
+        classification = (each if share is None else (each * share).sum()) / getattr(network, "omega", 1)
+        right = log_y.argmax(1) == labels
+    if restored is not None:
+        restored, target = restored.to(clean.dtype), clean.flatten(1)
+        if log_y is None or reconstruction_loss == "bernoulli":
+            each = binary_cross_entropy(restored, target)
+        else:
+            each = F.mse_loss(restored, target, reduction=reduction)
+        reconstruction = each.mean() if share is None else (each.mean(1) * share).sum()
+    weight = 1.0 if log_y is None else reconstruction_weight
+    return classification + weight * reconstruction, classification, reconstruction, right
+
+
+def curve_of(epoch: int, sums: Tensor) -> dict[str, float]:
+    """A row of a member's curves: the means over an epoch's images.
+
+    sums: (5,) over images: 1, loss, classification loss, reconstruction loss, right.
+    """
+    count, *totals = sums.tolist()
+    names = ("loss", "classification_loss", "reconstruction_loss", "accuracy")
+    return {"epoch": epoch, **{name: total / count for name, total in zip(names, totals, strict=True)}}
+
+
+def adam(parameters: Iterable[tuple[Tensor, float]], learning_rate: float) -> torch.optim.Optimizer:
+    """Adam (0.9, 0.999) of parameters, each with its weight decay, which biases (one dimension) go without."""
+    groups: dict[float, list[Tensor]] = {}
+    for parameter, decay in parameters:
+        groups.setdefault(decay if parameter.dim() > 1 else 0.0, []).append(parameter)
+    found = [{"params": members, "weight_decay": decay} for decay, members in groups.items()]
+    return torch.optim.Adam(found, lr=learning_rate, fused=True)
+
+
 def binary_cross_entropy(reconstruction: Tensor, x: Tensor) -> Tensor:
     """−x·log r − (1 − x)·log(1 − r), with logs not below −100. Both (N, D) in [0, 1]. Returns (N, D), nats."""
-    return F.binary_cross_entropy(reconstruction, x, reduction="none")
+    with torch.autocast(x.device.type, enabled=False):  # on CUDA autocast forbids it, in float32 too
+        return F.binary_cross_entropy(reconstruction, x, reduction="none")

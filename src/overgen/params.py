@@ -95,6 +95,13 @@ class Engine(Section):
     threads: Count
     chunk: Count
     probes: Count
+    together: Count = 1  # members of a cell that train as one: for GPUs, which one small network leaves idle
+
+    @model_validator(mode="after")
+    def independent(self) -> Engine:
+        if self.together > 1 and self.precision == "16-mixed":
+            raise ValueError(f"together: {self.together} members would share a loss scale; use 32 or bf16-mixed")
+        return self
 
 
 class Training(Section):

@@ -17,7 +17,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -88,22 +88,44 @@ class Stage:
         compute(i, run) gives the arrays of member i and may log to `run`. Returns the members in order on rank 0 and
         an empty list on the other ranks, which have nothing more to do.
         """
-        for i in range(self.rank, len(names), self.world):
-            path = self.progress / f"{names[i]}.npz"
-            if path.exists():
+
+        def alone(chunk: Sequence[int], runs: Sequence[Any]) -> list[Callable[[], dict[str, np.ndarray]]]:
+            return [lambda: compute(chunk[0], runs[0])]
+
+        return self.chunks(names, [[i] for i in range(len(names))], alone)
+
+    def chunks(
+        self,
+        names: Sequence[str],
+        chunks: Sequence[Sequence[int]],
+        compute: Callable[[Sequence[int], Sequence[Any]], Sequence[Callable[[], dict[str, np.ndarray]]]],
+    ) -> list[dict[str, np.ndarray]]:
+        """As `members`, for members that are computed together; ranks take whole chunks.
+
+        compute(chunk, runs) computes these members and gives, for each, a function that returns its arrays: of a chunk
+        that was killed between two files, only the missing ones are asked for.
+        """
+        paths = [self.progress / f"{name}.npz" for name in names]
+        for chunk in chunks[self.rank :: self.world]:
+            finished = [i for i in chunk if paths[i].exists()]
+            for i in finished:
                 print(f"{self.name}: {names[i]} was finished by an earlier run", file=sys.stderr)
+            if len(finished) == len(chunk):
                 continue
-            with self.run.member(names[i]) as run:
-                write_npz(path, **compute(i, run))
+            with ExitStack() as stack:
+                runs = [stack.enter_context(self.run.member(names[i])) for i in chunk]
+                for i, arrays in zip(chunk, compute(chunk, runs), strict=True):
+                    if i not in finished:
+                        write_npz(paths[i], **arrays())
         if self.world > 1:
             import torch.distributed
 
             print(f"{self.name}: rank {self.rank} of {self.world} is done", file=sys.stderr)
             torch.distributed.barrier()
-        return [read_npz(self.progress / f"{name}.npz") for name in names] if self.rank == 0 else []
+        return [read_npz(path) for path in paths] if self.rank == 0 else []
 
     def trainer(self, *, epochs: int, precision: str = "32-true", **options: Any) -> Trainer:
-        """A Lightning Trainer for one member on this rank's device: deterministic, with nothing that is not asked for.
+        """A Lightning Trainer on this rank's device: deterministic, with nothing that is not asked for.
 
         options: further arguments of `Trainer`.
         """

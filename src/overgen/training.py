@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ from torch import Tensor, nn
 from overgen import cells, data, networks
 from overgen.artifacts import OvergenError, replace_directory, save_weights, write_npz
 from overgen.confidence import image_outputs
-from overgen.modules import Training
+from overgen.modules import Together, Training
 from overgen.runtime import Stage, generator
 from overgen.tracking import lightning_logger
 
@@ -51,19 +54,30 @@ def fit(
     classification_loss, reconstruction_loss and accuracy (a fraction).
     Raises OvergenError if the loss stops being finite.
     """
-    from pytorch_lightning.callbacks import ModelCheckpoint
+    module = prepare(stage, images, labels, key=key, classes=classes, model=model, training=training)
+    return train_together(stage, [run], {member: module}, epochs=epochs)[0]
 
-    dataset = stage.item["dataset"]
+
+def prepare(
+    stage: Stage,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    key: tuple[object, ...],
+    classes: int,
+    model: Any = None,
+    training: Any = None,
+) -> Training:
+    """The training of one member of the stage's cell, before its first step; arguments as in `fit`."""
     model = model or stage.params(f"models.{stage.item['model']}")
-    settings, engine = training or stage.params(f"training.{dataset}"), stage.params(f"engine.{dataset}")
-    check_precision(engine.precision, stage.device)
+    settings = training or stage.params(f"training.{stage.item['dataset']}")
     network = networks.build(**network_options(model, classes))
     network.initialise(generator(*key, "weights"))  # type: ignore[operator]
     if stage.device.type == "cpu":
         network = network.to(memory_format=torch.channels_last)
     network = network.to(stage.device)
     denoises = hasattr(model, "reconstruction_weight")
-    module = Training(
+    return Training(
         network,
         images.to(stage.device),
         labels.to(stage.device),
@@ -74,12 +88,30 @@ def fit(
         noise_std=settings.noise_std if denoises else 0.0,
         **({name: getattr(model, name) for name in TRAINING_OPTIONS} if denoises else {}),
     )
-    progress = stage.progress / f"{member}.epochs"
+
+
+def train_together(
+    stage: Stage, runs: Sequence[Any], members: Mapping[str, Training], *, epochs: int
+) -> list[tuple[nn.Module, pd.DataFrame]]:
+    """Train members by name, in one `Together` if there are several. Returns for each what `fit` does for one.
+
+    runs: one for each member, to log to. A killed training goes on from its last whole epoch.
+    Raises OvergenError if a loss stops being finite; it names the member.
+    """
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
+    dataset = stage.item["dataset"]
+    engine = stage.params(f"engine.{dataset}")
+    check_precision(engine.precision, stage.device)
+    first, *others = members
+    name = f"{first} and {len(others)} more" if others else first
+    module = Together(members) if others else members[first]
+    progress = stage.progress / f"{first}.epochs"
     last = progress / "last.ckpt"
     if last.exists() and not _readable(last):
         last.unlink()
     if last.exists():
-        print(f"{stage.name}: {member} goes on from its last whole epoch", file=sys.stderr)
+        print(f"{stage.name}: {name} goes on from its last whole epoch", file=sys.stderr)
     keep = ModelCheckpoint(dirpath=progress, filename="last", save_top_k=1, enable_version_counter=False)
     trainer = stage.trainer(
         epochs=epochs,
@@ -87,19 +119,24 @@ def fit(
         callbacks=[keep],
         enable_checkpointing=True,
         reload_dataloaders_every_n_epochs=1,
-        logger=lightning_logger(run),
+        logger=[lightning_logger(run) for run in runs],
         num_sanity_val_steps=0,
     )
     try:
         trainer.fit(module, ckpt_path=str(last) if last.exists() else None, weights_only=False)
     except FloatingPointError as error:
         raise OvergenError(
-            f"{stage.name} {dataset}/{stage.item['model']}, {member}: {error}; lower training.{dataset}.learning_rate "
+            f"{stage.name} {dataset}/{stage.item['model']}, {name}: {error}; lower training.{dataset}.learning_rate "
             'or set engine precision to "32" in params.yaml'
         ) from error
-    network = module.network.to(stage.device).eval().requires_grad_(False)  # Lightning leaves it on the CPU
-    networks.round_weights(network)
-    return network, pd.DataFrame(module.curves)
+    if isinstance(module, Together):
+        module.unstack()
+    trained = []
+    for member in members.values():
+        network = member.network.to(stage.device).eval().requires_grad_(False)  # Lightning leaves it on the CPU
+        networks.round_weights(network)
+        trained.append((network, pd.DataFrame(member.curves)))
+    return trained
 
 
 def check_precision(precision: str, device: torch.device) -> None:
@@ -143,27 +180,45 @@ def restore(stage: Stage, arrays: dict[str, np.ndarray]) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+@dataclass(frozen=True)
+class Member:
+    """A member of a cell: trained on the images of some classes, with random streams of its own (`key`)."""
+
+    name: str
+    key: tuple[object, ...]
+    classes: Sequence[int]
+
+
+def train_members(stage: Stage, members: Sequence[Member], *, epochs: int) -> list[dict[str, np.ndarray]]:
+    """Train the stage's model once for each member, `engine.*.together` of them at a time, alike in size.
+
+    Returns their `member_arrays`, in order, on rank 0.
+    """
+    source = data.load(stage.item["dataset"])
+    engine = stage.params(f"engine.{source.name}")
+    counts = torch.bincount(source.train_labels, minlength=len(source.classes))
+
+    def train(chunk: Sequence[int], runs: Sequence[Any]) -> list[Any]:
+        modules = {}
+        for member in (members[i] for i in chunk):
+            images, labels = data.select(source.train_images, source.train_labels, member.classes)
+            modules[member.name] = prepare(stage, images, labels, key=member.key, classes=len(source.classes))
+        trained = train_together(stage, runs, modules, epochs=epochs)
+        test_images = source.test_images.to(stage.device)
+        return [partial(member_arrays, network, curves, test_images, engine) for network, curves in trained]
+
+    largest_first = sorted(range(len(members)), key=lambda i: -int(counts[list(members[i].classes)].sum()))
+    chunks = [largest_first[i : i + engine.together] for i in range(0, len(members), engine.together)]
+    return stage.chunks([member.name for member in members], chunks, train)
+
+
 def train_seeds(stage: Stage) -> list[dict[str, np.ndarray]]:
     """Train the stage's model on all classes, one member a seed. Returns their `member_arrays`, in order, on rank 0."""
     dataset = data.load(stage.item["dataset"])
     settings = stage.params(f"{stage.name}.{dataset.name}")
-    engine = stage.params(f"engine.{dataset.name}")
-
-    def train(i: int, run: Any) -> dict[str, np.ndarray]:
-        seed = settings.seeds[i]
-        network, curves = fit(
-            stage,
-            run,
-            dataset.train_images,
-            dataset.train_labels,
-            member=f"seed{seed}",
-            key=(dataset.name, stage.item["model"], seed),
-            epochs=settings.epochs,
-            classes=len(dataset.classes),
-        )
-        return member_arrays(network, curves, dataset.test_images.to(stage.device), engine)
-
-    return stage.members([f"seed{seed}" for seed in settings.seeds], train)
+    every = range(len(dataset.classes))
+    members = [Member(f"seed{seed}", (dataset.name, stage.item["model"], seed), every) for seed in settings.seeds]
+    return train_members(stage, members, epochs=settings.epochs)
 
 
 def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list[int], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ import torch
 from overgen import cells, data, networks, runtime
 from overgen.artifacts import OvergenError, replace_directory, save_weights, write_npz
 from overgen.statistics import mean_interval
-from overgen.training import fit, member_arrays, network_options, part
+from overgen.training import Member, network_options, part, train_members
 
 
 def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
@@ -35,31 +34,22 @@ def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
 def main(dataset: str, model: str) -> None:
     """Write models/<dataset>/<model>/openset/ (weights and per-image outputs of every member) and the cell."""
     with runtime.stage("train_openset", dataset=dataset, model=model) as stage:
-        source = data.load(dataset)
-        settings, engine = stage.params(f"train_openset.{dataset}"), stage.params(f"engine.{dataset}")
+        classes = len(data.load(dataset).classes)
+        settings = stage.params(f"train_openset.{dataset}")
         members = [
             (known, subset, chosen)
             for known in settings.known
-            for subset, chosen in enumerate(class_subsets(len(source.classes), known, settings.subsets))
+            for subset, chosen in enumerate(class_subsets(classes, known, settings.subsets))
         ]
-
-        def train(i: int, run: Any) -> dict[str, np.ndarray]:
-            known, subset, chosen = members[i]
-            images, labels = data.select(source.train_images, source.train_labels, chosen)
-            network, curves = fit(
-                stage,
-                run,
-                images,
-                labels,
-                member=names[i],
-                key=(dataset, model, "openset", known, subset),
-                epochs=settings.epochs,
-                classes=len(source.classes),
-            )
-            return member_arrays(network, curves, source.test_images.to(stage.device), engine)
-
         names = [f"k{known}-{subset}" for known, subset, _ in members]
-        trained = stage.members(names, train)
+        trained = train_members(
+            stage,
+            [
+                Member(name, (dataset, model, "openset", known, subset), chosen)
+                for name, (known, subset, chosen) in zip(names, members, strict=True)
+            ],
+            epochs=settings.epochs,
+        )
         if stage.rank == 0:
             write(stage, names, members, trained)
 

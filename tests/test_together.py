@@ -1,0 +1,213 @@
+"""Members that train together: each as alone, whatever its neighbours; killed and resumed; one that diverges."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from pydantic import ValidationError
+from pytorch_lightning.loggers.logger import Logger
+
+from overgen import networks, params, tracking
+from overgen.artifacts import OvergenError, write_npz
+from overgen.modules import Together, Training
+from overgen.runtime import Stage, generator
+
+from conftest import Run, environment, make_workspace, set_params
+
+SIZES = [13, 12, 8, 4]  # in batches of 5: three steps and two, one and two short batches, a member that ends early
+DENOISING = {"noise_std": 0.2, "reconstruction_weight": 0.5}
+CASES = {
+    "cnn": ({"network": "cnn", "classes": 3}, {}),
+    "cool": ({"network": "cool", "classes": 3, "omega": 4}, {}),
+    "dae": ({"network": "dae", "classes": 3}, DENOISING),
+    "dae, clean": ({"network": "dae", "classes": 3, "tied": False}, DENOISING | {"classifier_input": "clean"}),
+    "dae, switches": ({"network": "dae", "classes": 3, "unpooling": "switches"}, DENOISING),
+    "dae, bernoulli": (
+        {"network": "dae", "classes": 3, "output": "sigmoid"},
+        DENOISING | {"reconstruction_loss": "bernoulli"},
+    ),
+    "autoencoder": ({"network": "autoencoder", "hidden": 8}, {"noise_std": 0.1}),
+}
+
+
+class Log(Logger):
+    """What is logged, as (metrics, step)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logged: list[tuple[dict[str, float], int | None]] = []
+
+    name = version = ""  # type: ignore[assignment]
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self.logged.append((dict(metrics), step))
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+def members(case: str, sizes: list[int] = SIZES, dtype: torch.dtype = torch.float64) -> dict[str, Training]:
+    """Members with different images, labels, weights and numbers of images."""
+    found = {}
+    for i, size in enumerate(sizes):
+        (options, settings), stream = CASES[case], generator("data", i)
+        network = networks.build(**options).to(dtype)
+        network.initialise(generator("weights", i))  # type: ignore[operator]
+        images = torch.randint(0, 256, (size, 28, 28), generator=stream, dtype=torch.uint8)
+        labels = torch.randint(0, 3, (size,), generator=stream)
+        found[f"m{i}"] = Training(
+            network, images, labels, key=("m", i), batch_size=5, learning_rate=1e-3, l2=2.0, **settings
+        )
+    return found
+
+
+def train(module: pl.LightningModule, loggers: list[Log], epochs: int = 2, precision: Any = "64-true") -> None:
+    trainer = pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", precision=precision, deterministic=True, logger=loggers,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
+        reload_dataloaders_every_n_epochs=1,
+    )  # fmt: skip
+    trainer.fit(module)
+    if isinstance(module, Together):
+        module.unstack()
+
+
+def assert_same(member: Training, alone: Training) -> None:
+    torch.testing.assert_close(member.network.state_dict(), alone.network.state_dict(), rtol=0, atol=1e-10)
+    for curve, expected in zip(member.curves, alone.curves, strict=True):
+        assert curve == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_a_member_of_a_chunk_is_as_alone(case: str) -> None:
+    """Different numbers of images and steps, weights, data orders and noise, weight decay: 1e-10 in float64."""
+    together, logs = members(case), [Log() for _ in SIZES]
+    train(Together(together), logs)
+    for member, alone, log in zip(together.values(), members(case).values(), logs, strict=True):
+        expected = Log()
+        train(alone, [expected])
+        assert_same(member, alone)
+        assert [step for _, step in log.logged] == [step for _, step in expected.logged]
+        for (metrics, _), (others, _) in zip(log.logged, expected.logged, strict=True):
+            assert metrics == pytest.approx(others, rel=1e-6)
+
+
+def test_a_chunk_of_one_is_as_alone() -> None:
+    together, alone = members("dae", [8]), members("dae", [8])
+    train(Together(together), [])
+    train(alone["m0"], [])
+    assert_same(together["m0"], alone["m0"])
+
+
+def test_bfloat16_holds_under_vmap() -> None:
+    """Convolutions in bfloat16, also where vmap takes them apart; scores in float32; losses near those alone."""
+    together, alone = members("dae", dtype=torch.float32), members("dae", dtype=torch.float32)
+    seen: dict[str, torch.dtype] = {}
+    skeleton = together["m0"].network
+    for name in ("conv2", "fc1"):
+        layer = getattr(skeleton, name)
+        layer.register_forward_hook(lambda _, __, output, name=name: seen.update({name: output.dtype}))
+    skeleton.register_forward_hook(lambda _, __, output: seen.update(log_y=output[0].dtype, decoded=output[1].dtype))
+    train(Together(together), [], precision="bf16-mixed")
+    half = torch.bfloat16
+    assert seen == {"conv2": half, "fc1": half, "log_y": torch.float32, "decoded": half}
+    for name, member in alone.items():
+        train(member, [], precision="bf16-mixed")
+        assert together[name].curves[-1]["loss"] == pytest.approx(member.curves[-1]["loss"], rel=0.02)
+
+
+def test_a_member_that_diverges_is_named_and_harms_no_other() -> None:
+    together, alone = members("dae"), members("dae")
+    with torch.no_grad():
+        together["m1"].network.fc2.weight[0, 0] = torch.nan
+    module = Together(together)
+    with pytest.raises(FloatingPointError, match=r"^m1: the training loss is nan in epoch 0$"):
+        train(module, [], epochs=1)
+    module.unstack()
+    for name in ("m0", "m2", "m3"):
+        train(alone[name], [], epochs=1)
+        assert_same(together[name], alone[name])
+
+
+def test_what_cannot_train_together_is_refused() -> None:
+    with pytest.raises(ValueError, match="most images first"):
+        Together(members("cnn", [4, 8]))
+    mixed = members("cnn")
+    mixed["m2"].noise_std = 0.3
+    with pytest.raises(ValueError, match="differ in their settings"):
+        Together(mixed)
+    normalised = members("cnn", [8, 4])
+    for member in normalised.values():
+        member.network.normalisation = torch.nn.BatchNorm1d(400)
+    with pytest.raises(OvergenError, match=r"CNN has buffers \(normalisation.running_mean.*together to 1"):
+        Together(normalised)
+    with pytest.raises(ValidationError, match="4 members would share a loss scale"):
+        params.Engine(precision="16-mixed", threads=1, chunk=1, probes=1, together=4)
+
+
+def test_ranks_take_whole_chunks_and_ask_only_for_what_is_missing(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("OVERGEN_TRACKING", "off")
+    monkeypatch.setattr("torch.distributed.barrier", lambda: None)
+    names, asked = ["a", "b", "c", "d"], []
+
+    def arrays(i: int) -> dict[str, np.ndarray]:
+        asked.append(i)
+        return {"x": np.array(10 * i)}
+
+    def compute(chunk: Any, runs: Any) -> list[Any]:
+        assert len(runs) == len(chunk)
+        return [partial(arrays, i) for i in chunk]
+
+    with tracking.run("train_classifier", "digits", "cnn", params={}) as run:
+        declared: Any = None
+        ranks = [Stage("train_classifier", {}, declared, tmp_path, None, rank, 2, run) for rank in (0, 1)]
+    write_npz(tmp_path / "b.npz", x=np.array(10))  # its chunk was killed between two files
+    assert ranks[1].chunks(names, [[2, 1], [3, 0]], compute) == []
+    assert asked == [3, 0]
+    found = ranks[0].chunks(names, [[2, 1], [3, 0]], compute)
+    assert asked == [3, 0, 2]
+    assert [int(member["x"]) for member in found] == [0, 10, 20, 30]
+
+
+def test_a_chunk_killed_in_the_middle_resumes_to_the_same_bytes(tmp_path: Path, digits: Path, run_stage: Run) -> None:
+    whole, killed = (make_workspace(tmp_path / name, digits) for name in ("whole", "killed"))
+    for workspace in (whole, killed):
+        changes = {
+            "openset_models": ["cnn"],
+            "engine.digits.together": 3,
+            "train_openset.digits": {"known": [1, 2], "subsets": 2, "epochs": 6},
+        }
+        set_params(workspace / "params.yaml", changes)
+    run_stage(whole, "train_openset", model="cnn")
+
+    command = [sys.executable, "-m", "overgen.stages.train_openset", "--dataset", "digits", "--model", "cnn"]
+    process = subprocess.Popen(command, cwd=killed, env=environment(), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (checkpoints := list(killed.glob(".overgen/progress/train_openset/*/*/*.epochs/last.ckpt"))):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert [path.parent.name[:3] for path in checkpoints] == ["k2-"]  # those with most images first
+    assert not list(killed.glob(".overgen/progress/train_openset/*/*/*.npz"))
+
+    done = run_stage(killed, "train_openset", model="cnn")
+    assert "and 2 more goes on from its last whole epoch" in done.stderr
+    for folder in ("models/digits/cnn/openset", "reports/cells/digits/train_openset/cnn"):
+        names = sorted(path.name for path in (whole / folder).iterdir())
+        assert len(names) >= 2
+        assert filecmp.cmpfiles(whole / folder, killed / folder, names, shallow=False) == (names, [], [])
