@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,8 +79,10 @@ def test_the_papers_budget_fits_params() -> None:
     assert budget["train_classifier.fashion_mnist.seeds"] == 1  # a list counts by its length
     study = params.load(ROOT / "params.yaml")
     for key in budget:
-        section, dataset, name = key.split(".")
-        assert hasattr(getattr(study, section)[dataset], name), f"{key} is no key of params.yaml"
+        value: Any = study
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+        assert value is not None, f"{key} is no key of params.yaml"
 
 
 @pytest.mark.parametrize("line", ["train.epochs", "train.epochs=many", "train.epochs=", "train.epochs=true", "x=[1"])
