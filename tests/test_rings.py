@@ -13,10 +13,10 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 
-from overgen import confidence, networks, params, reported, rings
+from overgen import confidence, networks, params, rings
 from overgen.artifacts import OvergenError, directory_md5
 from overgen.runtime import generator
-from overgen.stages import report_rings
+from overgen.stages import report_rings, train_rings
 from overgen.tracking import lightning_logger
 
 from conftest import ROOT, Run, set_params
@@ -187,29 +187,49 @@ def test_training_learns_and_a_loss_that_is_not_finite_ends_it(monkeypatch: pyte
         trainer(1).fit(module)
 
 
-def test_a_training_that_goes_on_from_a_checkpoint_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(rings, "BLOCK", 3)
-    whole, cut, resumed = trained(10), untrained(10), untrained(10)
-    first = trainer(2)
-    first.fit(cut)
-    first.save_checkpoint(tmp_path / "last.ckpt")
-    trainer(resumed.epochs).fit(resumed, ckpt_path=str(tmp_path / "last.ckpt"), weights_only=False)
-    assert resumed.curves == whole.curves
-    for ours, theirs in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+def make_workspace(path: Path) -> Path:
+    path.mkdir()
+    for name in ("dvc.yaml", "params.yaml"):
+        (path / name).write_text((ROOT / name).read_text())
+    for name in ("src", "budgets"):
+        (path / name).symlink_to(ROOT / name)
+    set_params(path / "params.yaml", TINY)
+    return path
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(rings, "BLOCK", 100)
+    monkeypatch.setattr(train_rings, "CHECKPOINT", 2)
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)  # it would stay for later tests
+    monkeypatch.setenv("OVERGEN_TRACKING", "off")
+    step, blocks = rings.RingsTraining.training_step, []
+
+    def counted(module: rings.RingsTraining, index: int) -> None:
+        blocks.append(module.current_epoch)
+        if len(blocks) == 6:
+            raise RuntimeError("killed")
+        step(module, index)
+
+    monkeypatch.setattr(rings.RingsTraining, "training_step", counted)
+    monkeypatch.chdir(make_workspace(tmp_path / "killed"))
+    with pytest.raises(RuntimeError, match="killed"):
+        train_rings.main("rings", "dae")
+    train_rings.main("rings", "dae")
+    assert blocks == [0, 1, 2, 3, 4, 5, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6]  # from the fourth block on; then the next seed
+    blocks += range(6)
+    monkeypatch.chdir(make_workspace(tmp_path / "whole"))
+    train_rings.main("rings", "dae")
+    cells = [tmp_path / name / "reports/cells/rings/train_rings/dae" for name in ("killed", "whole")]
+    assert directory_md5(cells[0]) == directory_md5(cells[1])
 
 
 @pytest.fixture
 def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_stage: Run) -> Path:
     """A workspace, and in it the cell of a tiny run of the stage, as DVC runs it."""
-    for name in ("dvc.yaml", "params.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
-    for name in ("src", "budgets"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    set_params(tmp_path / "params.yaml", TINY)
-    monkeypatch.chdir(tmp_path)
-    run_stage(tmp_path, "train_rings", dataset="rings", model="dae")
-    return tmp_path / "reports/cells/rings/train_rings/dae"
+    workspace = make_workspace(tmp_path / "workspace")
+    monkeypatch.chdir(workspace)
+    run_stage(workspace, "train_rings", dataset="rings", model="dae")
+    return workspace / "reports/cells/rings/train_rings/dae"
 
 
 def test_the_stage_and_its_report(cell: Path) -> None:
@@ -249,12 +269,6 @@ def test_the_stage_and_its_report(cell: Path) -> None:
 
 
 def test_a_missing_cell_is_named_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("dvc.yaml", "params.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
-    (tmp_path / "budgets").symlink_to(ROOT / "budgets")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        OvergenError, match=r"rings/train_rings/dae/metrics.json: missing; `dvc repro train_rings@rings"
-    ):
+    monkeypatch.chdir(make_workspace(tmp_path / "workspace"))
+    with pytest.raises(OvergenError, match=r"rings/train_rings/dae/metrics.json: missing; `dvc repro train_rings@"):
         report_rings.main("rings")
-    assert reported.Cell("rings", "train_rings", "dae", tmp_path).command == "dvc repro train_rings@rings-dae"

@@ -104,7 +104,7 @@ class RingsTraining(pl.LightningModule):
         )
         noise = torch.randn(clean.shape, generator=draws, device=self.device)
         noisy = clean + self.settings.noise_std * noise
-        adam: Any = self.optimizers(use_pl_optimizer=False)
+        adam: Any = self.optimizers()
         outputs = []  # measured together at the end: cheaper than after every step
         steps = zip(noisy.split(batch), clean.split(batch), labels.split(batch), strict=True)
         for x, target, classes in steps:

@@ -44,7 +44,7 @@ def main(dataset: str, model: str) -> None:
 
 
 def train(stage: runtime.Stage, run: Any, seed: int) -> dict[str, np.ndarray]:
-    """One network: its curves, and its `point_outputs` on `points`; of those on rings, `labels` too."""
+    """One network: its curves and its `point_outputs` on fresh points, whose `labels` come too, then on the plane."""
     settings, key = stage.params("train_rings"), ("rings", seed)
     network = PointAutoencoder(settings.hidden, len(settings.centres))
     network.initialise(runtime.generator(*key, "weights"))  # type: ignore[misc]  # it is CNN's own
