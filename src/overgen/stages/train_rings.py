@@ -63,7 +63,7 @@ def train(stage: runtime.Stage, run: Any, seed: int) -> dict[str, np.ndarray]:
     network = network.cpu().eval().requires_grad_(False)
     points, labels = fresh(settings, settings.test_points, key)
     outputs = rings.point_outputs(network, torch.cat([points, rings.plane(settings.resolution, settings.extent)]))
-    curves = {name: column.to_numpy() for name, column in pd.DataFrame(module.curves).items()}
+    curves = {str(name): column.to_numpy() for name, column in pd.DataFrame(module.curves).items()}
     return outputs | curves | {"labels": labels.numpy(), "seed": np.full(len(module.curves), seed)}
 
 
