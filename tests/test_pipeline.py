@@ -38,7 +38,8 @@ def same(first: Path, second: Path) -> None:
 def study(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
     """A finished tiny study: a Git repository as a user has it, `dvc repro report@digits` run, all committed."""
     path = make_workspace(tmp_path_factory.mktemp("study") / "overgen", digits)
-    for link in ("src", "budgets", "data"):
+    shutil.rmtree(path / "src")
+    for link in ("budgets", "data"):
         (path / link).unlink()
     shutil.copytree(ROOT / "src", path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "budgets", path / "budgets")
