@@ -71,7 +71,7 @@ def test_errors_name_line_key_and_value(project: Path, old: str, new: str, key: 
     [("batches: 64", "settings.1: batches: no option"), ("batch_size: 0", "settings.1"), ("l2: a", "settings.1")],
 )
 def test_a_search_names_the_setting_that_is_impossible(project: Path, setting: str, message: str) -> None:
-    change(project, "{}, {batch_size: 64}", "{}, {" + setting + "}")
+    change(project, "{}, {initial: truncated_normal}", "{}, {" + setting + "}")
     with pytest.raises(OvergenError, match=r"search_choices\.mnist\.cnn.*" + message):
         params.load(project / "params.yaml")
 
