@@ -50,7 +50,7 @@ def test_the_committed_file_is_valid() -> None:
         ("known: [1, 2,", "known: [1, 1,", "train_openset.digits.known", "repeat"),
         ("openset_models: [cnn", "openset_models: [autoencoder", "(top level)", "'autoencoder' does not fit"),
         ("attacked: [cnn", "attacked: [autoencoder", "(top level)", "'autoencoder' does not fit"),
-        ("searched_models: [cnn", "searched_models: [dae_asym", "(top level)", "no entry for 'dae_asym'"),
+        ("searched_models: [cool", "searched_models: [dae_asym", "(top level)", "no entry for 'dae_asym'"),
         ("tied: true, ", "tied: true, reconstruction_loss: bernoulli, ", "models.dae_sym", "needs output: sigmoid"),
         ("report: {dpi: 150}", "report: {dpi: 150}\nextra: 1", "extra", "Extra inputs"),
     ],
@@ -71,8 +71,8 @@ def test_errors_name_line_key_and_value(project: Path, old: str, new: str, key: 
     [("batches: 64", "settings.1: batches: no option"), ("batch_size: 0", "settings.1"), ("l2: a", "settings.1")],
 )
 def test_a_search_names_the_setting_that_is_impossible(project: Path, setting: str, message: str) -> None:
-    change(project, "{}, {initial: truncated_normal}", "{}, {" + setting + "}")
-    with pytest.raises(OvergenError, match=r"search_choices\.mnist\.cnn.*" + message):
+    change(project, "{}, {output_std: 0.3}", "{}, {" + setting + "}")
+    with pytest.raises(OvergenError, match=r"search_choices\.mnist\.cool.*" + message):
         params.load(project / "params.yaml")
 
 
