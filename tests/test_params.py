@@ -47,7 +47,7 @@ def test_the_committed_file_is_valid() -> None:
         ("optimizer: adam", "optimizer: adagrad", "fool_fgn.digits.optimizer", "'adam' or 'sgd'"),
         ("scaled: {dae_sym: [3]}", "scaled: {dae_sym: [4]}", "(top level)", "alphas of confidence.digits"),
         ("openset_models: [cnn", "openset_models: [vgg", "(top level)", "'vgg', which `models` does not have"),
-        ("known: [1, 2,", "known: [1, 1,", "train_openset.digits.known", "repeat"),
+        ("known: [1, 4,", "known: [1, 1,", "train_openset.digits.known", "repeat"),
         ("openset_models: [cnn", "openset_models: [autoencoder", "(top level)", "'autoencoder' does not fit"),
         ("attacked: [cnn", "attacked: [autoencoder", "(top level)", "'autoencoder' does not fit"),
         ("searched_models: [cool", "searched_models: [dae_asym", "(top level)", "no entry for 'dae_asym'"),

@@ -301,23 +301,31 @@ def distances(cells: Mapping[str, Cell], openset: Mapping[str, Cell]) -> Figure:
         panels.append((f"{model_name(model)}, {known} classes known", table[table["known"] == known]))
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.9), squeeze=False)
+        handles: dict[str, Any] = {}
         for axis, (title, table) in zip(axes[0], panels, strict=True):
             for kind, mine in table.groupby("kind", sort=False):
                 share = 100 * mine["count"] / mine["count"].sum()
                 edges = [*mine["low"], mine["high"].iloc[-1]]
                 axis.stairs(share, edges, fill=True, alpha=0.35, color=DISTANCE_COLOURS[str(kind)])
-                axis.stairs(share, edges, color=DISTANCE_COLOURS[str(kind)], lw=1.6, label=str(kind))
-            for tau, alpha, radius in radii.itertuples(index=False):
+                handles[str(kind)] = axis.stairs(
+                    share, edges, color=DISTANCE_COLOURS[str(kind)], lw=1.6, label=str(kind)
+                )
+            axis.set(title=title, xlabel="‖r(x) − x‖₂", ylim=(0, 1.35 * axis.dataLim.y1))  # room for the labels
+            axis.set_xlim(left=0)
+            lines = sorted(radii.itertuples(index=False), key=lambda line: line.distance)
+            for tau, alpha, radius in lines:
+                last = radius == lines[-1].distance  # its label stands right of it, where no other line is
                 axis.axvline(radius, color=GREY, lw=1, ls="--")
                 axis.annotate(
-                    f"τ {tau:g}, α {alpha:g}", (radius, 0.98), xycoords=("data", "axes fraction"), rotation=90,
-                    va="top", ha="right", fontsize=8.5, color=GREY,
+                    f"τ {tau:g}, α {alpha:g}", (radius, 0.985), (3 if last else -1, 0), rotation=90, fontsize=8.5,
+                    xycoords=("data", "axes fraction"), textcoords="offset points", color=GREY,
+                    va="top", ha="left" if last else "right",
                 )  # fmt: skip
-            axis.set(title=title, xlabel="‖r(x) − x‖₂", ylim=(0, None))
-            axis.set_xlim(left=0)
-            axis.legend(fontsize=9.5, loc="upper right")
         axes[0, 0].set_ylabel("images, %")
         figure.tight_layout()
+        figure.legend(
+            handles=list(handles.values()), loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=len(handles)
+        )
         return figure
 
 
