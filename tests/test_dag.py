@@ -139,7 +139,7 @@ def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
         (
             "mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 20}",
             "mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 21}",
-            {"fool_fgn", "fool_evolution", "evaluate_openset", "report"},
+            {"fool_fgn", "fool_evolution", "evaluate_openset", "evaluate_confidence", "search_choices", "report"},
         ),
         (
             "omega: 10",
@@ -153,7 +153,9 @@ def test_what_a_changed_parameter_makes_stale(clone: Path, old: str, new: str, r
     path = clone / "params.yaml"
     text = path.read_text()
     assert stale_params(clone) == set()
-    path.write_text(text.replace("\n  " + old, "\n  " + new, 1) if old.startswith("mnist") else text.replace(old, new))
+    path.write_text(
+        text.replace("\n  " + old, "\n  " + new, 1) if old.startswith("mnist") else text.replace(old, new, 1)
+    )
     try:
         changed = stale_params(clone)
     finally:
@@ -166,6 +168,7 @@ def test_what_a_changed_parameter_makes_stale(clone: Path, old: str, new: str, r
 
 
 def stale_params(clone: Path) -> set[str]:
+    """Stages of the committed data sets whose parameters are not those of dvc.lock; digits are every clone's own."""
     done = subprocess.run(
         ["dvc", "status", "--json"], cwd=clone, env=environment(), capture_output=True, text=True, check=True
     )
@@ -173,5 +176,6 @@ def stale_params(clone: Path) -> set[str]:
     return {
         name.removeprefix("dvc.yaml:")
         for name, changes in found.items()
-        if any(isinstance(c, dict) and "params.yaml" in c.get("changed deps", {}) for c in changes)
+        if "@digits" not in name
+        and any(isinstance(c, dict) and "params.yaml" in c.get("changed deps", {}) for c in changes)
     }
