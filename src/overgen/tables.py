@@ -382,17 +382,18 @@ ASSUMPTIONS = (
     ),
     (
         "Initial weights",
-        "Glorot-uniform, biases 0; COOL's last layer normal with deviation {models.cool.output_std}",
+        "{models.cnn.initial}; COOL's last layer normal with deviation {models.cool.output_std}",
     ),
     (
         "y of COOL",
         "its class score, a product over the {models.cool.omega} units of a class; ỹ = y, as for the CNN",
     ),
-    ("Unpooling of the decoder", "nearest neighbour"),
+    ("Unpooling of the decoder", "{models.dae_sym.unpooling} (dAE sym), {models.dae_asym.unpooling} (dAE asym)"),
     ("Output activation of the decoder", "{models.dae_sym.output}"),
     (
         "Reconstruction loss beside the cross-entropy",
-        "squared error, a mean over pixels, weight {models.dae_sym.reconstruction_weight} (dAE sym), "
+        "{models.dae_sym.reconstruction_loss} error, a mean over pixels, weight "
+        "{models.dae_sym.reconstruction_weight} (dAE sym), "
         "{models.dae_asym.reconstruction_weight} (dAE asym)",
     ),
     ("What the classifier of a dAE sees in training", "the {models.dae_sym.classifier_input} image"),
