@@ -312,9 +312,8 @@ def distances(cells: Mapping[str, Cell], openset: Mapping[str, Cell]) -> Figure:
                 )
             axis.set(title=title, xlabel="‖r(x) − x‖₂", ylim=(0, 1.35 * axis.dataLim.y1))  # room for the labels
             axis.set_xlim(left=0)
-            lines = sorted(radii.itertuples(index=False), key=lambda line: line.distance)
-            for tau, alpha, radius in lines:
-                last = radius == lines[-1].distance  # its label stands right of it, where no other line is
+            for tau, alpha, radius in radii.sort_values("distance").itertuples(index=False):
+                last = radius == radii["distance"].max()  # its label stands right of it, where no other line is
                 axis.axvline(radius, color=GREY, lw=1, ls="--")
                 axis.annotate(
                     f"τ {tau:g}, α {alpha:g}", (radius, 0.985), (3 if last else -1, 0), rotation=90, fontsize=8.5,
