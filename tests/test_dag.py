@@ -31,7 +31,7 @@ def test_stages_modules_and_sections_have_the_same_names() -> None:
 
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_a_stage_runs_its_module_and_writes_its_folder(stage: str) -> None:
-    assert STAGES[stage]["cmd"].startswith(f"python -m overgen.stages.{stage} --dataset ${{item.dataset}}")
+    assert STAGES[stage]["cmd"].startswith(f"python -m overgen.run stages.{stage} --dataset ${{item.dataset}}")
     outs = entries(stage, "outs")
     own = {
         "download": "data/${item.dataset}",

@@ -19,8 +19,8 @@ import pytest
 from conftest import ROOT, Run, environment, make_workspace, set_params
 
 
-def dvc(workspace: Path, *arguments: str) -> str:
-    done = subprocess.run(["dvc", *arguments], cwd=workspace, env=environment(), capture_output=True, text=True)
+def dvc(workspace: Path, *arguments: str, **extra: str) -> str:
+    done = subprocess.run(["dvc", *arguments], cwd=workspace, env=environment(**extra), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -35,7 +35,7 @@ def same(first: Path, second: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+def study(tmp_path_factory: pytest.TempPathFactory, digits: Path, warm: str) -> Path:
     """A finished tiny study: a Git repository as a user has it, `dvc repro report@digits` run, all committed."""
     path = make_workspace(tmp_path_factory.mktemp("study") / "overgen", digits)
     shutil.rmtree(path / "src")
@@ -48,7 +48,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", "init", "-q"], cwd=path, check=True)
     dvc(path, "init", "-q")
-    dvc(path, "repro", "report@digits")
+    dvc(path, "repro", "report@digits", OVERGEN_WARM=warm)
     subprocess.run([*git, "add", "-A"], cwd=path, check=True)
     subprocess.run([*git, "commit", "-qm", "study"], cwd=path, check=True)
     return path

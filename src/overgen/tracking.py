@@ -2,7 +2,7 @@
 
 MLflow is a window on the work and never part of it: a stage writes the same bytes with tracking on, off
 (`OVERGEN_TRACKING=off`) or broken. So a stage does not import MLflow (2 s of CPU). `run` starts a recorder,
-`python -m overgen.tracking`, and sends it one line of JSON per event through a pipe (20 µs); the recorder
+`python -m overgen.run tracking`, and sends it one line of JSON per event through a pipe (20 µs); the recorder
 imports MLflow while the stage imports torch, collects events for a second and logs them in batches. A server
 that does not answer delays the recorder, not the training.
 
@@ -329,15 +329,7 @@ class _Recorder:
         search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
         # The address goes through the environment, where a password in it is not shown to other users.
         given = {"PYTHONPATH": search, "MLFLOW_TRACKING_URI": uri}
-        command = [
-            sys.executable,
-            "-P",
-            "-W",
-            "ignore",
-            "-m",
-            "overgen.tracking",
-            *(["--sync"] if sync else []),
-        ]
+        command = [sys.executable, "-P", "-W", "ignore", "-m", "overgen.run", "tracking", *(["--sync"] if sync else [])]
         pipe = subprocess.PIPE
         environment = RECORDER_ENVIRONMENT | os.environ | given
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
@@ -516,11 +508,14 @@ def _record(uri: str, *, sync: bool) -> None:
     import queue
     import signal
     import threading
+    import warnings
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the stage still has to say KILLED
     answer = sys.stdout
     sys.stdout = sys.stderr  # what MLflow prints is not our answer
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # a warm process may have imported it before the environment
+    warnings.simplefilter("ignore")
     arrived: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
 
     def read() -> None:  # always, so that a stage never waits for a full pipe
