@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from overgen import networks
 from overgen.artifacts import OvergenError, load_weights, save_weights
@@ -33,14 +36,31 @@ def test_parameter_counts_are_the_papers(network: str, options: dict[str, object
     assert sum(p.numel() for p in networks.build(network, **options).parameters()) == count
 
 
-def test_upsampled_conv_equals_upsampling_then_convolving() -> None:
-    draws = generator("upsampled")
+@pytest.mark.parametrize("unpooling", ["nearest", "zeros", "switches"])
+def test_unpooled_conv_equals_unpooling_then_convolving(unpooling: str) -> None:
+    draws = generator("unpooled", unpooling)
     for shape in [(2, 3, 7, 7), (1, 4, 5, 6)]:
         x = torch.randn(shape, generator=draws, dtype=torch.float64)
         weight = torch.randn(6, shape[1], 5, 5, generator=draws, dtype=torch.float64)
         bias = torch.randn(6, generator=draws, dtype=torch.float64)
-        plain = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, bias, padding=2)
-        torch.testing.assert_close(networks.upsampled_conv(x, weight, bias), plain, rtol=0, atol=1e-12)
+        position = torch.randint(0, 4, shape, generator=draws, dtype=torch.uint8)
+        full = torch.zeros(*shape[:2], 2 * shape[2], 2 * shape[3], dtype=torch.float64)
+        for n, c, i, j in itertools.product(*map(range, shape)):
+            where = {"nearest": (..., ...), "zeros": (0, 0), "switches": divmod(int(position[n, c, i, j]), 2)}[
+                unpooling
+            ]
+            full[n, c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2][where] = x[n, c, i, j]
+        plain = F.conv2d(full, weight, bias, padding=2)
+        ours = networks.unpooled_conv(x, weight, bias, unpooling, position)
+        torch.testing.assert_close(ours, plain, rtol=0, atol=1e-12)
+
+
+@given(st.integers(0, 10**6))
+def test_argmax_in_windows_is_torchs_and_takes_the_first_of_equal_ones(seed: int) -> None:
+    x = torch.randint(0, 3, (2, 3, 4, 6), generator=generator(seed)).float()  # three values: most windows have ties
+    _, index = F.max_pool2d(x, 2, return_indices=True)
+    row, column = index // 6, index % 6
+    assert torch.equal(networks.argmax_in_windows(x).long(), row % 2 * 2 + column % 2)
 
 
 def test_tied_decoder_is_the_transposed_encoder() -> None:
@@ -73,11 +93,7 @@ def test_unpooling_with_switches_is_torchs_max_unpool() -> None:
     torch.testing.assert_close(net.decode(h, net.switches(image)), x, rtol=0, atol=1e-12)
 
 
-def test_unpooling_with_zeros_fills_the_corners() -> None:
-    x = torch.rand(1, 2, 3, 4, generator=generator("x"))
-    full = networks.unpool(x, torch.zeros(1, 1, 1, 1, dtype=torch.long))
-    assert torch.equal(full[:, :, ::2, ::2], x)
-    assert full.count_nonzero() == x.count_nonzero()
+def test_unpooling_with_zeros_takes_nothing_but_h() -> None:
     net = built("dae", unpooling="zeros")
     image = torch.rand(1, 1, 28, 28, generator=generator("x"), dtype=torch.float64)
     assert net.switches(image) is None
