@@ -17,7 +17,7 @@ from overgen import data, networks, params
 from overgen.artifacts import OvergenError
 from overgen.export import export
 
-from conftest import ROOT, environment, set_params
+from conftest import ROOT, Run, environment, set_params
 
 SECTION = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STUDY = """
@@ -105,3 +105,12 @@ def test_a_class_that_is_not_there_is_named(project: Path, network: str, options
     with pytest.raises(OvergenError) as caught:
         networks.build(network, **options)
     assert message in str(caught.value)
+
+
+def test_a_network_that_does_not_reconstruct_is_no_autoencoder(project: Path, run_stage: Run) -> None:
+    set_params(project / "params.yaml", {"classifiers": [], "autoencoders": ["resnet"]})
+    done = run_stage(project, "train_autoencoder", model="resnet", check=False)
+    assert done.returncode == 1
+    assert "autoencoders: resnet: its network src/own/resnet.py:ResNet has no `decode`" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "models").exists()

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from overgen.networks import PIXELS
 
+CLEAR = 6  # standard errors: an estimate of γ so far below 0 settles that Γ = 1
+
 
 def distance(x: Tensor, reconstruction: Tensor) -> Tensor:
     """‖r(x) − x‖₂ of each image. x: (N, ...) with D elements an image; reconstruction: (N, D). Returns (N,)."""
@@ -114,14 +116,14 @@ def probe_vectors(count: int, pixels: int) -> Tensor:
 def curvature(network: nn.Module, x: Tensor, *, probes: int) -> tuple[Tensor, Tensor]:
     """γ of Eq. 5: estimated where that settles Γ = 1, exact everywhere else.
 
-    Γ is 1 for every γ ≤ 0, so an estimate more than 6 of its standard errors below 0 needs no exact trace.
+    Γ is 1 for every γ ≤ 0, so an estimate more than CLEAR of its standard errors below 0 needs no exact trace.
     x: (N, 1, 28, 28). Returns γ and its standard error (0 where exact), (N,) each.
     """
     vectors = probe_vectors(probes, x[0].numel()).to(x) if len(x) else x.new_zeros(0)
     if not len(x):
         return vectors, vectors
     gamma, error = estimated_curvature(network, x, vectors)
-    open_rows = gamma + 6 * error > 0
+    open_rows = gamma + CLEAR * error > 0
     if bool(open_rows.any()):
         gamma[open_rows] = exact_curvature(network, x[open_rows])
         error[open_rows] = 0

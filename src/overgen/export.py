@@ -26,6 +26,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from overgen import networks, params
 from overgen.artifacts import OvergenError, replace_file
 from overgen.confidence import (
+    CLEAR,
     distance,
     estimated_curvature,
     exact_curvature,
@@ -65,7 +66,7 @@ class Program(nn.Module):
     def curvature(self, x: Tensor) -> Tensor:
         """γ as `confidence.curvature` gives it. x: (N, 1, 28, 28). Returns (N,)."""
         gamma, error = self.estimate(x)
-        rows = (gamma + 6 * error > 0).nonzero()[:, 0]
+        rows = (gamma + CLEAR * error > 0).nonzero()[:, 0]
 
         def more(i: Tensor, gamma: Tensor) -> Tensor:
             return i < rows.shape[0]

@@ -7,16 +7,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from overgen import data, runtime
+from overgen import data, networks, runtime
+from overgen.artifacts import OvergenError
 from overgen.cells import rate_row, row
 from overgen.modules import binary_cross_entropy
 from overgen.statistics import prediction_interval
-from overgen.training import accuracies, restore, train_seeds, write_trained
+from overgen.training import accuracies, network_options, restore, train_seeds, write_trained
 
 
 def main(dataset: str, model: str) -> None:
     """Write models/<dataset>/<model>/{seed0.safetensors, members/} and the cell, with reconstructions to look at."""
     with runtime.stage("train_autoencoder", dataset=dataset, model=model) as stage:
+        options = network_options(stage.params(f"models.{model}"), classes=len(data.load(dataset).classes))
+        if not hasattr(networks.build(**options), "decode"):
+            raise OvergenError(
+                f"params.yaml, autoencoders: {model}: its network {options['network']} has no `decode`, so it does not "
+                "reconstruct; give it one (README, Your own model) or name it under `classifiers`"
+            )
         trained = train_seeds(stage)
         if stage.rank != 0:
             return
