@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -102,6 +103,44 @@ def test_a_program_does_not_outlive_who_asked(address: str, package: Path, tmp_p
     while Path(f"/proc/{program}").exists() and os.access(f"/proc/{program}", os.F_OK):
         assert time.monotonic() < deadline, "it still runs"
         time.sleep(0.01)
+
+
+def test_programs_run_side_by_side(address: str, package: Path, tmp_path: Path) -> None:
+    """Each gets its own streams and status, and one that is killed before it asks harms none."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(address)
+    given = environment(PYTHONPATH=str(package), PROBE="x", OVERGEN_WARM=address)
+    pipe = subprocess.PIPE
+    started = [
+        subprocess.Popen([sys.executable, "-m", "overgen.run", "probe", str(i)], cwd=tmp_path, env=given, stdin=pipe,
+                         stdout=pipe, stderr=pipe, text=True)
+        for i in range(4)
+    ]  # fmt: skip
+    for i, process in reversed(list(enumerate(started))):
+        output, errors = process.communicate(f"input {i}", timeout=60)
+        assert process.returncode == i
+        assert f"['{i}']" in output
+        assert errors == f"input {i}\n"
+
+
+def test_ctrl_c_ends_programs_command_and_warm_process(package: Path, tmp_path: Path) -> None:
+    """SIGINT to the whole group, as a terminal sends it: in the middle of a program, and while the imports go on."""
+    for when in ("running", "importing"):
+        folder = tmp_path / when
+        folder.mkdir()
+        command = [sys.executable, "-m", "overgen.warm", sys.executable, "-m", "overgen.run", "probe", "sleep"]
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(PYTHONPATH=str(package), PROBE="x"), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while when == "running" and not ((folder / "pid").exists() and (folder / "pid").read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(0.0 if when == "running" else 1.0)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=60) != 0
+        assert when == "running" or not (folder / "pid").exists()  # the program was never started
 
 
 def test_without_its_warm_process_a_program_starts_by_itself_and_says_so(probe: Run, tmp_path: Path) -> None:

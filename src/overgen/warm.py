@@ -38,17 +38,28 @@ def main() -> int:
         sys.exit("usage: python -m overgen.warm COMMAND [ARGUMENTS]")
     with tempfile.TemporaryDirectory(prefix="overgen-") as folder, socket.socket(socket.AF_UNIX) as listener:
         address = Path(folder, "warm")
-        listener.bind(str(address))
+        try:
+            listener.bind(str(address))
+        except OSError as error:  # such as a path longer than the system allows
+            print(f"warning: {address}: {error}; every stage starts by itself", file=sys.stderr)
+            return _status(subprocess.call(sys.argv[1:]))
         listener.listen()
-        signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command and its programs, which end by it
         command = subprocess.Popen(sys.argv[1:], env=os.environ | {ADDRESS: str(address)})
-        signal.signal(signal.SIGTERM, lambda *_: command.terminate())  # and with it, one by one, its programs
+        signal.signal(signal.SIGTERM, lambda *_: command.terminate())
+        waiting: dict[Any, Any] = {}
         try:
             _import(command)
-            _serve(listener, command)
+            signal.signal(signal.SIGINT, lambda *_: None)  # it reaches the command and its programs, which end by it
+            _serve(listener, command, waiting)
         finally:
-            listener.close()  # whoever waits is told; programs that come now start by themselves
+            listener.close()  # who comes now starts by itself, and who waits is told that it was in vain
+            for _, client in waiting.values():
+                client.close()
             status = command.wait()
+    return _status(status)
+
+
+def _status(status: int) -> int:
     return status if status >= 0 else 128 - status
 
 
@@ -65,35 +76,49 @@ def _import(command: subprocess.Popen[bytes]) -> None:
             importlib.import_module(name)
 
 
-def _serve(listener: socket.socket, command: subprocess.Popen[bytes]) -> None:
-    """Fork a program for each connection, until the command has ended and its programs with it."""
-    context = multiprocessing.get_context("fork")
-    running: dict[Any, Any] = {}  # by the program's sentinel: the process and its connection
+def _serve(listener: socket.socket, command: subprocess.Popen[bytes], running: dict[Any, Any]) -> None:
+    """Fork a program for each connection, until the command has ended and its programs with it.
+
+    running: filled with the process and the connection of each program, by the process's sentinel.
+    """
     while running or command.poll() is None:
         clients = {client: process for process, client in running.values()}
         for ready in connection.wait([listener, *running, *clients], timeout=0.2):
             if ready is listener:
                 client, _ = listener.accept()
-                _, streams, _, _ = socket.recv_fds(client, 1, 3)
-                with client.makefile("r", encoding="utf-8") as stream:
-                    request = json.loads(stream.readline())
-                process = context.Process(target=_program, args=(request, streams, [listener, client, *clients]))
-                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the program has its own handler
-                with warnings.catch_warnings():  # numpy's BLAS has threads, and restarts them after a fork
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    process.start()
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-                for handle in streams:
-                    os.close(handle)
-                running[process.sentinel] = process, client
+                try:
+                    process = _fork(client, [listener, client, *clients])
+                except (OSError, ValueError) as error:  # it was killed before it had asked, or no fork was possible
+                    print(f"warning: a program could not be started warm: {error}", file=sys.stderr)
+                    client.close()
+                else:
+                    running[process.sentinel] = process, client
             elif ready in running:
                 process, client = running.pop(ready)
                 process.join()
-                code = process.exitcode
                 with client, suppress(BrokenPipeError):  # if who asked was killed meanwhile
-                    client.sendall(f"{code if code >= 0 else 128 - code}\n".encode())
+                    client.sendall(f"{_status(process.exitcode)}\n".encode())
             elif ready in clients:  # nothing more is ever sent: who asked is gone
                 clients[ready].terminate()
+
+
+def _fork(client: socket.socket, connections: list[socket.socket]) -> Any:
+    """The process of the program that a client asks for, started. connections: those that are not the program's."""
+    _, streams, _, _ = socket.recv_fds(client, 1, 3)
+    try:
+        with client.makefile("r", encoding="utf-8") as stream:
+            request = json.loads(stream.readline())
+        context = multiprocessing.get_context("fork")
+        process = context.Process(target=_program, args=(request, streams, connections))
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the program has its own handler
+        with warnings.catch_warnings():  # numpy's BLAS has threads, and restarts them after a fork
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+        return process
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        for handle in streams:
+            os.close(handle)
 
 
 def _program(request: dict[str, Any], streams: list[int], connections: list[socket.socket]) -> None:
