@@ -84,24 +84,28 @@ def input_curvature(network: Any, x: Tensor) -> Tensor:
     return torch.stack(slopes, 1).mean(1) - 1
 
 
-def estimated_curvature(network: Any, x: Tensor, probes: Tensor) -> tuple[Tensor, Tensor]:
+def estimated_curvature(
+    network: Any, x: Tensor, probes: Tensor, *, differentiable: bool = False
+) -> tuple[Tensor, Tensor]:
     """γ of Eq. 5 by Hutchinson's estimator, (1/m)·Σ vᵀJv, and a bound on its standard error.
 
     x: (N, 1, 28, 28); probes: (m, D) of ±1, the same for every image, so that an image scores the same in any batch.
     The variance of vᵀJv is at most 2‖J‖²_F, and E‖Jᵀv‖² = ‖J‖²_F comes with the same backward pass.
+    differentiable: the estimate has a gradient in x; with ReLU units and linear pixels it is 0: J is constant around x.
     Returns estimate and error, (N,) each, in the unit of γ.
     """
-    x = x.detach().requires_grad_()
+    x = x if differentiable else x.detach().requires_grad_()
     traces: list[Tensor] = []
     squares: list[Tensor] = []
     with torch.enable_grad():
         reconstruction = network(x).reconstruction
         pixels = reconstruction.shape[1]
         for i, v in enumerate(probes):
-            more = i + 1 < len(probes)
-            (product,) = torch.autograd.grad((reconstruction @ v).sum(), x, retain_graph=more)
+            more = differentiable or i + 1 < len(probes)
+            total = (reconstruction @ v).sum()
+            (product,) = torch.autograd.grad(total, x, retain_graph=more, create_graph=differentiable)
             traces.append(product.flatten(1) @ v)
-            squares.append(product.flatten(1).square().sum(1))
+            squares.append(product.detach().flatten(1).square().sum(1))
     trace = torch.stack(traces).mean(0)
     error = (2 * torch.stack(squares).mean(0) / len(probes)).sqrt()
     return (trace - pixels) / pixels, error / pixels

@@ -200,6 +200,7 @@ def read_grid(
         "train_classifier": classifiers,
         "train_autoencoder": autoencoders,
         "fool_fgn": attacked,
+        "fool_gradient": attacked,
         "fool_evolution": attacked,
         "evaluate_confidence": attacked,
         "train_openset": openset_models,

@@ -13,15 +13,14 @@ and of gradient descent Δa = −η·g·(‖z‖² + 1): 784 numbers a trial fol
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from overgen.artifacts import OvergenError
-from overgen.confidence import ScaledOutput, curvature, distance, log_gate, log_reconstruction
+from overgen.attacks.passage import FirstPassage, Passage
+from overgen.confidence import distance, log_reconstruction
 from overgen.networks import PIXELS
 from overgen.runtime import Steps
 
@@ -146,21 +145,6 @@ def start(
     return torch.stack(z).to(dtype), torch.stack(a).to(dtype)
 
 
-@dataclass(frozen=True)
-class Passage:
-    """What a block of T trials came to. P threshold pairs (τ, α).
-
-    step: (T, P) updates at the first passage of each pair, −1 where it never came; image: (T, 784) at the first
-    passage of the first pair, else the last; log_y, distance, gamma: (T,) of that image.
-    """
-
-    step: Tensor
-    image: Tensor
-    log_y: Tensor
-    distance: Tensor
-    gamma: Tensor
-
-
 class FoolingGenerator(pl.LightningModule):
     """A block of trials against one network; one training step is one update of every trial that is still running.
 
@@ -185,75 +169,34 @@ class FoolingGenerator(pl.LightningModule):
         alpha: float | None = None,
     ) -> None:
         super().__init__()
-        self.scaled = ScaledOutput(network, alpha=0.0 if alpha is None else alpha, beta=beta, probes=probes)
+        self.network = network
         self.a = nn.Parameter(a.clone())
         self.z, self.targets = z, targets
-        self.thresholds, self.beta, self.probes = list(thresholds), beta, probes
         self.learning_rate, self.optimizer, self.alpha = learning_rate, optimizer, alpha
-        self.first = torch.full((len(a), len(self.thresholds)), -1, device=a.device)
-        self.image = torch.sigmoid(a)
-
-    @property
-    def running(self) -> Tensor:
-        """The trials (indices) that have not yet passed every threshold."""
-        return (self.first < 0).any(1).nonzero()[:, 0]
+        self.passage = FirstPassage(network, torch.sigmoid(a), targets, thresholds=thresholds, beta=beta, probes=probes)
 
     def training_step(self, update: int) -> Tensor:
         """Judge the images after so many updates, then the loss of those that go on."""
-        rows = self.running
+        rows = self.passage.running
         x = torch.sigmoid(self.a[rows])
-        log_y, reconstruction = self.scaled.network(x.view(-1, 1, 28, 28))
+        log_y, reconstruction = self.network(x.view(-1, 1, 28, 28))
         log_target = log_y.gather(1, self.targets[rows][:, None])[:, 0]
         apart = None if reconstruction is None else distance(x, reconstruction)
-        if not bool(log_target.isfinite().all()):
-            raise OvergenError(f"the attacked network's score is not finite after {update} updates")
-        self.judge(update, rows, x.detach(), log_target.detach(), None if apart is None else apart.detach())
+        self.passage.judge(update, rows, x, log_target, apart)
         loss = -log_target
         if self.alpha is not None and apart is not None:
             loss = loss - log_reconstruction(apart, alpha=self.alpha, pixels=PIXELS)
         # A trial that ended in this step takes no further part.
-        return (loss * (self.first[rows] < 0).any(1)).sum()
-
-    @torch.no_grad()
-    def judge(self, update: int, rows: Tensor, x: Tensor, log_target: Tensor, apart: Tensor | None) -> None:
-        """Note first passages of log ỹ_t > log τ. γ is computed only where everything else has passed already."""
-        waiting = self.first[rows, 0] < 0
-        self.image[rows[waiting]] = x[waiting]
-        gamma: dict[int, float] = {}
-        for pair, (tau, alpha) in enumerate(self.thresholds):
-            bound = log_target if apart is None else log_target + log_reconstruction(apart, alpha=alpha, pixels=PIXELS)
-            passed = (self.first[rows, pair] < 0) & (bound > torch.tensor(tau).log().to(bound))
-            if apart is not None:
-                fresh = [i for i in passed.nonzero()[:, 0].tolist() if i not in gamma]
-                if fresh:
-                    found, _ = curvature(self.scaled.network, x[fresh].view(-1, 1, 28, 28), probes=self.probes)
-                    gamma.update(zip(fresh, found.tolist(), strict=True))
-                gate = torch.tensor([gamma.get(i, 0.0) for i in range(len(rows))], device=x.device)
-                passed &= bound + log_gate(gate, beta=self.beta) > torch.tensor(tau).log().to(bound)
-            self.first[rows[passed], pair] = update
+        return (loss * (self.passage.first[rows] < 0).any(1)).sum()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        if len(self.running) == 0:
+        if len(self.passage.running) == 0:
             self.trainer.should_stop = True
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         if self.optimizer == "sgd":
             return CollapsedSGD(self.a, self.z, lr=self.learning_rate)
-        return CollapsedAdam(self.a, self.z, lr=self.learning_rate, rows=lambda: self.running)
-
-    def passage(self) -> Passage:
-        """What the trials came to, with the scores of the stored images."""
-        self.scaled.to(self.image.device)  # Lightning leaves it on the CPU
-        x = self.image.view(-1, 1, 28, 28)
-        with torch.no_grad():
-            log_y, reconstruction = self.scaled.network(x)
-        nothing = torch.full((len(x),), float("nan"))
-        apart = gamma = nothing
-        if reconstruction is not None:
-            apart = distance(x, reconstruction)
-            gamma, _ = curvature(self.scaled.network, x, probes=self.probes)
-        log_target = log_y.gather(1, self.targets[:, None])[:, 0]
-        return Passage(*(t.detach().cpu() for t in (self.first, self.image, log_target, apart, gamma)))
+        return CollapsedAdam(self.a, self.z, lr=self.learning_rate, rows=lambda: self.passage.running)
 
 
 def fool(module: FoolingGenerator, trainer: pl.Trainer, updates: int) -> Passage:
@@ -262,4 +205,4 @@ def fool(module: FoolingGenerator, trainer: pl.Trainer, updates: int) -> Passage
     After the last update the images are judged once more, so `step` lies in 0..updates.
     """
     trainer.fit(module, train_dataloaders=Steps(range(updates + 1)))
-    return module.passage()
+    return module.passage.passage()

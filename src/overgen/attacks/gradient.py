@@ -1,0 +1,149 @@
+"""Gradient attacks on what a defence reports: they minimise −log ỹ_t = −log c̃ − log y_t over the pixels themselves.
+
+The attack of the paper follows y, which the confidence c̃ protects; an attack that is to tell whether a defence holds
+has to go for c̃ too (Athalye et al. 2018, Tramèr et al. 2020). All is in log space, where a score of e⁻³⁰⁰ still has
+a gradient. Two forms: cross-entropy, and the margin to the best other class (Carlini & Wagner 2017), which does not
+stop where y saturates. Adam moves the pixels, which are put back into [0, 1] after every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from overgen.attacks.passage import FirstPassage, Passage
+from overgen.confidence import CLEAR, distance, estimated_curvature, log_reconstruction, probe_vectors
+from overgen.networks import PIXELS
+from overgen.runtime import Steps
+
+STARTS = ("noise", "mean_image", "other_class")
+MEAN_DEVIATION = 0.1  # of the normal noise that tells restarts from the mean image apart
+
+
+def starts(
+    kind: str, generators: Sequence[torch.Generator], targets: Sequence[int], images: Tensor, labels: Tensor
+) -> tuple[Tensor, list[int]]:
+    """First images of T trials, (T, 784) in [0, 1], from a generator a trial; and which image each was, −1 for none.
+
+    kind: of `STARTS`: uniform noise; the mean of `images` with a little noise; one of `images` that is not labelled
+    with the trial's target. images: (N, 28, 28) uint8; labels: (N,).
+    """
+    mean = images.double().mean(0).flatten() / 255
+    chosen, indices = [], []
+    for generator, target in zip(generators, targets, strict=True):
+        index = -1
+        if kind == "noise":
+            x = torch.rand(PIXELS, generator=generator, dtype=torch.float64)
+        elif kind == "mean_image":
+            noise = torch.randn(PIXELS, generator=generator, dtype=torch.float64)
+            x = (mean + MEAN_DEVIATION * noise).clamp(0, 1)
+        else:
+            others = (labels != target).nonzero()[:, 0]
+            index = int(others[torch.randint(len(others), (), generator=generator)])
+            x = images[index].double().flatten() / 255
+        chosen.append(x.float())
+        indices.append(index)
+    return torch.stack(chosen), indices
+
+
+class GradientAttack(pl.LightningModule):
+    """A block of trials against one network; one training step is one update of every trial that is still running.
+
+    network: attacked, frozen; images: (T, 784) first images; targets: (T,); threshold: the (τ, α) that ỹ is judged at.
+    objective: "cross_entropy" or "margin". check: every so many updates γ is estimated for each trial; where the
+    estimate is not clearly below 0, Γ may act, and −log Γ joins the loss until the next check.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        *,
+        threshold: tuple[float, float],
+        beta: float,
+        probes: int,
+        learning_rate: float,
+        objective: str,
+        check: int,
+    ) -> None:
+        super().__init__()
+        self.network, self.targets = network, targets
+        self.x = nn.Parameter(images.clone())
+        self.passage = FirstPassage(network, images, targets, thresholds=[threshold], beta=beta, probes=probes)
+        self.alpha, self.beta, self.objective = threshold[1], beta, objective
+        self.learning_rate, self.check = learning_rate, check
+        self.vectors = probe_vectors(probes, PIXELS).to(images)
+        self.curved = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+
+    def training_step(self, update: int) -> Tensor:
+        """Judge the images after so many updates, then the loss of those that go on."""
+        rows = self.passage.running
+        x = self.x[rows]
+        log_y, reconstruction = self.network(x.view(-1, 1, 28, 28))
+        target = self.targets[rows][:, None]
+        log_target = log_y.gather(1, target)[:, 0]
+        apart = None if reconstruction is None else distance(x, reconstruction)
+        self.passage.judge(update, rows, x, log_target, apart)
+        loss = -log_target
+        if self.objective == "margin":
+            loss = loss + log_y.scatter(1, target, -torch.inf).amax(1)
+        if apart is not None:
+            loss = loss - log_reconstruction(apart, alpha=self.alpha, pixels=PIXELS)
+            loss = loss + self.beta * self.curvature(update, rows, x).relu()
+        # A trial that ended in this step takes no further part.
+        return (loss * (self.passage.first[rows] < 0).any(1)).sum()
+
+    def curvature(self, update: int, rows: Tensor, x: Tensor) -> Tensor:
+        """The estimate of γ, with its gradient, of the trials where Γ may act; 0 for the others. Returns (R,)."""
+        images = x.view(-1, 1, 28, 28)
+        if update % self.check == 0:
+            gamma, error = estimated_curvature(self.network, images, self.vectors)
+            self.curved[rows] = gamma + CLEAR * error > 0
+        found = x.new_zeros(len(x))
+        acts = self.curved[rows].nonzero()[:, 0]
+        if len(acts):
+            gamma, _ = estimated_curvature(self.network, images[acts], self.vectors, differentiable=True)
+            found = found.index_put((acts,), gamma)
+        return found
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        with torch.no_grad():
+            self.x.clamp_(0, 1)
+        if len(self.passage.running) == 0:
+            self.trainer.should_stop = True
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam([self.x], lr=self.learning_rate)
+
+
+def nearest(images: Tensor, training_images: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The training image nearest to each of T images, and the nearest of its target class, by L2 over the pixels.
+
+    images: (T, 784) in [0, 1]; training_images: (N, 28, 28) uint8; labels: (N,); targets: (T,).
+    Returns the label of the nearest (T,), its distance (T,), and the distance to the target class (T,).
+    """
+    x = images.double()
+    best = torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
+    of_target, label = best.clone(), torch.full((len(x),), -1, device=x.device)
+    for block, names in zip(training_images.split(5000), labels.split(5000), strict=True):
+        apart = torch.cdist(x, block.to(x.device).flatten(1).double() / 255)
+        distance, index = apart.min(1)
+        closer = distance < best
+        best, label = torch.where(closer, distance, best), torch.where(closer, names.to(x.device)[index], label)
+        same = names.to(x.device)[None, :] == targets[:, None]
+        of_target = torch.minimum(of_target, apart.masked_fill(~same, torch.inf).amin(1))
+    return label, best, of_target
+
+
+def attack(module: GradientAttack, trainer: pl.Trainer, updates: int) -> Passage:
+    """Run a block of trials for at most so many updates. trainer: for one epoch.
+
+    After the last update the images are judged once more, so `step` lies in 0..updates.
+    """
+    trainer.fit(module, train_dataloaders=Steps(range(updates + 1)))
+    return module.passage.passage()

@@ -1,0 +1,101 @@
+"""When the trials of an attack first pass each threshold: what FGN and gradient attacks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from overgen.artifacts import OvergenError
+from overgen.confidence import curvature, distance, log_gate, log_reconstruction
+from overgen.networks import PIXELS
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What a block of T trials came to. P threshold pairs (τ, α).
+
+    step: (T, P) updates at the first passage of each pair, −1 where it never came; image: (T, 784) at the first
+    passage of the first pair, else the last; log_y, distance, gamma: (T,) of that image.
+    """
+
+    step: Tensor
+    image: Tensor
+    log_y: Tensor
+    distance: Tensor
+    gamma: Tensor
+
+
+class FirstPassage:
+    """First passages of log ỹ_t > log τ by a block of T trials against one network.
+
+    images: (T, 784) first images, in [0, 1]; targets: (T,); thresholds: (τ, α) pairs. A trial that has passed all of
+    them has ended. γ, which costs most, is computed only where everything else has passed already: Γ ≤ 1.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        *,
+        thresholds: Sequence[tuple[float, float]],
+        beta: float,
+        probes: int,
+    ) -> None:
+        self.network, self.targets = network, targets
+        self.thresholds, self.beta, self.probes = list(thresholds), beta, probes
+        self.first = torch.full((len(images), len(self.thresholds)), -1, device=images.device)
+        self.image = images.detach().clone()
+
+    @property
+    def running(self) -> Tensor:
+        """The trials (indices) that have not yet passed every threshold."""
+        return (self.first < 0).any(1).nonzero()[:, 0]
+
+    @torch.no_grad()
+    def judge(self, update: int, rows: Tensor, x: Tensor, log_target: Tensor, apart: Tensor | None) -> None:
+        """Note what passes after so many updates, and the images of trials that still wait for their first pair.
+
+        rows: (R,) trials; x: (R, 784) their images; log_target: (R,) log y_t; apart: (R,) ‖r(x) − x‖₂, None if the
+        network does not reconstruct. Raises OvergenError if a score, a distance or a γ is not finite: that must not
+        pass for "not fooled".
+        """
+        self._refuse(log_target, "score", update)
+        if apart is not None:
+            self._refuse(apart, "distance to its reconstruction", update)
+        waiting = self.first[rows, 0] < 0
+        self.image[rows[waiting]] = x[waiting]
+        gamma: dict[int, float] = {}
+        for pair, (tau, alpha) in enumerate(self.thresholds):
+            bound = log_target if apart is None else log_target + log_reconstruction(apart, alpha=alpha, pixels=PIXELS)
+            passed = (self.first[rows, pair] < 0) & (bound > torch.tensor(tau).log().to(bound))
+            if apart is not None:
+                fresh = [i for i in passed.nonzero()[:, 0].tolist() if i not in gamma]
+                if fresh:
+                    found, _ = curvature(self.network, x[fresh].view(-1, 1, 28, 28), probes=self.probes)
+                    self._refuse(found, "curvature", update)
+                    gamma.update(zip(fresh, found.tolist(), strict=True))
+                gate = torch.tensor([gamma.get(i, 0.0) for i in range(len(rows))], device=x.device)
+                passed &= bound + log_gate(gate, beta=self.beta) > torch.tensor(tau).log().to(bound)
+            self.first[rows[passed], pair] = update
+
+    def _refuse(self, values: Tensor, name: str, update: int) -> None:
+        if not bool(values.isfinite().all()):
+            raise OvergenError(f"the attacked network's {name} is not finite after {update} updates")
+
+    def passage(self) -> Passage:
+        """What the trials came to, with the scores of the stored images."""
+        self.network.to(self.image.device)  # Lightning leaves it on the CPU
+        x = self.image.view(-1, 1, 28, 28)
+        with torch.no_grad():
+            log_y, reconstruction = self.network(x)
+        nothing = torch.full((len(x),), float("nan"))
+        apart = gamma = nothing
+        if reconstruction is not None:
+            apart = distance(x, reconstruction)
+            gamma, _ = curvature(self.network, x, probes=self.probes)
+        log_target = log_y.gather(1, self.targets[:, None])[:, 0]
+        return Passage(*(t.detach().cpu() for t in (self.first, self.image, log_target, apart, gamma)))

@@ -1,0 +1,202 @@
+"""Gradient attacks on ỹ against a plain loop, through every term of the loss, and what is counted of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from overgen import networks
+from overgen.artifacts import OvergenError
+from overgen.attacks import gradient, gradient_summary
+from overgen.networks import Output
+from overgen.runtime import generator
+
+from conftest import Run
+from test_fgn import Linear, trainer
+
+RATE, UPDATES = 0.003, 150
+
+
+def module(net: torch.nn.Module, images: torch.Tensor, **options: object) -> gradient.GradientAttack:
+    arguments: dict[str, object] = {"threshold": (0.9, 20.0), "beta": 10.0, "probes": 2, "learning_rate": RATE,
+                                    "objective": "cross_entropy", "check": 5}  # fmt: skip
+    return gradient.GradientAttack(net, images, torch.arange(len(images)), **(arguments | options))
+
+
+def noise(trials: int = 3) -> torch.Tensor:
+    return torch.stack([torch.rand(784, generator=generator("g", t), dtype=torch.float64) for t in range(trials)])
+
+
+@pytest.mark.parametrize("objective", ["cross_entropy", "margin"])
+@pytest.mark.parametrize("apart", [None, 1.0])
+def test_first_passages_are_those_of_a_plain_loop(objective: str, apart: float | None) -> None:
+    """One trial after another, torch's Adam on the pixels, clamped: the same updates, the same image."""
+    net = Linear(apart=apart)
+    found = gradient.attack(module(net, noise(), objective=objective), trainer(), UPDATES)
+    factor = 1.0 if apart is None else math.exp(-20 / 784 * apart)
+    for trial, first in enumerate(noise()):
+        x = first.clone().requires_grad_()
+        adam = torch.optim.Adam([x], lr=RATE)
+        update = 0
+        while True:
+            log_y = net(x[None]).log_y[0]
+            if factor * math.exp(log_y[trial].item()) > 0.9:
+                break
+            others = torch.cat([log_y[:trial], log_y[trial + 1 :]])
+            adam.zero_grad()
+            (-log_y[trial] + (others.max() if objective == "margin" else 0)).backward()
+            adam.step()
+            with torch.no_grad():
+                x.clamp_(0, 1)
+            update += 1
+        assert 0 < update < UPDATES
+        assert found.step[trial].tolist() == [update]
+        torch.testing.assert_close(found.image[trial], x.detach(), rtol=0, atol=1e-12)
+
+
+def test_the_attack_lowers_the_distance_and_not_only_raises_y() -> None:
+    """On a real autoencoder: with a large α the reconstruction comes closer; with α = 0 it does not have to."""
+    net = networks.build("dae", tied=True)
+    net.initialise(generator("dae"))
+    net.double().requires_grad_(False)
+    ends = [gradient.attack(module(net, noise(), threshold=(0.9, alpha), beta=0.0), trainer(), 20).distance.mean()
+            for alpha in (0.0, 500.0)]  # fmt: skip
+    assert ends[1] < 0.98 * ends[0]
+
+
+class Curved(Linear):
+    """y = 1 everywhere, and a 'reconstruction' rᵢ = xᵢ + xᵢ²/2 that α = 0 leaves out: only γ = mean(x) can reject."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode, self.decode = self.flat, lambda h: h + h.square() / 2
+
+    def forward(self, x: torch.Tensor) -> Output:
+        return Output(0 * x.flatten(1)[:, :3], self.decode(self.flat(x)))
+
+
+def test_the_attack_goes_through_the_curvature_where_it_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Γ = exp(−β·mean(x)): ỹ > 0.9 needs mean(x) < 0.0105, which only the gradient of γ leads to."""
+    options: dict[str, object] = {"threshold": (0.9, 0.0), "learning_rate": 0.01}
+    found = gradient.attack(module(Curved(), noise(), **options), trainer(), 200)
+    assert bool((found.step[:, 0] > 10).all())
+    assert float(found.image.mean()) < 0.0106
+    nothing = lambda self, update, rows, x: x.new_zeros(len(x))  # noqa: E731
+    monkeypatch.setattr(gradient.GradientAttack, "curvature", nothing)
+    assert gradient.attack(module(Curved(), noise(), **options), trainer(), 200).step.tolist() == [[-1]] * 3
+
+
+def test_with_relu_and_linear_pixels_the_curvature_has_no_gradient() -> None:
+    from overgen.confidence import estimated_curvature, probe_vectors
+
+    net = networks.build("dae", tied=True)
+    net.initialise(generator("flat"))
+    net.double().requires_grad_(False)
+    vectors = probe_vectors(2, 784).double()
+    x = noise(2).view(-1, 1, 28, 28).requires_grad_()
+    gamma, _ = estimated_curvature(net, x, vectors, differentiable=True)
+    plain, _ = estimated_curvature(net, x, vectors)
+    torch.testing.assert_close(gamma, plain, rtol=0, atol=1e-14)
+    slope = torch.autograd.grad(gamma.sum() + 0 * x.sum(), x)[0]
+    assert float(slope.abs().max()) == 0
+
+
+def test_starts() -> None:
+    images = torch.randint(0, 256, (40, 28, 28), generator=generator("images")).byte()
+    labels = torch.arange(40) % 4
+    targets = [0, 1, 2, 3] * 5
+    for kind in gradient.STARTS:
+        x, index = gradient.starts(kind, [generator("s", i) for i in range(20)], targets, images, labels)
+        alone, _ = gradient.starts(kind, [generator("s", 7)], [targets[7]], images, labels)
+        assert torch.equal(x[7], alone[0])  # from its own generator, whatever else is drawn
+        assert 0 <= float(x.min()) < float(x.max()) <= 1
+        if kind == "other_class":
+            assert all(int(labels[i]) != target for i, target in zip(index, targets, strict=True))
+            assert len(set(index)) > 8
+            torch.testing.assert_close(x, images[index].flatten(1) / 255)
+        else:
+            assert index == [-1] * 20
+
+
+def test_nearest_training_images() -> None:
+    draw = np.random.default_rng(0)
+    training = draw.integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    labels, targets = draw.integers(0, 3, 60), np.array([0, 1, 2, 0])
+    x = training[[5, 9, 30, 40]].reshape(4, -1) / 255 + draw.normal(0, 0.1, (4, 784))
+    label, apart, of_target = gradient.nearest(
+        torch.from_numpy(x), torch.from_numpy(training), torch.from_numpy(labels), torch.from_numpy(targets)
+    )
+    distances = np.linalg.norm(training.reshape(1, 60, -1) / 255 - x[:, None], axis=2)
+    assert label.tolist() == labels[distances.argmin(1)].tolist() == labels[[5, 9, 30, 40]].tolist()
+    np.testing.assert_allclose(apart, distances.min(1))
+    np.testing.assert_allclose(of_target, [distances[i, labels == t].min() for i, t in enumerate(targets)])
+
+
+def test_a_trial_has_fooled_if_any_of_its_attacks_has() -> None:
+    """Two trials, two attacks each, worked by hand: the fastest attack counts; a trial that none passed counts too."""
+    common = {"seed": 0, "tau": 0.9, "alpha": 20.0, "start": "noise", "target": 3}
+    table = pd.DataFrame(
+        [
+            common | {"trial": 0, "step": 50, "nearest_label": 3, "target_distance": 2.0, "change": 8.0, "score": 0.91},
+            common | {"trial": 1, "step": None, "nearest_label": 3, "target_distance": 1, "change": 1, "score": 0.2},
+            common | {"trial": 0, "step": 30, "nearest_label": 5, "target_distance": 6.0, "change": 9.0, "score": 0.92},
+            common | {"trial": 1, "step": None, "nearest_label": 3, "target_distance": 1, "change": 1, "score": 0.1},
+        ]
+    ).astype({"step": "Int64"})
+    found = {row["metric"]: row for row in gradient_summary.rows(table, [(0.9, 20.0)])}
+    assert found["fooling_rate@start=noise"]["reproduced"] == 50
+    assert found["fooling_rate@start=noise"]["n"] == 2
+    assert found["mean_steps_to_fool@start=noise"]["reproduced"] == 30
+    assert found["mean_distance_to_target_class@start=noise"]["reproduced"] == 6
+    assert found["mean_change@start=noise"]["reproduced"] == 9
+    assert found["nearest_is_target_rate@start=noise"]["reproduced"] == 0
+    assert found["nearest_is_target_rate@start=noise"]["n"] == 1
+    images = np.arange(4)[:, None] * np.ones((4, 784))
+    shown = gradient_summary.examples(table, images, [(0.9, 20.0)], classes=4)
+    assert shown["image"][0, 3].flat[0] == 2
+    assert shown["score"][0, 3] == 0.92
+    assert shown["fooled"][0].tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("broken", ["score", "distance", "curvature"])
+def test_what_is_not_finite_ends_the_run_and_never_counts_as_not_fooled(broken: str) -> None:
+    class Broken(Linear):
+        def flat(self, x: torch.Tensor) -> torch.Tensor:
+            h = super().flat(x)
+            return h + (h - h.detach()).sqrt() if broken == "curvature" else h  # 0 is added, with a slope of ∞
+
+        def forward(self, x: torch.Tensor) -> Output:
+            log_y, reconstruction = super().forward(x.detach())
+            ruined = log_y * math.nan if broken == "score" else log_y + 0 * x.sum()
+            return Output(ruined, reconstruction * math.nan if broken == "distance" else self.moved(self.flat(x)))
+
+    attack = module(Broken(apart=1.0), noise(), threshold=(1e-9, 20.0))
+    with pytest.raises(OvergenError, match=f"{broken}.* is not finite after 0 updates"):
+        gradient.attack(attack, trainer(), UPDATES)
+
+
+def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
+    run_stage(workspace, "train_classifier", model="cnn")
+    run_stage(workspace, "fool_gradient", model="cnn")
+    cell = workspace / "reports/cells/digits/fool_gradient/cnn"
+    trials = pd.read_csv(cell / "trials.csv")
+    assert len(trials) == 2 * 2 * 2 * 3 * 10 * 1  # seeds × thresholds × objectives × starts × classes × restarts
+    assert (trials["source"].notna() == (trials["start"] == "other_class")).all()
+    fooled = trials["step"].notna()
+    assert fooled.any()
+    assert (trials.loc[fooled, "score"] > trials.loc[fooled, "tau"]).all()
+    assert (trials.loc[~fooled, "score"] <= trials.loc[~fooled, "tau"]).all()
+    metrics = json.loads((cell / "metrics.json").read_text())["metrics"]
+    rate = next(m for m in metrics if m["metric"] == "fooling_rate@start=mean_image" and m["tau"] == 0.9)
+    mine = trials[(trials["start"] == "mean_image") & (trials["tau"] == 0.9)]
+    assert rate["reproduced"] == pytest.approx(
+        100 * mine.groupby(["seed", "target", "trial"])["step"].min().notna().mean()
+    )
+    same = trials.dropna(subset="source").groupby(["seed", "target", "trial"])["source"].nunique()
+    assert (same == 1).all()  # every attack on a trial starts from the same image
