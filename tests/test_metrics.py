@@ -54,6 +54,22 @@ def test_f_measure_of_a_network_that_accepts_everything() -> None:
     assert f_measure(accepts_all - 5.0, labels, [4], 0.99) == pytest.approx((0 + 1.8 / 1.9) / 2)
 
 
+def test_interval_of_the_f_measure_is_the_bootstrap_of_a_plain_loop() -> None:
+    draw = np.random.default_rng(3)
+    labels = draw.integers(0, 4, 300)
+    scores = draw.normal(0, 1, (300, 4)) + 2 * np.eye(4)[labels]
+    scores -= np.log(np.exp(scores).sum(1, keepdims=True))
+    for known in ([0, 1, 2, 3], [0, 2]):
+        low, high = metrics.f_measure_interval(scores, labels, known, 0.5, resamples=4000)
+        plain = []
+        for _ in range(1500):
+            chosen = draw.integers(0, 300, 300)
+            plain.append(f_measure(scores[chosen], labels[chosen], known, 0.5))
+        assert (low, high) == pytest.approx(np.quantile(plain, [0.025, 0.975]), abs=0.01)
+        assert low < f_measure(scores, labels, known, 0.5) < high
+        assert 0.05 < high - low < 0.2
+
+
 def test_f_measure_by_hand() -> None:
     # Classes 0 and 1 known, 2 and 3 unknown.
     rows = [

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from overgen import networks
 from overgen.artifacts import OvergenError, load_weights, save_weights
+from overgen.modules import losses
 from overgen.runtime import generator
 
 
@@ -129,15 +130,38 @@ def test_cool_score_is_the_product_over_its_units() -> None:
     torch.testing.assert_close(net.classify(h).exp(), score, rtol=1e-12, atol=0)
 
 
-def test_cool_training_loss_is_the_cross_entropy_with_the_target_spread_over_units() -> None:
+def test_cool_training_loss_is_the_cross_entropy_with_the_target_spread_over_units(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     omega, classes = 3, 4
     net = built("cool", omega=omega, classes=classes)
     h = torch.rand(5, 400, generator=generator("h"), dtype=torch.float64)
     labels = torch.tensor([0, 1, 2, 3, 0])
     target = F.one_hot(labels, classes).double().repeat_interleave(omega, dim=1) / omega
     literal = F.cross_entropy(net.fc2(h), target)
-    ours = F.nll_loss(net.classify(h), labels) / omega + math.log(omega)
-    torch.testing.assert_close(ours, literal, rtol=1e-12, atol=0)
+    monkeypatch.setattr(net, "forward", lambda x: networks.Output(net.classify(h), None))
+    x = torch.zeros(5, 1, 28, 28, dtype=torch.float64)
+    options = {"reconstruction_loss": "squared", "reconstruction_weight": 1.0, "classifier_input": "noisy"}
+    loss, *_ = losses(net, x, x, labels, **options)
+    torch.testing.assert_close(loss + math.log(omega), literal, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("loss", ["squared", "bernoulli", "plain"])
+def test_losses_of_autoencoders_are_their_formulas(loss: str) -> None:
+    """−log y_t + weight · mean over pixels of (r − x)², or of −x·log r − (1 − x)·log(1 − r), of noisy and clean x."""
+    net = built("autoencoder", hidden=8) if loss == "plain" else built("dae", output="sigmoid")
+    clean = torch.rand(4, 1, 28, 28, generator=generator("clean"), dtype=torch.float64)
+    noisy = clean + 0.2 * torch.randn(clean.shape, generator=generator("noisy"), dtype=torch.float64)
+    labels = torch.tensor([1, 0, 3, 2])
+    options = {"reconstruction_loss": loss if loss != "plain" else "squared", "classifier_input": "noisy"}
+    total, classification, reconstruction, _ = losses(net, clean, noisy, labels, reconstruction_weight=8.0, **options)
+    log_y, r = net(noisy)
+    x, weight = clean.flatten(1), 1.0 if loss == "plain" else 8.0
+    each = (r - x) ** 2 if loss == "squared" else -x * r.log() - (1 - x) * (1 - r).log()
+    likelihood = torch.zeros((), dtype=torch.float64) if log_y is None else -log_y[range(4), labels].mean()
+    torch.testing.assert_close(classification, likelihood, rtol=1e-12, atol=0)
+    torch.testing.assert_close(reconstruction, each.sum() / (4 * 784), rtol=1e-12, atol=0)
+    torch.testing.assert_close(total, likelihood + weight * reconstruction, rtol=1e-12, atol=0)
 
 
 def test_a_perfect_cool_scores_one() -> None:

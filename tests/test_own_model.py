@@ -21,9 +21,10 @@ from conftest import ROOT, Run, environment, set_params
 
 SECTION = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STUDY = """
-from overgen.stages import evaluate_confidence, evaluate_openset, fool_evolution, fool_fgn, report, train_classifier
-from overgen.stages import train_openset
-for stage in (train_classifier, fool_fgn, fool_evolution, evaluate_confidence, train_openset, evaluate_openset):
+from overgen.stages import evaluate_confidence, evaluate_openset, fool_evolution, fool_fgn, fool_gradient, report
+from overgen.stages import train_classifier, train_openset
+for stage in (train_classifier, fool_fgn, fool_gradient, fool_evolution, evaluate_confidence, train_openset,
+              evaluate_openset):
     stage.main("digits", "resnet")
 report.main("digits")
 """
@@ -52,7 +53,7 @@ def test_the_example_goes_through_the_whole_study(project: Path) -> None:
     done = subprocess.run([sys.executable, "-c", STUDY], env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     report = project / "reports/digits"
-    for table in ("training", "fooling", "evolution", "open_set"):
+    for table in ("training", "fooling", "gradient", "evolution", "open_set"):
         assert set(pd.read_csv(report / f"tables/{table}.csv")["model"]) == {"resnet"}
     assert "**resnet**" in (report / "report.md").read_text()
 

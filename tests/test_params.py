@@ -128,11 +128,16 @@ def test_the_papers_budgets_are_settable() -> None:
     budgets = {key: yaml.safe_load(value) for key, value in (line.split("=", 1) for line in lines if line)}
     assert len(budgets) > 10
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for key in budgets:
+
+    def amount(value: object) -> float:
+        return len(value) if isinstance(value, list) else float(value)  # type: ignore[arg-type]
+
+    for key, paper in budgets.items():
         section = raw
         for part in key.split("."):
             assert part in section, key
             section = section[part]
+        assert amount(paper) >= amount(section), key
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
         write_fgn(root, dataset, model, budget, draw, classes)
         budget = upstream | {f"fool_evolution.{dataset}.runs": 2, f"fool_evolution.{dataset}.generations": 40}
         write_evolution(root, dataset, model, budget, draw, classes)
+        budget = upstream | {f"fool_gradient.{dataset}.restarts": 1, f"fool_gradient.{dataset}.updates": 200}
+        write_gradient(root, dataset, model, budget, draw, classes)
         write_confidence(root, dataset, model, upstream)
     for model in MODELS["openset_models"]:
         budget = {f"train_openset.{dataset}.epochs": epochs, f"train_openset.{dataset}.subsets": 10 if full else 2}
@@ -134,6 +137,31 @@ def write_fgn(
         folder / "examples.npz", objective=np.array(objectives), image=image,
         score=np.where(fooled, 0.99972, 3.1e-7), fooled=fooled, step=np.where(fooled, 77, -1),
         tau=np.array([0.9, 0.99][: len(objectives)]), alpha=np.array([20.0, 3.0][: len(objectives)]),
+    )  # fmt: skip
+
+
+def write_gradient(
+    root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator, classes: int
+) -> None:
+    """From noise every trial fools in 7 updates, from the mean image none does."""
+    pairs = [(0.9, 20.0), (0.99, 3.0), (0.99, 2.0)] if model == "dae_sym" else [(0.9, 0.0), (0.99, 0.0)]
+    metrics, parts = [], []
+    for (tau, alpha), start in product(pairs, ("noise", "mean_image")):
+        name, k = f"@start={start}" + ("@alpha=2" if alpha == 2 else ""), classes if start == "noise" else 0
+        metrics.append(rate("gradient", f"fooling_rate{name}", k, classes, tau=tau))
+        metrics.append(row("gradient", f"mean_steps_to_fool{name}", 7.0 if k else None, "updates", k, tau=tau))
+        if k:
+            metrics.append(rate("gradient", f"nearest_is_target_rate{name}", 3, k, tau=tau))
+        parts.append(pd.DataFrame({"seed": 0, "tau": tau, "alpha": alpha, "start": start, "target": range(classes),
+                                   "trial": 0, "step": pd.array([7 if k else None] * classes, "Int64")}))  # fmt: skip
+    folder = write_cell(root, dataset, "fool_gradient", model, budget, metrics)
+    write_csv(folder / "trials.csv", pd.concat(parts))
+    shape = (len(parts), classes)
+    first = [part.iloc[0] for part in parts]
+    write_npz(
+        folder / "examples.npz", image=digit(draw, *shape), score=draw.random(shape),
+        **{k: np.array([f[k] for f in first]) for k in ("tau", "alpha", "start")},
+        fooled=np.broadcast_to(np.array([f["start"] == "noise" for f in first])[:, None], shape),
     )  # fmt: skip
 
 

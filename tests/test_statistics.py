@@ -11,6 +11,7 @@ from overgen.statistics import (
     better_direction,
     bootstrap_over_seeds,
     claim_verdict,
+    difference_interval,
     differs,
     histograms,
     mean_interval,
@@ -129,8 +130,9 @@ def test_reported_interval() -> None:
     [
         ("fooling_rate", True, -1),
         ("fooling_rate", False, 0),
-        ("mean_steps_to_fool", True, 1),
-        ("mean_steps_to_fool", False, 0),
+        ("generations_to_0.9999", True, 1),
+        ("generations_to_0.9999", False, 0),
+        ("mean_steps_to_fool", True, 0),  # over fooled trials only: who resists more may have fewer
         ("f_measure@known=3", False, 1),
         ("thresholded_accuracy@alpha=2", True, 1),
         ("test_error", False, -1),
@@ -248,6 +250,14 @@ def test_claims() -> None:
     assert claim_verdict(-1, [], at_paper_budget=False) == "direction agrees at reduced budget"
     assert claim_verdict(1, [], at_paper_budget=False) == "direction differs at reduced budget"
     assert claim_verdict(0, [], at_paper_budget=True).startswith("not testable")
+    assert claim_verdict(0, [], at_paper_budget=True, refuted=True) == "not reproduced: no such difference"
+    assert claim_verdict(0, [], at_paper_budget=False, refuted=True) == "no such difference at reduced budget"
+
+
+def test_interval_of_a_difference() -> None:
+    """Newcombe 1998, Table II, (a) 56/70 against 48/80, method 10: 0.0524 to 0.3339."""
+    found = difference_interval(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))
+    assert found == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def test_histograms_share_their_bins_and_lose_nothing() -> None:

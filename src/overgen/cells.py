@@ -59,13 +59,16 @@ def rate_row(
 
     One seed: Wilson interval over what was tried, and 'seed spread not measured'. Several seeds (protocol §8): for
     accuracies the t prediction interval, where one more seed would fall; for trials, which share a network, a
-    bootstrap over seeds.
+    bootstrap over seeds, but never narrower than the Wilson interval of all trials: few seeds that agree say little.
     """
     seeds = len(hits)
     rates = [100 * k / n for k in hits]
+    found: tuple[float, float] | None
     if seeds > 1 and of == "trials":
-        found = bootstrap_over_seeds(rates)
-        kind = f"95 % bootstrap over {seeds} seeds"
+        low, high = wilson(sum(hits), seeds * n)
+        ends = [*(bootstrap_over_seeds(rates) or ()), 100 * low, 100 * high]
+        found = min(ends), max(ends)
+        kind = f"95 % bootstrap over {seeds} seeds, no narrower than Wilson over all trials"
     elif seeds > 1:
         found = prediction_interval(rates, bounds=(0, 100))
         kind = f"95 % t prediction interval over {seeds} seeds"

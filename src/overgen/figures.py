@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from matplotlib.ticker import MaxNLocator
 
 from overgen.metrics import openness
 from overgen.reported import Cell
-from overgen.tables import model_name
+from overgen.tables import START_NAMES, model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,7 @@ def fooling_images(cells: Mapping[str, Cell]) -> Figure:
         examples = cell.examples()
         for i, objective in enumerate(examples["objective"]):
             label = OBJECTIVE_NAMES.get(str(objective), str(objective)) + f"\nτ = {examples['tau'][i]:g}"
+            label += f", α = {examples['alpha'][i]:g}" if objective == "scaled" else ""
             rows.append((model, label, {k: examples[k][i] for k in ("image", "score", "fooled")}))
     with style():
         grid = _ImageGrid(len(rows), len(rows[0][2]["score"]), gap=0.34)
@@ -177,7 +179,70 @@ def first_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: int) 
         return figure
 
 
-def open_set(frame: pd.DataFrame, trials: Mapping[str, pd.DataFrame], *, classes: int = 10) -> Figure:
+def gradient_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: int) -> Figure:
+    """Share of trials that gradient attacks on ỹ have fooled, against updates: rows are starts, columns thresholds.
+
+    cells: fool_gradient by model; of each trial the attack that needed fewest updates; the paper's α of a τ.
+    """
+    trials = {model: cell.table("trials") for model, cell in cells.items()}
+    starts = list(dict.fromkeys(next(iter(trials.values()))["start"]))
+    with style():
+        figure, axes = plt.subplots(
+            len(starts), len(taus), figsize=(9.2, 2.4 * len(starts) + 0.6), sharex=True, sharey=True, squeeze=False
+        )
+        for (r, start), (c, tau) in product(enumerate(starts), enumerate(taus)):
+            axis = axes[r, c]
+            for model, table in trials.items():
+                mine = table[(table["start"] == start) & (table["tau"] == float(tau))]
+                mine = mine[mine["alpha"] == mine["alpha"].iloc[0]]
+                steps = mine.groupby(["seed", "target", "trial"])["step"].min()
+                fooled = np.sort(steps.dropna().to_numpy(dtype=np.float64))
+                share = 100 * np.arange(1, len(fooled) + 1) / len(steps)
+                last = share[-1] if len(share) else 0.0
+                axis.step(
+                    np.r_[0, fooled, updates], np.r_[0, share, last], where="post",
+                    color=colour(model), label=model_name(model), clip_on=False,
+                )  # fmt: skip
+            axis.set(title=f"from {START_NAMES.get(start, start)}, τ = {tau}", ylim=(0, 100))
+            axis.set_xscale("symlog", linthresh=10)
+            axis.set_xlim(0, updates)
+            ticks = [0, *(10**k for k in range(1, 6) if 10**k <= updates)]
+            axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+            axis.minorticks_off()
+        for axis in axes[-1]:
+            axis.set_xlabel("updates")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("fooled, %")
+        _legend_below(figure, axes[0, 0])
+        return figure
+
+
+def gradient_images(cells: Mapping[str, Cell]) -> Figure:
+    """What gradient attacks on ỹ end at, at the highest τ with the paper's α: a row a model and start.
+
+    cells: fool_gradient by model. Under each image its score ỹ; a frame in the model's colour and ✓ where it fooled.
+    """
+    rows = []
+    for model, cell in cells.items():
+        found = cell.examples()
+        top = found["tau"] == found["tau"].max()
+        top &= found["alpha"] == found["alpha"][top][0]
+        for i in np.flatnonzero(top):
+            start = str(found["start"][i])
+            label = f"{model_name(model)}\nfrom {START_NAMES.get(start, start)}"
+            rows.append((model, label, {k: found[k][i] for k in ("image", "score", "fooled")}))
+    with style():
+        grid = _ImageGrid(len(rows), len(rows[0][2]["score"]), gap=0.34)
+        for r, (model, label, images) in enumerate(rows):
+            grid.label(r, label, colour(model))
+            for c, (image, score, fooled) in enumerate(zip(*images.values(), strict=True)):
+                frame, ink = (colour(model), "black") if fooled else (None, GREY)
+                grid.image(r, c, image, frame=frame, text=f"{_score(float(score))} {'✓' if fooled else '–'}", ink=ink)
+        grid.titles([str(c) for c in range(grid.columns)])
+        return grid.figure
+
+
+def open_set(frame: pd.DataFrame, trials: Mapping[str, pd.DataFrame], *, classes: int) -> Figure:
     """Figure 4: F-measure against the number of known classes, one line a model, one panel a threshold.
 
     frame: rows of `reported.compare`, experiment open_set, metric f_measure, with the columns known (a
@@ -312,8 +377,9 @@ def distances(cells: Mapping[str, Cell], openset: Mapping[str, Cell]) -> Figure:
                 )
             axis.set(title=title, xlabel="‖r(x) − x‖₂", ylim=(0, 1.35 * axis.dataLim.y1))  # room for the labels
             axis.set_xlim(left=0)
-            for tau, alpha, radius in radii.sort_values("distance").itertuples(index=False):
-                last = radius == radii["distance"].max()  # its label stands right of it, where no other line is
+            finite = radii[np.isfinite(radii["distance"])]  # α = 0 rejects at no distance
+            for tau, alpha, radius in finite.sort_values("distance").itertuples(index=False):
+                last = radius == finite["distance"].max()  # its label stands right of it, where no other line is
                 axis.axvline(radius, color=GREY, lw=1, ls="--")
                 axis.annotate(
                     f"τ {tau:g}, α {alpha:g}", (radius, 0.985), (3 if last else -1, 0), rotation=90, fontsize=8.5,

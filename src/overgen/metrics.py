@@ -62,6 +62,45 @@ def f_measure(log_scaled: np.ndarray, labels: np.ndarray, known: Sequence[int], 
     Returns a fraction. Raises ValueError on a wrong shape, a NaN, a label outside the outputs, or classes in
     `known` that are repeated, missing or not outputs.
     """
+    answer, truth, scored = _open_set_answers(log_scaled, labels, known, tau)
+    # 2PR/(P+R) = 2·TP / (2·TP + FP + FN), which is 0/0 only for a class neither present nor predicted.
+    scores = []
+    for label in scored:
+        hits = int(np.sum((answer == label) & (truth == label)))
+        both = int(np.sum(answer == label) + np.sum(truth == label))
+        scores.append(2 * hits / both if both else 0.0)
+    return float(np.mean(scores))
+
+
+def f_measure_interval(
+    log_scaled: np.ndarray,
+    labels: np.ndarray,
+    known: Sequence[int],
+    tau: float,
+    *,
+    resamples: int,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap of `f_measure` over the test images: what it would be on other images of these classes.
+
+    resamples: how many. Other arguments and errors as for `f_measure`. Returns (low, high), fractions.
+    """
+    answer, truth, scored = _open_set_answers(log_scaled, labels, known, tau)
+    outcomes = np.asarray(log_scaled).shape[1] + 1
+    pairs = np.bincount(truth * outcomes + answer, minlength=outcomes**2)
+    draws = np.random.default_rng(seed).multinomial(len(truth), pairs / len(truth), size=resamples)
+    confusion = draws.reshape(resamples, outcomes, outcomes)  # truth, answer
+    hits = np.diagonal(confusion, axis1=1, axis2=2)[:, scored]
+    both = (confusion.sum(1) + confusion.sum(2))[:, scored]
+    low, high = np.quantile((2 * hits / np.maximum(both, 1)).mean(1), [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def _open_set_answers(
+    log_scaled: np.ndarray, labels: np.ndarray, known: Sequence[int], tau: float
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """(N,) answers and (N,) truths, in which C stands for all that is not known; and the classes that F averages."""
     log_scaled, labels = _check_outputs(log_scaled, labels)
     classes = log_scaled.shape[1]
     wrong = [label for label in known if not 0 <= label < classes]
@@ -72,14 +111,7 @@ def f_measure(log_scaled: np.ndarray, labels: np.ndarray, known: Sequence[int], 
     predicted, accepted = _decide(log_scaled, tau)
     answer = np.where(accepted & is_known[predicted], predicted, unknown)
     truth = np.where(is_known[labels], labels, unknown)
-    scored = list(known) if len(known) == classes else [*known, unknown]
-    # 2PR/(P+R) = 2·TP / (2·TP + FP + FN), which is 0/0 only for a class neither present nor predicted.
-    scores = []
-    for label in scored:
-        hits = int(np.sum((answer == label) & (truth == label)))
-        both = int(np.sum(answer == label) + np.sum(truth == label))
-        scores.append(2 * hits / both if both else 0.0)
-    return float(np.mean(scores))
+    return answer, truth, list(known) if len(known) == classes else [*known, unknown]
 
 
 def auroc(scores_known: np.ndarray, scores_unknown: np.ndarray) -> float:
@@ -131,8 +163,9 @@ def reliability(scores: np.ndarray, correct: np.ndarray, bins: int = 15) -> Reli
     scores, correct = _check_scores(scores, "all"), np.asarray(correct)
     if correct.shape != scores.shape or correct.dtype != bool:
         raise ValueError(f"correct: shape {correct.shape}, {correct.dtype}: must be {scores.shape} booleans")
-    if scores.min() < 0 or scores.max() > 1 + 1e-6:
+    if scores.min() < 0 or scores.max() > 1 + 1e-4:
         raise ValueError(f"scores: {scores.min()} to {scores.max()}, must lie in [0, 1]")
+    scores = np.minimum(scores, 1)  # a product of many factors in float32 may round above 1
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)
     images = np.bincount(place, minlength=bins)

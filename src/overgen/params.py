@@ -68,10 +68,13 @@ class AutoencoderModel(Section):
     hidden: Count
 
 
+OF_TRAINING = ("reconstruction_loss", "reconstruction_weight", "classifier_input")  # options of no network
+
+
 class OtherModel(Section):
     """A network of the user's own, "src/own/<file>.py:<Class>", with its options.
 
-    `reconstruction_weight` and `classifier_input` are those of a dAE's training and go together.
+    Those in `OF_TRAINING` are of a dAE's training: the last two go together.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -88,10 +91,10 @@ class OtherModel(Section):
 
     def model_post_init(self, context: Any) -> None:
         options = self.model_extra or {}
-        given = {key: options[key] for key in ("reconstruction_weight", "classifier_input") if key in options}
+        given = {key: options[key] for key in OF_TRAINING if key in options}
         if given:
             try:
-                DaeModel.model_validate({"network": "dae", "tied": True, **given})
+                DaeModel.model_validate({"network": "dae", "tied": True, "output": "sigmoid", **given})
             except ValidationError as error:
                 raise ValueError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
 
@@ -150,6 +153,8 @@ class SearchChoices(Section):
 
     @model_validator(mode="after")
     def possible(self) -> SearchChoices:
+        if isinstance(self.model, AutoencoderModel):
+            raise ValueError("model: settings are judged by their accuracies, and an autoencoder does not classify")
         for i, setting in enumerate(self.settings):
             try:
                 self.chosen(setting)
@@ -159,7 +164,7 @@ class SearchChoices(Section):
 
 
 class Threshold(Section):
-    tau: Annotated[float, Field(ge=0, lt=1)]
+    tau: Annotated[float, Field(gt=0, lt=1)]
     alpha: NonNegative
 
 
@@ -189,6 +194,16 @@ class FoolFgn(Section):
     optimizer: Literal["adam", "sgd"]
     input: Literal["normal", "uniform"]
     scaled: dict[Name, list[NonNegative]]  # models of which ỹ is attacked too, each at these α
+    block: Count  # trials attacked together
+
+
+class FoolGradient(Section):
+    restarts: Count  # for each target class and start
+    updates: Count
+    learning_rates: Annotated[list[Positive], Field(min_length=1)]
+    objectives: Annotated[list[Literal["cross_entropy", "margin"]], Field(min_length=1)]
+    starts: Annotated[list[Literal["noise", "mean_image", "other_class"]], Field(min_length=1)]
+    check: Count  # updates between two estimates of γ
     block: Count  # trials attacked together
 
 
@@ -224,7 +239,7 @@ class EvaluateConfidence(Section):
 
 
 class EvaluateOpenset(Section):
-    level: Annotated[float, Field(gt=0, lt=1)]
+    resamples: Annotated[int, Field(ge=100)]
 
 
 class TrainRings(Section):
@@ -274,6 +289,7 @@ class Params(Section):
     train_classifier: dict[Name, Fit]
     train_autoencoder: dict[Name, Fit]
     fool_fgn: dict[Name, FoolFgn]
+    fool_gradient: dict[Name, FoolGradient]
     fool_evolution: dict[Name, FoolEvolution]
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset

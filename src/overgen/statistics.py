@@ -22,7 +22,7 @@ RATES = frozenset(
 # resist.
 HIGHER_IS_BETTER = frozenset({"thresholded_accuracy", "test_accuracy", "known_accuracy", "f_measure", "auroc", "oscr"})
 LOWER_IS_BETTER = frozenset({"test_error", "train_error", "mean_bce", "std_bce", "mean_reconstruction_distance"})
-HIGHER_IS_BETTER_WHEN_DEFENDED = frozenset({"mean_steps_to_fool", "generations_to_0.9999", "mean_distortion"})
+HIGHER_IS_BETTER_WHEN_DEFENDED = frozenset({"generations_to_0.9999", "mean_distortion"})
 LOWER_IS_BETTER_WHEN_DEFENDED = frozenset({"fooling_rate", "median_confidence"})
 # Every verdict begins with one of these, in the order in which a report counts them.
 VERDICTS = (
@@ -134,6 +134,14 @@ def differs(first: float, first_interval: Interval | None, second: float, second
     return 0
 
 
+def difference_interval(first: float, first_interval: Interval, second: float, second_interval: Interval) -> Interval:
+    """The interval of first - second put together from theirs (Newcombe 1998, method 10)."""
+    difference = first - second
+    low = math.hypot(first - first_interval[0], second_interval[1] - second)
+    high = math.hypot(first_interval[1] - first, second - second_interval[0])
+    return difference - low, difference + high
+
+
 def reported_interval(
     metric: str,
     reported: float,
@@ -213,13 +221,15 @@ def verdict(
     return "differs at reduced budget, better" if better else "differs at reduced budget"
 
 
-def claim_verdict(sign: int, numbers: Sequence[str], *, at_paper_budget: bool) -> str:
+def claim_verdict(sign: int, numbers: Sequence[str], *, at_paper_budget: bool, refuted: bool = False) -> str:
     """Verdict of a claimed ordering "a is smaller than b".
 
-    sign: of a - b by `differs`. numbers: the verdicts of a and b. "reproduced" needs both numbers; where only
-    the order holds it is "direction only", and a reduced budget is said. An order that the intervals do not
-    settle is "not testable".
+    sign: of a - b by `differs`. numbers: the verdicts of a and b. refuted: the reported a - b lies outside the
+    interval of the measured one. "reproduced" needs both numbers; where only the order holds it is "direction only",
+    and a reduced budget is said. An order that the intervals do not settle is "not testable", unless it is refuted.
     """
+    if sign == 0 and refuted:
+        return "not reproduced: no such difference" if at_paper_budget else "no such difference at reduced budget"
     if sign == 0:
         return "not testable: the intervals do not separate the two"
     if not at_paper_budget:

@@ -17,7 +17,7 @@ from tabulate import tabulate
 from overgen.artifacts import OvergenError
 from overgen.reported import FGN_TRIALS, Cell, Grid, budget_text
 from overgen.reported import load as load_reported
-from overgen.statistics import VERDICTS, claim_verdict, differs, reported_interval
+from overgen.statistics import VERDICTS, claim_verdict, difference_interval, differs, reported_interval
 
 MODEL_NAMES = {
     "cnn": "CNN",
@@ -39,6 +39,7 @@ MARKS = {
     "differs at reduced budget": "(✗)",
     "not testable": "?",
 }
+START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4}
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")
 
@@ -172,6 +173,37 @@ def scaled_attack(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     return _by_metric(frame, "scaled_attack", "fgn_on_scaled_output", models)
 
 
+def gradient(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """Gradient attacks on ỹ: one row a model and start; at each τ, with the paper's α, the rate and what fooled."""
+    rows = frame[(frame["experiment"] == "gradient") & ~frame["metric"].str.contains("@alpha=")]
+    starts = list(
+        dict.fromkeys(rows.loc[rows["metric"].str.startswith("fooling_rate@"), "metric"].str.split("=").str[1])
+    )
+    at = sorted(set(rows["tau"]), key=float)
+    header = ["", "start"]
+    for tau in at:
+        header += [f"fooled %, {_threshold(tau)}", "updates", "of these nearest to the class, %", "distance to it"]
+    lines, used = [], []
+    for model in models:
+        for start in starts:
+            line = [f"**{model_name(model)}**" if start == starts[0] else "", START_NAMES.get(start, start)]
+            for tau in at:
+                for name in ("fooling_rate", "mean_steps_to_fool", "nearest_is_target_rate",
+                             "mean_distance_to_target_class"):  # fmt: skip
+                    row = find(rows, "gradient", model, f"{name}@start={start}", tau)
+                    used += [row] if row else []
+                    if row is None or pd.isna(row["reproduced"]):
+                        line.append("–")
+                    elif name == "mean_steps_to_fool":
+                        line.append(number(row["reproduced"], name, row["unit"]))
+                    elif name == "mean_distance_to_target_class":
+                        line.append(f"{row['reproduced']:.2f}")
+                    else:
+                        line.append(measured(row, between="<br>"))
+            lines.append(line)
+    return Table("gradient", _markdown(lines, header) if used else "", pd.DataFrame(used, columns=frame.columns))
+
+
 def other_alphas(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """Accuracy and fooling at (τ, α) pairs that are not the paper's."""
     return _by_metric(frame[frame["metric"].str.contains("@alpha=")], "other_alphas", "fgn", models)
@@ -290,6 +322,11 @@ def claims(frame: pd.DataFrame, models: Sequence[str]) -> Table:
                         first["reproduced"], (first["low"], first["high"]),
                         second["reproduced"], (second["low"], second["high"]),
                     )  # fmt: skip
+                    low_end, high_end = difference_interval(
+                        first["reproduced"], (first["low"], first["high"]),
+                        second["reproduced"], (second["low"], second["high"]),
+                    )  # fmt: skip
+                    refuted = not low_end <= float(first["value"]) - float(second["value"]) <= high_end
                     verdicts = [first["verdict"], second["verdict"]]
                     reduced = any("reduced budget" in verdict for verdict in verdicts)
                     unit = " %" if first["unit"] == "percent" else ""
@@ -298,7 +335,7 @@ def claims(frame: pd.DataFrame, models: Sequence[str]) -> Table:
                         f"{model_name(low)} {phrase} {model_name(high)}, τ = {tau}",
                         f"{first['value']}{unit} < {second['value']}{unit}",
                         ", ".join(ours),
-                        claim_verdict(sign, verdicts, at_paper_budget=not reduced),
+                        claim_verdict(sign, verdicts, at_paper_budget=not reduced, refuted=refuted),
                     ])  # fmt: skip
                     used += [first, second]
     header = ["ordering", "reported", "measured", "verdict"]
@@ -356,9 +393,9 @@ def budgets(grid: Grid, paper: Mapping[str, int]) -> str:
     return _markdown(lines, ["stage", "models", "budget"])
 
 
-def provenance(grid: Grid) -> Table:
+def provenance(grid: Grid, searches: Sequence[Cell] = ()) -> Table:
     """Each cell with the command that remakes it and the MD5 that DVC records for it."""
-    cells = [cell for models in grid.values() for cell in models.values()]
+    cells = [*(cell for models in grid.values() for cell in models.values()), *searches]
     rows = pd.DataFrame({
         "cell": [cell.path for cell in cells],
         "command": [cell.command for cell in cells],
@@ -382,21 +419,24 @@ ASSUMPTIONS = (
     ),
     (
         "Initial weights",
-        "{models.cnn.initial}; COOL's last layer normal with deviation {models.cool.output_std}",
+        "{models.cnn.initial} (CNN), {models.cool.initial} (COOL), {models.dae_sym.initial} (dAE sym), "
+        "{models.dae_asym.initial} (dAE asym); COOL's last layer normal with deviation {models.cool.output_std}",
     ),
     (
         "y of COOL",
         "its class score, a product over the {models.cool.omega} units of a class; ỹ = y, as for the CNN",
     ),
     ("Unpooling of the decoder", "{models.dae_sym.unpooling} (dAE sym), {models.dae_asym.unpooling} (dAE asym)"),
-    ("Output activation of the decoder", "{models.dae_sym.output}"),
+    ("Output activation of the decoder", "{models.dae_sym.output} (dAE sym), {models.dae_asym.output} (dAE asym)"),
     (
         "Reconstruction loss beside the cross-entropy",
-        "{models.dae_sym.reconstruction_loss} error, a mean over pixels, weight "
-        "{models.dae_sym.reconstruction_weight} (dAE sym), "
-        "{models.dae_asym.reconstruction_weight} (dAE asym)",
+        "a mean over pixels: {models.dae_sym.reconstruction_loss}, weight {models.dae_sym.reconstruction_weight} "
+        "(dAE sym); {models.dae_asym.reconstruction_loss}, weight {models.dae_asym.reconstruction_weight} (dAE asym)",
     ),
-    ("What the classifier of a dAE sees in training", "the {models.dae_sym.classifier_input} image"),
+    (
+        "What the classifier of a dAE sees in training",
+        "the {models.dae_sym.classifier_input} image (dAE sym), the {models.dae_asym.classifier_input} one (dAE asym)",
+    ),
     ("Where r(x) is evaluated", "on the clean image"),
     (
         "Trace in Eq. 5",

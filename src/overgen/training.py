@@ -17,19 +17,14 @@ from overgen import cells, data, networks
 from overgen.artifacts import OvergenError, replace_directory, save_weights, write_npz
 from overgen.confidence import image_outputs
 from overgen.modules import Together, Training
+from overgen.params import OF_TRAINING
 from overgen.runtime import Stage, generator
 from overgen.tracking import lightning_logger
-
-TRAINING_OPTIONS = (
-    "reconstruction_loss",
-    "reconstruction_weight",
-    "classifier_input",
-)  # of a model, that are not its network's
 
 
 def network_options(model: Any, classes: int) -> dict[str, Any]:
     """The arguments of `networks.build` for a model of params.yaml on a data set of so many classes."""
-    options = {k: v for k, v in model.model_dump().items() if k not in TRAINING_OPTIONS}
+    options = {k: v for k, v in model.model_dump().items() if k not in OF_TRAINING}
     return options if options["network"] == "autoencoder" else options | {"classes": classes}
 
 
@@ -86,7 +81,7 @@ def prepare(
         learning_rate=settings.learning_rate,
         l2=settings.l2,
         noise_std=settings.noise_std if denoises else 0.0,
-        **({name: getattr(model, name) for name in TRAINING_OPTIONS if hasattr(model, name)} if denoises else {}),
+        **({name: getattr(model, name) for name in OF_TRAINING if hasattr(model, name)} if denoises else {}),
     )
 
 

@@ -42,7 +42,7 @@ def main(dataset: str, model: str) -> None:
 
 
 def noise_images(train_images: torch.Tensor, count: int) -> dict[str, torch.Tensor]:
-    """Noise, uint8 (count, 28, 28): uniform, and normal with the mean and deviation of the training pixels."""
+    """Noise, uint8 (count, 28, 28): uniform; and normal with the training pixels' mean and deviation, clipped."""
     shape, draws = (count, data.SIDE, data.SIDE), runtime.generator("noise")
     uniform = torch.randint(0, 256, shape, generator=draws).byte()
     pixels = train_images.double()

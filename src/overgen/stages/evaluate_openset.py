@@ -29,7 +29,7 @@ TABLE = [
 def main(dataset: str, model: str) -> None:
     """Write the cell: a row for each member and threshold, and the means over subsets."""
     with runtime.stage("evaluate_openset", compute=False, dataset=dataset, model=model) as stage:
-        confidence, level = stage.params(f"confidence.{dataset}"), stage.params("evaluate_openset").level
+        confidence = stage.params(f"confidence.{dataset}")
         outputs = read_npz(f"models/{dataset}/{model}/openset/outputs.npz")
         pairs = threshold_pairs(confidence.thresholds, reconstructs="distance" in outputs)
         table = pd.DataFrame(
@@ -40,12 +40,9 @@ def main(dataset: str, model: str) -> None:
         if "distance" in outputs:
             tables["distances"] = distances(outputs)
         training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
-        cells.write(
-            stage.cell,
-            budget=training["budget"],
-            metrics=means(table, pairs, level),
-            tables=tables,
-        )
+        rows = means(table, pairs)
+        rows += only_subset(outputs, pairs, confidence.beta, stage.params("evaluate_openset").resamples)
+        cells.write(stage.cell, budget=training["budget"], metrics=rows, tables=tables)
 
 
 def trial(outputs: dict[str, np.ndarray], member: int, pair: tuple[float, float], beta: float) -> dict[str, Any]:
@@ -79,7 +76,31 @@ def distances(outputs: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def means(table: pd.DataFrame, pairs: list[tuple[float, float]], level: float) -> list[dict[str, Any]]:
+def only_subset(
+    outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float, resamples: int
+) -> list[dict[str, Any]]:
+    """The F-measures where all classes are known: there is one subset, so the interval is one over test images."""
+    labels, rows = outputs["labels"], []
+    for member in map(int, np.flatnonzero(outputs["known"].all(1))):
+        known = list(range(outputs["known"].shape[1]))
+        for tau, alpha in pairs:
+            scores = scaled_scores(outputs, member, alpha=alpha, beta=beta)
+            rows.append(
+                cells.row(
+                    "open_set",
+                    f"f_measure@known={len(known)}{alpha_suffix(pairs, (tau, alpha))}",
+                    metrics.f_measure(scores, labels, known, tau),
+                    unit="fraction",
+                    n=1,
+                    tau=tau,
+                    interval=metrics.f_measure_interval(scores, labels, known, tau, resamples=resamples),
+                    kind=f"95 % bootstrap over {len(labels)} test images: there is one subset of all classes",
+                )
+            )
+    return rows
+
+
+def means(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
     """Means over the subsets of each number of known classes, with their t intervals."""
     rows = []
     for tau, alpha in pairs:
@@ -93,6 +114,8 @@ def means(table: pd.DataFrame, pairs: list[tuple[float, float]], level: float) -
                 values = scale * group[name].dropna().to_numpy()
                 if not len(values):  # no class is unknown: there is no AUROC
                     continue
+                if name == "f_measure" and (group["openness"] == 0).all():
+                    continue  # see `only_subset`
                 rows.append(
                     cells.row(
                         "open_set",
@@ -101,8 +124,8 @@ def means(table: pd.DataFrame, pairs: list[tuple[float, float]], level: float) -
                         unit=unit,
                         n=len(values),
                         tau=tau,
-                        interval=mean_interval(values, level, bounds=(0, scale)),
-                        kind=f"{100 * level:g} % t interval of the mean over subsets",
+                        interval=mean_interval(values, bounds=(0, scale)),
+                        kind="95 % t interval of the mean over subsets",
                     )
                 )
     return rows

@@ -77,6 +77,7 @@ def build_report(
     shown = {
         "fooling": tables.fooling(frame, attacked),
         "orderings": tables.claims(frame, attacked),
+        "gradient": tables.gradient(frame, attacked),
         "scaled_attack": tables.scaled_attack(frame, attacked),
         "other_alphas": tables.other_alphas(frame, attacked),
         "curvature": tables.curvature(frame, attacked),
@@ -85,7 +86,7 @@ def build_report(
         "evolution": tables.evolution(frame, attacked),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
-        "provenance": tables.provenance(grid),
+        "provenance": tables.provenance(grid, searches),
         "counts": tables.verdict_counts(frame),
     }
     found = [tables.search(cell, settings or {}) for cell in searches]
@@ -125,6 +126,12 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         yield "fooling_rates", figures.fooling_rates(rates, list(fgn), thresholds)
         yield "first_passage", figures.first_passage(fgn, thresholds, updates)
         yield "fooling_images", figures.fooling_images(fgn)
+    if grid["fool_gradient"]:
+        updates = next(spent for key, spent in next(iter(grid["fool_gradient"].values())).budget.items()
+                       if key.startswith("fool_gradient.") and key.endswith(".updates"))  # fmt: skip
+        found = sorted({row["tau"] for _, row in frame[frame["experiment"] == "gradient"].iterrows()}, key=float)
+        yield "gradient_passage", figures.gradient_passage(grid["fool_gradient"], found, updates)
+        yield "gradient_images", figures.gradient_images(grid["fool_gradient"])
     if evolution:
         yield "evolution_confidence", figures.evolution_confidence(evolution)
         for model, cell in evolution.items():
@@ -138,7 +145,10 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     if openset:
         rows = with_reported(frame, "open_set", "f_measure")
         rows["known"] = rows["metric"].str.partition("=")[2].astype(int)
-        yield "open_set", figures.open_set(rows, {m: cell.table("trials") for m, cell in openset.items()})
+        trials = {m: cell.table("trials") for m, cell in openset.items()}
+        first = next(iter(trials.values())).iloc[0]
+        classes = round(first["known"] / (1 - first["openness"]) ** 2)  # openness = 1 − √(known / classes)
+        yield "open_set", figures.open_set(rows, trials, classes=classes)
 
 
 def with_reported(frame: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:

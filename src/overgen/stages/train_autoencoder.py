@@ -19,7 +19,13 @@ def main(dataset: str, model: str) -> None:
     """Write models/<dataset>/<model>/{seed0.safetensors, members/} and the cell, with reconstructions to look at."""
     with runtime.stage("train_autoencoder", dataset=dataset, model=model) as stage:
         options = network_options(stage.params(f"models.{model}"), classes=len(data.load(dataset).classes))
-        if not hasattr(networks.build(**options), "decode"):
+        network = networks.build(**options)
+        if hasattr(network, "classify") and not hasattr(stage.params(f"models.{model}"), "reconstruction_weight"):
+            raise OvergenError(
+                f"params.yaml, models.{model}: its network classifies and reconstructs, but without "
+                "`reconstruction_weight` and `classifier_input` the reconstruction would not be trained; add both"
+            )
+        if not hasattr(network, "decode"):
             raise OvergenError(
                 f"params.yaml, autoencoders: {model}: its network {options['network']} has no `decode`, so it does not "
                 "reconstruct; give it one (README, Your own model) or name it under `classifiers`"

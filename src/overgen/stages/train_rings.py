@@ -101,7 +101,7 @@ def rows(trained: list[dict[str, np.ndarray]], settings: Any) -> list[dict[str, 
             note="seed spread not measured" if seeds == 1 else "",
         )
 
-    last = min(rings.BLOCK, settings.steps) * settings.batch_size
+    last = ((settings.steps - 1) % rings.BLOCK + 1) * settings.batch_size  # points of the last block of steps
     found = [
         over_seeds(f"final_{loss}", [float(t[loss][-1]) for t in trained], unit, last)
         for loss, unit in (("classification_loss", "nats"), ("reconstruction_loss", "squared length"))
