@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A thread that waits for the others sleeps: where anything else runs, two that spin stop each other almost entirely.
+export OMP_WAIT_POLICY ?= PASSIVE
 # compiled modules halve the time that a stage spends on imports
 unexport PYTHONDONTWRITEBYTECODE
 

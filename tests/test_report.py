@@ -551,3 +551,19 @@ def test_only_figures_and_the_stage_import_plotting() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("used", "said"), [(0.1, False), (1.0, True)])
+def test_a_search_says_when_the_study_does_not_use_its_best_setting(tmp_path: Path, used: float, said: bool) -> None:
+    key = "search_choices.mnist.cool"
+    folder = write_cell(tmp_path, "mnist", "search_choices", "cool", {f"{key}.epochs": 2, f"{key}.held_out": 50}, [])
+    write_csv(folder / "settings.csv", pd.DataFrame({
+        "setting": ["base", "output_std: 0.1"], "accuracy@tau=0,alpha=0": [99.0, 98.0],
+        "accuracy@tau=0.9,alpha=0": [50.0, 97.0], "noise_median_score": [0.1, 0.2],
+    }))  # fmt: skip
+    settings = {f"{key}.model.output_std": 1.0, f"{key}.settings": [{}, {"output_std": 0.1}],
+                "models.cool.output_std": used}  # fmt: skip
+    text = tables.search(reported.Cell("mnist", "search_choices", "cool", folder), settings).markdown
+    assert re.search(r"\| \*\*output_std: 0.1\*\* +\| 98.00 +\| 97.00 ", text)
+    assert f"Used in the study: output_std {used:g}." in text
+    assert ("That is not the setting nearest to the paper." in text) == said
