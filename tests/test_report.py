@@ -373,6 +373,15 @@ def test_the_text_shows_the_study(study: Path, frame: pd.DataFrame) -> None:
     assert {path.suffix for path in (study / "reports/mnist/figures").iterdir()} == {".svg", ".png"}
 
 
+def test_what_stands_of_the_reported_rates(frame: pd.DataFrame) -> None:
+    """The made-up gradient attacks fool all 10 trials from noise: more than 34.5 % and 0 %, as many as 100 %."""
+    table = tables.robustness(frame, ["cnn", "cool", "dae_sym"]).markdown
+    assert re.search(r"\*\*CNN\*\* +\| 0.9 .* 100.0 \[72.2–100.0\] +\| noise +\| does not differ", table)
+    assert re.search(r"\*\*COOL\*\* +\| 0.9 +\| 34.5 .*\| noise +\| fooled more often", table)
+    assert re.search(r"\*\*dAE sym\*\* +\| 0.99 +\| 0 .*\| noise +\| fooled more often", table)
+    assert tables.robustness(frame[frame["experiment"] != "gradient"], ["cnn"]).markdown == ""
+
+
 def test_tables_hold_only_numbers_of_the_cells_and_the_papers(study: Path) -> None:
     numbers = cell_numbers(study)
     papers = reported.load()

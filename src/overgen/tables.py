@@ -173,6 +173,41 @@ def scaled_attack(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     return _by_metric(frame, "scaled_attack", "fgn_on_scaled_output", models)
 
 
+def robustness(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """What stands of the reported fooling rates when gradients of ỹ attack: a row a model and τ, strongest start."""
+    header = [
+        "",
+        "τ",
+        "reported, FGN on y",
+        "measured, FGN on y",
+        "gradients of ỹ",
+        "from",
+        "against the reported rate",
+    ]
+    words = {1: "fooled more often", 0: "does not differ", -1: "fooled less often"}
+    lines, used = [], []
+    gradients = frame[(frame["experiment"] == "gradient") & ~frame["metric"].str.contains("@alpha=")]
+    gradients = gradients[gradients["metric"].str.startswith("fooling_rate@start=")]
+    for model in models:
+        for tau in taus(frame, "fgn", "fooling_rate"):
+            row = find(frame, "fgn", model, "fooling_rate", tau)
+            attacks = _records(gradients[(gradients["model"] == model) & (gradients["tau"] == tau)])
+            if row is None or row["value"] == "" or not attacks:
+                continue
+            strongest = max(attacks, key=lambda attack: attack["reproduced"])
+            value = float(row["value"])
+            theirs = reported_interval("fooling_rate", value, n=FGN_TRIALS)
+            sign = differs(strongest["reproduced"], (strongest["low"], strongest["high"]), value, theirs)
+            start = strongest["metric"].partition("=")[2]
+            lines.append([
+                f"**{model_name(model)}**", tau, reported(row), measured(row), measured(strongest),
+                START_NAMES.get(start, start), words[sign],
+            ])  # fmt: skip
+            used += [row, strongest]
+    rows = pd.DataFrame(used, columns=frame.columns)
+    return Table("robustness", _markdown(lines, header) if lines else "", rows)
+
+
 def gradient(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """Gradient attacks on ỹ: one row a model and start; at each τ, with the paper's α, the rate and what fooled."""
     rows = frame[(frame["experiment"] == "gradient") & ~frame["metric"].str.contains("@alpha=")]

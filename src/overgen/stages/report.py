@@ -77,6 +77,7 @@ def build_report(
     shown = {
         "fooling": tables.fooling(frame, attacked),
         "orderings": tables.claims(frame, attacked),
+        "robustness": tables.robustness(frame, attacked),
         "gradient": tables.gradient(frame, attacked),
         "scaled_attack": tables.scaled_attack(frame, attacked),
         "other_alphas": tables.other_alphas(frame, attacked),
