@@ -13,7 +13,7 @@ from overgen import cells
 from overgen.attacks import fgn_summary
 from overgen.confidence import alpha_suffix, threshold_pairs
 from overgen.params import Threshold
-from overgen.stages import evaluate_openset
+from overgen.stages import evaluate_confidence, evaluate_openset
 from overgen.stages.train_openset import class_subsets
 
 PAIRS = [(0.9, 20.0), (0.99, 3.0), (0.99, 2.0)]
@@ -117,7 +117,7 @@ def test_fooling_rates_and_steps_by_hand() -> None:
 def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> None:
     stored = {k: v[:1] for k, v in outputs.items() if k not in ("labels", "known")}
     stored |= {"labels": outputs["labels"], "seeds": np.array([0])}
-    rows = fgn_summary.accuracy_rows(stored, PAIRS, beta=10.0)
+    rows = evaluate_confidence.accuracy_rows(stored, PAIRS, beta=10.0)
     assert [(r["metric"], r["tau"], r["reproduced"]) for r in rows] == [
         ("thresholded_accuracy", 0.0, 75.0),
         ("thresholded_accuracy", 0.9, 50.0),

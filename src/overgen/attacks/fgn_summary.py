@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from overgen import cells, metrics, networks
-from overgen.confidence import alpha_suffix, log_gate, log_reconstruction, scaled_scores
+from overgen import cells, networks
+from overgen.confidence import alpha_suffix, log_gate, log_reconstruction
 from overgen.statistics import mean_interval
 
 
@@ -46,21 +46,6 @@ def gather(
     columns += ["final_log_y", "final_distance", "final_gamma"]
     whole = pd.concat(tables, ignore_index=True).reindex(columns=columns)
     return whole, np.concatenate([passage["image"] for passage in found])
-
-
-def accuracy_rows(
-    outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
-) -> list[dict[str, Any]]:
-    """Thresholded accuracy on the test images: right label and ỹ > τ, at τ = 0 and at each pair."""
-    labels, seeds = outputs["labels"], range(len(outputs["seeds"]))
-    n = len(labels)
-    rows = []
-    for tau, alpha in [(0.0, 0.0), *pairs]:
-        scores = [scaled_scores(outputs, s, alpha=alpha, beta=beta) for s in seeds]
-        hits = [round(n * metrics.thresholded_accuracy(score, labels, tau)) for score in scores]
-        name = "thresholded_accuracy" + (alpha_suffix(pairs, (tau, alpha)) if tau else "")
-        rows.append(cells.rate_row("fgn", name, hits, n, of="test images", tau=tau))
-    return rows
 
 
 def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:

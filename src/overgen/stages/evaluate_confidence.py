@@ -1,4 +1,4 @@
-"""How far a network's scores can be trusted: calibration of y and ỹ on test images, and what it says of noise."""
+"""How far scores can be trusted: accuracy at each threshold, calibration of y and ỹ, and what is said of noise."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write(stage: runtime.Stage, outputs: dict[str, np.ndarray], noise: dict[str,
     settings, confidence = stage.params("evaluate_confidence"), stage.params(f"confidence.{dataset}")
     reconstructs = "distance" in outputs
     pairs = threshold_pairs(confidence.thresholds, reconstructs=reconstructs)
-    rows, diagrams = [], []
+    rows, diagrams = accuracy_rows(outputs, pairs, confidence.beta), []
     for alpha in [None, *dict.fromkeys(alpha for _, alpha in pairs if reconstructs)]:
         errors, found = calibration(outputs, alpha, confidence.beta, settings.bins)
         name = "calibration_error" if alpha is None else f"scaled_calibration_error@alpha={alpha:g}"
@@ -84,6 +84,24 @@ def write(stage: runtime.Stage, outputs: dict[str, np.ndarray], noise: dict[str,
     _, metadata = networks.load(networks.weights_path(dataset, stage.item["model"], 0))
     budget = metadata["budget"] | {"evaluate_confidence.noise_images": settings.noise_images}
     cells.write(stage.cell, budget=budget, metrics=rows, tables=tables)
+
+
+def accuracy_rows(
+    outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
+) -> list[dict[str, Any]]:
+    """Thresholded accuracy on the test images: right label and ỹ > τ, at τ = 0 and at each pair.
+
+    The rows are of the experiment "fgn", since the paper reports them beside its fooling rates.
+    """
+    labels, seeds = outputs["labels"], range(len(outputs["seeds"]))
+    n = len(labels)
+    rows = []
+    for tau, alpha in [(0.0, 0.0), *pairs]:
+        scores = [scaled_scores(outputs, s, alpha=alpha, beta=beta) for s in seeds]
+        hits = [round(n * metrics.thresholded_accuracy(score, labels, tau)) for score in scores]
+        name = "thresholded_accuracy" + (alpha_suffix(pairs, (tau, alpha)) if tau else "")
+        rows.append(cells.rate_row("fgn", name, hits, n, of="test images", tau=tau))
+    return rows
 
 
 def calibration(

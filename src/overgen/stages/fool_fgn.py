@@ -19,7 +19,7 @@ from overgen.confidence import threshold_pairs
 
 
 def main(dataset: str, model: str) -> None:
-    """Write the cell: rates, steps and accuracies at each threshold, a row for each trial, images."""
+    """Write the cell: rates and steps at each threshold, a row for each trial, images."""
     with runtime.stage("fool_fgn", dataset=dataset, model=model) as stage:
         settings, engine = stage.params(f"fool_fgn.{dataset}"), stage.params(f"engine.{dataset}")
         confidence = stage.params(f"confidence.{dataset}")
@@ -63,7 +63,7 @@ def main(dataset: str, model: str) -> None:
         if stage.rank != 0:
             return
         table, images = summary.gather(work, found, pairs)
-        rows = summary.accuracy_rows(outputs, pairs, confidence.beta) + summary.fooling_rows(table, pairs)
+        rows = summary.fooling_rows(table, pairs)
         if reconstructs:
             rows += summary.curvature_rows(outputs, table)
         _, metadata = networks.load(networks.weights_path(dataset, model, 0))
