@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -109,6 +110,11 @@ def environment(**extra: str) -> dict[str, str]:
     """The environment of a stage in a test: this interpreter's programs first, no tracking."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return os.environ | {"PATH": path, "OVERGEN_TRACKING": "off"} | extra
+
+
+def hears_ctrl_c() -> None:
+    """For `preexec_fn`: SIGINT as at a terminal. Whoever runs the tests in the background may have it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ import pytest
 from overgen import cli, tables
 from overgen.artifacts import OvergenError, write_json
 
+from conftest import hears_ctrl_c
+
 SOURCE = str(Path(cli.__file__).parents[1])
 
 
@@ -90,6 +92,7 @@ def test_ui_serves_the_runs_until_ctrl_c(root: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            preexec_fn=hears_ctrl_c,
         )
     try:
         assert process.stdout is not None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Run, environment, make_workspace, warm_process
+from conftest import ROOT, Run, environment, hears_ctrl_c, make_workspace, warm_process
 
 PROBE = """
 import os, sys, time
@@ -131,7 +131,7 @@ def test_ctrl_c_ends_programs_command_and_warm_process(package: Path, tmp_path: 
         command = [sys.executable, "-m", "overgen.warm", sys.executable, "-m", "overgen.run", "probe", "sleep"]
         process = subprocess.Popen(
             command, cwd=folder, env=environment(PYTHONPATH=str(package), PROBE="x"), start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=hears_ctrl_c,
         )  # fmt: skip
         deadline = time.monotonic() + 60
         while when == "running" and not ((folder / "pid").exists() and (folder / "pid").read_text()):
