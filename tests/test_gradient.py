@@ -16,6 +16,7 @@ from overgen.artifacts import OvergenError
 from overgen.attacks import gradient, gradient_summary
 from overgen.networks import Output
 from overgen.runtime import generator
+from overgen.stages import fool_gradient
 
 from conftest import Run
 from test_fgn import Linear, trainer
@@ -112,8 +113,8 @@ def test_starts() -> None:
     labels = torch.arange(40) % 4
     targets = [0, 1, 2, 3] * 5
     for kind in gradient.STARTS:
-        x, index = gradient.starts(kind, [generator("s", i) for i in range(20)], targets, images, labels)
-        alone, _ = gradient.starts(kind, [generator("s", 7)], [targets[7]], images, labels)
+        x, index = gradient.starts([kind] * 20, [generator("s", i) for i in range(20)], targets, images, labels)
+        alone, _ = gradient.starts([kind], [generator("s", 7)], [targets[7]], images, labels)
         assert torch.equal(x[7], alone[0])  # from its own generator, whatever else is drawn
         assert 0 <= float(x.min()) < float(x.max()) <= 1
         if kind == "other_class":
@@ -179,6 +180,23 @@ def test_what_is_not_finite_ends_the_run_and_never_counts_as_not_fooled(broken: 
     attack = module(Broken(apart=1.0), noise(), threshold=(1e-9, 20.0))
     with pytest.raises(OvergenError, match=f"{broken}.* is not finite after 0 updates"):
         gradient.attack(attack, trainer(), UPDATES)
+
+
+def test_the_score_of_a_trial_has_every_factor() -> None:
+    """ỹ_t = y_t · exp(−α/784·‖r − x‖) · exp(−βγ), as the threshold judges it; y_t alone where nothing is restored."""
+    work = [(0, (0.9, 20.0), "margin", 0.1, [("noise", 3, 0), ("other_class", 4, 1)])]
+    arrays = {
+        "step": np.array([[5], [-1]]), "source": np.array([-1, 77]), "log_y": np.log([0.95, 0.5]),
+        "distance": np.array([2.0, 3.0]), "gamma": np.array([0.01, -0.5]), "change": np.ones(2),
+        "target_distance": np.ones(2), "nearest_label": np.array([3, 4]), "nearest_distance": np.ones(2),
+    }  # fmt: skip
+    table = fool_gradient.gather(work, [arrays], beta=10.0)
+    scores = [0.95 * math.exp(-20 / 784 * 2) * math.exp(-0.1), 0.5 * math.exp(-20 / 784 * 3)]
+    assert table["score"].tolist() == pytest.approx(scores)
+    assert table["step"].isna().tolist() == [False, True]
+    assert table["source"].isna().tolist() == [True, False]
+    nothing = arrays | {"distance": np.full(2, np.nan), "gamma": np.full(2, np.nan)}
+    assert fool_gradient.gather(work, [nothing], beta=10.0)["score"].tolist() == pytest.approx([0.95, 0.5])
 
 
 def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:

@@ -205,4 +205,4 @@ def fool(module: FoolingGenerator, trainer: pl.Trainer, updates: int) -> Passage
     After the last update the images are judged once more, so `step` lies in 0..updates.
     """
     trainer.fit(module, train_dataloaders=Steps(range(updates + 1)))
-    return module.passage.passage()
+    return module.passage.outcome()

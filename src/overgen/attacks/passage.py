@@ -86,7 +86,7 @@ class FirstPassage:
         if not bool(values.isfinite().all()):
             raise OvergenError(f"the attacked network's {name} is not finite after {update} updates")
 
-    def passage(self) -> Passage:
+    def outcome(self) -> Passage:
         """What the trials came to, with the scores of the stored images."""
         self.network.to(self.image.device)  # Lightning leaves it on the CPU
         x = self.image.view(-1, 1, 28, 28)

@@ -39,14 +39,10 @@ def main(dataset: str, model: str) -> None:
             seed, pair, objective, learning_rate, block = work[i]
             network, _ = networks.load(networks.weights_path(dataset, model, seed))
             network = network.to(stage.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            first, indices = [], []
-            for start, target, trial in block:
-                key = runtime.generator(dataset, seed, "gradient", start, target, trial)
-                image, index = starts(start, [key], [target], source.train_images, source.train_labels)
-                first.append(image)
-                indices += index
-            images = torch.cat(first).to(stage.device)
-            targets = torch.tensor([target for _, target, _ in block], device=stage.device)
+            kinds, wanted, _ = zip(*block, strict=True)
+            draws = [runtime.generator(dataset, seed, "gradient", *trial) for trial in block]
+            first, indices = starts(kinds, draws, wanted, source.train_images, source.train_labels)
+            images, targets = first.to(stage.device), torch.tensor(wanted, device=stage.device)
             module = GradientAttack(
                 network,
                 images,
