@@ -161,19 +161,9 @@ def first_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: int) 
                 trials = cell.table("trials")
                 column = next(name for name in trials.columns if name.startswith(f"step@tau={tau},"))
                 steps = trials.loc[trials["objective"] == "y", column]
-                fooled = np.sort(steps.dropna().to_numpy(dtype=np.float64))
-                share = 100 * np.arange(1, len(fooled) + 1) / len(steps)
-                last = share[-1] if len(share) else 0.0
-                axis.step(
-                    np.r_[0, fooled, updates], np.r_[0, share, last], where="post",
-                    color=colour(model), label=model_name(model), clip_on=False,
-                )  # fmt: skip
+                _passage_curve(axis, model, steps, updates)
             axis.set(title=f"τ = {tau}", xlabel="updates", ylim=(0, 100))
-            axis.set_xscale("symlog", linthresh=10)
-            axis.set_xlim(0, updates)
-            ticks = [0, *(10**k for k in range(1, 6) if 10**k <= updates)]
-            axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-            axis.minorticks_off()
+            _updates_axis(axis, updates)
         axes[0, 0].set_ylabel("trials that have fooled, %")
         _legend_below(figure, axes[0, 0])
         return figure
@@ -196,25 +186,34 @@ def gradient_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: in
                 mine = table[(table["start"] == start) & (table["tau"] == float(tau))]
                 mine = mine[mine["alpha"] == mine["alpha"].iloc[0]]
                 steps = mine.groupby(["seed", "target", "trial"])["step"].min()
-                fooled = np.sort(steps.dropna().to_numpy(dtype=np.float64))
-                share = 100 * np.arange(1, len(fooled) + 1) / len(steps)
-                last = share[-1] if len(share) else 0.0
-                axis.step(
-                    np.r_[0, fooled, updates], np.r_[0, share, last], where="post",
-                    color=colour(model), label=model_name(model), clip_on=False,
-                )  # fmt: skip
+                _passage_curve(axis, model, steps, updates)
             axis.set(title=f"from {START_NAMES.get(start, start)}, τ = {tau}", ylim=(0, 100))
-            axis.set_xscale("symlog", linthresh=10)
-            axis.set_xlim(0, updates)
-            ticks = [0, *(10**k for k in range(1, 6) if 10**k <= updates)]
-            axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-            axis.minorticks_off()
+            _updates_axis(axis, updates)
         for axis in axes[-1]:
             axis.set_xlabel("updates")
         for axis in axes[:, 0]:
             axis.set_ylabel("fooled, %")
         _legend_below(figure, axes[0, 0])
         return figure
+
+
+def _passage_curve(axis: Axes, model: str, steps: pd.Series, updates: int) -> None:
+    """A model's share of fooled trials. steps: of each trial at its first passage, NA where it never came."""
+    fooled = np.sort(steps.dropna().to_numpy(dtype=np.float64))
+    share = 100 * np.arange(1, len(fooled) + 1) / len(steps)
+    last = share[-1] if len(share) else 0.0
+    axis.step(
+        np.r_[0, fooled, updates], np.r_[0, share, last], where="post",
+        color=colour(model), label=model_name(model), clip_on=False,
+    )  # fmt: skip
+
+
+def _updates_axis(axis: Axes, updates: int) -> None:
+    axis.set_xscale("symlog", linthresh=10)
+    axis.set_xlim(0, updates)
+    ticks = [0, *(10**k for k in range(1, 6) if 10**k <= updates)]
+    axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axis.minorticks_off()
 
 
 def gradient_images(cells: Mapping[str, Cell]) -> Figure:
