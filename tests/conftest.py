@@ -37,7 +37,7 @@ TINY = {
     "engine.digits.threads": 1,
     "training.digits.batch_size": 256,
     "train_classifier.digits": {"epochs": 2, "seeds": [0, 1]},
-    "train_autoencoder.digits.epochs": 1,
+    "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
     "fool_fgn.digits.trials": 1,
     "fool_fgn.digits.updates": 3,
     "fool_gradient.digits": {

@@ -44,6 +44,9 @@ def test_the_committed_file_is_valid() -> None:
         ("batch_size: 64", "batch_size: '64'", "training.digits.batch_size", "valid integer"),
         ("precision: \"32\"", "precision: 32", "engine.digits.precision", "'32'"),
         ("seeds: [0]", "seeds: [0, 0]", "train_classifier.digits.seeds", "must differ and begin with 0"),
+        ("epochs: 10, seeds", "epochs: 0, seeds", "train_classifier.digits.epochs: ", "greater than or equal to 1"),
+        ("epochs: 10, seeds", "epochs: {cnn: 1, cool: 0}, seeds", "train_classifier.digits.epochs.cool: ", "equal to 1"),
+        ("epochs: 10, seeds", "epochs: {cnn: 1}, seeds", "(top level)", "every model that the stage trains: cnn, cool"),
         ("optimizer: adam", "optimizer: adagrad", "fool_fgn.digits.optimizer", "'adam' or 'sgd'"),
         ("scaled: {dae_sym: [3]}", "scaled: {dae_sym: [4]}", "(top level)", "alphas of confidence.digits"),
         ("openset_models: [cnn", "openset_models: [vgg", "(top level)", "'vgg', which `models` does not have"),
@@ -130,6 +133,8 @@ def test_the_papers_budgets_are_settable() -> None:
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
 
     def amount(value: object) -> float:
+        if isinstance(value, dict):  # by model
+            return max(map(amount, value.values()))
         return len(value) if isinstance(value, list) else float(value)  # type: ignore[arg-type]
 
     for key, paper in budgets.items():

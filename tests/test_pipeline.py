@@ -76,6 +76,14 @@ def test_numbers_can_be_traced_to_dvc_lock(study: Path) -> None:
         assert recorded[cell] == md5
 
 
+def test_models_of_a_stage_may_have_epochs_of_their_own(study: Path) -> None:
+    for model, epochs in (("dae_sym", 1), ("autoencoder", 2)):
+        cell = study / "reports/cells/digits/train_autoencoder" / model
+        assert len(pd.read_csv(cell / "curves.csv")) == epochs
+        budget = json.loads((cell / "metrics.json").read_text())["budget"]
+        assert budget["train_autoencoder.digits.epochs"] == epochs
+
+
 def test_a_search_ranks_settings_on_held_out_images(study: Path) -> None:
     table = pd.read_csv(study / "reports/cells/digits/search_choices/dae_sym/settings.csv")
     assert table["setting"].tolist() == ["base", "batch_size: 256", "unpooling: switches, l2: 5"]

@@ -183,8 +183,12 @@ Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct_seeds
 
 
 class Fit(Section):
-    epochs: Count
+    epochs: Count | dict[Name, Count]  # of every model, or by model
     seeds: Seeds
+
+    def epochs_of(self, model: str) -> int:
+        """For how many epochs a model is trained."""
+        return self.epochs[model] if isinstance(self.epochs, dict) else self.epochs
 
 
 class FoolFgn(Section):
@@ -323,6 +327,13 @@ class Params(Section):
             for model in getattr(self, field):
                 if model not in trained:
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
+        for section, models in (("train_classifier", self.classifiers), ("train_autoencoder", self.autoencoders)):
+            for dataset, fit in getattr(self, section).items():
+                if isinstance(fit.epochs, dict) and set(fit.epochs) != set(models):
+                    raise ValueError(
+                        f"{section}.{dataset}.epochs: must be one number or name every model that the stage trains: "
+                        f"{', '.join(models)}"
+                    )
         for dataset, settings in self.fool_fgn.items():
             judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
             for model, alphas in settings.scaled.items():
@@ -392,7 +403,8 @@ def load(path: str | Path = "params.yaml") -> Params:
             return (wanted and member.get(str(network), "OtherModel") not in location[2], -len(location))
 
         first = min(error.errors(), key=relevance)
-        location = tuple(part for part in first["loc"] if not str(part).rstrip("]").endswith("Model"))
+        union = re.compile(r"\w*Model\b.*|constrained-.*|dict\[.*")  # names that pydantic gives the members of a union
+        location = tuple(part for part in first["loc"] if not union.fullmatch(str(part)))
         key = ".".join(str(part) for part in location) or "(top level)"
         message = first["msg"].removeprefix("Value error, ")
         value = "" if first["type"] == "value_error" and not location else f" (found {first['input']!r:.80})"

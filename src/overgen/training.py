@@ -214,7 +214,7 @@ def train_seeds(stage: Stage) -> list[dict[str, np.ndarray]]:
     settings = stage.params(f"{stage.name}.{dataset.name}")
     every = range(len(dataset.classes))
     members = [Member(f"seed{seed}", (dataset.name, stage.item["model"], seed), every) for seed in settings.seeds]
-    return train_members(stage, members, epochs=settings.epochs)
+    return train_members(stage, members, epochs=settings.epochs_of(stage.item["model"]))
 
 
 def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list[int], int]:
@@ -226,7 +226,7 @@ def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list
 def budget(stage: Stage) -> dict[str, int]:
     """What a training stage spends, by params.yaml path."""
     settings = stage.params(key := f"{stage.name}.{stage.item['dataset']}")
-    return {f"{key}.epochs": settings.epochs, f"{key}.seeds": len(settings.seeds)}
+    return {f"{key}.epochs": settings.epochs_of(stage.item["model"]), f"{key}.seeds": len(settings.seeds)}
 
 
 def write_trained(
