@@ -45,7 +45,7 @@ def test_the_committed_file_is_valid() -> None:
         ("precision: \"32\"", "precision: 32", "engine.digits.precision", "'32'"),
         ("seeds: [0]", "seeds: [0, 0]", "train_classifier.digits.seeds", "must differ and begin with 0"),
         ("epochs: 10, seeds", "epochs: 0, seeds", "train_classifier.digits.epochs: ", "greater than or equal to 1"),
-        ("epochs: 10, seeds", "epochs: {cnn: 1, cool: 0}, seeds", "train_classifier.digits.epochs.cool: ", "equal to 1"),
+        ("epochs: 10, seeds", "epochs: {cnn: 1, cool: 0}, seeds", "digits.epochs.cool: ", "equal to 1"),
         ("epochs: 10, seeds", "epochs: {cnn: 1}, seeds", "(top level)", "every model that the stage trains: cnn, cool"),
         ("optimizer: adam", "optimizer: adagrad", "fool_fgn.digits.optimizer", "'adam' or 'sgd'"),
         ("scaled: {dae_sym: [3]}", "scaled: {dae_sym: [4]}", "(top level)", "alphas of confidence.digits"),

@@ -96,6 +96,19 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
         budget = upstream | {f"fool_gradient.{dataset}.restarts": 1, f"fool_gradient.{dataset}.updates": 200}
         write_gradient(root, dataset, model, budget, draw, classes)
         write_confidence(root, dataset, model, upstream)
+        others = [other for other in MODELS["attacked"] if other != model]
+        write_cell(
+            root,
+            dataset,
+            "evaluate_fooling",
+            model,
+            upstream,
+            [
+                rate("witness", f"{metric}@attack={attack}@attacked={other}", k, 8, tau=0.9)
+                for attack, other in product(("fgn", "gradient"), others)
+                for metric, k in (("seen_as_target_rate", 5), ("accepted_as_target_rate", 2))
+            ],
+        )
     for model in MODELS["openset_models"]:
         budget = {f"train_openset.{dataset}.epochs": epochs, f"train_openset.{dataset}.subsets": 10 if full else 2}
         write_openset(root, dataset, model, budget, draw)
@@ -381,6 +394,21 @@ def test_what_stands_of_the_reported_rates(frame: pd.DataFrame) -> None:
     assert re.search(r"\*\*COOL\*\* +\| 0.9 +\| 34.5 .*\| noise +\| fooled more often", table)
     assert re.search(r"\*\*dAE sym\*\* +\| 0.99 +\| 0 .*\| noise +\| fooled more often", table)
     assert tables.robustness(frame[frame["experiment"] != "gradient"], ["cnn"]).markdown == ""
+
+
+def test_what_witnesses_see(frame: pd.DataFrame) -> None:
+    table = tables.witnesses(frame, ["cnn", "cool", "dae_sym"])
+    lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()[2:]]
+    assert [line[:4] for line in lines[:2]] == [
+        ["**CNN**", "FGN", "0.9", "8"],
+        ["**CNN**", "gradients of ỹ", "0.9", "8"],
+    ]
+    assert lines[2][0] == "**COOL**"
+    assert lines[2][4].startswith("62.5<br>[")
+    assert lines[2][4].endswith("accepts 25.0")
+    assert lines[2][5] == "–"  # not a witness of its own case
+    assert len(table.rows) == 2 * 12
+    assert tables.witnesses(frame[frame["experiment"] != "witness"], ["cnn"]).markdown == ""
 
 
 def test_tables_hold_only_numbers_of_the_cells_and_the_papers(study: Path) -> None:

@@ -155,6 +155,31 @@ def budget(
 
 
 @commands.command()
+def check(
+    tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5,
+) -> None:
+    """Score the stored examples of every attack again, with the published weights; exit 1 where a score differs."""
+    from overgen import params
+    from overgen.attacks.examples import rescore
+
+    settings, wrong = params.load(), []
+    for dataset in settings.datasets:
+        if not Path("reports/cells", dataset).is_dir():
+            print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
+            continue
+        for model in settings.attacked:
+            for cell in rescore(dataset, model, settings):
+                print(f"{cell.cell}: {cell.count} examples, largest difference {cell.difference:.1e}")
+                if not cell.difference <= tolerance:  # NaN, too
+                    wrong.append(f"{cell.cell} ({cell.difference:.1e})")
+    if wrong:
+        raise OvergenError(
+            f"stored scores are not those of the published weights: {'; '.join(wrong)}. If weights or params.yaml were "
+            "changed by hand, `dvc repro` remakes the cells; else the processor may round differently: --tolerance"
+        )
+
+
+@commands.command()
 def export(
     cell: Annotated[str, typer.Argument(help="A trained network as data set/model, such as mnist/dae_sym.")],
     path: Annotated[Path, typer.Argument(help="The .pt2 file to write.")],

@@ -242,6 +242,10 @@ class EvaluateConfidence(Section):
     bins: Count  # of the reliability diagrams; histograms of distances have four times as many
 
 
+class EvaluateFooling(Section):
+    attacks: Annotated[list[Literal["fool_fgn", "fool_gradient", "fool_evolution"]], Field(min_length=1)]
+
+
 class EvaluateOpenset(Section):
     resamples: Annotated[int, Field(ge=100)]
 
@@ -298,6 +302,7 @@ class Params(Section):
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
     evaluate_confidence: EvaluateConfidence
+    evaluate_fooling: EvaluateFooling
     train_rings: TrainRings
     report: Report
     report_rings: Report

@@ -202,6 +202,7 @@ def read_grid(
         "fool_fgn": attacked,
         "fool_gradient": attacked,
         "fool_evolution": attacked,
+        "evaluate_fooling": attacked,
         "evaluate_confidence": attacked,
         "train_openset": openset_models,
         "evaluate_openset": openset_models,

@@ -40,6 +40,7 @@ MARKS = {
     "not testable": "?",
 }
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
+ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4}
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")
 
@@ -75,8 +76,9 @@ def read_reproduced(path: Path) -> pd.DataFrame:
 
 
 def number(value: float, metric: str, unit: str) -> str:
-    """A number for reading: fooling rates with one decimal, accuracies with two, fractions with three."""
-    decimals = 1 if metric.startswith("fooling_rate") else DECIMALS.get(unit)
+    """A number for reading: rates over trials with one decimal, accuracies with two, fractions with three."""
+    one = metric.startswith(("fooling_rate", "seen_as_target", "accepted_as_target"))
+    decimals = 1 if one else DECIMALS.get(unit)
     return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
 
 
@@ -237,6 +239,33 @@ def gradient(frame: pd.DataFrame, models: Sequence[str]) -> Table:
                         line.append(measured(row, between="<br>"))
             lines.append(line)
     return Table("gradient", _markdown(lines, header) if used else "", pd.DataFrame(used, columns=frame.columns))
+
+
+def witnesses(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """What networks that were not attacked see in images that fooled: a row an attacked model, attack and τ."""
+    rows = frame[frame["experiment"] == "witness"]
+    attacks = list(dict.fromkeys(re.findall(r"@attack=(\w+)", " ".join(rows["metric"]))))
+    header = ["fooled", "by", "τ", "images", *(f"{model_name(model)} sees the target, %" for model in models)]
+    lines, used = [], []
+    for attacked in models:
+        for attack in attacks:
+            suffix = f"@attack={attack}@attacked={attacked}"
+            for tau in sorted(set(rows.loc[rows["metric"].str.endswith(suffix), "tau"]), key=float):
+                found = {m: find(rows, "witness", m, f"seen_as_target_rate{suffix}", tau) for m in models}
+                n = max((row["n"] for row in found.values() if row), default=0)
+                if not n:
+                    continue
+                line = [f"**{model_name(attacked)}**", ATTACK_NAMES.get(attack, attack), tau, f"{n:,}"]
+                for model, row in found.items():
+                    accepted = find(rows, "witness", model, f"accepted_as_target_rate{suffix}", tau)
+                    used += [each for each in (row, accepted) if each]
+                    if row is None or accepted is None:
+                        line.append("–")
+                    else:
+                        accepts = number(accepted["reproduced"], accepted["metric"], accepted["unit"])
+                        line.append(f"{measured(row, between='<br>')}<br>accepts {accepts}")
+                lines.append(line)
+    return Table("witnesses", _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
 
 
 def other_alphas(frame: pd.DataFrame, models: Sequence[str]) -> Table:

@@ -79,6 +79,7 @@ def build_report(
         "orderings": tables.claims(frame, attacked),
         "robustness": tables.robustness(frame, attacked),
         "gradient": tables.gradient(frame, attacked),
+        "witnesses": tables.witnesses(frame, attacked),
         "scaled_attack": tables.scaled_attack(frame, attacked),
         "other_alphas": tables.other_alphas(frame, attacked),
         "curvature": tables.curvature(frame, attacked),

@@ -1,0 +1,103 @@
+"""The stored examples of attacks: read in one form, scored again, and shown to networks that were not attacked."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from overgen import cli, params
+from overgen.artifacts import OvergenError, read_npz, write_npz
+from overgen.attacks import examples
+from overgen.params import Threshold
+from overgen.stages import evaluate_fooling
+
+from conftest import ROOT
+
+THRESHOLDS = [Threshold(tau=0.9, alpha=20.0), Threshold(tau=0.99, alpha=3.0), Threshold(tau=0.99, alpha=2.0)]
+
+
+def image(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random((*shape, 28, 28)).astype(np.float32)
+
+
+def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
+    folders = {attack: tmp_path / attack / "net" for attack in examples.ATTACKS}
+    pictures = image(2, 3)
+    common = {"image": pictures, "score": np.arange(6).reshape(2, 3) / 10, "fooled": np.eye(2, 3, dtype=bool)}
+    pairs = {"tau": np.array([0.9, 0.99]), "alpha": np.array([20.0, 3.0])}
+    write_npz(folders["fool_fgn"] / "examples.npz", **common, **pairs, objective=np.array(["y", "scaled"]))
+    write_npz(folders["fool_gradient"] / "examples.npz", **common, **pairs, start=np.array(["noise", "mean_image"]))
+    evolved = {"generation": np.array([0, 9]), "image": pictures, "confidence": np.array([[1, 1, 1], [0.995, 0.5, 1]])}
+    write_npz(folders["fool_evolution"] / "examples.npz", **evolved)
+
+    found, same = examples.stored(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)
+    assert np.array_equal(same, pictures.reshape(6, 28, 28))
+    assert found["attack"].unique().tolist() == ["fool_fgn"]
+    assert found["variant"].tolist() == ["y"] * 3 + ["scaled"] * 3
+    assert found[["tau", "alpha"]].to_numpy().tolist() == [[0.9, 20]] * 3 + [[0.99, 3]] * 3
+    assert found["target"].tolist() == [0, 1, 2] * 2
+    assert found["score"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert found["fooled"].tolist() == [True, False, False, False, True, False]
+    found, _ = examples.stored(folders["fool_gradient"], THRESHOLDS, evolution_alpha=2.0)
+    assert found["variant"].tolist() == ["noise"] * 3 + ["mean_image"] * 3
+    found, same = examples.stored(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
+    assert np.array_equal(same, pictures[1])  # of the last generation
+    assert found[["tau", "alpha"]].to_numpy().tolist() == [[0.99, 2]] * 3
+    assert found["fooled"].tolist() == [True, False, True]
+
+
+def test_a_witness_by_hand() -> None:
+    table = pd.DataFrame({
+        "attack": "fool_gradient", "attacked": ["cnn"] * 5 + ["dae"] * 2, "tau": [0.9] * 7,
+        "fooled": [True, True, True, True, False, False, False], "target": [0, 1, 2, 3, 4, 5, 6],
+        "seen": [0, 1, 2, 9, 4, 5, 6], "witness_score": [0.95, 0.85, 0.9, 0.99, 0.99, 0.99, 0.99],
+    })  # fmt: skip
+    rows = {row["metric"]: row for row in evaluate_fooling.rows(table)}
+    seen = rows["seen_as_target_rate@attack=gradient@attacked=cnn"]
+    assert (seen["reproduced"], seen["n"], seen["tau"]) == (75, 4, 0.9)  # the fifth did not fool
+    assert rows["accepted_as_target_rate@attack=gradient@attacked=cnn"]["reproduced"] == 25  # 0.9 is not above 0.9
+    none = rows["seen_as_target_rate@attack=gradient@attacked=dae"]
+    assert (none["reproduced"], none["n"]) == (None, 0)
+
+
+def test_the_smallest_budget_counts() -> None:
+    assert evaluate_fooling.smallest([{"a": 3, "b": 1}, {"a": 2, "c": 5}]) == {"a": 2, "b": 1, "c": 5}
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
+def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    settings = params.load()
+    for model in settings.attacked:
+        found = examples.rescore(dataset, model, settings)
+        assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in examples.ATTACKS]
+        for cell in found:
+            assert cell.count >= 10
+            assert cell.difference < 1e-5, cell.cell
+
+
+def test_a_score_that_is_not_the_networks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = params.load(ROOT / "params.yaml")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    for model in settings.attacked:
+        weights = f"models/mnist/{model}"
+        shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset"))
+        for attack in examples.ATTACKS:
+            shutil.copytree(ROOT / f"reports/cells/mnist/{attack}/{model}", f"reports/cells/mnist/{attack}/{model}")
+    cli.check(tolerance=1e-5)
+    assert "fashion_mnist: no cells here" in capsys.readouterr().out
+    changed = Path("reports/cells/mnist/fool_fgn/cnn/examples.npz")
+    arrays = read_npz(changed)
+    arrays["score"][0, 3] -= 2e-5
+    write_npz(changed, **arrays)
+    with pytest.raises(OvergenError, match=r"reports/cells/mnist/fool_fgn/cnn \(2\.0e-05\)\. If") as caught:
+        cli.check(tolerance=1e-5)
+    assert str(caught.value).count("reports/cells") == 1
+    cli.check(tolerance=1e-4)
