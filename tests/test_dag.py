@@ -139,8 +139,8 @@ def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
         (
             "mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 20}",
             "mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 21}",
-            {"fool_fgn", "fool_gradient", "fool_evolution", "evaluate_openset", "evaluate_confidence", "evaluate_fooling",
-             "search_choices", "report"},
+            {"fool_fgn", "fool_gradient", "fool_evolution", "evaluate_openset", "evaluate_confidence",
+             "evaluate_fooling", "search_choices", "report"},
         ),
         (
             "omega: 10",
