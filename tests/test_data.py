@@ -599,7 +599,7 @@ def test_photograph_is_turned_upright(tmp_path: Path) -> None:
     (tmp_path / "x" / "b").mkdir(parents=True)
     image.save(tmp_path / "turned.png", exif=exif)
     with Image.open(tmp_path / "turned.png") as turned:
-        pixels = data._gray(turned, False)
+        pixels = data.gray(turned, False)
     assert (pixels[14:] == 255).all()
     assert (pixels[:14] == 0).all()
 

@@ -76,7 +76,7 @@ def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pyt
         found = examples.rescore(dataset, model, settings)
         assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in examples.ATTACKS]
         for cell in found:
-            assert cell.count >= 10
+            assert cell.examples >= 10
             assert cell.difference < 1e-5, cell.cell
 
 

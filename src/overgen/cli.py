@@ -169,7 +169,7 @@ def check(
             continue
         for model in settings.attacked:
             for cell in rescore(dataset, model, settings):
-                print(f"{cell.cell}: {cell.count} examples, largest difference {cell.difference:.1e}")
+                print(f"{cell.cell}: {cell.examples} examples, largest difference {cell.difference:.1e}")
                 if not cell.difference <= tolerance:  # NaN, too
                     wrong.append(f"{cell.cell} ({cell.difference:.1e})")
     if wrong:
@@ -199,6 +199,64 @@ def export(
     used = export(cell, path, seed=seed, alpha=alpha, beta=beta)
     confidence = "c̃ = 1: it does not reconstruct" if used is None else "α = {:g}, β = {:g}".format(*used)
     print(f"{path}: {cell}, seed {seed}; {confidence}")
+
+
+@commands.command()
+def fool(
+    start: Annotated[str, typer.Argument(help="The picture to start from: a file, `noise` or `mean`.")],
+    to: Annotated[str, typer.Option(help="The class it shall be taken for: name or number.")],
+    on: Annotated[str, typer.Option(help="The network: a cell such as mnist/cnn, or torchvision/resnet18.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The PNG file to write.")] = Path("fooled.png"),
+    smallest: Annotated[bool, typer.Option("--smallest", help="The smallest change that fools, by L-BFGS.")] = False,
+    tau: Annotated[float | None, typer.Option(help="Score to pass. Default: the study's first τ, 0.9.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="α of a cell's c̃. Default: the study's first.")] = None,
+    updates: Annotated[int, typer.Option(min=1, help="At most so many.")] = 500,
+    rate: Annotated[float, typer.Option(help="RMS change of the pixels in one update, of [0, 1].")] = 0.01,
+    decay: Annotated[float, typer.Option(min=0, max=1, help="Towards the mean image, after each update.")] = 0.0,
+    blur: Annotated[float, typer.Option(min=0, help="Standard deviation, pixels.")] = 0.0,
+    blur_every: Annotated[int, typer.Option(min=1, help="Updates between two blurs.")] = 4,
+    clip: Annotated[float, typer.Option(min=0, max=100, help="Percent of pixels put onto the mean image.")] = 0.0,
+    weights: Annotated[Path | None, typer.Option(help="Of a torchvision network: a state dictionary.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
+) -> None:
+    """Change a picture until a network takes it for a class: gradient ascent, or the smallest change.
+
+    Cells of the study are attacked on what they report, c̃·y. Exit 1 if the picture does not fool; it is written
+    all the same.
+    """
+    from overgen import fool as fooling
+    from overgen.attacks.ascent import Regularisers
+
+    regularisers = Regularisers(decay=decay, blur=blur, blur_every=blur_every, clip=clip)
+    if smallest and regularisers != Regularisers():
+        raise OvergenError("--smallest: the smallest change is not regularised; leave out --decay, --blur and --clip")
+    if output.suffix != ".png" or output.is_dir():
+        raise OvergenError(f"{output}: must be a file whose name ends in .png")
+    group, _, name = on.partition("/")
+    if group == "torchvision":
+        subject = fooling.torchvision_subject(name, file=weights)
+    else:
+        subject = fooling.cell_subject(on, alpha=alpha)
+    target, tau = fooling.class_number(subject, to), subject.tau if tau is None else tau
+    if not 0 < tau < 1:
+        raise OvergenError(f"--tau {tau:g}: must lie between 0 and 1")
+    if not 0 < rate < float("inf"):
+        raise OvergenError(f"--rate {rate:g}: must be a positive number")
+    first = fooling.first_image(subject, start, seed)
+    try:
+        found = fooling.fool(
+            subject, first, target, tau=tau, smallest=smallest, updates=updates, rate=rate, regularisers=regularisers
+        )
+    except FloatingPointError as error:
+        raise OvergenError(f"{on}: {error}; another start may have one") from error
+    fooling.save(found.image, output)
+    way = "smallest change" if smallest else f"{found.updates} updates"
+    print(
+        f"{output}: {subject.name} sees {subject.classes[found.label]!r}; score of {subject.classes[target]!r} "
+        f"{found.first:.3g} → {found.score:.4g} after {way}; changed by {found.l2:.3g} (L2), {found.rms:.3g} (RMS)"
+    )
+    if not found.score > tau:
+        raise OvergenError(f"not fooled: {found.score:.4g} is not above {tau:g}; try more --updates or another start")
 
 
 def app() -> None:

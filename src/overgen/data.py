@@ -282,7 +282,7 @@ def image_folder(path: str | Path, *, invert: bool = False) -> Dataset:
         for name in sorted(wanted):
             try:
                 with open_file(name) as file, Image.open(file) as image:
-                    images.append(_gray(image, invert))
+                    images.append(gray(image, invert))
             except (
                 OSError,
                 ValueError,
@@ -457,7 +457,7 @@ def _files(path: Path) -> Iterator[tuple[list[str], Callable[[str], IO[bytes]]]]
         raise OvergenError(f"{path}: missing; a folder or zip file of images is expected there")
 
 
-def _gray(image: Image.Image, invert: bool) -> np.ndarray:
+def gray(image: Image.Image, invert: bool) -> np.ndarray:
     """(28, 28) uint8; see `image_folder`."""
     from PIL import Image, ImageOps
 

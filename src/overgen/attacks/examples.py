@@ -66,10 +66,10 @@ def scores(
 
 
 class Rescored(NamedTuple):
-    """One attack's cell, scored again. count: its examples; difference: the largest between ỹ stored and ỹ found."""
+    """One attack's cell, scored again. examples: how many; difference: the largest between ỹ stored and ỹ found."""
 
     cell: str
-    count: int
+    examples: int
     difference: float
 
 

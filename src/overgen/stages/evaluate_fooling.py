@@ -50,7 +50,7 @@ def main(dataset: str, model: str) -> None:
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Of the images that fooled: how many the witness labels as the target, and how many it accepts as such."""
     found = []
-    groups = table.groupby(["attack", "attacked", "tau"], sort=False)
+    groups: Any = table.groupby(["attack", "attacked", "tau"], sort=False)
     for (attack, attacked, tau), images in groups:
         fooled = images[images["fooled"]]
         as_target = fooled["seen"] == fooled["target"]

@@ -1,0 +1,228 @@
+"""One picture that fools one network: what `overgen fool` does.
+
+A subject is a trained cell of the study, attacked on what it reports (ỹ), or a classifier of torchvision, on its
+softmax. The picture counts as it is saved, in 8 bits a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import URLError
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from overgen import data, networks, params, runtime
+from overgen.artifacts import OvergenError, replace_file
+from overgen.attacks.ascent import Regularisers, ascend
+from overgen.attacks.lbfgs import smallest_change
+from overgen.confidence import ScaledOutput
+from overgen.export import weights
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's preprocessing
+IMAGENET_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network under attack. log_scores: images (N, C, H, W) in [0, 1] → (N, classes).
+
+    centre: the mean training image, (C, H, W); read: a picture file → (C, H, W); tau: the score above which an image
+    fools, unless another is asked for.
+    """
+
+    name: str
+    log_scores: Callable[[Tensor], Tensor]
+    classes: tuple[str, ...]
+    centre: Tensor
+    read: Callable[[Path], Tensor]
+    tau: float
+
+
+class Fooled(NamedTuple):
+    """How an attack ended. image: (C, H, W) uint8. score, first: that of the target at the end and at the start.
+
+    label: what the network says at the end; l2, rms: of the change, pixels in [0, 1]; updates: 0 for the smallest
+    change, which counts none.
+    """
+
+    image: Tensor
+    score: float
+    first: float
+    label: int
+    l2: float
+    rms: float
+    updates: int
+
+
+def cell_subject(cell: str, *, seed: int = 0, alpha: float | None = None) -> Subject:
+    """A trained cell such as "mnist/dae_sym", on ỹ. alpha: of c̃, by default that of the first threshold.
+
+    Raises OvergenError if the cell has no weights, does not classify, or its data set is not here.
+    """
+    network, _ = networks.load(weights(cell, seed))
+    if network(torch.zeros(1, 1, data.SIDE, data.SIDE)).log_y is None:
+        raise OvergenError(f"{cell}: a plain autoencoder does not classify, so there is no class to fool it into")
+    dataset = data.load(cell.split("/")[0])
+    settings = params.load()
+    confidence = settings.confidence[dataset.name]
+    first = confidence.thresholds[0]
+    scaled = ScaledOutput(
+        network,
+        alpha=first.alpha if alpha is None else alpha,
+        beta=confidence.beta,
+        probes=settings.engine[dataset.name].probes,
+    )
+
+    def read(path: Path) -> Tensor:
+        return torch.from_numpy(data.gray(picture(path), invert=False).copy())[None] / 255
+
+    centre = dataset.train_images.double().mean(0, keepdim=True).float() / 255
+    return Subject(cell, bounded(scaled), dataset.classes, centre, read, first.tau)
+
+
+def bounded(scaled: ScaledOutput) -> Callable[[Tensor], Tensor]:
+    """log ỹ with the gradient of all but Γ, which is applied as the number that it is."""
+
+    def log_scores(x: Tensor) -> Tensor:
+        return scaled.upper_bound(x) + scaled.log_curvature(x.detach())[:, None]
+
+    return log_scores
+
+
+def torchvision_subject(name: str, *, file: Path | None = None) -> Subject:
+    """A classifier of torchvision, such as "resnet18", on its softmax over the classes of ImageNet.
+
+    file: its state dictionary; without one torchvision's own weights, from its cache or the network.
+    Raises OvergenError if there is no such classifier, its weights cannot be had, or do not fit.
+    """
+    from torchvision import models
+
+    known = list(models.list_models(module=models))
+    if name not in known:
+        raise OvergenError(f"torchvision/{name}: torchvision has no such classifier; it has {', '.join(known)}")
+    described: Any = models.get_model_weights(name).DEFAULT
+    try:
+        if file is None:
+            network = models.get_model(name, weights=described)
+        else:
+            network = models.get_model(name, weights=None)
+            network.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
+    except (URLError, TimeoutError, ConnectionError) as error:
+        raise OvergenError(
+            f"torchvision/{name}: its weights are not here and cannot be fetched ({error}); give a file of them: "
+            f"--weights {Path(described.url).name}"
+        ) from error
+    except FileNotFoundError as error:
+        raise OvergenError(f"{file}: missing; --weights names a state dictionary as torch.save wrote it") from error
+    except Exception as error:  # pickle's, zip's and torch's own, of many kinds
+        raise OvergenError(f"{file or name}: not the weights of torchvision's {name} ({error})") from error
+    network.eval().requires_grad_(False)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+
+    def read(path: Path) -> Tensor:
+        from PIL import ImageOps
+
+        square = ImageOps.fit(ImageOps.exif_transpose(picture(path)).convert("RGB"), (IMAGENET_SIDE, IMAGENET_SIDE))
+        return torch.from_numpy(np.asarray(square).copy()).permute(2, 0, 1) / 255
+
+    def log_scores(x: Tensor) -> Tensor:
+        return nn.functional.log_softmax(network((x - mean) / std), dim=1)
+
+    centre = mean.expand(3, IMAGENET_SIDE, IMAGENET_SIDE).clone()
+    return Subject(f"torchvision/{name}", log_scores, tuple(described.meta["categories"]), centre, read, 0.9)
+
+
+def picture(path: Path) -> Image.Image:
+    """A picture file, read whole. Raises OvergenError naming it if it is missing or none."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except FileNotFoundError as error:
+        raise OvergenError(f"{path}: missing; give a picture file, or `noise` or `mean`") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise OvergenError(f"{path}: cannot be read as a picture ({error})") from error
+
+
+def class_number(subject: Subject, name: str) -> int:
+    """A class by its name or its number. Raises OvergenError listing the names that begin alike, or all."""
+    if name in subject.classes:
+        return subject.classes.index(name)
+    if name.isdecimal() and int(name) < len(subject.classes):
+        return int(name)
+    alike = [each for each in subject.classes if name.lower() in each.lower()] or list(subject.classes)
+    shown = ", ".join(alike[:20]) + (", …" if len(alike) > 20 else "")
+    raise OvergenError(f"--to {name!r}: {subject.name} has no such class; a number from 0, or one of {shown}")
+
+
+def first_image(subject: Subject, start: str, seed: int) -> Tensor:
+    """The image that the attack starts at, (C, H, W): `noise` (uniform), `mean`, or a picture file."""
+    if start == "noise":
+        return torch.rand(subject.centre.shape, generator=runtime.generator("fool", seed))
+    return subject.centre.clone() if start == "mean" else subject.read(Path(start))
+
+
+def eight_bits(x: Tensor) -> Tensor:
+    """Pixels in [0, 1] as they are saved: the nearest of 256 values."""
+    return (x * 255).round().clamp(0, 255) / 255
+
+
+def fool(
+    subject: Subject,
+    start: Tensor,
+    target: int,
+    *,
+    tau: float,
+    smallest: bool,
+    updates: int,
+    rate: float,
+    regularisers: Regularisers,
+) -> Fooled:
+    """Attack from an image (C, H, W), until the saved image's score for the target is above tau.
+
+    smallest: the smallest change by L-BFGS, rather than ascent (`rate` and `regularisers` are the ascent's); `updates`
+    bounds the iterations of each of its minimisations.
+    """
+
+    def log_target(x: Tensor) -> Tensor:
+        return subject.log_scores(x)[:, target]
+
+    @torch.no_grad()
+    def above(x: Tensor) -> Tensor:
+        return log_target(eight_bits(x)).exp() > tau
+
+    used = 0
+    if smallest:
+        found = smallest_change(lambda _, x: log_target(x), lambda _, x: above(x), start[None], iterations=updates)
+        image = found.image[0]
+    else:
+        image, used = ascend(
+            lambda x: log_target(x[None])[0], lambda x: bool(above(x[None])[0]), start, subject.centre,
+            updates=updates, rate=rate, regularisers=regularisers,
+        )  # fmt: skip
+    saved = eight_bits(image)
+    with torch.no_grad():
+        before, after = subject.log_scores(torch.stack([eight_bits(start), saved])).exp()
+    change = saved - eight_bits(start)
+    return Fooled(
+        image=(saved * 255).round().to(torch.uint8),
+        score=float(after[target]),
+        first=float(before[target]),
+        label=int(after.argmax()),
+        l2=float(change.norm()),
+        rms=float(change.square().mean().sqrt()),
+        updates=used,
+    )
+
+
+def save(image: Tensor, path: Path) -> None:
+    """Write an image (C, H, W) uint8 as a PNG file, whole or not at all."""
+    pixels = image[0].numpy() if len(image) == 1 else image.permute(1, 2, 0).numpy()
+    with replace_file(path, directory=path.parent) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")
