@@ -96,14 +96,17 @@ def test_rates_over_seeds() -> None:
 
 def test_fooling_rates_and_steps_by_hand() -> None:
     pairs = [(0.9, 20.0), (0.99, 3.0)]
-    work = [(0, None, [(0, 0), (1, 0), (2, 0), (3, 0)]), (0, 3.0, [(0, 0), (1, 0)])]
+    y, scaled, fast = (fgn_summary.Attack(*each, {}) for each in (("y", None), ("scaled", 3.0), ("lr_1e-3", None)))
+    block = [(0, 0), (1, 0), (2, 0), (3, 0)]
+    work = [(0, y, block), (0, scaled, block[:2]), (0, fast, block)]
     passage = {"image": np.zeros((4, 784)), "log_y": np.zeros(4), "distance": np.ones(4), "gamma": np.ones(4)}
     found = [
         passage | {"step": np.array([[5, 9], [7, -1], [-1, -1], [0, 3]])},
         {k: v[:2] for k, v in passage.items()} | {"step": np.array([[-1], [40]])},
+        passage | {"step": np.array([[1, 2], [2, -1], [3, 4], [4, 6]])},
     ]
     table, images = fgn_summary.gather(work, found, pairs)
-    assert images.shape == (6, 784)
+    assert images.shape == (10, 784)
     rows = {(r["experiment"], r["metric"], r["tau"]): r for r in fgn_summary.fooling_rows(table, pairs)}
     assert rows["fgn", "fooling_rate", 0.9]["reproduced"] == 75
     assert rows["fgn", "mean_steps_to_fool", 0.9]["reproduced"] == 4
@@ -112,6 +115,10 @@ def test_fooling_rates_and_steps_by_hand() -> None:
     assert rows["fgn_on_scaled_output", "fooling_rate", 0.99]["reproduced"] == 50
     assert rows["fgn_on_scaled_output", "mean_steps_to_fool", 0.99]["reproduced"] == 40
     assert ("fgn_on_scaled_output", "fooling_rate", 0.9) not in rows
+    assert rows["fgn_lr_1e-3", "fooling_rate", 0.9]["reproduced"] == 100
+    assert rows["fgn_lr_1e-3", "mean_steps_to_fool", 0.99]["reproduced"] == 4
+    shown = fgn_summary.examples(table, images, pairs, 2, beta=10.0)
+    assert shown["objective"].tolist() == ["y", "scaled"]  # not the variants
 
 
 def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> None:

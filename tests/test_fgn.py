@@ -100,6 +100,29 @@ def test_start_depends_on_each_trials_own_generator() -> None:
     assert float(ratio.mean()) == pytest.approx(1, abs=0.02)
 
 
+def test_initial_deviation() -> None:
+    """A given z is N(0, s²‖z‖²): 0.02·28 times as wide as with Glorot's 1/28, and from the same draws."""
+    draws = [[generator("many", i) for i in range(50)] for _ in range(2)]
+    z, narrow = fgn.start(draws[0], "uniform", torch.float64, initial=0.02)
+    same, glorot = fgn.start(draws[1], "uniform", torch.float64)
+    assert torch.equal(z, same)
+    torch.testing.assert_close(narrow, 0.02 * 28 * glorot)
+
+
+def test_a_clipped_loss_moves_only_what_lies_above() -> None:
+    """Trials that begin below the clip end where they began; the others go as without it."""
+    free = fgn.fool(module(Linear()), trainer(), UPDATES)
+    _, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64)
+    first = Linear()(torch.sigmoid(a)).log_y.gather(1, torch.arange(3)[:, None])[:, 0].exp()
+    clip = float(first.sort().values[:2].mean())  # between the lowest and the next
+    stuck = int(first.argmin())
+    clipped = fgn.fool(module(Linear(), clip=clip), trainer(), UPDATES)
+    assert clipped.step[stuck].tolist() == [-1, -1]
+    torch.testing.assert_close(clipped.image[stuck], torch.sigmoid(a[stuck]))
+    others = [i for i in range(3) if i != stuck]
+    assert clipped.step[others].tolist() == free.step[others].tolist()
+
+
 def module(net: torch.nn.Module, **options: object) -> fgn.FoolingGenerator:
     z, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64)
     arguments: dict[str, object] = {

@@ -115,6 +115,32 @@ def test_a_users_network_takes_its_own_options(project: Path) -> None:
     assert model.model_dump() == {"network": "src/own/resnet.py:ResNet", "blocks": 3}
 
 
+def test_variants_of_the_fgn_are_named_by_what_they_change() -> None:
+    def name(**options: object) -> str:
+        return params.FgnVariant.model_validate({"models": ["cnn"]} | options).name
+
+    assert name(learning_rate=1e-3) == "lr_1e-3"  # as in reported.csv
+    assert name(clip=1e-10) == "clip_1e-10"
+    assert name(optimizer="sgd", input="normal") == "optimizer_sgd-input_normal"
+    assert name(initial="glorot") == "initial_glorot"
+    assert name(initial=0.02) == "initial_0.02"
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ("[{models: [cnn]}]", "changes nothing"),
+        ("[{models: [vgg], clip: 1.0e-9}]", "vgg: models must be attacked ones"),
+        ("[{models: [cnn], clip: 0.1}, {models: [cool], clip: 0.1}]", "no two variants the same"),
+        ("[{models: [cnn], clip: 2.0}]", "less than 1"),
+    ],
+)
+def test_impossible_variants_are_refused(project: Path, variants: str, message: str) -> None:
+    change(project, "input: normal, scaled", f"variants: {variants}, input: normal, scaled")
+    with pytest.raises(OvergenError, match=message):
+        params.load(project / "params.yaml")
+
+
 def test_sections_cannot_be_changed() -> None:
     section = params.load(ROOT / "params.yaml").training["mnist"]
     with pytest.raises(ValueError, match="frozen"):

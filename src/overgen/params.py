@@ -191,13 +191,51 @@ class Fit(Section):
         return self.epochs[model] if isinstance(self.epochs, dict) else self.epochs
 
 
+Optimizer = Literal["adam", "sgd"]
+GeneratorInput = Literal["normal", "uniform"]
+GeneratorInitial = Literal["glorot"] | Positive  # a number: the deviation of the generator's weights
+Clip = Annotated[float, Field(gt=0, lt=1)]
+
+
+class FgnVariant(Section):
+    """The attack on y of some models with other options than the section's."""
+
+    models: Annotated[list[Name], Field(min_length=1)]
+    learning_rate: Positive | None = None
+    optimizer: Optimizer | None = None
+    input: GeneratorInput | None = None
+    initial: GeneratorInitial | None = None
+    clip: Clip | None = None  # the loss is −log max(y, clip), which has no gradient below
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it changes, by name."""
+        return {k: v for k, v in self.model_dump(exclude={"models"}).items() if v is not None}
+
+    @property
+    def name(self) -> str:
+        """Of its numbers, such as "lr_1e-3" or "input_normal-initial_glorot"."""
+        texts = {
+            k: v if isinstance(v, str) else f"{v:.3g}" if v >= 0.01 else f"{v:.0e}" for k, v in self.options.items()
+        }
+        return "-".join(f"{k}_{re.sub('e-0', 'e-', v)}" for k, v in texts.items()).replace("learning_rate", "lr")
+
+    @model_validator(mode="after")
+    def changes_something(self) -> FgnVariant:
+        if not self.options:
+            raise ValueError("changes nothing: give one of learning_rate, optimizer, input, initial, clip")
+        return self
+
+
 class FoolFgn(Section):
     trials: Count  # for each target class
     updates: Count
     learning_rate: Positive
-    optimizer: Literal["adam", "sgd"]
-    input: Literal["normal", "uniform"]
+    optimizer: Optimizer
+    input: GeneratorInput
+    initial: GeneratorInitial = "glorot"
     scaled: dict[Name, list[NonNegative]]  # models of which ỹ is attacked too, each at these α
+    variants: list[FgnVariant] = []
     block: Count  # trials attacked together
 
 
@@ -347,6 +385,13 @@ class Params(Section):
                         f"fool_fgn.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
                         f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
                     )
+            names = [variant.name for variant in settings.variants]
+            strange = {model for variant in settings.variants for model in variant.models} - set(self.attacked)
+            if len(set(names)) < len(names) or strange:
+                raise ValueError(
+                    f"fool_fgn.{dataset}.variants: {', '.join(sorted(strange)) or ', '.join(names)}: models must be "
+                    "attacked ones, and no two variants the same"
+                )
         for name, section in self:
             if isinstance(section, dict) and name not in ("models", "search_choices"):
                 missing = [dataset for dataset in self.datasets if dataset not in section]

@@ -12,6 +12,7 @@ and of gradient descent Δa = −η·g·(‖z‖² + 1): 784 numbers a trial fol
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -130,18 +131,23 @@ class CollapsedSGD(torch.optim.Optimizer):
 
 
 def start(
-    generators: Sequence[torch.Generator], kind: str, dtype: torch.dtype = torch.float32
+    generators: Sequence[torch.Generator],
+    kind: str,
+    dtype: torch.dtype = torch.float32,
+    *,
+    initial: float | str = "glorot",
 ) -> tuple[Tensor, Tensor]:
     """Generator inputs z and first pre-activations a = Wz + b of T trials, (T, P) each, from a generator a trial.
 
-    kind: z "normal", N(0, 1), or "uniform", U[0, 1]. W is Glorot-normal, N(0, 1/P), and b = 0: then a given z is
-    N(0, ‖z‖²/P) independently for each pixel, so it is drawn without drawing W.
+    kind: z "normal", N(0, 1), or "uniform", U[0, 1]. initial: W is normal with this deviation s, or Glorot-normal,
+    s² = 1/P; b = 0. Then a given z is N(0, s²‖z‖²) independently for each pixel, so it is drawn without drawing W.
     """
     z, a = [], []
     for generator in generators:
         draw = torch.randn if kind == "normal" else torch.rand
         z.append(draw(PIXELS, generator=generator, dtype=torch.float64))
-        a.append(torch.randn(PIXELS, generator=generator, dtype=torch.float64) * (z[-1].square().mean().sqrt()))
+        size = z[-1].square().mean().sqrt() if initial == "glorot" else float(initial) * z[-1].norm()
+        a.append(torch.randn(PIXELS, generator=generator, dtype=torch.float64) * size)
     return torch.stack(z).to(dtype), torch.stack(a).to(dtype)
 
 
@@ -152,6 +158,8 @@ class FoolingGenerator(pl.LightningModule):
     thresholds: (τ, α) pairs judged on ỹ; a trial that has passed all of them ends.
     alpha: None attacks y: the loss is −log y_t. A number attacks ỹ: −log c̃ − log y_t in log space with that α, of which
     Γ is left out of the loss (where γ ≤ 0 it has no gradient) but never out of the judgement.
+    clip: the loss takes y_t for no smaller than this, as code does that would not take the log of 0: below it the loss
+    has no gradient, and the trial never moves.
     """
 
     def __init__(
@@ -167,12 +175,13 @@ class FoolingGenerator(pl.LightningModule):
         learning_rate: float,
         optimizer: str = "adam",
         alpha: float | None = None,
+        clip: float | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.a = nn.Parameter(a.clone())
         self.z, self.targets = z, targets
-        self.learning_rate, self.optimizer, self.alpha = learning_rate, optimizer, alpha
+        self.learning_rate, self.optimizer, self.alpha, self.clip = learning_rate, optimizer, alpha, clip
         self.passage = FirstPassage(network, torch.sigmoid(a), targets, thresholds=thresholds, beta=beta, probes=probes)
 
     def training_step(self, update: int) -> Tensor:
@@ -183,7 +192,7 @@ class FoolingGenerator(pl.LightningModule):
         log_target = log_y.gather(1, self.targets[rows][:, None])[:, 0]
         apart = None if reconstruction is None else distance(x, reconstruction)
         self.passage.judge(update, rows, x, log_target, apart)
-        loss = -log_target
+        loss = -log_target if self.clip is None else -log_target.clamp(min=math.log(self.clip))
         if self.alpha is not None and apart is not None:
             loss = loss - log_reconstruction(apart, alpha=self.alpha, pixels=PIXELS)
         # A trial that ended in this step takes no further part.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,26 +14,46 @@ from overgen.confidence import alpha_suffix, log_gate, log_reconstruction
 from overgen.statistics import mean_interval
 
 
+class Attack(NamedTuple):
+    """One attack of a cell. objective: "y", "scaled" (on ỹ with the strength alpha) or the name of a variant on y.
+
+    options: what a variant changes.
+    """
+
+    objective: str
+    alpha: float | None
+    options: Mapping[str, Any]
+
+    @property
+    def experiment(self) -> str:
+        """What its rows are of."""
+        return {"y": "fgn", "scaled": "fgn_on_scaled_output"}.get(self.objective, f"fgn_{self.objective}")
+
+    def judged(self, pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        """The (τ, α) pairs that it is judged at: of an attack on ỹ those with its own α."""
+        return [p for p in pairs if self.alpha is None or p[1] == self.alpha]
+
+
 def column(pair: tuple[float, float]) -> str:
     """The column of trials.csv with the updates at the first passage of a (τ, α) pair."""
     return f"step@tau={pair[0]:g},alpha={pair[1]:g}"
 
 
 def gather(
-    work: list[tuple[int, float | None, list[tuple[int, int]]]],
+    work: Sequence[tuple[int, Attack, list[tuple[int, int]]]],
     found: list[dict[str, np.ndarray]],
     pairs: list[tuple[float, float]],
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """All trials as one table, a row each, and their stored images (rows, 784)."""
     tables = []
-    for (seed, alpha, block), passage in zip(work, found, strict=True):
-        judged = [p for p in pairs if alpha is None or p[1] == alpha]
-        steps = {column(p): pd.Series(passage["step"][:, i], dtype="Int64") for i, p in enumerate(judged)}
+    for (seed, attack, block), passage in zip(work, found, strict=True):
+        columns = [column(p) for p in attack.judged(pairs)]
+        steps = {name: pd.Series(passage["step"][:, i], dtype="Int64") for i, name in enumerate(columns)}
         table = pd.DataFrame(
             {
                 "seed": seed,
-                "objective": "y" if alpha is None else "scaled",
-                "objective_alpha": alpha,
+                "objective": attack.objective,
+                "objective_alpha": attack.alpha,
                 "target": [target for target, _ in block],
                 "trial": [trial for _, trial in block],
                 **{name: step.mask(step < 0) for name, step in steps.items()},
@@ -51,9 +72,11 @@ def gather(
 def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
     """Fooling rate, and mean updates over the fooled trials, of each attack at each pair that it was judged on."""
     rows = []
-    for (objective, alpha), trials in table.groupby(["objective", "objective_alpha"], dropna=False, sort=False):
-        experiment = "fgn" if objective == "y" else "fgn_on_scaled_output"
-        for pair in pairs if objective == "y" else [p for p in pairs if p[1] == alpha]:
+    groups: Any = table.groupby(["objective", "objective_alpha"], dropna=False, sort=False)
+    for (objective, alpha), trials in groups:
+        attack = Attack(objective, None if pd.isna(alpha) else alpha, {})
+        experiment = attack.experiment
+        for pair in attack.judged(pairs):
             steps = trials[column(pair)]
             by_seed = steps.groupby(trials["seed"])
             hits = [int(k) for k in by_seed.count()]
@@ -93,9 +116,9 @@ def examples(
 ) -> dict[str, np.ndarray]:
     """One trial of the first seed for each attack and target class: the first that was fooled, else trial 0.
 
-    Judged at the attack's first pair; score is ỹ of the stored image at that pair's α.
+    Variants are left out. Judged at the attack's first pair; score is ỹ of the stored image at that pair's α.
     """
-    first = table[table["seed"] == table["seed"].iloc[0]]
+    first = table[(table["seed"] == table["seed"].iloc[0]) & table["objective"].isin(["y", "scaled"])]
     attacks = list(first.groupby(["objective", "objective_alpha"], dropna=False, sort=False))
     shape = (len(attacks), classes)
     shown: dict[str, np.ndarray] = {

@@ -29,37 +29,43 @@ def main(dataset: str, model: str) -> None:
         pairs = threshold_pairs(confidence.thresholds, reconstructs=reconstructs)
         if not reconstructs and settings.scaled.get(model):
             raise OvergenError(f"params.yaml, fool_fgn.{dataset}.scaled: {model} does not reconstruct, so ỹ = y for it")
-        objectives: list[float | None] = [None, *settings.scaled.get(model, [])]
+        attacks = [summary.Attack("y", None, {})]
+        attacks += [summary.Attack("scaled", alpha, {}) for alpha in settings.scaled.get(model, [])]
+        attacks += [summary.Attack(v.name, None, v.options) for v in settings.variants if model in v.models]
         classes = len(data.load(dataset).classes)
         trials = [(target, trial) for target in range(classes) for trial in range(settings.trials)]
         blocks = [trials[i : i + settings.block] for i in range(0, len(trials), settings.block)]
-        work = [(seed, alpha, block) for seed in seeds for alpha in objectives for block in blocks]
+        work = [(seed, attack, block) for seed in seeds for attack in attacks for block in blocks]
 
-        def attack(i: int, run: Any) -> dict[str, np.ndarray]:
-            seed, alpha, block = work[i]
+        def run_block(i: int, run: Any) -> dict[str, np.ndarray]:
+            seed, attack, block = work[i]
             network, _ = networks.load(networks.weights_path(dataset, model, seed))
             network = network.to(stage.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            options = {name: getattr(settings, name) for name in ("learning_rate", "optimizer", "input", "initial")}
+            options |= attack.options
             z, a = start(
                 [runtime.generator(dataset, seed, "fgn", target, trial) for target, trial in block],
-                settings.input,
+                options["input"],
+                initial=options["initial"],
             )
             module = FoolingGenerator(
                 network,
                 z.to(stage.device),
                 a.to(stage.device),
                 torch.tensor([target for target, _ in block], device=stage.device),
-                thresholds=[p for p in pairs if alpha is None or p[1] == alpha],
+                thresholds=attack.judged(pairs),
                 beta=confidence.beta,
                 probes=engine.probes,
-                learning_rate=settings.learning_rate,
-                optimizer=settings.optimizer,
-                alpha=alpha,
+                learning_rate=options["learning_rate"],
+                optimizer=options["optimizer"],
+                alpha=attack.alpha,
+                clip=options.get("clip"),
             )
             passage = fool(module, stage.trainer(epochs=1), settings.updates)
             return {name: t.numpy() for name, t in vars(passage).items()}
 
-        names = [f"seed{seed}-{'y' if alpha is None else alpha}-{i}" for i, (seed, alpha, _) in enumerate(work)]
-        found = stage.members(names, attack)
+        names = [f"seed{seed}-{attack.objective}-{i}" for i, (seed, attack, _) in enumerate(work)]
+        found = stage.members(names, run_block)
         if stage.rank != 0:
             return
         table, images = summary.gather(work, found, pairs)
