@@ -139,6 +139,10 @@ def write_fgn(
         metrics.append(rate("fgn_on_scaled_output", "fooling_rate", 0, 40, tau=0.99))
         metrics.append(row("fgn_on_scaled_output", "mean_steps_to_fool", None, "updates", 0, tau=0.99))
         metrics.append(rate("curvature", "gamma_positive_rate@test", 0, 10_000))
+    if model == "cnn":
+        metrics.append(rate("fgn_lr_1e-3", "fooling_rate", 39, 40, tau=0.9))
+        metrics.append(row("fgn_lr_1e-3", "mean_steps_to_fool", 2.5, "updates", 39, tau=0.9, low=2.0, high=3.0,
+                           interval="95 % t interval"))  # fmt: skip
     folder = write_cell(root, dataset, "fool_fgn", model, budget, metrics)
     write_csv(folder / "trials.csv", table.assign(final_log_y=-0.1, final_distance=np.nan, final_gamma=np.nan))
     shape = (len(objectives), classes)
@@ -396,6 +400,19 @@ def test_what_stands_of_the_reported_rates(frame: pd.DataFrame) -> None:
     assert tables.robustness(frame[frame["experiment"] != "gradient"], ["cnn"]).markdown == ""
 
 
+def test_variants_stand_beside_the_attack_itself(frame: pd.DataFrame) -> None:
+    table = tables.variants(frame, ["cnn", "cool", "dae_sym"])
+    lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
+    assert lines[0][2:4] == ["fooled %, τ\u00a0=\u00a00.9", "mean steps, τ\u00a0=\u00a00.9"]
+    assert [line[:2] for line in lines[2:]] == [["**CNN**", "as in the study"], ["", "learning rate 1e-3"]]
+    assert lines[2][2].startswith("100 → 100.0 ")
+    assert lines[3][2].startswith("100 → 97.5 ")
+    assert lines[3][3].startswith("2.66 → 2.5 ")
+    assert lines[3][4] == "–"  # not measured at 0.99
+    assert tables.variant_name("fgn_input_normal-initial_glorot") == "input normal, initial weights glorot"
+    assert tables.variants(frame[~frame["experiment"].str.startswith("fgn_lr")], ["cnn"]).markdown == ""
+
+
 def test_what_witnesses_see(frame: pd.DataFrame) -> None:
     table = tables.witnesses(frame, ["cnn", "cool", "dae_sym"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()[2:]]
@@ -420,7 +437,7 @@ def test_tables_hold_only_numbers_of_the_cells_and_the_papers(study: Path) -> No
         for name in ("reproduced", "low", "high"):
             if record[name] is not None and not pd.isna(record[name]):
                 known.add(tables.number(float(record[name]), record["metric"], record["unit"]))
-    known |= {"20", "3", "2", "40", "0"}  # α, generations
+    known |= {"20", "3", "2", "40", "0", "1e-3"}  # α, generations, a learning rate
     checked = 0
     for path in (study / "reports/mnist/tables").glob("*.md"):
         if path.stem in ("provenance", "not_measured"):

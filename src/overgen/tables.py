@@ -41,6 +41,7 @@ MARKS = {
 }
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
+VARIANT = re.compile(r"fgn_(lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4}
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")
 
@@ -173,6 +174,37 @@ def _entry(row: dict[str, Any] | None, steps: dict[str, Any] | None, *, ours: bo
 def scaled_attack(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """The FGN attack on the scaled output ỹ instead of y (Spigler 2019, Section 4.2)."""
     return _by_metric(frame, "scaled_attack", "fgn_on_scaled_output", models)
+
+
+def variants(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """The FGN on y with other options than the study's: a row a model and variant, rates and mean steps at each τ."""
+    names = [name for name in dict.fromkeys(frame["experiment"]) if VARIANT.fullmatch(name)]
+    at = taus(frame, "fgn", "fooling_rate")
+    header = ["", "FGN", *(f"{text}, {_threshold(tau)}" for tau in at for text in ("fooled %", "mean steps"))]
+    lines: list[list[str]] = []
+    used = []
+    for model in models:
+        mine = [name for name in names if (frame.loc[frame["experiment"] == name, "model"] == model).any()]
+        for experiment in ["fgn", *mine] if mine else []:
+            line = ["" if lines and experiment != "fgn" else f"**{model_name(model)}**", variant_name(experiment)]
+            for tau in at:
+                for metric in ("fooling_rate", "mean_steps_to_fool"):
+                    row = find(frame, experiment, model, metric, tau)
+                    used += [row] if row else []
+                    theirs = reported(row) if row else "–"
+                    ours = measured(row) if row else "–"
+                    line.append(ours if theirs == "–" else f"{theirs} → {ours}")
+            lines.append(line)
+    return Table("variants", _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+
+
+def variant_name(experiment: str) -> str:
+    """A variant of the FGN as it is written in reports: "fgn_lr_1e-3" is "learning rate 1e-3"."""
+    if experiment == "fgn":
+        return "as in the study"
+    words = {"lr": "learning rate", "initial": "initial weights", "clip": "loss clipped at y ="}
+    options = re.split(r"-(?=[a-z])", experiment.removeprefix("fgn_"))
+    return ", ".join(f"{words.get(name, name)} {value}" for name, _, value in (o.partition("_") for o in options))
 
 
 def robustness(frame: pd.DataFrame, models: Sequence[str]) -> Table:
@@ -508,9 +540,9 @@ ASSUMPTIONS = (
         "standard errors below 0, so that Γ = 1 either way",
     ),
     (
-        "Optimiser and input of the FGN",
+        "Optimiser, input and initial weights of the FGN",
         "{fool_fgn.DATASET.optimizer}, learning rate {fool_fgn.DATASET.learning_rate}; "
-        "{fool_fgn.DATASET.input} random input, fixed in a trial",
+        "{fool_fgn.DATASET.input} random input, fixed in a trial; initial weights {fool_fgn.DATASET.initial}",
     ),
     (
         "α and β of the scaled output",

@@ -80,6 +80,7 @@ def build_report(
         "robustness": tables.robustness(frame, attacked),
         "gradient": tables.gradient(frame, attacked),
         "witnesses": tables.witnesses(frame, attacked),
+        "variants": tables.variants(frame, attacked),
         "scaled_attack": tables.scaled_attack(frame, attacked),
         "other_alphas": tables.other_alphas(frame, attacked),
         "curvature": tables.curvature(frame, attacked),
