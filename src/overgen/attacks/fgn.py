@@ -7,7 +7,8 @@ weights is therefore, exactly,
 
     Δa_i = −η·m̂_i·( Σ_j z_j² / (|z_j|·√v̂_i + ε) + 1 / (√v̂_i + ε) )
 
-and of gradient descent Δa = −η·g·(‖z‖² + 1): 784 numbers a trial follow the trajectory of 615,440 weights.
+and of gradient descent Δa = −η·g·(‖z‖² + 1): 784 numbers a trial follow the trajectory of 615,440 weights, 21 times
+as fast and with a 785th of the state (benchmarks/fgn.py, 200 trials on one core).
 """
 
 from __future__ import annotations
