@@ -111,12 +111,12 @@ def test_initial_deviation() -> None:
 
 def test_a_clipped_loss_moves_only_what_lies_above() -> None:
     """Trials that begin below the clip end where they began; the others go as without it."""
-    free = fgn.fool(module(Linear()), trainer(), UPDATES)
+    free = module(Linear()).run(trainer(), UPDATES)
     _, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64)
     first = Linear()(torch.sigmoid(a)).log_y.gather(1, torch.arange(3)[:, None])[:, 0].exp()
     clip = float(first.sort().values[:2].mean())  # between the lowest and the next
     stuck = int(first.argmin())
-    clipped = fgn.fool(module(Linear(), clip=clip), trainer(), UPDATES)
+    clipped = module(Linear(), clip=clip).run(trainer(), UPDATES)
     assert clipped.step[stuck].tolist() == [-1, -1]
     torch.testing.assert_close(clipped.image[stuck], torch.sigmoid(a[stuck]))
     others = [i for i in range(3) if i != stuck]
@@ -153,7 +153,7 @@ def reference(net: torch.nn.Module, tau: float, *, updates: int, factor: float =
 
 
 def test_first_passages_are_those_of_a_plain_loop() -> None:
-    passage = fgn.fool(module(Linear()), trainer(), UPDATES)
+    passage = module(Linear()).run(trainer(), UPDATES)
     assert passage.step[:, 0].tolist() == reference(Linear(), 0.9, updates=UPDATES)
     assert passage.step[:, 1].tolist() == reference(Linear(), 0.99, updates=UPDATES)
     assert bool((passage.step[:, 0] >= 0).all())
@@ -163,7 +163,7 @@ def test_first_passages_are_those_of_a_plain_loop() -> None:
 def test_success_is_judged_on_the_scaled_output() -> None:
     """A reconstruction 1.0 away: ỹ = exp(−α/784)·y, so τ = 0.9 is met later than by y, and 0.99 (α = 20) never."""
     net = Linear(apart=1.0)
-    passage = fgn.fool(module(net, thresholds=[(0.9, 20.0), (0.99, 20.0), (0.99, 0.0)]), trainer(), UPDATES)
+    passage = module(net, thresholds=[(0.9, 20.0), (0.99, 20.0), (0.99, 0.0)]).run(trainer(), UPDATES)
     assert passage.step[:, 0].tolist() == reference(net, 0.9, updates=UPDATES, factor=math.exp(-20 / 784))
     assert passage.step[:, 1].tolist() == [-1, -1, -1]
     assert passage.step[:, 2].tolist() == reference(net, 0.99, updates=UPDATES)
@@ -182,14 +182,14 @@ def test_curvature_can_refuse_what_everything_else_accepts() -> None:
             return Output(super().forward(x).log_y, self.decode(self.encode(x)))
 
     thresholds = [(0.9, 0.0)]  # α = 0: only Γ can lower ỹ
-    assert fgn.fool(module(Expanding(), thresholds=thresholds), trainer(), UPDATES).step[:, 0].tolist() == [-1, -1, -1]
-    gateless = fgn.fool(module(Expanding(), thresholds=thresholds, beta=0.0), trainer(), UPDATES)
+    assert module(Expanding(), thresholds=thresholds).run(trainer(), UPDATES).step[:, 0].tolist() == [-1, -1, -1]
+    gateless = module(Expanding(), thresholds=thresholds, beta=0.0).run(trainer(), UPDATES)
     assert bool((gateless.step[:, 0] >= 0).all())
 
 
 def test_the_stored_image_is_that_of_the_first_passage() -> None:
     net = Linear()
-    passage = fgn.fool(module(net), trainer(), UPDATES)
+    passage = module(net).run(trainer(), UPDATES)
     score = net(passage.image.view(-1, 1, 28, 28)).log_y.gather(1, torch.arange(3)[:, None])[:, 0]
     torch.testing.assert_close(score, passage.log_y)
     assert bool((score > math.log(0.9)).all())
@@ -204,7 +204,7 @@ def test_attacking_the_scaled_output_lowers_the_distance() -> None:
     ends = {}
     for alpha in (None, 500.0):
         run = module(net, alpha=alpha, thresholds=[(0.9, 500.0)], learning_rate=1e-3)
-        ends[alpha] = float(fgn.fool(run, trainer(), 5).distance.mean())
+        ends[alpha] = float(run.run(trainer(), 5).distance.mean())
     assert ends[500.0] < ends[None]
 
 
@@ -212,4 +212,4 @@ def test_scores_that_are_not_finite_end_the_run() -> None:
     net = Linear()
     net.weight[0, 0] = math.nan
     with pytest.raises(OvergenError, match="not finite after 0 updates"):
-        fgn.fool(module(net), trainer(), 5)
+        module(net).run(trainer(), 5)

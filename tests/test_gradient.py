@@ -39,7 +39,7 @@ def noise(trials: int = 3) -> torch.Tensor:
 def test_first_passages_are_those_of_a_plain_loop(objective: str, apart: float | None) -> None:
     """One trial after another, torch's Adam on the pixels, clamped: the same updates, the same image."""
     net = Linear(apart=apart)
-    found = gradient.attack(module(net, noise(), objective=objective), trainer(), UPDATES)
+    found = module(net, noise(), objective=objective).run(trainer(), UPDATES)
     factor = 1.0 if apart is None else math.exp(-20 / 784 * apart)
     for trial, first in enumerate(noise()):
         x = first.clone().requires_grad_()
@@ -66,7 +66,7 @@ def test_the_attack_lowers_the_distance_and_not_only_raises_y() -> None:
     net = networks.build("dae", tied=True)
     net.initialise(generator("dae"))
     net.double().requires_grad_(False)
-    ends = [gradient.attack(module(net, noise(), threshold=(0.9, alpha), beta=0.0), trainer(), 20).distance.mean()
+    ends = [module(net, noise(), threshold=(0.9, alpha), beta=0.0).run(trainer(), 20).distance.mean()
             for alpha in (0.0, 500.0)]  # fmt: skip
     assert ends[1] < 0.98 * ends[0]
 
@@ -85,12 +85,12 @@ class Curved(Linear):
 def test_the_attack_goes_through_the_curvature_where_it_acts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Γ = exp(−β·mean(x)): ỹ > 0.9 needs mean(x) < 0.0105, which only the gradient of γ leads to."""
     options: dict[str, object] = {"threshold": (0.9, 0.0), "learning_rate": 0.01}
-    found = gradient.attack(module(Curved(), noise(), **options), trainer(), 200)
+    found = module(Curved(), noise(), **options).run(trainer(), 200)
     assert bool((found.step[:, 0] > 10).all())
     assert float(found.image.mean()) < 0.0106
     nothing = lambda self, update, rows, x: x.new_zeros(len(x))  # noqa: E731
     monkeypatch.setattr(gradient.GradientAttack, "curvature", nothing)
-    assert gradient.attack(module(Curved(), noise(), **options), trainer(), 200).step.tolist() == [[-1]] * 3
+    assert module(Curved(), noise(), **options).run(trainer(), 200).step.tolist() == [[-1]] * 3
 
 
 def test_with_relu_and_linear_pixels_the_curvature_has_no_gradient() -> None:
@@ -179,7 +179,7 @@ def test_what_is_not_finite_ends_the_run_and_never_counts_as_not_fooled(broken: 
 
     attack = module(Broken(apart=1.0), noise(), threshold=(1e-9, 20.0))
     with pytest.raises(OvergenError, match=f"{broken}.* is not finite after 0 updates"):
-        gradient.attack(attack, trainer(), UPDATES)
+        attack.run(trainer(), UPDATES)
 
 
 def test_the_score_of_a_trial_has_every_factor() -> None:

@@ -17,14 +17,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from overgen.attacks.passage import FirstPassage, Passage
-from overgen.confidence import distance, log_reconstruction
+from overgen.attacks.passage import FirstPassage, Trials, of_target
+from overgen.confidence import log_reconstruction
 from overgen.networks import PIXELS
-from overgen.runtime import Steps
 
 LOWEST, HIGHEST, NODES = 1e-9, 1e9, 2048  # of the tabulated √v̂/ε, and grid points between
 
@@ -152,8 +150,8 @@ def start(
     return torch.stack(z).to(dtype), torch.stack(a).to(dtype)
 
 
-class FoolingGenerator(pl.LightningModule):
-    """A block of trials against one network; one training step is one update of every trial that is still running.
+class FoolingGenerator(Trials):
+    """A block of trials of the generator against one network.
 
     network: attacked, frozen; a: (T, 784) first pre-activations; z: (T, 784) inputs; targets: (T,).
     thresholds: (τ, α) pairs judged on ỹ; a trial that has passed all of them ends.
@@ -178,41 +176,23 @@ class FoolingGenerator(pl.LightningModule):
         alpha: float | None = None,
         clip: float | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
+        passage = FirstPassage(network, torch.sigmoid(a), targets, thresholds=thresholds, beta=beta, probes=probes)
+        super().__init__(network, targets, passage)
         self.a = nn.Parameter(a.clone())
-        self.z, self.targets = z, targets
+        self.z = z
         self.learning_rate, self.optimizer, self.alpha, self.clip = learning_rate, optimizer, alpha, clip
-        self.passage = FirstPassage(network, torch.sigmoid(a), targets, thresholds=thresholds, beta=beta, probes=probes)
 
-    def training_step(self, update: int) -> Tensor:
-        """Judge the images after so many updates, then the loss of those that go on."""
-        rows = self.passage.running
-        x = torch.sigmoid(self.a[rows])
-        log_y, reconstruction = self.network(x.view(-1, 1, 28, 28))
-        log_target = log_y.gather(1, self.targets[rows][:, None])[:, 0]
-        apart = None if reconstruction is None else distance(x, reconstruction)
-        self.passage.judge(update, rows, x, log_target, apart)
+    def images(self, rows: Tensor) -> Tensor:
+        return torch.sigmoid(self.a[rows])
+
+    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, apart: Tensor | None) -> Tensor:
+        log_target = of_target(log_y, self.targets[rows])
         loss = -log_target if self.clip is None else -log_target.clamp(min=math.log(self.clip))
         if self.alpha is not None and apart is not None:
             loss = loss - log_reconstruction(apart, alpha=self.alpha, pixels=PIXELS)
-        # A trial that ended in this step takes no further part.
-        return (loss * (self.passage.first[rows] < 0).any(1)).sum()
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        if len(self.passage.running) == 0:
-            self.trainer.should_stop = True
+        return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         if self.optimizer == "sgd":
             return CollapsedSGD(self.a, self.z, lr=self.learning_rate)
         return CollapsedAdam(self.a, self.z, lr=self.learning_rate, rows=lambda: self.passage.running)
-
-
-def fool(module: FoolingGenerator, trainer: pl.Trainer, updates: int) -> Passage:
-    """Run a block of trials for at most so many updates. trainer: for one epoch.
-
-    After the last update the images are judged once more, so `step` lies in 0..updates.
-    """
-    trainer.fit(module, train_dataloaders=Steps(range(updates + 1)))
-    return module.passage.outcome()

@@ -11,14 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from overgen.attacks.passage import FirstPassage, Passage
-from overgen.confidence import CLEAR, distance, estimated_curvature, log_reconstruction, probe_vectors
+from overgen.attacks.passage import FirstPassage, Trials, of_target
+from overgen.confidence import CLEAR, estimated_curvature, log_reconstruction, probe_vectors
 from overgen.networks import PIXELS
-from overgen.runtime import Steps
 
 STARTS = ("noise", "mean_image", "other_class")
 MEAN_DEVIATION = 0.1  # of the normal noise that tells restarts from the mean image apart
@@ -50,8 +48,8 @@ def starts(
     return torch.stack(chosen), indices
 
 
-class GradientAttack(pl.LightningModule):
-    """A block of trials against one network; one training step is one update of every trial that is still running.
+class GradientAttack(Trials):
+    """A block of trials on the pixels against one network.
 
     network: attacked, frozen; images: (T, 784) first images; targets: (T,); threshold: the (τ, α) that ỹ is judged at.
     objective: "cross_entropy" or "margin". check: every so many updates γ is estimated for each trial; where the
@@ -71,32 +69,26 @@ class GradientAttack(pl.LightningModule):
         objective: str,
         check: int,
     ) -> None:
-        super().__init__()
-        self.network, self.targets = network, targets
+        passage = FirstPassage(network, images, targets, thresholds=[threshold], beta=beta, probes=probes)
+        super().__init__(network, targets, passage)
         self.x = nn.Parameter(images.clone())
-        self.passage = FirstPassage(network, images, targets, thresholds=[threshold], beta=beta, probes=probes)
         self.alpha, self.beta, self.objective = threshold[1], beta, objective
         self.learning_rate, self.check = learning_rate, check
         self.vectors = probe_vectors(probes, PIXELS).to(images)
         self.curved = torch.zeros(len(images), dtype=torch.bool, device=images.device)
 
-    def training_step(self, update: int) -> Tensor:
-        """Judge the images after so many updates, then the loss of those that go on."""
-        rows = self.passage.running
-        x = self.x[rows]
-        log_y, reconstruction = self.network(x.view(-1, 1, 28, 28))
-        target = self.targets[rows][:, None]
-        log_target = log_y.gather(1, target)[:, 0]
-        apart = None if reconstruction is None else distance(x, reconstruction)
-        self.passage.judge(update, rows, x, log_target, apart)
-        loss = -log_target
+    def images(self, rows: Tensor) -> Tensor:
+        return self.x[rows]
+
+    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, apart: Tensor | None) -> Tensor:
+        targets = self.targets[rows]
+        loss = -of_target(log_y, targets)
         if self.objective == "margin":
-            loss = loss + log_y.scatter(1, target, -torch.inf).amax(1)
+            loss = loss + log_y.scatter(1, targets[:, None], -torch.inf).amax(1)
         if apart is not None:
             loss = loss - log_reconstruction(apart, alpha=self.alpha, pixels=PIXELS)
             loss = loss + self.beta * self.curvature(update, rows, x).relu()
-        # A trial that ended in this step takes no further part.
-        return (loss * (self.passage.first[rows] < 0).any(1)).sum()
+        return loss
 
     def curvature(self, update: int, rows: Tensor, x: Tensor) -> Tensor:
         """The estimate of γ, with its gradient, of the trials where Γ may act; 0 for the others. Returns (R,)."""
@@ -114,8 +106,7 @@ class GradientAttack(pl.LightningModule):
     def on_train_batch_end(self, *_: Any) -> None:
         with torch.no_grad():
             self.x.clamp_(0, 1)
-        if len(self.passage.running) == 0:
-            self.trainer.should_stop = True
+        super().on_train_batch_end()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam([self.x], lr=self.learning_rate)
@@ -138,12 +129,3 @@ def nearest(images: Tensor, training_images: Tensor, labels: Tensor, targets: Te
         same = names.to(x.device)[None, :] == targets[:, None]
         of_target = torch.minimum(of_target, apart.masked_fill(~same, torch.inf).amin(1))
     return label, best, of_target
-
-
-def attack(module: GradientAttack, trainer: pl.Trainer, updates: int) -> Passage:
-    """Run a block of trials for at most so many updates. trainer: for one epoch.
-
-    After the last update the images are judged once more, so `step` lies in 0..updates.
-    """
-    trainer.fit(module, train_dataloaders=Steps(range(updates + 1)))
-    return module.passage.outcome()

@@ -1,16 +1,20 @@
-"""When the trials of an attack first pass each threshold: what FGN and gradient attacks have in common."""
+"""Trials of an attack and when they first pass each threshold: what FGN and gradient attacks have in common."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
 from overgen.artifacts import OvergenError
 from overgen.confidence import curvature, distance, log_gate, log_reconstruction
 from overgen.networks import PIXELS
+from overgen.runtime import Steps
 
 
 @dataclass(frozen=True)
@@ -97,5 +101,52 @@ class FirstPassage:
         if reconstruction is not None:
             apart = distance(x, reconstruction)
             gamma, _ = curvature(self.network, x, probes=self.probes)
-        log_target = log_y.gather(1, self.targets[:, None])[:, 0]
+        log_target = of_target(log_y, self.targets)
         return Passage(*(t.detach().cpu() for t in (self.first, self.image, log_target, apart, gamma)))
+
+
+class Trials(pl.LightningModule):
+    """A block of trials against one network; one training step is one update of every trial that is still running.
+
+    network: attacked, frozen; targets: (T,); passage: of the same trials. An attack says what its images are and what
+    it minimises; its optimiser moves what they are made of.
+    """
+
+    def __init__(self, network: nn.Module, targets: Tensor, passage: FirstPassage) -> None:
+        super().__init__()
+        self.network, self.targets, self.passage = network, targets, passage
+
+    @abstractmethod
+    def images(self, rows: Tensor) -> Tensor:
+        """The images of some trials now, (R, 784) in [0, 1], as a function of what the optimiser moves."""
+
+    @abstractmethod
+    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, apart: Tensor | None) -> Tensor:
+        """What is minimised, (R,). x: images (R, 784); log_y: (R, C); apart: ‖r(x) − x‖₂, (R,), or None."""
+
+    def training_step(self, update: int) -> Tensor:
+        """Judge the images after so many updates, then the loss of those that go on."""
+        rows = self.passage.running
+        x = self.images(rows)
+        log_y, reconstruction = self.network(x.view(-1, 1, 28, 28))
+        apart = None if reconstruction is None else distance(x, reconstruction)
+        self.passage.judge(update, rows, x, of_target(log_y, self.targets[rows]), apart)
+        # A trial that ended in this step takes no further part.
+        return (self.loss(update, rows, x, log_y, apart) * (self.passage.first[rows] < 0).any(1)).sum()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if len(self.passage.running) == 0:
+            self.trainer.should_stop = True
+
+    def run(self, trainer: pl.Trainer, updates: int) -> Passage:
+        """Run the block for at most so many updates. trainer: for one epoch.
+
+        After the last update the images are judged once more, so `step` lies in 0..updates.
+        """
+        trainer.fit(self, train_dataloaders=Steps(range(updates + 1)))
+        return self.passage.outcome()
+
+
+def of_target(log_y: Tensor, targets: Tensor) -> Tensor:
+    """log y_t of each image. log_y: (R, C); targets: (R,). Returns (R,)."""
+    return log_y.gather(1, targets[:, None])[:, 0]

@@ -14,7 +14,7 @@ import torch
 from overgen import cells, data, networks, runtime
 from overgen.artifacts import OvergenError, read_npz
 from overgen.attacks import fgn_summary as summary
-from overgen.attacks.fgn import FoolingGenerator, fool, start
+from overgen.attacks.fgn import FoolingGenerator, start
 from overgen.confidence import threshold_pairs
 
 
@@ -61,7 +61,7 @@ def main(dataset: str, model: str) -> None:
                 alpha=attack.alpha,
                 clip=options.get("clip"),
             )
-            passage = fool(module, stage.trainer(epochs=1), settings.updates)
+            passage = module.run(stage.trainer(epochs=1), settings.updates)
             return {name: t.numpy() for name, t in vars(passage).items()}
 
         names = [f"seed{seed}-{attack.objective}-{i}" for i, (seed, attack, _) in enumerate(work)]

@@ -17,7 +17,7 @@ import torch
 from overgen import cells, data, networks, runtime
 from overgen.artifacts import read_npz
 from overgen.attacks import gradient_summary as summary
-from overgen.attacks.gradient import GradientAttack, attack, nearest, starts
+from overgen.attacks.gradient import GradientAttack, nearest, starts
 from overgen.confidence import log_gate, log_reconstruction, threshold_pairs
 
 
@@ -54,7 +54,7 @@ def main(dataset: str, model: str) -> None:
                 objective=objective,
                 check=settings.check,
             )
-            passage = attack(module, stage.trainer(epochs=1), settings.updates)
+            passage = module.run(stage.trainer(epochs=1), settings.updates)
             ended = passage.image.to(stage.device)
             label, apart, of_target = nearest(ended, source.train_images, source.train_labels, targets)
             return {name: t.numpy() for name, t in vars(passage).items()} | {
