@@ -44,7 +44,11 @@ def test_open_set_of_one_member(outputs: dict[str, np.ndarray]) -> None:
     assert found["f_measure"] == pytest.approx((2 / 3 + 0 + 1 / 2) / 3)
     assert found["thresholded_accuracy"] == 1 / 2  # of the two images of known classes
     # largest ỹ: known 0.931 and 0.876, unknown 0.926 and 0.978: of four pairs one has the known image above
-    assert found["auroc"] == 1 / 4
+    assert found["auroc"] == found["oscr"] == 1 / 4
+    assert found["aupr"] == pytest.approx(1 / 2)  # precision 1/2 at the first known image, 2/4 at the second
+    assert found["fpr_at_95_tpr"] == 1  # both unknown ones lie above the second known one
+    assert found["balanced_accuracy"] == pytest.approx((1 + 0 + 1 / 2) / 3)
+    assert found["openness_scheirer"] == pytest.approx(1 - math.sqrt(4 / 5))
     assert found["openness"] == pytest.approx(1 - math.sqrt(2 / 3))
     assert (found["known"], found["classes"]) == (2, "0 1")
     gate = outputs | {"gamma": np.full((2, 4), 0.5, np.float32)}  # Γ = exp(−5) rejects everything

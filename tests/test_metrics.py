@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score, roc_curve
 
 from overgen import metrics
 from overgen.metrics import auroc, f_measure, openness, openness_scheirer, oscr, thresholded_accuracy
@@ -125,6 +125,41 @@ def test_auroc_is_sklearns_also_with_ties(known: np.ndarray, unknown: np.ndarray
     ranks = np.nan_to_num(np.r_[known, unknown], neginf=-1e9)
     assert auroc(known, unknown) == pytest.approx(roc_auc_score(truth, ranks), abs=1e-12)
     assert auroc(known, unknown) + auroc(unknown, known) == pytest.approx(1)
+
+
+@given(ties, ties)
+def test_aupr_is_sklearns_also_with_ties(known: np.ndarray, unknown: np.ndarray) -> None:
+    truth = np.r_[np.ones(len(known)), np.zeros(len(unknown))]
+    ranks = np.nan_to_num(np.r_[known, unknown], neginf=-1e9)
+    assert metrics.aupr(known, unknown) == pytest.approx(average_precision_score(truth, ranks))
+
+
+@given(ties, ties, st.sampled_from([0.5, 0.95, 1.0]))
+def test_fpr_at_tpr_is_on_sklearns_curve(known: np.ndarray, unknown: np.ndarray, tpr: float) -> None:
+    truth = np.r_[np.ones(len(known)), np.zeros(len(unknown))]
+    ranks = np.nan_to_num(np.r_[known, unknown], neginf=-1e9)
+    false, true, _ = roc_curve(truth, ranks, drop_intermediate=False)
+    assert metrics.fpr_at_tpr(known, unknown, tpr) == pytest.approx(false[true >= tpr - 1e-9].min())
+
+
+def test_fpr_at_tpr_by_hand() -> None:
+    known, unknown = np.arange(20.0), np.array([0.5, 1.0, 7.0, -3.0])
+    assert metrics.fpr_at_tpr(known, unknown) == 2 / 4  # 19 of 20 are accepted at 1.0
+    assert metrics.fpr_at_tpr(known, unknown, 1.0) == 3 / 4
+    with pytest.raises(ValueError, match="tpr = 0"):
+        metrics.fpr_at_tpr(known, unknown, 0)
+
+
+def test_balanced_accuracy_is_sklearns() -> None:
+    draw = np.random.default_rng(5)
+    labels = draw.integers(0, 4, 200)
+    scores = draw.normal(0, 1, (200, 4)) + 2 * np.eye(4)[labels]
+    scores -= np.log(np.exp(scores).sum(1, keepdims=True))
+    answer = np.where((np.exp(scores.max(1)) > 0.5) & np.isin(scores.argmax(1), [0, 2]), scores.argmax(1), 4)
+    truth = np.where(np.isin(labels, [0, 2]), labels, 4)
+    found = metrics.balanced_accuracy(scores, labels, [0, 2], 0.5)
+    assert found == pytest.approx(balanced_accuracy_score(truth, answer))
+    assert 0.4 < found < 0.95
 
 
 @given(ties, ties, st.data())

@@ -144,6 +144,43 @@ def oscr(scores_known: np.ndarray, correct: np.ndarray, scores_unknown: np.ndarr
     return float(np.sum(below + not_above, dtype=np.int64) / (2 * len(known) * len(unknown)))
 
 
+def aupr(scores_known: np.ndarray, scores_unknown: np.ndarray) -> float:
+    """Area under the precision-recall curve of telling known images from unknown: average precision, known positive.
+
+    Σ (R_i − R_{i−1})·P_i over the distinct scores, without interpolation. Chance is the share of known images.
+    scores_known: (N,), scores_unknown: (M,), **larger = more in-distribution**. Returns a fraction. Raises ValueError
+    on a wrong shape, an empty side or a NaN.
+    """
+    known, unknown = np.sort(_check_scores(scores_known, "known")), np.sort(_check_scores(scores_unknown, "unknown"))
+    thresholds, counts = np.unique(known, return_counts=True)
+    accepted = len(known) - np.searchsorted(known, thresholds, side="left")
+    wrong = len(unknown) - np.searchsorted(unknown, thresholds, side="left")
+    return float(np.sum(counts / len(known) * accepted / (accepted + wrong)))
+
+
+def fpr_at_tpr(scores_known: np.ndarray, scores_unknown: np.ndarray, tpr: float = 0.95) -> float:
+    """Share of the unknown images that are accepted at the highest threshold that accepts `tpr` of the known ones.
+
+    An image is accepted where its score is at least the threshold. scores_known: (N,), scores_unknown: (M,),
+    **larger = more in-distribution**; tpr in (0, 1]. Returns a fraction. Raises ValueError on a wrong shape, an empty
+    side, a NaN or another tpr.
+    """
+    known, unknown = np.sort(_check_scores(scores_known, "known")), _check_scores(scores_unknown, "unknown")
+    if not 0 < tpr <= 1:
+        raise ValueError(f"tpr = {tpr}: must lie in (0, 1]")
+    threshold = known[len(known) - math.ceil(tpr * len(known) - 1e-9)]
+    return float(np.mean(unknown >= threshold))
+
+
+def balanced_accuracy(log_scaled: np.ndarray, labels: np.ndarray, known: Sequence[int], tau: float) -> float:
+    """Mean recall over the known classes and the unknown one, of which each counts the same; as `f_measure` decides.
+
+    Classes without images are left out. Arguments and errors as for `f_measure`. Returns a fraction.
+    """
+    answer, truth, scored = _open_set_answers(log_scaled, labels, known, tau)
+    return float(np.mean([np.mean(answer[truth == label] == label) for label in scored if (truth == label).any()]))
+
+
 class Reliability(NamedTuple):
     """A reliability diagram: (B,) arrays, an entry a bin (low, high] of the score; NaN means where a bin is empty."""
 

@@ -372,10 +372,11 @@ class Params(Section):
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
         for section, models in (("train_classifier", self.classifiers), ("train_autoencoder", self.autoencoders)):
             for dataset, fit in getattr(self, section).items():
-                if isinstance(fit.epochs, dict) and set(fit.epochs) != set(models):
+                without = [m for m in models if isinstance(fit.epochs, dict) and m not in fit.epochs]
+                if without:
                     raise ValueError(
-                        f"{section}.{dataset}.epochs: must be one number or name every model that the stage trains: "
-                        f"{', '.join(models)}"
+                        f"{section}.{dataset}.epochs: has none for {', '.join(without)}: give one number, or "
+                        f"one for every model that the stage trains: {', '.join(models)}"
                     )
         for dataset, settings in self.fool_fgn.items():
             judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
@@ -386,11 +387,11 @@ class Params(Section):
                         f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
                     )
             names = [variant.name for variant in settings.variants]
-            strange = {model for variant in settings.variants for model in variant.models} - set(self.attacked)
+            strange = {model for variant in settings.variants for model in variant.models} - set(self.models)
             if len(set(names)) < len(names) or strange:
                 raise ValueError(
                     f"fool_fgn.{dataset}.variants: {', '.join(sorted(strange)) or ', '.join(names)}: models must be "
-                    "attacked ones, and no two variants the same"
+                    "those of `models`, and no two variants the same"
                 )
         for name, section in self:
             if isinstance(section, dict) and name not in ("models", "search_choices"):
@@ -453,7 +454,7 @@ def load(path: str | Path = "params.yaml") -> Params:
             return (wanted and member.get(str(network), "OtherModel") not in location[2], -len(location))
 
         first = min(error.errors(), key=relevance)
-        union = re.compile(r"\w*Model\b.*|constrained-.*|dict\[.*")  # names that pydantic gives the members of a union
+        union = re.compile(r".*Model\]?|constrained-.*|dict\[.*")  # names that pydantic gives the members of a union
         location = tuple(part for part in first["loc"] if not union.fullmatch(str(part)))
         key = ".".join(str(part) for part in location) or "(top level)"
         message = first["msg"].removeprefix("Value error, ")

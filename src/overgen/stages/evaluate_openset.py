@@ -1,4 +1,8 @@
-"""Open-set recognition (Figure 4): the F-measure of every member at each threshold, from the stored outputs."""
+"""Open-set recognition (Figure 4): every member at each threshold, from the stored outputs.
+
+Beside the paper's F-measure, which favours the network whose scores happen to fit τ, what does not depend on it: how
+well the largest ỹ tells known images from unknown ones (AUROC, AUPR, FPR at 95 % TPR), and known classes too (OSCR).
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,24 @@ TABLE = [
     "tau",
     "alpha",
     "openness",
+    "openness_scheirer",
     "f_measure",
+    "balanced_accuracy",
     "thresholded_accuracy",
     "auroc",
+    "aupr",
+    "fpr_at_95_tpr",
+    "oscr",
 ]
+MEANS = {  # of the table's columns: unit, and what a fraction is multiplied with
+    "f_measure": ("fraction", 1),
+    "balanced_accuracy": ("fraction", 1),
+    "thresholded_accuracy": ("percent", 100),
+    "auroc": ("fraction", 1),
+    "aupr": ("fraction", 1),
+    "fpr_at_95_tpr": ("percent", 100),
+    "oscr": ("fraction", 1),
+}
 
 
 def main(dataset: str, model: str) -> None:
@@ -46,20 +64,31 @@ def main(dataset: str, model: str) -> None:
 
 
 def trial(outputs: dict[str, np.ndarray], member: int, pair: tuple[float, float], beta: float) -> dict[str, Any]:
-    """One member at one (τ, α): its openness, F-measure, thresholded accuracy on known classes, and AUROC of max ỹ."""
+    """One member at one (τ, α): the columns of `TABLE`; what tells known from unknown is NaN where all are known."""
     tau, alpha = pair
     labels, known = outputs["labels"], np.flatnonzero(outputs["known"][member])
     scores = scaled_scores(outputs, member, alpha=alpha, beta=beta)
-    mine, best = np.isin(labels, known), scores.max(1)
+    mine, best, classes = np.isin(labels, known), scores.max(1), outputs["known"].shape[1]
+    apart = dict.fromkeys(("auroc", "aupr", "fpr_at_95_tpr", "oscr"), np.nan)
+    if not mine.all():
+        right = scores.argmax(1)[mine] == labels[mine]
+        apart = {
+            "auroc": metrics.auroc(best[mine], best[~mine]),
+            "aupr": metrics.aupr(best[mine], best[~mine]),
+            "fpr_at_95_tpr": metrics.fpr_at_tpr(best[mine], best[~mine], 0.95),
+            "oscr": metrics.oscr(best[mine], right, best[~mine]),
+        }
     return {
         "known": len(known),
         "classes": " ".join(map(str, known)),
         "tau": tau,
         "alpha": alpha,
-        "openness": metrics.openness(len(known), outputs["known"].shape[1]),
+        "openness": metrics.openness(len(known), classes),
+        "openness_scheirer": metrics.openness_scheirer(len(known), len(known), classes),
         "f_measure": metrics.f_measure(scores, labels, known.tolist(), tau),
+        "balanced_accuracy": metrics.balanced_accuracy(scores, labels, known.tolist(), tau),
         "thresholded_accuracy": metrics.thresholded_accuracy(scores[mine], labels[mine], tau),
-        "auroc": metrics.auroc(best[mine], best[~mine]) if (~mine).any() else np.nan,
+        **apart,
     }
 
 
@@ -106,13 +135,9 @@ def means(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[st
     for tau, alpha in pairs:
         suffix = alpha_suffix(pairs, (tau, alpha))
         for known, group in table[(table["tau"] == tau) & (table["alpha"] == alpha)].groupby("known"):
-            for name, unit, scale in [
-                ("f_measure", "fraction", 1),
-                ("thresholded_accuracy", "percent", 100),
-                ("auroc", "fraction", 1),
-            ]:
+            for name, (unit, scale) in MEANS.items():
                 values = scale * group[name].dropna().to_numpy()
-                if not len(values):  # no class is unknown: there is no AUROC
+                if not len(values):  # no class is unknown: there is nothing to tell apart
                     continue
                 if name == "f_measure" and (group["openness"] == 0).all():
                     continue  # see `only_subset`

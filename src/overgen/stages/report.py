@@ -86,6 +86,7 @@ def build_report(
         "curvature": tables.curvature(frame, attacked),
         "confidence": tables.confidence(frame, attacked),
         "open_set": tables.open_set(frame, openset_models),
+        "open_set_apart": tables.open_set_apart(frame, openset_models),
         "evolution": tables.evolution(frame, attacked),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
