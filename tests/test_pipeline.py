@@ -84,6 +84,13 @@ def test_models_of_a_stage_may_have_epochs_of_their_own(study: Path) -> None:
         assert budget["train_autoencoder.digits.epochs"] == epochs
 
 
+def test_a_model_without_epochs_of_its_own_is_named(workspace: Path, run_stage: Run) -> None:
+    set_params(workspace / "params.yaml", {"train_classifier.digits.epochs": {"cool": 1}})
+    done = run_stage(workspace, "train_classifier", model="cnn", check=False)
+    assert done.returncode == 1
+    assert "params.yaml, train_classifier.digits.epochs: none for cnn; give one number" in done.stderr
+
+
 def test_a_search_ranks_settings_on_held_out_images(study: Path) -> None:
     table = pd.read_csv(study / "reports/cells/digits/search_choices/dae_sym/settings.csv")
     assert table["setting"].tolist() == ["base", "batch_size: 256", "unpooling: switches, l2: 5"]
@@ -93,7 +100,7 @@ def test_a_search_ranks_settings_on_held_out_images(study: Path) -> None:
     assert (hits == hits.round()).all()  # of the 200 that were held out, not of the test images
     page = (study / "reports/digits/assumptions.md").read_text()
     assert "unpooling: switches, l2: 5" in page
-    assert "Used in the study: batch_size 256, unpooling nearest, l2 0" in page
+    assert "Used in the study: batch_size 256, unpooling zeros, l2 0" in page
     assert "### What was tried" in (study / "reports/digits/report.md").read_text()
 
 

@@ -186,10 +186,6 @@ class Fit(Section):
     epochs: Count | dict[Name, Count]  # of every model, or by model
     seeds: Seeds
 
-    def epochs_of(self, model: str) -> int:
-        """For how many epochs a model is trained."""
-        return self.epochs[model] if isinstance(self.epochs, dict) else self.epochs
-
 
 Optimizer = Literal["adam", "sgd"]
 GeneratorInput = Literal["normal", "uniform"]
@@ -370,14 +366,6 @@ class Params(Section):
             for model in getattr(self, field):
                 if model not in trained:
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
-        for section, models in (("train_classifier", self.classifiers), ("train_autoencoder", self.autoencoders)):
-            for dataset, fit in getattr(self, section).items():
-                without = [m for m in models if isinstance(fit.epochs, dict) and m not in fit.epochs]
-                if without:
-                    raise ValueError(
-                        f"{section}.{dataset}.epochs: has none for {', '.join(without)}: give one number, or "
-                        f"one for every model that the stage trains: {', '.join(models)}"
-                    )
         for dataset, settings in self.fool_fgn.items():
             judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
             for model, alphas in settings.scaled.items():

@@ -214,7 +214,7 @@ def train_seeds(stage: Stage) -> list[dict[str, np.ndarray]]:
     settings = stage.params(f"{stage.name}.{dataset.name}")
     every = range(len(dataset.classes))
     members = [Member(f"seed{seed}", (dataset.name, stage.item["model"], seed), every) for seed in settings.seeds]
-    return train_members(stage, members, epochs=settings.epochs_of(stage.item["model"]))
+    return train_members(stage, members, epochs=epochs_of(stage))
 
 
 def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list[int], int]:
@@ -223,10 +223,19 @@ def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list
     return [int((t["output.log_y"].argmax(1) == labels).sum()) for t in trained], len(labels)
 
 
+def epochs_of(stage: Stage) -> int:
+    """For how many epochs the stage trains its model. Raises OvergenError if params.yaml only has other models'."""
+    key, model = f"{stage.name}.{stage.item['dataset']}.epochs", stage.item["model"]
+    found = stage.params(key)
+    if isinstance(found, dict) and model not in found:
+        raise OvergenError(f"params.yaml, {key}: none for {model}; give one number, or one for each model")
+    return found[model] if isinstance(found, dict) else found
+
+
 def budget(stage: Stage) -> dict[str, int]:
     """What a training stage spends, by params.yaml path."""
     settings = stage.params(key := f"{stage.name}.{stage.item['dataset']}")
-    return {f"{key}.epochs": settings.epochs_of(stage.item["model"]), f"{key}.seeds": len(settings.seeds)}
+    return {f"{key}.epochs": epochs_of(stage), f"{key}.seeds": len(settings.seeds)}
 
 
 def write_trained(

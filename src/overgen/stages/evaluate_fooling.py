@@ -18,9 +18,14 @@ from overgen.artifacts import read_json
 from overgen.attacks.examples import scores, stored
 from overgen.confidence import threshold_pairs
 
+COLUMNS = ["attack", "variant", "tau", "alpha", "target", "score", "fooled", "attacked", "seen", "witness_score"]
+
 
 def main(dataset: str, model: str) -> None:
-    """Write the cell of a witness: for each attack and attacked network what it sees, and a row for each image."""
+    """Write the cell of a witness: for each attack and attacked network what it sees, and a row for each image.
+
+    Where no other network is attacked there is nothing to witness: the cell has no rows.
+    """
     with runtime.stage("evaluate_fooling", dataset=dataset, model=model) as stage:
         confidence, engine = stage.params(f"confidence.{dataset}"), stage.params(f"engine.{dataset}")
         network, metadata = networks.load(networks.weights_path(dataset, model, 0))
@@ -43,7 +48,7 @@ def main(dataset: str, model: str) -> None:
                 tables.append(table.assign(attacked=attacked, seen=seen.argmax(1), witness_score=seen.max(1)))
                 budgets.append(read_json(folder / "metrics.json")["budget"])
         if stage.rank == 0:
-            whole = pd.concat(tables, ignore_index=True)
+            whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
             cells.write(stage.cell, budget=smallest(budgets), metrics=rows(whole), tables={"images": whole})
 
 
