@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from overgen import cli, params
+from overgen import cli, networks, params
 from overgen.artifacts import OvergenError, read_npz, write_npz
 from overgen.attacks import examples
+from overgen.confidence import ScaledOutput
 from overgen.params import Threshold
 from overgen.stages import evaluate_fooling
 
@@ -62,6 +64,25 @@ def test_a_witness_by_hand() -> None:
     assert rows["accepted_as_target_rate@attack=gradient@attacked=cnn"]["reproduced"] == 25  # 0.9 is not above 0.9
     none = rows["seen_as_target_rate@attack=gradient@attacked=dae"]
     assert (none["reproduced"], none["n"]) == (None, 0)
+
+
+def test_a_committed_witness_judges_others_by_its_own_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    table = pd.read_csv("reports/cells/mnist/evaluate_fooling/dae_sym/images.csv")
+    assert set(table["attacked"]) == {"cnn", "cool", "dae_asym"}  # not itself
+    assert (table.groupby(["attack", "attacked", "tau"])["alpha"].nunique() == 1).all()  # the paper's, not further ones
+    settings = params.load()
+    network, _ = networks.load(networks.weights_path("mnist", "dae_sym", 0))
+    folder = Path("reports/cells/mnist/fool_gradient/cnn")
+    stored, pictures = examples.stored(folder, settings.confidence["mnist"].thresholds, evolution_alpha=3)
+    mine = table[(table["attack"] == "fool_gradient") & (table["attacked"] == "cnn")]
+    assert mine["target"].tolist() == stored["target"].tolist()
+    for tau, alpha in ((0.9, 20.0), (0.99, 3.0)):
+        x = torch.from_numpy(pictures[(stored["tau"] == tau).to_numpy()])[:, None]
+        y = ScaledOutput(network, alpha=alpha, beta=10)(x).exp().max(1)
+        found = mine[mine["tau"] == tau]
+        assert found["seen"].tolist() == y.indices.tolist()
+        assert found["witness_score"].to_numpy() == pytest.approx(y.values.numpy(), abs=1e-5)
 
 
 def test_the_smallest_budget_counts() -> None:

@@ -150,6 +150,16 @@ def test_the_smallest_change_is_smaller(project: Path) -> None:
     assert f"changed by {apart['smallest']:.3g} (L2), {apart['smallest'] / 28:.3g} (RMS)" in text
 
 
+def test_the_regularisers_reach_the_ascent(project: Path) -> None:
+    common = ("noise", "--to", "7", "--on", "digits/cnn", "--tau", "0.6", "--updates", "4", "--rate", "0.05")
+    seen = set()
+    for i, more in enumerate(((), ("--decay", "0.1"), ("--blur", "0.6", "--blur-every", "1"), ("--clip", "30"))):
+        result = CliRunner().invoke(cli.commands, ["fool", *common, *more, "-o", f"{i}.png"])
+        assert result.exception is None or "not fooled" in str(result.exception)
+        seen.add(read(f"{i}.png").tobytes())
+    assert len(seen) == 4
+
+
 def test_a_picture_that_does_not_fool_is_written_and_said_to_fail(project: Path) -> None:
     with pytest.raises(OvergenError, match=r"not fooled: .* is not above 0\.999"):
         call("mean", "--to", "7", "--on", "digits/cnn", "--tau", "0.999", "--updates", "1", "--rate", "0.001")
