@@ -29,7 +29,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from overgen.artifacts import OvergenError, directory_md5, read_json
+from overgen.artifacts import OvergenError, directory_md5, read_json, read_lock
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers.logger import Logger
@@ -280,18 +280,9 @@ def _git_commit(root: str | Path) -> dict[str, str]:
 
 def _declared(lock: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """The params that dvc.lock records, by (path, md5) of the output they gave."""
-    if not lock.exists():
-        return {}
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        stages = (yaml.load(lock.read_text(encoding="utf-8"), Loader=loader) or {}).get("stages", {})
-    except yaml.YAMLError as error:
-        raise OvergenError(f"{lock}: not YAML ({error}); restore it with `git checkout {lock}`") from error
     return {
         (out["path"], out["md5"]): stage["params"].get("params.yaml", {})
-        for stage in stages.values()
+        for stage in read_lock(lock).values()
         for out in stage.get("outs", [])
         if "params" in stage and "md5" in out
     }

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from overgen import cells, data, networks
-from overgen.artifacts import OvergenError, replace_directory, save_weights, write_npz
+from overgen.artifacts import OvergenError, directory_md5, replace_directory, save_weights, write_npz
 from overgen.confidence import image_outputs
 from overgen.modules import Together, Training
 from overgen.params import OF_TRAINING
@@ -238,6 +239,39 @@ def budget(stage: Stage) -> dict[str, int]:
     return {f"{key}.epochs": epochs_of(stage), f"{key}.seeds": len(settings.seeds)}
 
 
+def write_outputs(
+    members: Path, seeds: Sequence[int], outputs: Sequence[Mapping[str, np.ndarray]], labels: Tensor
+) -> None:
+    """Write members/outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of each seed, stacked."""
+    stacked = {name: np.stack([found[name] for found in outputs]) for name in outputs[0]}
+    write_npz(members / "outputs.npz", labels=labels.numpy(), seeds=np.array(seeds), **stacked)
+
+
+def restore_members(dataset: str, model: str, *, engine: Any, md5: str) -> None:
+    """Compute models/<dataset>/<model>/members again from the published weights of seed 0, as training wrote it.
+
+    engine: section of params.yaml; md5: of the folder, as dvc.lock has it. What attacks and evaluations need besides
+    the weights is there then, without training. Raises OvergenError, and writes nothing, if the outputs differ from
+    those that training wrote: on another type of processor, or where members of further seeds belong to them.
+    """
+    weights = networks.weights_path(dataset, model, 0)
+    network, metadata = networks.load(weights)
+    source = data.load(dataset)
+    torch.set_num_threads(engine.threads)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    outputs = image_outputs(network, source.test_images, chunk=engine.chunk, probes=engine.probes)
+    with replace_directory(weights.parent / "members") as members:
+        write_outputs(members, [0], [outputs], source.test_labels)
+        if directory_md5(members) != md5:
+            seeds = next((n for key, n in metadata["budget"].items() if key.endswith(".seeds")), 1)
+            why = (
+                f"they belong to {seeds} seeds, and only seed 0's weights are published"
+                if seeds > 1
+                else "the weights are not those of dvc.lock, or this processor rounds differently"
+            )
+            raise OvergenError(f"{weights.parent}/members: not what dvc.lock names: {why}; `dvc repro` trains again")
+
+
 def write_trained(
     stage: Stage,
     trained: list[dict[str, np.ndarray]],
@@ -264,13 +298,7 @@ def write_trained(
             path = (directory if seed == 0 else members) / f"seed{seed}.safetensors"
             state = {k: torch.from_numpy(v) for k, v in part(arrays, "weight").items()}
             save_weights(path, state, metadata | {"seed": seed})
-        outputs = {k: np.stack([part(t, "output")[k] for t in trained]) for k in part(trained[0], "output")}
-        write_npz(
-            members / "outputs.npz",
-            labels=dataset.test_labels.numpy(),
-            seeds=np.array(settings.seeds),
-            **outputs,
-        )
+        write_outputs(members, settings.seeds, [part(t, "output") for t in trained], dataset.test_labels)
     columns = ["seed", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
     curves = [pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)]
     table = pd.concat(curves)[columns].astype({"epoch": int})
