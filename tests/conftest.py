@@ -23,6 +23,10 @@ TINY = {
     "autoencoders": ["dae_sym", "autoencoder"],
     "attacked": ["cnn", "dae_sym"],
     "openset_models": ["dae_sym"],
+    "variant_datasets": ["digits"],
+    "variants": ["dae_sym_l2_10"],
+    "train_variants": {"digits": {"epochs": 1, "seeds": [0], "training": {"dae_sym_l2_10": {"l2": 5.0}}}},
+    "fool_variants": {"digits": {"trials": 1, "updates": 2, "scaled": {"dae_sym_l2_10": [3]}}},
     "searched_datasets": ["digits"],
     "searched_models": ["dae_sym"],
     "search_choices.digits": {

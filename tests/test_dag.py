@@ -61,7 +61,7 @@ def test_the_report_declares_the_lists_it_walks() -> None:
 
 
 def test_training_does_not_know_how_it_is_judged() -> None:
-    for stage in ("train_classifier", "train_autoencoder", "train_openset"):
+    for stage in ("train_classifier", "train_autoencoder", "train_variants", "train_openset"):
         assert not any(entry.startswith(("confidence", "fool", "evaluate")) for entry in STAGES[stage]["params"])
 
 

@@ -13,7 +13,7 @@ from overgen import cells
 from overgen.attacks import fgn_summary
 from overgen.confidence import alpha_suffix, threshold_pairs
 from overgen.params import Threshold
-from overgen.stages import evaluate_confidence, evaluate_openset
+from overgen.stages import evaluate_openset, fool_variants
 from overgen.stages.train_openset import class_subsets
 
 PAIRS = [(0.9, 20.0), (0.99, 3.0), (0.99, 2.0)]
@@ -128,7 +128,7 @@ def test_fooling_rates_and_steps_by_hand() -> None:
 def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> None:
     stored = {k: v[:1] for k, v in outputs.items() if k not in ("labels", "known")}
     stored |= {"labels": outputs["labels"], "seeds": np.array([0])}
-    rows = evaluate_confidence.accuracy_rows(stored, PAIRS, beta=10.0)
+    rows = fgn_summary.accuracy_rows(stored, PAIRS, beta=10.0)
     assert [(r["metric"], r["tau"], r["reproduced"]) for r in rows] == [
         ("thresholded_accuracy", 0.0, 75.0),
         ("thresholded_accuracy", 0.9, 50.0),
@@ -153,3 +153,12 @@ def test_the_report_says_how_clear_an_estimate_must_be() -> None:
     from overgen.confidence import CLEAR
 
     assert f"lies more than {CLEAR} of its" in Path(cells.__file__).with_name("tables.py").read_text()
+
+
+def test_rows_of_a_variant_stand_where_the_paper_reports_them() -> None:
+    rows = [{"experiment": "fgn", "metric": "m"}, {"experiment": "fgn_on_scaled_output", "metric": "m"}]
+    attacked = ["dae", "dae_sym", "cnn"]
+    assert fool_variants.named(rows, "dae_sym_sigmoid_units", attacked) == [
+        {"experiment": "fgn_sigmoid_units", "metric": "m", "model": "dae_sym"},
+        {"experiment": "fgn_on_scaled_output", "metric": "m"},
+    ]

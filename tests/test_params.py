@@ -55,6 +55,12 @@ def test_the_committed_file_is_valid() -> None:
         ("searched_models: [cnn", "searched_models: [dae_asym", "(top level)", "no entry for 'dae_asym'"),
         ("dae_sym:\n    {network: dae, tied: true, unpooling: zeros, output: sigmoid,",
          "dae_sym:\n    {network: dae, tied: true,", "models.dae_sym: ", "needs output: sigmoid"),
+        ("variants: [cnn_sigmoid_units,", "variants: [autoencoder,", "(top level)", "'autoencoder' does not fit"),
+        ("variants: [cnn_sigmoid_units,", "variants: [cnn,", "(top level)", "called <model>_<change>"),
+        ("attacked: [cnn, cool,", "attacked: [cool,", "(top level)", "'cnn_sigmoid_units': must be called"),
+        ("scaled: {dae_sym_l2_10: [3]}", "scaled: {dae_sym: [3]}", "(top level)", "variants.mnist.scaled: dae_sym"),
+        ("variant_datasets: [mnist]", "variant_datasets: [digits]", "(top level)", "no entry for data set 'digits'"),
+        ("dae_sym_l2_10: {l2: 0.5}", "dae_sym_l2_10: {l: 0.5}", "training.dae_sym_l2_10.l", "Extra inputs"),
         ("report: {dpi: 150}", "report: {dpi: 150}\nextra: 1", "extra", "Extra inputs"),
     ],
 )  # fmt: skip
@@ -176,3 +182,10 @@ def test_the_papers_budgets_are_settable() -> None:
         path.write_text((ROOT / "params.yaml").read_text())
         set_params(path, budgets)
         params.load(path)
+
+
+def test_a_stage_may_change_the_training_of_one_model() -> None:
+    training = params.load(ROOT / "params.yaml").training["mnist"]
+    changed = params.TrainingChanges(l2=3.0, noise_std=0.0).of(training)
+    assert (changed.l2, changed.noise_std, changed.batch_size) == (3.0, 0.0, training.batch_size)
+    assert params.TrainingChanges().of(training) == training

@@ -84,6 +84,18 @@ def test_models_of_a_stage_may_have_epochs_of_their_own(study: Path) -> None:
         assert budget["train_autoencoder.digits.epochs"] == epochs
 
 
+def test_a_variant_is_trained_as_its_stage_says_and_named_after_its_network(study: Path) -> None:
+    first = {
+        stage: (study / f"reports/cells/digits/{stage}/{model}/curves.csv").read_text().splitlines()[1]
+        for stage, model in (("train_autoencoder", "dae_sym"), ("train_variants", "dae_sym_l2_10"))
+    }
+    assert first["train_autoencoder"] != first["train_variants"]
+    found = json.loads((study / "reports/cells/digits/fool_variants/dae_sym_l2_10/metrics.json").read_text())
+    kinds = {(row["experiment"], row.get("model"), row["metric"].split("@")[0]) for row in found["metrics"]}
+    names = ("fooling_rate", "mean_steps_to_fool", "thresholded_accuracy")
+    assert kinds == {("fgn_l2_10", "dae_sym", n) for n in names} | {("fgn_on_scaled_output", None, n) for n in names}
+
+
 def test_a_model_without_epochs_of_its_own_is_named(workspace: Path, run_stage: Run) -> None:
     set_params(workspace / "params.yaml", {"train_classifier.digits.epochs": {"cool": 1}})
     done = run_stage(workspace, "train_classifier", model="cnn", check=False)

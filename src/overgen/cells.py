@@ -1,7 +1,8 @@
 """A cell's results: `metrics.json` (the summary), tables (the evidence, a row a trial) and examples.
 
 Each measured number is a row: experiment, metric, tau, unit, reproduced, low, high, n, interval, note. `reproduced` is
-None where no number exists (a mean over no fooled trial); `interval` says of what kind [low, high] is.
+None where no number exists (a mean over no fooled trial); `interval` says of what kind [low, high] is. A row may have a
+`model` of its own, where the number is not of the cell's: that of a variant, say, is of the network that it changes.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ can change a result; reading anything else is an error. Needs neither DVC nor to
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -129,6 +130,19 @@ class Training(Section):
     l2: NonNegative
 
 
+class TrainingChanges(Section):
+    """What a stage changes of `training` for one model; None: nothing."""
+
+    batch_size: Count | None = None
+    learning_rate: Positive | None = None
+    noise_std: NonNegative | None = None
+    l2: NonNegative | None = None
+
+    def of(self, training: Training) -> Training:
+        """That section with these changes."""
+        return training.model_copy(update=self.model_dump(exclude_none=True))
+
+
 class SearchChoices(Section):
     """A search on held-out images: a base, and settings that each change options of it by name."""
 
@@ -185,6 +199,7 @@ Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct_seeds
 class Fit(Section):
     epochs: Count | dict[Name, Count]  # of every model, or by model
     seeds: Seeds
+    training: dict[Name, TrainingChanges] = {}  # by model
 
 
 Optimizer = Literal["adam", "sgd"]
@@ -235,6 +250,14 @@ class FoolFgn(Section):
     block: Count  # trials attacked together
 
 
+class FoolVariants(Section):
+    """The FGN against variants of networks: budgets of its own, and else the options of `fool_fgn`."""
+
+    trials: Count  # for each target class
+    updates: Count
+    scaled: dict[Name, list[NonNegative]] = {}  # as in fool_fgn
+
+
 class FoolGradient(Section):
     restarts: Count  # for each target class and start
     updates: Count
@@ -262,6 +285,7 @@ class TrainOpenset(Section):
     known: Annotated[list[Count], Field(min_length=1)]
     subsets: Count
     epochs: Count
+    training: dict[Name, TrainingChanges] = {}  # by model
 
     @field_validator("known")
     @classmethod
@@ -322,6 +346,8 @@ class Params(Section):
     openset_models: list[Name]
     searched_datasets: list[Name]
     searched_models: list[Name]
+    variant_datasets: list[Name]
+    variants: list[Name]
     models: dict[Name, Model]
     engine: dict[Name, Engine]
     training: dict[Name, Training]
@@ -330,7 +356,9 @@ class Params(Section):
     search_choices: dict[Name, dict[Name, SearchChoices]]
     train_classifier: dict[Name, Fit]
     train_autoencoder: dict[Name, Fit]
+    train_variants: dict[Name, Fit]
     fool_fgn: dict[Name, FoolFgn]
+    fool_variants: dict[Name, FoolVariants]
     fool_gradient: dict[Name, FoolGradient]
     fool_evolution: dict[Name, FoolEvolution]
     train_openset: dict[Name, TrainOpenset]
@@ -343,7 +371,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def complete(self) -> Params:
-        for field in ("classifiers", "autoencoders", "attacked", "openset_models"):
+        for field in ("classifiers", "autoencoders", "attacked", "openset_models", "variants"):
             for model in getattr(self, field):
                 if model not in self.models:
                     raise ValueError(f"{field} names {model!r}, which `models` does not have: {', '.join(self.models)}")
@@ -355,6 +383,7 @@ class Params(Section):
             "autoencoders": (DaeModel, AutoencoderModel, OtherModel),
             "attacked": (CnnModel, CoolModel, DaeModel, OtherModel),
             "openset_models": (CnnModel, CoolModel, DaeModel, OtherModel),
+            "variants": (CnnModel, CoolModel, DaeModel, OtherModel),
         }
         for field, fitting in kinds.items():
             for model in getattr(self, field):
@@ -366,14 +395,22 @@ class Params(Section):
             for model in getattr(self, field):
                 if model not in trained:
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
+        for variant in self.variants:
+            if variant in trained or not base_of(variant, self.attacked):
+                raise ValueError(
+                    f"variants names {variant!r}: must be called <model>_<change> after an attacked model "
+                    f"({', '.join(self.attacked)}), and no other stage trains it"
+                )
+        for section, attacked in (("fool_fgn", self.attacked), ("fool_variants", self.variants)):
+            for dataset, attack in getattr(self, section).items():
+                judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
+                for model, alphas in attack.scaled.items():
+                    if model not in attacked or not set(alphas) <= judged:
+                        raise ValueError(
+                            f"{section}.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
+                            f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
+                        )
         for dataset, settings in self.fool_fgn.items():
-            judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
-            for model, alphas in settings.scaled.items():
-                if model not in self.attacked or not set(alphas) <= judged:
-                    raise ValueError(
-                        f"fool_fgn.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
-                        f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
-                    )
             names = [variant.name for variant in settings.variants]
             strange = {model for variant in settings.variants for model in variant.models} - set(self.models)
             if len(set(names)) < len(names) or strange:
@@ -381,9 +418,13 @@ class Params(Section):
                     f"fool_fgn.{dataset}.variants: {', '.join(sorted(strange)) or ', '.join(names)}: models must be "
                     "those of `models`, and no two variants the same"
                 )
+        only = {  # sections that need no entry for other data sets than these
+            "train_variants": self.variant_datasets,
+            "fool_variants": self.variant_datasets,
+        }
         for name, section in self:
             if isinstance(section, dict) and name not in ("models", "search_choices"):
-                missing = [dataset for dataset in self.datasets if dataset not in section]
+                missing = [dataset for dataset in only.get(name, self.datasets) if dataset not in section]
                 if missing:
                     raise ValueError(f"section {name} has no entry for data set {missing[0]!r}")
         for dataset in self.searched_datasets:
@@ -391,6 +432,11 @@ class Params(Section):
                 if model not in self.search_choices.get(dataset, {}):
                     raise ValueError(f"search_choices.{dataset} has no entry for {model!r} of searched_models")
         return self
+
+
+def base_of(variant: str, attacked: Iterable[str]) -> str:
+    """The attacked model that a variant is called after: "cnn" for "cnn_sigmoid_units"; "" if there is none."""
+    return max((model for model in attacked if variant.startswith(model + "_")), key=len, default="")
 
 
 def _line(node: yaml.Node | None, location: tuple[Any, ...]) -> int:

@@ -190,6 +190,7 @@ def read_grid(
     autoencoders: Sequence[str],
     attacked: Sequence[str],
     openset_models: Sequence[str],
+    variants: Sequence[str] = (),
 ) -> Grid:
     """The cells of a data set that the declared lists ask for, by stage and model, in the order of the lists.
 
@@ -199,7 +200,9 @@ def read_grid(
     stages = {
         "train_classifier": classifiers,
         "train_autoencoder": autoencoders,
+        "train_variants": variants,
         "fool_fgn": attacked,
+        "fool_variants": variants,
         "fool_gradient": attacked,
         "fool_evolution": attacked,
         "evaluate_fooling": attacked,
@@ -291,7 +294,8 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
         }
         for measured in cell.summary["metrics"]:
             name = f"{measured['metric']}, tau {measured['tau']}"
-            sources = _match(reported, cell, measured)
+            model = measured.get("model", cell.model)  # a row may be of another model than its cell
+            sources = _match(reported, cell.dataset, model, measured)
             for source in sources or [dict[str, Any]()]:
                 if source and source["unit"] != measured["unit"]:
                     raise OvergenError(
@@ -306,7 +310,7 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
                         "where": source.get("where", ""),
                         "experiment": measured["experiment"],
                         "dataset": cell.dataset,
-                        "model": cell.model,
+                        "model": model,
                         "metric": measured["metric"],
                         "tau": "" if measured["tau"] is None else f"{measured['tau']:g}",
                         "value": source.get("text", ""),
@@ -316,7 +320,7 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
                         "low": measured["low"],
                         "high": measured["high"],
                         "n": measured["n"],
-                        "verdict": _verdict(cell, source, measured, full),
+                        "verdict": _verdict(model, source, measured, full),
                     }
                     | common
                 )
@@ -326,12 +330,12 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
     return frame.astype(types)[order]
 
 
-def _match(reported: pd.DataFrame, cell: Cell, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _match(reported: pd.DataFrame, dataset: str, model: str, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the papers report of a measured number: by experiment, data set, model, metric and tau."""
     same = (
         (reported["experiment"] == measured["experiment"])
-        & (reported["dataset"] == cell.dataset)
-        & (reported["model"] == cell.model)
+        & (reported["dataset"] == dataset)
+        & (reported["model"] == model)
         & (reported["metric"] == measured["metric"])
     )
     tau = measured["tau"]
@@ -339,7 +343,7 @@ def _match(reported: pd.DataFrame, cell: Cell, measured: Mapping[str, Any]) -> l
     return [{str(k): v for k, v in row.items()} for row in reported[same].to_dict("records")]
 
 
-def _verdict(cell: Cell, source: Mapping[str, Any], measured: Mapping[str, Any], full: bool) -> str:
+def _verdict(model: str, source: Mapping[str, Any], measured: Mapping[str, Any], full: bool) -> str:
     if not source:
         return ""
     if source["source"] in OTHER_NETWORK:
@@ -355,7 +359,7 @@ def _verdict(cell: Cell, source: Mapping[str, Any], measured: Mapping[str, Any],
         reproduced_n=measured["n"],
         rounding=source["rounding"],
         prediction="prediction" in measured["interval"],
-        defended=cell.model not in UNDEFENDED,
+        defended=model not in UNDEFENDED,
     )
 
 

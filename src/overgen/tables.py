@@ -15,6 +15,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from overgen.artifacts import OvergenError
+from overgen.params import base_of
 from overgen.reported import FGN_TRIALS, Cell, Grid, budget_text
 from overgen.reported import load as load_reported
 from overgen.statistics import VERDICTS, claim_verdict, difference_interval, differs, reported_interval
@@ -26,6 +27,7 @@ MODEL_NAMES = {
     "dae_asym": "dAE asym",
     "autoencoder": "plain AE",
 }
+CHANGE_NAMES = {"sigmoid_units": "sigmoid units", "l2_10": "λ_L2 = 10"}  # of variants, <model>_<change>
 DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 PAPER_TABLE = {"mnist": "Table 1", "fashion_mnist": "Table 2"}
 MAIN_SOURCE = "spigler2019"  # of Tables 1 and 2
@@ -55,8 +57,12 @@ class Table(NamedTuple):
 
 
 def model_name(model: str) -> str:
-    """A model as it is written in reports."""
-    return MODEL_NAMES.get(model, model)
+    """A model as it is written in reports; of a variant, the name of what it changes and the change."""
+    if model in MODEL_NAMES:
+        return MODEL_NAMES[model]
+    base = base_of(model, MODEL_NAMES)
+    change = model.removeprefix(f"{base}_")
+    return f"{model_name(base)}, {CHANGE_NAMES.get(change, change.replace('_', ' '))}" if base else model
 
 
 def dataset_name(dataset: str) -> str:
@@ -139,26 +145,48 @@ def fooling(frame: pd.DataFrame, models: Sequence[str]) -> Table:
 
     Columns: accuracy at each threshold, then fooling rate with the mean steps at each threshold above 0.
     """
+    return _fooling(frame, "fooling", [(model_name(model), "fgn", model) for model in models])
+
+
+def network_variants(frame: pd.DataFrame, attacked: Sequence[str], variants: Sequence[str]) -> Table:
+    """As `fooling`, for variants of the networks (Spigler 2019, Section 4.2), each below the one that it changes."""
+    lines = []
+    for model in attacked:
+        mine = [variant for variant in variants if base_of(variant, attacked) == model]
+        lines += [(f"{model_name(model)}, as in the study", "fgn", model)] if mine else []
+        for variant in mine:
+            change = variant.removeprefix(f"{model}_")
+            lines.append((model_name(variant), f"fgn_{change}", model))
+            if ((frame["experiment"] == "fgn_on_scaled_output") & (frame["model"] == variant)).any():
+                lines.append(("the same, attack on ỹ", "fgn_on_scaled_output", variant))
+    return _fooling(frame, "network_variants", lines)
+
+
+def _fooling(frame: pd.DataFrame, name: str, entries: Sequence[tuple[str, str, str]]) -> Table:
+    """Accuracies, fooling rates and steps of some (heading, experiment, model)."""
     accuracies = taus(frame, "fgn", "thresholded_accuracy")
     rates = taus(frame, "fgn", "fooling_rate")
     header = ["", "", *(f"accuracy %, {_threshold(tau)}" for tau in accuracies)]
     header += [f"fooled %, mean steps, {_threshold(tau)}" for tau in rates]
-    has_reported = bool((frame.loc[frame["experiment"] == "fgn", "value"] != "").any())
+    shown = pd.Series(False, index=frame.index)
+    for _, experiment, model in entries:
+        shown |= (frame["experiment"] == experiment) & (frame["model"] == model)
+    has_reported = bool((frame.loc[shown, "value"] != "").any())
     lines, used = [], []
-    for model in models:
+    for heading, experiment, model in entries:
         theirs, ours = ["reported"], ["measured"]
         for metric, tau in [
             *(("thresholded_accuracy", t) for t in accuracies),
             *(("fooling_rate", t) for t in rates),
         ]:
-            row = find(frame, "fgn", model, metric, tau)
-            steps = find(frame, "fgn", model, "mean_steps_to_fool", tau) if metric == "fooling_rate" else None
+            row = find(frame, experiment, model, metric, tau)
+            steps = find(frame, experiment, model, "mean_steps_to_fool", tau) if metric == "fooling_rate" else None
             used += [found for found in (row, steps) if found]
             theirs.append(_entry(row, steps, ours=False))
             ours.append(_entry(row, steps, ours=True))
-        name = f"**{model_name(model)}**"
-        lines += [[name, *theirs], ["", *ours]] if has_reported else [[name, *ours]]
-    return Table("fooling", _markdown(lines, header), pd.DataFrame(used, columns=frame.columns))
+        lines += [[f"**{heading}**", *theirs], ["", *ours]] if has_reported else [[f"**{heading}**", *ours]]
+    rows = pd.DataFrame(used, columns=frame.columns)
+    return Table(name, _markdown(lines, header) if lines else "", rows)
 
 
 def _entry(row: dict[str, Any] | None, steps: dict[str, Any] | None, *, ours: bool) -> str:

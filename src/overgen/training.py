@@ -45,7 +45,7 @@ def fit(
     """Train a model on some images; a killed training goes on from its last whole epoch.
 
     images: (N, 28, 28) uint8; labels: (N,) int64; member: its name, for the progress file; key: of its random streams;
-    model, training: sections of params.yaml, by default the ones of the stage's model and data set.
+    model, training: sections of params.yaml, by default that of the stage's model and `training_of` the stage.
     Returns the network, in evaluation mode with float16-rounded weights, and its curves: a row an epoch with loss,
     classification_loss, reconstruction_loss and accuracy (a fraction).
     Raises OvergenError if the loss stops being finite.
@@ -66,7 +66,7 @@ def prepare(
 ) -> Training:
     """The training of one member of the stage's cell, before its first step; arguments as in `fit`."""
     model = model or stage.params(f"models.{stage.item['model']}")
-    settings = training or stage.params(f"training.{stage.item['dataset']}")
+    settings = training or training_of(stage)
     network = networks.build(**network_options(model, classes))
     network.initialise(generator(*key, "weights"))  # type: ignore[operator]
     if stage.device.type == "cpu":
@@ -84,6 +84,14 @@ def prepare(
         noise_std=settings.noise_std if denoises else 0.0,
         **({name: getattr(model, name) for name in OF_TRAINING if hasattr(model, name)} if denoises else {}),
     )
+
+
+def training_of(stage: Stage) -> Any:
+    """The `training` section of the stage's data set, with what the stage's own section changes for its model."""
+    dataset, model = stage.item["dataset"], stage.item["model"]
+    training = stage.params(f"training.{dataset}")
+    changes = stage.params(f"{stage.name}.{dataset}").training.get(model)
+    return changes.of(training) if changes else training
 
 
 def train_together(
@@ -239,6 +247,14 @@ def budget(stage: Stage) -> dict[str, int]:
     return {f"{key}.epochs": epochs_of(stage), f"{key}.seeds": len(settings.seeds)}
 
 
+def train_classifiers(stage: Stage) -> None:
+    """All that a stage does which trains a classifier: its seeds, their weights and outputs, and the cell."""
+    trained = train_seeds(stage)
+    if stage.rank == 0:
+        hits, n = accuracies(stage, trained)
+        write_trained(stage, trained, [cells.rate_row("train", "test_accuracy", hits, n, of="test images")])
+
+
 def write_outputs(
     members: Path, seeds: Sequence[int], outputs: Sequence[Mapping[str, np.ndarray]], labels: Tensor
 ) -> None:
@@ -258,7 +274,7 @@ def restore_members(dataset: str, model: str, *, engine: Any, md5: str) -> None:
     network, metadata = networks.load(weights)
     source = data.load(dataset)
     torch.set_num_threads(engine.threads)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)
     outputs = image_outputs(network, source.test_images, chunk=engine.chunk, probes=engine.probes)
     with replace_directory(weights.parent / "members") as members:
         write_outputs(members, [0], [outputs], source.test_labels)

@@ -16,7 +16,8 @@ from overgen.artifacts import read_npz
 from overgen.confidence import ScaledOutput
 from overgen.params import Params
 
-ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")  # stages
+ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")  # stages that attack the networks of the tables
+FGN = ("fool_fgn", "fool_variants")  # stages of the Fooling Generator Network
 
 
 def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
@@ -36,7 +37,7 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
         image, fooled = found["image"][-1:], score > tau
         groups = [("champions", tau, evolution_alpha)]
     else:
-        variant = found["objective" if attack == "fool_fgn" else "start"]
+        variant = found["objective" if attack in FGN else "start"]
         score, image, fooled = found["score"], found["image"], found["fooled"]
         groups = list(zip(variant.tolist(), found["tau"].tolist(), found["alpha"].tolist(), strict=True))
     classes = image.shape[1]
@@ -73,15 +74,15 @@ class Rescored(NamedTuple):
     difference: float
 
 
-def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
-    """Score the examples of every attack on a model again, with its published weights: one result a cell.
+def rescore(dataset: str, model: str, settings: Params, attacks: Iterable[str] = ATTACKS) -> list[Rescored]:
+    """Score the examples of attacks on a model again, with its published weights: one result a cell.
 
-    settings: params.yaml. Raises OvergenError if weights or examples are missing or broken.
+    settings: params.yaml; attacks: stages. Raises OvergenError if weights or examples are missing or broken.
     """
     network, _ = networks.load(networks.weights_path(dataset, model, 0))
     confidence, probes = settings.confidence[dataset], settings.engine[dataset].probes
     found = []
-    for attack in ATTACKS:
+    for attack in attacks:
         folder = Path("reports/cells", dataset, attack, model)
         alpha = settings.fool_evolution[dataset].alpha
         table, images = stored(folder, confidence.thresholds, evolution_alpha=alpha)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from overgen import cells, networks
-from overgen.confidence import alpha_suffix, log_gate, log_reconstruction
+from overgen import cells, metrics, networks
+from overgen.confidence import alpha_suffix, log_gate, log_reconstruction, scaled_scores
 from overgen.statistics import mean_interval
 
 
@@ -32,6 +32,11 @@ class Attack(NamedTuple):
     def judged(self, pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """The (τ, α) pairs that it is judged at: of an attack on ỹ those with its own α."""
         return [p for p in pairs if self.alpha is None or p[1] == self.alpha]
+
+
+def attacks(alphas: Sequence[float]) -> list[Attack]:
+    """The attack on y, and those on ỹ at some α."""
+    return [Attack("y", None, {}), *(Attack("scaled", alpha, {}) for alpha in alphas)]
 
 
 def column(pair: tuple[float, float]) -> str:
@@ -97,6 +102,24 @@ def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[
                     note="" if len(fooled) else "no trial was fooled",
                 )
             )
+    return rows
+
+
+def accuracy_rows(
+    outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
+) -> list[dict[str, Any]]:
+    """Thresholded accuracy on the test images: right label and ỹ > τ, at τ = 0 and at each pair.
+
+    The rows are of the experiment "fgn", since the paper reports them beside its fooling rates.
+    """
+    labels, seeds = outputs["labels"], range(len(outputs["seeds"]))
+    n = len(labels)
+    rows = []
+    for tau, alpha in [(0.0, 0.0), *pairs]:
+        scores = [scaled_scores(outputs, s, alpha=alpha, beta=beta) for s in seeds]
+        hits = [round(n * metrics.thresholded_accuracy(score, labels, tau)) for score in scores]
+        name = "thresholded_accuracy" + (alpha_suffix(pairs, (tau, alpha)) if tau else "")
+        rows.append(cells.rate_row("fgn", name, hits, n, of="test images", tau=tau))
     return rows
 
 

@@ -10,6 +10,7 @@ import torch
 
 from overgen import cells, data, metrics, networks, runtime
 from overgen.artifacts import read_npz
+from overgen.attacks.fgn_summary import accuracy_rows
 from overgen.confidence import acceptance_radius, alpha_suffix, image_outputs, scaled_scores, threshold_pairs
 from overgen.statistics import histograms
 from overgen.training import part
@@ -84,24 +85,6 @@ def write(stage: runtime.Stage, outputs: dict[str, np.ndarray], noise: dict[str,
     _, metadata = networks.load(networks.weights_path(dataset, stage.item["model"], 0))
     budget = metadata["budget"] | {"evaluate_confidence.noise_images": settings.noise_images}
     cells.write(stage.cell, budget=budget, metrics=rows, tables=tables)
-
-
-def accuracy_rows(
-    outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
-) -> list[dict[str, Any]]:
-    """Thresholded accuracy on the test images: right label and ỹ > τ, at τ = 0 and at each pair.
-
-    The rows are of the experiment "fgn", since the paper reports them beside its fooling rates.
-    """
-    labels, seeds = outputs["labels"], range(len(outputs["seeds"]))
-    n = len(labels)
-    rows = []
-    for tau, alpha in [(0.0, 0.0), *pairs]:
-        scores = [scaled_scores(outputs, s, alpha=alpha, beta=beta) for s in seeds]
-        hits = [round(n * metrics.thresholded_accuracy(score, labels, tau)) for score in scores]
-        name = "thresholded_accuracy" + (alpha_suffix(pairs, (tau, alpha)) if tau else "")
-        rows.append(cells.rate_row("fgn", name, hits, n, of="test images", tau=tau))
-    return rows
 
 
 def calibration(

@@ -39,6 +39,7 @@ def main(dataset: str) -> None:
             autoencoders=stage.params("autoencoders"),
             attacked=stage.params("attacked"),
             openset_models=stage.params("openset_models"),
+            variants=stage.params("variants") if dataset in stage.params("variant_datasets") else [],
             searched=stage.params("searched_models") if dataset in stage.params("searched_datasets") else [],
             dpi=stage.params("report").dpi,
             settings=stage.params.values(),
@@ -54,6 +55,7 @@ def build_report(
     autoencoders: Sequence[str],
     attacked: Sequence[str],
     openset_models: Sequence[str],
+    variants: Sequence[str] = (),
     searched: Sequence[str] = (),
     paper: Path = Path("budgets/paper.txt"),
     dpi: int = 150,
@@ -68,12 +70,12 @@ def build_report(
     """
     grid = reported.read_grid(
         cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked,
-        openset_models=openset_models,
+        openset_models=openset_models, variants=variants,
     )  # fmt: skip
     papers, budget = reported.load(), reported.paper_budget(paper)
     frame = reported.compare(grid, papers, budget)
     searches = [reported.Cell(dataset, "search_choices", m, cells / dataset / "search_choices" / m) for m in searched]
-    trained = [*classifiers, *autoencoders]
+    trained = [*classifiers, *autoencoders, *variants]
     shown = {
         "fooling": tables.fooling(frame, attacked),
         "orderings": tables.claims(frame, attacked),
@@ -81,6 +83,7 @@ def build_report(
         "gradient": tables.gradient(frame, attacked),
         "witnesses": tables.witnesses(frame, attacked),
         "variants": tables.variants(frame, attacked),
+        "network_variants": tables.network_variants(frame, attacked, variants),
         "scaled_attack": tables.scaled_attack(frame, attacked),
         "other_alphas": tables.other_alphas(frame, attacked),
         "curvature": tables.curvature(frame, attacked),

@@ -12,7 +12,7 @@ from overgen.artifacts import OvergenError
 from overgen.cells import rate_row, row
 from overgen.modules import binary_cross_entropy
 from overgen.statistics import prediction_interval
-from overgen.training import accuracies, network_options, restore, train_seeds, write_trained
+from overgen.training import accuracies, network_options, restore, train_seeds, training_of, write_trained
 
 
 def main(dataset: str, model: str) -> None:
@@ -81,7 +81,7 @@ def reconstructions(stage: runtime.Stage, network: torch.nn.Module) -> dict[str,
     labels = [c for c in range(len(dataset.classes)) if bool((dataset.test_labels == c).any())]
     first = torch.tensor([int((dataset.test_labels == c).nonzero()[0]) for c in labels])
     clean = data.floats(dataset.test_images[first])
-    std = stage.params(f"training.{stage.item['dataset']}").noise_std
+    std = training_of(stage).noise_std
     noise = torch.randn(clean.shape, generator=runtime.generator("examples", stage.item["dataset"]))
     noisy = clean + std * noise
     with torch.no_grad():

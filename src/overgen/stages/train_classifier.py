@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from overgen import runtime
-from overgen.cells import rate_row
-from overgen.training import accuracies, train_seeds, write_trained
+from overgen.training import train_classifiers
 
 
 def main(dataset: str, model: str) -> None:
     """Write models/<dataset>/<model>/{seed0.safetensors, members/} and the cell."""
     with runtime.stage("train_classifier", dataset=dataset, model=model) as stage:
-        trained = train_seeds(stage)
-        if stage.rank == 0:
-            hits, n = accuracies(stage, trained)
-            write_trained(stage, trained, [rate_row("train", "test_accuracy", hits, n, of="test images")])
+        train_classifiers(stage)
 
 
 if __name__ == "__main__":
