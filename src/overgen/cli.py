@@ -167,7 +167,7 @@ def check(
         if not Path("reports/cells", dataset).is_dir():
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue
-        for model in settings.attacked:
+        for model in dict.fromkeys([*settings.attacked, *settings.evolved]):
             for cell in rescore(dataset, model, settings):
                 print(f"{cell.cell}: {cell.examples} examples, largest difference {cell.difference:.1e}")
                 if not cell.difference <= tolerance:  # NaN, too

@@ -68,6 +68,10 @@ class AutoencoderModel(Section):
     hidden: Count
 
 
+class LenetModel(Section):
+    network: Literal["lenet"]
+
+
 OF_TRAINING = ("reconstruction_loss", "reconstruction_weight", "classifier_input")  # options of no network
 
 
@@ -83,10 +87,10 @@ class OtherModel(Section):
     @field_validator("network")
     @classmethod
     def in_a_file_of_own(cls, value: str) -> str:
-        if value in ("cnn", "cool", "dae", "autoencoder"):
+        if value in ("cnn", "cool", "lenet", "dae", "autoencoder"):
             raise ValueError(f"the options given do not fit network {value!r}")
         if not re.fullmatch(r"src/own/\w+\.py:\w+", value):
-            raise ValueError("is none of cnn, cool, dae, autoencoder, nor src/own/<file>.py:<Class>")
+            raise ValueError("is none of cnn, cool, lenet, dae, autoencoder, nor src/own/<file>.py:<Class>")
         return value
 
     def model_post_init(self, context: Any) -> None:
@@ -99,7 +103,7 @@ class OtherModel(Section):
                 raise ValueError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
 
 
-Model = CnnModel | CoolModel | DaeModel | AutoencoderModel | OtherModel
+Model = CnnModel | CoolModel | LenetModel | DaeModel | AutoencoderModel | OtherModel
 
 
 class Download(Section):
@@ -171,6 +175,12 @@ class Threshold(Section):
 class Confidence(Section):
     beta: NonNegative
     thresholds: Annotated[list[Threshold], Field(min_length=1)]
+
+
+def distinct(value: list[Any]) -> list[Any]:
+    if len(set(value)) != len(value):
+        raise ValueError(f"values repeat: {value}")
+    return value
 
 
 def distinct_seeds(value: list[int]) -> list[int]:
@@ -245,17 +255,43 @@ class FoolGradient(Section):
     block: Count  # trials attacked together
 
 
-class FoolEvolution(Section):
+Rate = Annotated[float, Field(ge=0, le=1)]
+RatePair = Annotated[list[Rate], Field(min_length=2, max_length=2)]
+Encodings = Annotated[list[Literal["direct", "cppn"]], Field(min_length=1), AfterValidator(distinct)]
+
+
+class Mutation(Section):
+    """How genomes of both encodings change; see overgen.attacks.evolution and .cppn."""
+
+    mutation_rate: Annotated[float, Field(gt=0, le=1)]  # of a pixel; of a CPPN's weight or function
+    mutation_eta: Positive
+    crossover_rate: Rate  # of images; CPPNs are swapped
+    crossover_eta: Positive
+    connections: RatePair  # of a CPPN: with what probability one is added, and one removed
+    nodes: RatePair
+
+
+class FoolEvolution(Mutation):
+    encodings: Encodings
     runs: Count
     generations: Count
     population: Count
     stored_generations: list[Annotated[int, Field(ge=0)]]
     stop_when_reached: bool
     alpha: NonNegative  # α of the ỹ that is attacked (networks that reconstruct)
-    mutation_rate: Annotated[float, Field(gt=0, le=1)]
-    mutation_eta: Positive
-    crossover_rate: Annotated[float, Field(ge=0, le=1)]
-    crossover_eta: Positive
+
+
+class RetrainOnFooling(Mutation):
+    """Fooling images become a class of their own, the network is trained afresh and attacked again."""
+
+    encodings: Encodings  # each has networks of its own
+    runs: Count  # networks for each encoding, each retrained round after round
+    rounds: Count
+    epochs: Count  # of every training
+    evolutions: Count  # of every network
+    generations: Count
+    population: Count
+    images: Count  # added a round, at most
 
 
 class TrainOpenset(Section):
@@ -319,6 +355,8 @@ class Params(Section):
     classifiers: list[Name]
     autoencoders: list[Name]
     attacked: list[Name]
+    evolved: list[Name]
+    retrained_datasets: list[Name]
     openset_models: list[Name]
     searched_datasets: list[Name]
     searched_models: list[Name]
@@ -333,6 +371,7 @@ class Params(Section):
     fool_fgn: dict[Name, FoolFgn]
     fool_gradient: dict[Name, FoolGradient]
     fool_evolution: dict[Name, FoolEvolution]
+    retrain_on_fooling: dict[Name, RetrainOnFooling]
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
     evaluate_confidence: EvaluateConfidence
@@ -343,7 +382,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def complete(self) -> Params:
-        for field in ("classifiers", "autoencoders", "attacked", "openset_models"):
+        for field in ("classifiers", "autoencoders", "attacked", "evolved", "openset_models"):
             for model in getattr(self, field):
                 if model not in self.models:
                     raise ValueError(f"{field} names {model!r}, which `models` does not have: {', '.join(self.models)}")
@@ -351,9 +390,10 @@ class Params(Section):
         if both:
             raise ValueError(f"{sorted(both)} stand in classifiers and in autoencoders; one stage trains a model")
         kinds = {
-            "classifiers": (CnnModel, CoolModel, OtherModel),
+            "classifiers": (CnnModel, CoolModel, LenetModel, OtherModel),
             "autoencoders": (DaeModel, AutoencoderModel, OtherModel),
             "attacked": (CnnModel, CoolModel, DaeModel, OtherModel),
+            "evolved": (CnnModel, CoolModel, LenetModel, DaeModel, OtherModel),
             "openset_models": (CnnModel, CoolModel, DaeModel, OtherModel),
         }
         for field, fitting in kinds.items():
@@ -362,10 +402,13 @@ class Params(Section):
                     network = self.models[model].network
                     raise ValueError(f"{field} names {model!r}, which its network {network!r} does not fit")
         trained = {*self.classifiers, *self.autoencoders}
-        for field in ("attacked", "openset_models"):
+        for field in ("attacked", "evolved", "openset_models"):
             for model in getattr(self, field):
                 if model not in trained:
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
+        if "fool_evolution" in self.evaluate_fooling.attacks and not set(self.attacked) <= set(self.evolved):
+            missing = ", ".join(sorted(set(self.attacked) - set(self.evolved)))
+            raise ValueError(f"evolved lacks {missing}: evaluate_fooling shows the images evolved against all attacked")
         for dataset, settings in self.fool_fgn.items():
             judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
             for model, alphas in settings.scaled.items():
@@ -383,7 +426,8 @@ class Params(Section):
                 )
         for name, section in self:
             if isinstance(section, dict) and name not in ("models", "search_choices"):
-                missing = [dataset for dataset in self.datasets if dataset not in section]
+                needed = self.retrained_datasets if name == "retrain_on_fooling" else self.datasets
+                missing = [dataset for dataset in needed if dataset not in section]
                 if missing:
                     raise ValueError(f"section {name} has no entry for data set {missing[0]!r}")
         for dataset in self.searched_datasets:
@@ -435,6 +479,7 @@ def load(path: str | Path = "params.yaml") -> Params:
             member = {
                 "cnn": "CnnModel",
                 "cool": "CoolModel",
+                "lenet": "LenetModel",
                 "dae": "DaeModel",
                 "autoencoder": "AutoencoderModel",
             }
