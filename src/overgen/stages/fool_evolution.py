@@ -15,10 +15,7 @@ from overgen.confidence import ScaledOutput
 
 
 def main(dataset: str, model: str) -> None:
-    """Write the cell: median confidence over generations, a row for each run and class, champions of run 0.
-
-    Beside them the attacked network's error on the test images.
-    """
+    """Write the cell: median confidence over generations, a row for each run and class, champions of run 0."""
     with runtime.stage("fool_evolution", dataset=dataset, model=model) as stage:
         settings, engine = stage.params(f"fool_evolution.{dataset}"), stage.params(f"engine.{dataset}")
         beta = stage.params(f"confidence.{dataset}").beta
@@ -72,8 +69,6 @@ def main(dataset: str, model: str) -> None:
                 )
             )
         rows, tables, examples = joined(parts)
-        errors = [int((log_y.argmax(1) != outputs["labels"]).sum()) for log_y in outputs["log_y"]]
-        rows.append(cells.rate_row("test_error", "test_error", errors, len(outputs["labels"]), of="test images"))
         cells.write(stage.cell, budget=budget, metrics=rows, tables=tables, examples=examples)
 
 
