@@ -112,7 +112,7 @@ def ours(network: Network, generations: int) -> Tensor:
     )  # fmt: skip
     generator = torch.Generator().manual_seed(1)
     result = evolve(network, [generator], trainer, generations=generations, population=POPULATION)
-    return torch.from_numpy(result.genomes[0])
+    return torch.from_numpy(result.champions[0])
 
 
 def main() -> None:

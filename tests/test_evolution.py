@@ -244,7 +244,7 @@ def test_champions_never_get_worse_and_are_what_is_reported():
     assert bool((np.diff(found.confidence, axis=0) >= 0).all())
     assert found.confidence[-1].mean() > found.confidence[0].mean()
     assert found.stored.tolist() == [0, 7, 15]
-    assert np.array_equal(found.images[-1].reshape(10, 784), found.genomes[0])
+    assert np.array_equal(found.images[-1].reshape(10, 784), found.champions[0])
     for generation, images in zip(found.stored, found.images, strict=True):
         x = torch.from_numpy(images)[:, None]
         scores = (scorer.upper_bound(x) + scorer.log_curvature(x)[:, None]).diagonal().exp().float()
@@ -259,7 +259,7 @@ def test_a_run_alone_equals_the_same_run_in_a_batch():
         alone = run(LinearSoftmax(4), r, **options)
         last = together.ended[r]
         assert alone.ended[0] == last
-        assert alone.genomes[0].tobytes() == together.genomes[r].tobytes()
+        assert alone.champions[0].tobytes() == together.champions[r].tobytes()
         assert alone.confidence[:, 0].tobytes() == together.confidence[: last + 1, r].tobytes()
         assert bool((together.confidence[last:, r] == together.confidence[last, r]).all())
 
@@ -291,7 +291,7 @@ def test_skipping_the_curvature_changes_nothing_and_saves_most_of_it(monkeypatch
     lavish = LinearSoftmax(gate="stripes")
     reference = run(lavish, 0, 1, generations=15)
     assert found.confidence.tobytes() == reference.confidence.tobytes()
-    assert found.genomes.tobytes() == reference.genomes.tobytes()
+    assert found.champions.tobytes() == reference.champions.tobytes()
     spent, all_children = sum(map(len, sparing.curved)), sum(map(len, lavish.curved))
     assert all_children == 2 * 20 * 16
     assert spent < all_children / 2
@@ -368,7 +368,7 @@ def test_the_number_of_classes_must_be_the_scorers():
 def test_a_population_may_be_odd_and_the_chunks_uneven():
     found = run(LinearSoftmax(), 0, generations=3, population=7)
     again = run(LinearSoftmax(), 0, generations=3, population=7, batch_size=3)
-    assert found.genomes.tobytes() == again.genomes.tobytes()
+    assert found.champions.tobytes() == again.champions.tobytes()
 
 
 def result(confidence: np.ndarray, stored: list[int]) -> Result:
@@ -386,6 +386,7 @@ def test_tables_of_a_cell_worked_by_hand():
     rows, tables, examples = cell_tables(
         [(7, [0]), (7, [1])],
         [result(early, [0, 2]), result(late, [0, 4])],
+        encoding="direct",
         generations=4,
         stored_generations=[0, 4, 9],
         note="by hand",
@@ -414,20 +415,23 @@ def test_tables_of_a_cell_worked_by_hand():
     assert tables["trials"]["run"].tolist() == [0, 0, 1, 1]
     assert tables["trials"]["target"].tolist() == [0, 1, 0, 1]
     assert tables["trials"]["confidence"].tolist() == np.float32([1, 1, 0.6, 1]).tolist()
-    assert list(tables["trials"]) == ["seed", "run", "target", "confidence", "generations_to_0.9999"]
+    assert list(tables["trials"]) == ["encoding", "seed", "run", "target", "confidence", "generations_to_0.9999"]
     curve = tables["generations"]
-    assert list(curve) == ["generation", "seed", "median", "q25", "q75", "min"]
+    assert list(curve) == ["encoding", "generation", "seed", "median", "q25", "q75", "min"]
     assert curve["generation"].tolist() == [0, 1, 2, 3, 4]
     assert curve["min"].tolist() == np.float32([0.1, 0.2, 0.3, 0.4, 0.6]).tolist()
     assert set(curve["seed"]) == {7}
     assert examples["generation"].tolist() == [0, 2]
+    assert examples["encoding"].tolist() == ["direct", "direct"]
     assert examples["confidence"].tolist() == np.float32([[0.2, 0.4], [1, 1]]).tolist()
     assert examples["image"].shape == (2, 2, 28, 28)
 
 
 def test_no_median_where_most_never_reach_it_and_no_interval_for_one_run():
     never = np.array([[0.1, 0.2, 0.3], [0.1, 0.2, 1.0]])[:, None]
-    rows, _, _ = cell_tables([(0, [0])], [result(never, [0, 1])], generations=1, stored_generations=[1])
+    rows, _, _ = cell_tables(
+        [(0, [0])], [result(never, [0, 1])], encoding="cppn", generations=1, stored_generations=[1]
+    )
     assert rows[-1]["reproduced"] is None
     assert "2 of 3 never reached it, so there is no median" in rows[-1]["note"]
     assert all(row["low"] is None and row["high"] is None and row["interval"] == "none" for row in rows)

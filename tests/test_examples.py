@@ -33,7 +33,9 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     pairs = {"tau": np.array([0.9, 0.99]), "alpha": np.array([20.0, 3.0])}
     write_npz(folders["fool_fgn"] / "examples.npz", **common, **pairs, objective=np.array(["y", "scaled"]))
     write_npz(folders["fool_gradient"] / "examples.npz", **common, **pairs, start=np.array(["noise", "mean_image"]))
-    evolved = {"generation": np.array([0, 9]), "image": pictures, "confidence": np.array([[1, 1, 1], [0.995, 0.5, 1]])}
+    evolved = {"encoding": np.array(["direct", "direct", "cppn"]), "generation": np.array([0, 9, 4]),
+               "image": np.concatenate([pictures, 1 - pictures[:1]]),
+               "confidence": np.array([[1, 1, 1], [0.995, 0.5, 1], [0, 1, 0.5]])}  # fmt: skip
     write_npz(folders["fool_evolution"] / "examples.npz", **evolved)
 
     found, same = examples.stored(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)
@@ -47,9 +49,10 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     found, _ = examples.stored(folders["fool_gradient"], THRESHOLDS, evolution_alpha=2.0)
     assert found["variant"].tolist() == ["noise"] * 3 + ["mean_image"] * 3
     found, same = examples.stored(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
-    assert np.array_equal(same, pictures[1])  # of the last generation
-    assert found[["tau", "alpha"]].to_numpy().tolist() == [[0.99, 2]] * 3
-    assert found["fooled"].tolist() == [True, False, True]
+    assert np.array_equal(same, np.concatenate([pictures[1], 1 - pictures[0]]))  # of each encoding's last generation
+    assert found["variant"].tolist() == ["direct"] * 3 + ["cppn"] * 3
+    assert found[["tau", "alpha"]].to_numpy().tolist() == [[0.99, 2]] * 6
+    assert found["fooled"].tolist() == [True, False, True, False, True, False]
 
 
 def test_a_witness_by_hand() -> None:

@@ -29,6 +29,7 @@ def built(network: str, **options: object) -> torch.nn.Module:
     [
         ("cnn", {}, 1_310_906),
         ("cool", {"omega": 10}, 1_346_996),
+        ("lenet", {}, 431_080),
         ("dae", {"tied": True}, 1_314_075),
         ("dae", {"tied": False}, 2_620_475),
     ],

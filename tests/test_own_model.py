@@ -39,7 +39,8 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project to which the README's file and line were added, and the name to the lists."""
     path = re.search(r"The file, here `(.*?)`", SECTION)[1]  # type: ignore[index]
     (workspace / path).write_text(block("python"))
-    lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "openset_models": ["resnet"],
+    lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "evolved": ["resnet"],
+             "retrained_datasets": [], "openset_models": ["resnet"],
              "searched_datasets": []}  # fmt: skip
     no_dae = {f"fool_fgn.{dataset}.scaled": {} for dataset in data.SOURCES}
     set_params(workspace / "params.yaml", lists | no_dae)

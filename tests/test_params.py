@@ -50,6 +50,12 @@ def test_the_committed_file_is_valid() -> None:
         ("scaled: {dae_sym: [3]}", "scaled: {dae_sym: [4]}", "(top level)", "alphas of confidence.digits"),
         ("openset_models: [cnn", "openset_models: [vgg", "(top level)", "'vgg', which `models` does not have"),
         ("known: [1, 4,", "known: [1, 1,", "train_openset.digits.known", "repeat"),
+        ("evolved: [lenet, cnn, ", "evolved: [lenet, ", "(top level)", "evolved lacks cnn: evaluate_fooling shows"),
+        ("evolved: [lenet", "evolved: [autoencoder", "(top level)", "'autoencoder' does not fit"),
+        ("[direct, cppn]", "[direct, direct]", "fool_evolution.digits.encodings", "repeat"),
+        ("[direct, cppn]", "[direct, cpn]", "fool_evolution.digits.encodings.1", "'cppn'"),
+        ("connections: [0.5, 0.3]", "connections: [0.5]", "fool_evolution.digits.connections", "at least 2"),
+        ("nodes: [0.5, 0.2]", "nodes: [0.5, 1.2]", "fool_evolution.digits.nodes.1", "less than or equal to 1"),
         ("openset_models: [cnn", "openset_models: [autoencoder", "(top level)", "'autoencoder' does not fit"),
         ("attacked: [cnn", "attacked: [autoencoder", "(top level)", "'autoencoder' does not fit"),
         ("searched_models: [cnn", "searched_models: [dae_asym", "(top level)", "no entry for 'dae_asym'"),
@@ -86,7 +92,7 @@ def test_a_search_names_the_setting_that_is_impossible(project: Path, setting: s
 
 
 def test_not_yaml_names_the_line(project: Path) -> None:
-    line = change(project, "classifiers: [cnn, cool]", "classifiers: [cnn, cool")
+    line = change(project, "classifiers: [cnn, cool, lenet]", "classifiers: [cnn, cool, lenet")
     with pytest.raises(OvergenError, match=rf"line ({line}|{line + 1}): not YAML"):
         params.load(project / "params.yaml")
 

@@ -24,6 +24,8 @@ MODELS: dict[str, Any] = {
     "classifiers": ["cnn", "cool"],
     "autoencoders": ["autoencoder", "dae_sym"],
     "attacked": ["cnn", "cool", "dae_sym"],
+    "evolved": ["cnn", "cool", "dae_sym"],
+    "retrained": ["cnn"],
     "openset_models": ["cnn", "dae_sym"],
 }
 FOOLED = {"cnn": 40, "cool": 12, "dae_sym": 0}  # of 40 trials, attack on y
@@ -109,6 +111,8 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
                 for metric, k in (("seen_as_target_rate", 5), ("accepted_as_target_rate", 2))
             ],
         )
+    for model in MODELS["retrained"]:
+        write_retraining(root, dataset, model, draw, classes)
     for model in MODELS["openset_models"]:
         budget = {f"train_openset.{dataset}.epochs": epochs, f"train_openset.{dataset}.subsets": 10 if full else 2}
         write_openset(root, dataset, model, budget, draw)
@@ -183,16 +187,34 @@ def write_gradient(
 def write_evolution(
     root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator, classes: int
 ) -> None:
-    metrics = [row("evolution_direct", "median_confidence@generation=40", 98.7654, "percent", 20, low=91.0, high=99.9,
-                   interval="quartiles")]  # fmt: skip
+    metrics = [row(f"evolution_{encoding}", "median_confidence@generation=40", 98.7654, "percent", 20, low=91.0,
+                   high=99.9, interval="quartiles") for encoding in ("direct", "cppn")]  # fmt: skip
+    metrics.append(rate("test_error", "test_error", 79, 10_000))
     folder = write_cell(root, dataset, "fool_evolution", model, budget, metrics)
     generation = np.arange(0, 41, 2)
     median = 1 - np.exp(-generation / (8 if model == "cnn" else 20))
     quartiles = {"median": median, "q25": median**2, "q75": np.sqrt(median), "min": median**4}
-    write_csv(folder / "generations.csv", pd.DataFrame({"generation": generation, "seed": 0} | quartiles))
-    stored = np.array([0, 10, 40])
-    write_npz(folder / "examples.npz", generation=stored, image=draw.random((3, classes, 28, 28)),
-              confidence=draw.random((3, classes)))  # fmt: skip
+    table = pd.DataFrame({"encoding": "direct", "generation": generation, "seed": 0} | quartiles)
+    write_csv(folder / "generations.csv", pd.concat([table, table.head(9).assign(encoding="cppn")]))
+    encodings, stored = np.array(["direct"] * 3 + ["cppn"] * 2), np.array([0, 10, 40, 0, 7])
+    write_npz(folder / "examples.npz", encoding=encodings, generation=stored,
+              image=draw.random((5, classes, 28, 28)), confidence=draw.random((5, classes)))  # fmt: skip
+
+
+def write_retraining(root: Path, dataset: str, model: str, draw: np.random.Generator, classes: int) -> None:
+    metrics = []
+    for k, encoding in product(range(3), ("direct", "cppn")):
+        name, experiment = f"@round={k}", f"retraining_{encoding}"
+        metrics.append(row(experiment, f"median_confidence{name}", 97.5 - k, "percent", 40, low=90.0, high=99.0))
+        metrics.append(rate(experiment, f"test_error{name}", 90 + k, 10_000))
+        metrics.append(row(experiment, f"fooling_images{name}", 1000.0 * k, "images", 2))
+        if k:
+            metrics.append(row(experiment, f"recognised_rate{name}", 99.25, "percent", 2000 * k))
+    folder = write_cell(
+        root, dataset, "retrain_on_fooling", model, {f"retrain_on_fooling.{dataset}.rounds": 2}, metrics
+    )
+    write_npz(folder / "examples.npz", encoding=np.array(["direct"] * 3 + ["cppn"] * 3), round=np.arange(6) % 3,
+              image=digit(draw, 6, classes), confidence=draw.random((6, classes)))  # fmt: skip
 
 
 def write_confidence(root: Path, dataset: str, model: str, budget: dict[str, int]) -> None:
@@ -501,7 +523,7 @@ def test_a_missing_cell_is_named_with_its_command(study: Path, tmp_path: Path, m
     with pytest.raises(
         OvergenError, match=r"evaluate_openset/cnn/trials.csv: missing; `dvc repro evaluate_openset@mnist-cnn`"
     ):
-        build(tmp_path, attacked=["cnn", "dae_sym"])
+        build(tmp_path, attacked=["cnn", "dae_sym"], evolved=["cnn"])
     assert directory_md5(tmp_path / "reports/mnist") == before
 
 
@@ -511,7 +533,7 @@ def test_cells_of_models_that_are_not_declared_do_not_count(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
-    only = {"classifiers": ["cnn"], "autoencoders": [], "attacked": ["cnn"], "openset_models": []}
+    only = {"classifiers": ["cnn"], "autoencoders": [], "attacked": ["cnn"], "evolved": ["cnn"], "openset_models": []}
     output = build(tmp_path, **only)
     frame = tables.read_reproduced(output / "reproduced.csv")
     assert set(frame["model"]) == {"cnn"}

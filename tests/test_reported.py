@@ -80,12 +80,24 @@ def test_the_papers_budget_fits_params() -> None:
     study = params.load(ROOT / "params.yaml")
     for key in budget:
         value: Any = study
-        for name in key.split("."):
+        for name in key.partition("@")[0].split("."):
             value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
         assert value is not None, f"{key} is no key of params.yaml"
 
 
-@pytest.mark.parametrize("line", ["train.epochs", "train.epochs=many", "train.epochs=", "train.epochs=true", "x=[1"])
+def test_a_budget_may_differ_by_model(tmp_path: Path) -> None:
+    path = tmp_path / "paper.txt"
+    path.write_text("train.epochs={cnn: 100, lenet: 20}\ntrain.seeds=[0]\n")
+    paper = paper_budget(path)
+    assert of_model(paper, "cnn") == {"train.epochs": 100, "train.seeds": 1}
+    assert of_model(paper, "lenet") == {"train.epochs": 20, "train.seeds": 1}
+    assert of_model(paper, "resnet") == {"train.seeds": 1}  # no paper's
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["train.epochs", "train.epochs={cnn: many}", "train.epochs=many", "train.epochs=", "train.epochs=true", "x=[1"],
+)
 def test_a_wrong_budget_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "paper.txt"
     path.write_text(f"# comment\n\na.b=3 # of\n{line}\n")

@@ -167,13 +167,12 @@ def check(
         if not Path("reports/cells", dataset).is_dir():
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue
-        found = [cell for model in settings.attacked for cell in rescore(dataset, model, settings)]
-        for variant in settings.variants if dataset in settings.variant_datasets else []:
-            found += rescore(dataset, variant, settings, ["fool_variants"])
-        for cell in found:
-            print(f"{cell.cell}: {cell.examples} examples, largest difference {cell.difference:.1e}")
-            if not cell.difference <= tolerance:  # NaN, too
-                wrong.append(f"{cell.cell} ({cell.difference:.1e})")
+        variants = settings.variants if dataset in settings.variant_datasets else []
+        for model in dict.fromkeys([*settings.attacked, *settings.evolved, *variants]):
+            for cell in rescore(dataset, model, settings):
+                print(f"{cell.cell}: {cell.examples} examples, largest difference {cell.difference:.1e}")
+                if not cell.difference <= tolerance:  # NaN, too
+                    wrong.append(f"{cell.cell} ({cell.difference:.1e})")
     if wrong:
         raise OvergenError(
             f"stored scores are not those of the published weights: {'; '.join(wrong)}. If weights or params.yaml were "

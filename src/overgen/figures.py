@@ -27,7 +27,7 @@ from matplotlib.ticker import MaxNLocator
 
 from overgen.metrics import openness
 from overgen.reported import Cell
-from overgen.tables import START_NAMES, model_name
+from overgen.tables import ENCODING_NAMES, START_NAMES, model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,11 +41,13 @@ GREY = "#5a5a5a"
 COLOURS = {
     "cnn": "#0173b2",
     "cool": "#de8f05",
+    "lenet": "#4b2c7f",
     "dae_sym": "#029e73",
     "dae_asym": "#cc78bc",
     "autoencoder": "#7f7f7f",
 }
 RING_COLOURS = ("#d55e00", "#56b4e9", "#4b2c7f")  # of classes, not of models
+ENCODING_COLOURS = {"direct": "#d55e00", "cppn": "#0173b2"}
 MORE_COLOURS = ("#d55e00", "#56b4e9", "#a6761d", "#1b1b1b")
 
 
@@ -284,40 +286,81 @@ def open_set(frame: pd.DataFrame, trials: Mapping[str, pd.DataFrame], *, classes
 def evolution_confidence(cells: Mapping[str, Cell]) -> Figure:
     """Evolution: median confidence of the champions over generations, with the band between the quartiles.
 
-    cells: fool_evolution by model. Only the first seed is drawn.
+    cells: fool_evolution by model; one panel an encoding. Only the first seed is drawn. Where all runs have ended, a
+    line goes on with the last value: a champion can only be replaced by a better one.
     """
+    tables = {model: cell.table("generations") for model, cell in cells.items()}
+    encodings = list(dict.fromkeys(name for table in tables.values() for name in table["encoding"]))
+    last = max(table["generation"].max() for table in tables.values())
     with style():
-        figure, axis = plt.subplots(figsize=(5.4, 3.9))
-        for model, cell in cells.items():
-            table = cell.table("generations")
-            table = table[table["seed"] == table["seed"].iloc[0]]
-            axis.fill_between(
-                table["generation"],
-                100 * table["q25"],
-                100 * table["q75"],
-                color=colour(model),
-                alpha=0.18,
-                lw=0,
-            )
-            axis.plot(table["generation"], 100 * table["median"], color=colour(model), label=model_name(model))
-        axis.set(xlabel="generation", ylabel="confidence of the champions, %", ylim=(0, 102))
-        axis.set_xlim(left=0)
-        _legend_below(figure, axis)
+        figure, axes = plt.subplots(
+            1, len(encodings), figsize=(4.6 * len(encodings) + 0.4, 3.9), sharey=True, squeeze=False
+        )
+        for axis, encoding in zip(axes[0], encodings, strict=True):
+            for model, table in tables.items():
+                mine = table[(table["encoding"] == encoding) & (table["seed"] == table["seed"].iloc[0])]
+                mine = pd.concat([mine, mine.tail(1).assign(generation=last)])
+                generation = mine["generation"]
+                axis.fill_between(
+                    generation, 100 * mine["q25"], 100 * mine["q75"], color=colour(model), alpha=0.15, lw=0
+                )
+                axis.plot(generation, 100 * mine["median"], color=colour(model), label=model_name(model))
+            axis.set(title=f"{ENCODING_NAMES[encoding]} encoding", xlabel="generation", ylim=(0, 102))
+            _updates_axis(axis, last)
+        axes[0, 0].set_ylabel("confidence of the champions, %")
+        _legend_below(figure, axes[0, 0])
         return figure
 
 
 def evolution_champions(cell: Cell) -> Figure:
-    """The champion images of one model's first run: one row a stored generation, one column a class."""
-    examples = cell.examples()
-    generations, images, scores = examples["generation"], examples["image"], examples["confidence"]
+    """The champion images of one model's first run: a row an encoding and stored generation, a column a class."""
+    return _champions(cell.examples(), "generation", colour(cell.model))
+
+
+def retraining_champions(cell: Cell) -> Figure:
+    """The champions of the first network of each encoding: a row a round of retraining, a column a class."""
+    return _champions(cell.examples(), "round", colour(cell.model))
+
+
+def _champions(examples: Mapping[str, np.ndarray], step: str, ink: str) -> Figure:
+    """A row for each encoding and `step`, of which examples has an array; under each image its confidence."""
+    images, scores = examples["image"], examples["confidence"]
     with style():
-        grid = _ImageGrid(len(generations), images.shape[1], gap=0.34)
-        for r, generation in enumerate(generations):
-            grid.label(r, f"generation\n{int(generation):,}", colour(cell.model))
+        grid = _ImageGrid(len(images), images.shape[1], gap=0.34)
+        for r, (encoding, number) in enumerate(zip(examples["encoding"], examples[step], strict=True)):
+            grid.label(r, f"{ENCODING_NAMES[str(encoding)]}\n{step} {int(number):,}", ink)
             for c in range(grid.columns):
                 grid.image(r, c, images[r, c], text=_score(float(scores[r, c])))
         grid.titles([str(c) for c in range(grid.columns)])
         return grid.figure
+
+
+def retraining(frame: pd.DataFrame) -> Figure:
+    """Retraining on fooling images: confidence of the champions evolved afterwards and test error, over the rounds.
+
+    frame: rows of `reported.compare` of one model, experiments retraining_<encoding>; bars are their 95 % intervals.
+    """
+    panels = {
+        "median_confidence": "median confidence of new\nfooling images, %",
+        "test_error": "test error, %",
+        "recognised_rate": "fooling images of earlier rounds\nthat are recognised, %",
+    }
+    rounds = frame["metric"].str.partition("=")[2].astype(int)
+    with style():
+        figure, axes = plt.subplots(1, len(panels), figsize=(12.4, 3.7), squeeze=False)
+        for axis, (metric, label) in zip(axes[0], panels.items(), strict=True):
+            for i, (encoding, name) in enumerate(ENCODING_NAMES.items()):
+                mine = (frame["experiment"] == f"retraining_{encoding}") & frame["metric"].str.startswith(f"{metric}@")
+                if not mine.any():
+                    continue
+                x, rows = rounds[mine] + 0.06 * (2 * i - 1), frame[mine]
+                axis.vlines(x, rows["low"], rows["high"], color=ENCODING_COLOURS[encoding], lw=1.5, alpha=0.7)
+                axis.plot(x, rows["reproduced"], "-o", color=ENCODING_COLOURS[encoding], ms=5, label=f"{name} encoding")
+            axis.set(title=label, xlabel="round")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_ylim(0, None if metric == "test_error" else 103)
+        _legend_below(figure, axes[0, 0])
+        return figure
 
 
 def reliability(cells: Mapping[str, Cell]) -> Figure:

@@ -149,6 +149,28 @@ class COOL(CNN):
         nn.init.normal_(self.fc2.weight, std=self.output_std, generator=generator)
 
 
+class LeNet(nn.Module):
+    """LeNet as Caffe ships it for MNIST (attacked by Nguyen, Yosinski & Clune 2015): 431,080 parameters for 10 classes.
+
+    No padding, and a ReLU after the first fully connected layer only.
+    """
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 20, 5)
+        self.conv2 = nn.Conv2d(20, 50, 5)
+        self.fc1 = nn.Linear(800, 500)
+        self.fc2 = nn.Linear(500, classes)
+
+    def forward(self, x: Tensor) -> Output:
+        """x: (N, 1, 28, 28)."""
+        x = F.max_pool2d(self.conv1(x), 2)  # (N, 20, 12, 12)
+        x = F.max_pool2d(self.conv2(x), 2)  # (N, 50, 4, 4)
+        return Output(F.log_softmax(self.fc2(F.relu(self.fc1(x.flatten(1)))), dim=1), None)
+
+    initialise = CNN.initialise
+
+
 class DenoisingAutoencoder(CNN):
     """The denoising autoencoder with the classifier on its top hidden layer (Spigler 2019, Section 4.1).
 
@@ -282,6 +304,7 @@ class PointAutoencoder(nn.Module):
 NETWORKS: dict[str, type[nn.Module]] = {
     "cnn": CNN,
     "cool": COOL,
+    "lenet": LeNet,
     "dae": DenoisingAutoencoder,
     "autoencoder": Autoencoder,
 }

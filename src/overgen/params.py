@@ -69,6 +69,10 @@ class AutoencoderModel(Section):
     hidden: Count
 
 
+class LenetModel(Section):
+    network: Literal["lenet"]
+
+
 OF_TRAINING = ("reconstruction_loss", "reconstruction_weight", "classifier_input")  # options of no network
 
 
@@ -84,10 +88,10 @@ class OtherModel(Section):
     @field_validator("network")
     @classmethod
     def in_a_file_of_own(cls, value: str) -> str:
-        if value in ("cnn", "cool", "dae", "autoencoder"):
+        if value in ("cnn", "cool", "lenet", "dae", "autoencoder"):
             raise ValueError(f"the options given do not fit network {value!r}")
         if not re.fullmatch(r"src/own/\w+\.py:\w+", value):
-            raise ValueError("is none of cnn, cool, dae, autoencoder, nor src/own/<file>.py:<Class>")
+            raise ValueError("is none of cnn, cool, lenet, dae, autoencoder, nor src/own/<file>.py:<Class>")
         return value
 
     def model_post_init(self, context: Any) -> None:
@@ -100,7 +104,7 @@ class OtherModel(Section):
                 raise ValueError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
 
 
-Model = CnnModel | CoolModel | DaeModel | AutoencoderModel | OtherModel
+Model = CnnModel | CoolModel | LenetModel | DaeModel | AutoencoderModel | OtherModel
 
 
 class Download(Section):
@@ -187,6 +191,12 @@ class Confidence(Section):
     thresholds: Annotated[list[Threshold], Field(min_length=1)]
 
 
+def distinct(value: list[Any]) -> list[Any]:
+    if len(set(value)) != len(value):
+        raise ValueError(f"values repeat: {value}")
+    return value
+
+
 def distinct_seeds(value: list[int]) -> list[int]:
     if len(set(value)) != len(value) or value[0] != 0:
         raise ValueError(f"seeds must differ and begin with 0, whose results are published: {value}")
@@ -268,17 +278,43 @@ class FoolGradient(Section):
     block: Count  # trials attacked together
 
 
-class FoolEvolution(Section):
+Rate = Annotated[float, Field(ge=0, le=1)]
+RatePair = Annotated[list[Rate], Field(min_length=2, max_length=2)]
+Encodings = Annotated[list[Literal["direct", "cppn"]], Field(min_length=1), AfterValidator(distinct)]
+
+
+class Mutation(Section):
+    """How genomes of both encodings change; see overgen.attacks.evolution and .cppn."""
+
+    mutation_rate: Annotated[float, Field(gt=0, le=1)]  # of a pixel; of a CPPN's weight or function
+    mutation_eta: Positive
+    crossover_rate: Rate  # of images; CPPNs are swapped
+    crossover_eta: Positive
+    connections: RatePair  # of a CPPN: with what probability one is added, and one removed
+    nodes: RatePair
+
+
+class FoolEvolution(Mutation):
+    encodings: Encodings
     runs: Count
     generations: Count
     population: Count
     stored_generations: list[Annotated[int, Field(ge=0)]]
     stop_when_reached: bool
     alpha: NonNegative  # α of the ỹ that is attacked (networks that reconstruct)
-    mutation_rate: Annotated[float, Field(gt=0, le=1)]
-    mutation_eta: Positive
-    crossover_rate: Annotated[float, Field(ge=0, le=1)]
-    crossover_eta: Positive
+
+
+class RetrainOnFooling(Mutation):
+    """Fooling images become a class of their own, the network is trained afresh and attacked again."""
+
+    encodings: Encodings  # each has networks of its own
+    runs: Count  # networks for each encoding, each retrained round after round
+    rounds: Count
+    epochs: Count  # of every training
+    evolutions: Count  # of every network
+    generations: Count
+    population: Count
+    images: Count  # added a round, at most
 
 
 class TrainOpenset(Section):
@@ -343,6 +379,8 @@ class Params(Section):
     classifiers: list[Name]
     autoencoders: list[Name]
     attacked: list[Name]
+    evolved: list[Name]
+    retrained_datasets: list[Name]
     openset_models: list[Name]
     searched_datasets: list[Name]
     searched_models: list[Name]
@@ -361,6 +399,7 @@ class Params(Section):
     fool_variants: dict[Name, FoolVariants]
     fool_gradient: dict[Name, FoolGradient]
     fool_evolution: dict[Name, FoolEvolution]
+    retrain_on_fooling: dict[Name, RetrainOnFooling]
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
     evaluate_confidence: EvaluateConfidence
@@ -371,7 +410,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def complete(self) -> Params:
-        for field in ("classifiers", "autoencoders", "attacked", "openset_models", "variants"):
+        for field in ("classifiers", "autoencoders", "attacked", "evolved", "openset_models", "variants"):
             for model in getattr(self, field):
                 if model not in self.models:
                     raise ValueError(f"{field} names {model!r}, which `models` does not have: {', '.join(self.models)}")
@@ -379,9 +418,10 @@ class Params(Section):
         if both:
             raise ValueError(f"{sorted(both)} stand in classifiers and in autoencoders; one stage trains a model")
         kinds = {
-            "classifiers": (CnnModel, CoolModel, OtherModel),
+            "classifiers": (CnnModel, CoolModel, LenetModel, OtherModel),
             "autoencoders": (DaeModel, AutoencoderModel, OtherModel),
             "attacked": (CnnModel, CoolModel, DaeModel, OtherModel),
+            "evolved": (CnnModel, CoolModel, LenetModel, DaeModel, OtherModel),
             "openset_models": (CnnModel, CoolModel, DaeModel, OtherModel),
             "variants": (CnnModel, CoolModel, DaeModel, OtherModel),
         }
@@ -391,7 +431,7 @@ class Params(Section):
                     network = self.models[model].network
                     raise ValueError(f"{field} names {model!r}, which its network {network!r} does not fit")
         trained = {*self.classifiers, *self.autoencoders}
-        for field in ("attacked", "openset_models"):
+        for field in ("attacked", "evolved", "openset_models"):
             for model in getattr(self, field):
                 if model not in trained:
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
@@ -410,6 +450,9 @@ class Params(Section):
                             f"{section}.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
                             f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
                         )
+        if "fool_evolution" in self.evaluate_fooling.attacks and not set(self.attacked) <= set(self.evolved):
+            missing = ", ".join(sorted(set(self.attacked) - set(self.evolved)))
+            raise ValueError(f"evolved lacks {missing}: evaluate_fooling shows the images evolved against all attacked")
         for dataset, settings in self.fool_fgn.items():
             names = [variant.name for variant in settings.variants]
             strange = {model for variant in settings.variants for model in variant.models} - set(self.models)
@@ -421,6 +464,7 @@ class Params(Section):
         only = {  # sections that need no entry for other data sets than these
             "train_variants": self.variant_datasets,
             "fool_variants": self.variant_datasets,
+            "retrain_on_fooling": self.retrained_datasets,
         }
         for name, section in self:
             if isinstance(section, dict) and name not in ("models", "search_choices"):
@@ -481,6 +525,7 @@ def load(path: str | Path = "params.yaml") -> Params:
             member = {
                 "cnn": "CnnModel",
                 "cool": "CoolModel",
+                "lenet": "LenetModel",
                 "dae": "DaeModel",
                 "autoencoder": "AutoencoderModel",
             }

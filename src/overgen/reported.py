@@ -189,6 +189,8 @@ def read_grid(
     classifiers: Sequence[str],
     autoencoders: Sequence[str],
     attacked: Sequence[str],
+    evolved: Sequence[str],
+    retrained: Sequence[str],
     openset_models: Sequence[str],
     variants: Sequence[str] = (),
 ) -> Grid:
@@ -204,7 +206,8 @@ def read_grid(
         "fool_fgn": attacked,
         "fool_variants": variants,
         "fool_gradient": attacked,
-        "fool_evolution": attacked,
+        "fool_evolution": evolved,
+        "retrain_on_fooling": retrained,
         "evaluate_fooling": attacked,
         "evaluate_confidence": attacked,
         "train_openset": openset_models,
@@ -221,9 +224,9 @@ def read_grid(
 
 
 def paper_budget(path: str | Path = "budgets/paper.txt") -> dict[str, int]:
-    """The papers' budgets by params.yaml path; lists as their length.
+    """The papers' budgets by params.yaml path; lists as their length; those by model as "path@model", see `of_model`.
 
-    Raises OvergenError naming the line that is not `key=value` with a number or a list.
+    Raises OvergenError naming the line that is not `key=value` with a number, a list, or a number for each model.
     """
     path = Path(path)
     try:
@@ -240,10 +243,21 @@ def paper_budget(path: str | Path = "budgets/paper.txt") -> dict[str, int]:
             value = yaml.safe_load(raw)
         except yaml.YAMLError:
             value = None
+        if separator and isinstance(value, dict) and all(type(each) is int for each in value.values()):
+            budget |= {f"{key.strip()}@{model}": each for model, each in value.items()}
+            continue
         if not separator or isinstance(value, bool) or not isinstance(value, int | list):
-            raise OvergenError(f"{path}, line {number}: {text!r} is not key=number or key=[list]")
+            raise OvergenError(
+                f"{path}, line {number}: {text!r} is not key=number, key=[list] or key={{model: number}}"
+            )
         budget[key.strip()] = len(value) if isinstance(value, list) else value
     return budget
+
+
+def of_model(paper: Mapping[str, int], model: str) -> dict[str, int]:
+    """The papers' budgets that hold for a model, by params.yaml path."""
+    mine = {key: value for key, value in paper.items() if "@" not in key or key.endswith(f"@{model}")}
+    return {key.partition("@")[0]: value for key, value in mine.items()}
 
 
 def at_paper_budget(budget: Mapping[str, int], paper: Mapping[str, int]) -> bool:
@@ -259,6 +273,8 @@ BUDGET_WORDS = {
     "updates": ("update", "updates"),
     "runs": ("run", "runs"),
     "generations": ("generation", "generations"),
+    "rounds": ("round of retraining", "rounds of retraining"),
+    "evolutions": ("evolution of a network", "evolutions of a network"),
     "known": ("number of known classes", "numbers of known classes"),
     "subsets": ("class subset", "class subsets"),
 }
@@ -286,9 +302,10 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
     """
     rows = []
     for cell in (cell for models in grid.values() for cell in models.values()):
-        full = at_paper_budget(cell.budget, paper)
+        mine = of_model(paper, cell.model)
+        full = at_paper_budget(cell.budget, mine)
         common: dict[str, Any] = {
-            "budget": budget_text(cell.budget, paper),
+            "budget": budget_text(cell.budget, mine),
             "cell": cell.path,
             "md5": cell.md5,
         }

@@ -1,17 +1,19 @@
-"""Images evolved to fool a network: MAP-Elites with the direct encoding (Nguyen, Yosinski & Clune 2015, Section 2).
+"""Images evolved to fool a network: MAP-Elites (Nguyen, Yosinski & Clune 2015, Section 2), and the direct encoding.
 
-A genome is the image itself, 784 numbers in [0, 1]. The archive has one cell per class, held by the image with the
+A genome is the image itself, 784 numbers in [0, 1], or, in the other encoding, a network that draws it
+(`overgen.attacks.cppn`); the rest is the same for both. The archive has one cell per class, held by the image with the
 highest score of that class so far, its champion. A generation draws pairs of parents uniformly over the cells, crosses
 and mutates them, and offers **every child to every cell**: one child may take several. (MAP-Elites proper offers a
 child to one cell only.)
 
 This follows the authors' published code, as read, in:
-- 200 random images U[0, 1] at the start (generation 0), 200 children a generation; nothing is lost from the archive.
-- Mutation: each gene with probability 0.1, by the polynomial mutation of index 15 in its form without bounds, then
-  clamped to [0, 1].
-- Crossover: a pair of parents gives two children; with probability 0.5 by SBX of index 10 on every gene, else they are
-  copies of the parents. The SBX is not that of Deb & Agrawal's article but the bounded one of Deb's own code: see
-  `crossover`.
+- 200 random genomes (images U[0, 1]) at the start (generation 0), 200 children a generation; nothing is lost from the
+  archive.
+- Mutation of images: each gene with probability 0.1, by the polynomial mutation of index 15 in its form without bounds,
+  then clamped to [0, 1].
+- Crossover of images: a pair of parents gives two children; with probability 0.5 by SBX of index 10 on every gene, else
+  they are copies of the parents. The SBX is not that of Deb & Agrawal's article but the bounded one of Deb's own code:
+  see `crossover`.
 - A tie keeps the champion.
 
 It departs from that code in three things:
@@ -29,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pytorch_lightning as pl
@@ -125,10 +127,22 @@ def mutate(genomes: Tensor, generator: torch.Generator, *, rate: float = 0.1, et
     return mutated
 
 
+def winners(archive_scores: Tensor, child_scores: Tensor) -> tuple[Tensor, Tensor]:
+    """The archive rule: which cells change hands, and which child is best in each, the first of equal ones.
+
+    archive_scores: (R, C), −inf for an empty cell; child_scores: (R, N, C). Returns (R, C) bool and (R, C) int64.
+    Raises ValueError for a NaN among the children.
+    """
+    if bool(child_scores.isnan().any()):
+        raise ValueError("a child's score is NaN: it compares with nothing")
+    best, index = child_scores.max(dim=1)
+    return best > archive_scores, index
+
+
 def offer(
     archive_scores: Tensor, archive_genomes: Tensor, child_scores: Tensor, child_genomes: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Offer every child to every cell: the best child takes a cell if its score is above the champion's.
+    """Offer every child to every cell: the best child takes a cell if its score is above the champion's (`winners`).
 
     The same archive as offering the children one after another: a cell ends with the maximum either way, a tie with the
     champion keeps the champion, and of tied children the first one wins.
@@ -136,10 +150,8 @@ def offer(
     archive_scores: (R, C), −inf for an empty cell; archive_genomes: (R, C, D); child_scores: (R, N, C);
     child_genomes: (R, N, D). Returns the new scores and genomes. Raises ValueError for a NaN among the children.
     """
-    if bool(child_scores.isnan().any()):
-        raise ValueError("a child's score is NaN: it compares with nothing")
-    best, index = child_scores.max(dim=1)  # (R, C); the first of equal ones
-    better = best > archive_scores
+    better, index = winners(archive_scores, child_scores)
+    best = child_scores.gather(1, index[:, None])[:, 0]
     challengers = child_genomes.gather(1, index[..., None].expand(-1, -1, child_genomes.shape[2]))
     return (
         torch.where(better, best, archive_scores),
@@ -172,6 +184,43 @@ def exact_scores(scorer: Scorer, genomes: Tensor, bounds: Tensor, champions: Ten
         known |= chosen
 
 
+class Encoding(Protocol):
+    """How images are written down as genomes. like: a tensor of the images' dtype, on their device."""
+
+    def start(self, count: int, stream: torch.Generator, like: Tensor) -> Sequence[Any]:
+        """So many random genomes."""
+
+    def breed(self, champions: Sequence[Any], count: int, stream: torch.Generator) -> Sequence[Any]:
+        """So many children of parents that are uniform over the champions: crossed, then mutated."""
+
+    def images(self, population: Sequence[Any], like: Tensor) -> Tensor:
+        """What the genomes are, (N, 784) in [0, 1]."""
+
+
+class Direct(NamedTuple):
+    """The direct encoding: a population is a tensor of images, (N, 784)."""
+
+    mutation_rate: float = 0.1
+    mutation_eta: float = 15.0
+    crossover_rate: float = 0.5
+    crossover_eta: float = 10.0
+
+    def start(self, count: int, stream: torch.Generator, like: Tensor) -> Any:
+        return uniform((count, PIXELS), like, stream)
+
+    def breed(self, champions: Sequence[Tensor], count: int, stream: torch.Generator) -> Any:
+        pairs = (count + 1) // 2
+        parents = select(torch.stack(list(champions)), 2 * pairs, stream)
+        children = crossover(parents[:pairs], parents[pairs:], stream, rate=self.crossover_rate, eta=self.crossover_eta)
+        return mutate(children[:count], stream, rate=self.mutation_rate, eta=self.mutation_eta)
+
+    def images(self, population: Any, like: Tensor) -> Tensor:
+        return population
+
+
+DIRECT = Direct()
+
+
 @dataclass(frozen=True)
 class Result:
     """What R runs on C classes came to. Confidences are exp(score), in [0, 1]; G is the last generation of any run.
@@ -181,14 +230,14 @@ class Result:
     ended: (R,) int64, the last generation of each run.
     stored: (S,) int64, generations of which run 0's champions are kept: those asked for, and its last.
     images: (S, C, 28, 28) float32, these champions.
-    genomes: (R, C, 784) float32, the last champions of all runs.
+    champions: (R, C, 784) float32, the last champions of all runs.
     """
 
     confidence: np.ndarray
     ended: np.ndarray
     stored: np.ndarray
     images: np.ndarray
-    genomes: np.ndarray
+    champions: np.ndarray
 
 
 def first_generation(confidence: np.ndarray, target: float = TARGET) -> np.ndarray:
@@ -201,10 +250,10 @@ class Evolution(pl.LightningModule):
     """Several runs of the evolution against one network; one training step is one generation of all of them.
 
     scorer: attacked, frozen (a module is moved to the device and set to evaluation). generators: one for each run,
-    which alone decides that run's random numbers. classes: C. population: random images at the start, and children a
-    generation. stored_generations: of which run 0's champions are kept. stop_when_reached: a run ends when all its
-    cells have reached `target`. batch_size: images scored at a time, at most. first_run: number of the first run, for
-    messages.
+    which alone decides that run's random numbers. encoding: of the images. classes: C. population: random genomes at
+    the start, and children a generation. stored_generations: of which run 0's champions are kept. stop_when_reached: a
+    run ends when all its cells have reached `target`. batch_size: images scored at a time, at most. first_run: number
+    of the first run, for messages.
     """
 
     def __init__(
@@ -212,12 +261,9 @@ class Evolution(pl.LightningModule):
         scorer: Scorer,
         generators: Sequence[torch.Generator],
         *,
+        encoding: Encoding = DIRECT,
         classes: int = 10,
         population: int = 200,
-        mutation_rate: float = 0.1,
-        mutation_eta: float = 15.0,
-        crossover_rate: float = 0.5,
-        crossover_eta: float = 10.0,
         stored_generations: Sequence[int] = (0, 50, 200, 1000),
         stop_when_reached: bool = False,
         target: float = TARGET,
@@ -233,15 +279,14 @@ class Evolution(pl.LightningModule):
         self.automatic_optimization = False
         # In a tuple, so that Lightning does not take the attacked network for a part of what is trained here.
         self.attacked = (scorer,)
-        self.streams, self.population = list(generators), population
-        self.mutation = {"rate": mutation_rate, "eta": mutation_eta}
-        self.crossover = {"rate": crossover_rate, "eta": crossover_eta}
+        self.streams, self.encoding, self.population = list(generators), encoding, population
         self.stored_generations = set(stored_generations)
         self.stop_when_reached, self.target, self.batch_size = stop_when_reached, target, batch_size
         self.first_run = first_run
         runs = len(generators)
         self.scores = torch.full((runs, classes), -torch.inf)
-        self.genomes = torch.zeros(runs, classes, PIXELS)
+        self.champions = torch.zeros(runs, classes, PIXELS)  # images
+        self.genomes: list[list[Any]] = [[None] * classes for _ in range(runs)]  # theirs
         self.running = list(range(runs))
         self.ended = np.zeros(runs, np.int64)
         self.history: list[np.ndarray] = []
@@ -251,7 +296,7 @@ class Evolution(pl.LightningModule):
         return []  # nothing is optimised by gradient; None would mean the same with a warning
 
     def on_fit_start(self) -> None:
-        self.genomes = self.genomes.to(self.device)
+        self.champions = self.champions.to(self.device)
         if isinstance(self.scorer, torch.nn.Module):
             self.scorer.to(self.device).eval()
 
@@ -264,24 +309,25 @@ class Evolution(pl.LightningModule):
         """One generation of the runs that have not ended."""
         rows = self.running
         # One run after another: vectorised powers round by an element's place, so a batch of runs would differ.
-        children = torch.stack([self.offspring(r, generation) for r in rows])  # (R, N, D)
+        populations = [self.offspring(r, generation) for r in rows]
+        children = torch.stack([self.encoding.images(p, self.champions) for p in populations])  # (R, N, D)
         bounds = self.bounds(children)
         self.refuse(~bounds.isfinite(), "a child's score is NaN or infinite", generation)
         self.scores = self.scores.to(bounds)
         exact = exact_scores(self.scorer, children, bounds, self.scores[rows], batch_size=self.batch_size)
         self.refuse(exact.isnan(), "a child's curvature term is NaN, infinite or positive", generation)
-        self.scores[rows], self.genomes[rows] = offer(self.scores[rows], self.genomes[rows], exact, children)
+        taken, best = (found.tolist() for found in winners(self.scores[rows], exact))
+        for k, r in enumerate(rows):
+            cells = zip(taken[k], best[k], self.genomes[r], strict=True)
+            self.genomes[r] = [populations[k][i] if t else champion for t, i, champion in cells]
+        self.scores[rows], self.champions[rows] = offer(self.scores[rows], self.champions[rows], exact, children)
         self.record(generation)
 
-    def offspring(self, run: int, generation: int) -> Tensor:
-        """The images that a run offers in a generation, (N, D)."""
-        champions, stream = self.genomes[run], self.streams[run]
+    def offspring(self, run: int, generation: int) -> Sequence[Any]:
+        """The genomes that a run offers in a generation."""
         if generation == 0:
-            return uniform((self.population, PIXELS), champions, stream)
-        pairs = (self.population + 1) // 2
-        parents = select(champions, 2 * pairs, stream)
-        children = crossover(parents[:pairs], parents[pairs:], stream, **self.crossover)
-        return mutate(children[: self.population], stream, **self.mutation)
+            return self.encoding.start(self.population, self.streams[run], self.champions)
+        return self.encoding.breed(self.genomes[run], self.population, self.streams[run])
 
     def bounds(self, children: Tensor) -> Tensor:
         """Upper bounds of the children's scores, (R, N, C)."""
@@ -309,7 +355,7 @@ class Evolution(pl.LightningModule):
         self.history.append(confidence)
         self.ended[self.running] = generation
         if generation in self.stored_generations and 0 in self.running:
-            self.kept[generation] = self.genomes[0].cpu().numpy().copy()  # the archive changes in place
+            self.kept[generation] = self.champions[0].cpu().numpy().copy()  # the archive changes in place
         if self.stop_when_reached:
             self.running = [r for r in self.running if confidence[r].min() < np.float32(self.target)]
 
@@ -319,10 +365,10 @@ class Evolution(pl.LightningModule):
 
     def result(self) -> Result:
         """What the runs came to so far."""
-        genomes = self.genomes.cpu().numpy().copy()
-        kept = self.kept | {int(self.ended[0]): genomes[0]}
+        champions = self.champions.cpu().numpy().copy()
+        kept = self.kept | {int(self.ended[0]): champions[0]}
         images = np.stack([kept[g] for g in sorted(kept)]).reshape(len(kept), -1, 28, 28)
-        return Result(np.stack(self.history), self.ended.copy(), np.array(sorted(kept)), images, genomes)
+        return Result(np.stack(self.history), self.ended.copy(), np.array(sorted(kept)), images, champions)
 
 
 def evolve(

@@ -9,9 +9,19 @@ import numpy as np
 import pandas as pd
 
 from overgen import cells, networks
-from overgen.attacks.evolution import TARGET, Result, first_generation
+from overgen.attacks.cppn import Cppn, Rates
+from overgen.attacks.evolution import TARGET, Direct, Encoding, Result, first_generation
 
-EXPERIMENT = "evolution_direct"
+# metric rows, tables by name, examples
+Parts = tuple[list[dict[str, Any]], dict[str, pd.DataFrame], dict[str, np.ndarray]]
+
+
+def encoding_of(name: str, mutation: Any) -> Encoding:
+    """An encoding with the rates of a section of params.yaml that has them (`params.Mutation`)."""
+    if name == "direct":
+        return Direct(mutation.mutation_rate, mutation.mutation_eta, mutation.crossover_rate, mutation.crossover_eta)
+    rate, (add, remove), (add_node, remove_node) = mutation.mutation_rate, mutation.connections, mutation.nodes
+    return Cppn(Rates(rate, mutation.mutation_eta, rate, add, remove, add_node, remove_node))
 
 
 def attacked_score(alpha: float) -> str:
@@ -26,11 +36,12 @@ def cell_tables(
     work: Sequence[tuple[int, Sequence[int]]],
     results: Sequence[Result],
     *,
+    encoding: str,
     generations: int,
     stored_generations: Sequence[int],
     note: str = "",
-) -> tuple[list[dict[str, Any]], dict[str, pd.DataFrame], dict[str, np.ndarray]]:
-    """The cell's metric rows, its tables "trials" and "generations", and its examples.
+) -> Parts:
+    """An encoding's part of the cell: metric rows, the tables "trials" and "generations", and examples.
 
     work: for each result the network's seed and the numbers of its runs; the first has run 0 of the first seed.
     generations: the budget. stored_generations: those with a row for the median confidence. Confidences in the tables
@@ -64,14 +75,28 @@ def cell_tables(
         }
     )
     by_seed = pd.concat([table(seed) for seed in dict.fromkeys(seeds.tolist())], ignore_index=True)
-    rows = metric_rows(confidence, reached, ended, seeds, generations, stored_generations, note)
+    rows = metric_rows(confidence, reached, ended, seeds, encoding, generations, stored_generations, note)
     stored = results[0].stored
+    tables = {"trials": trials, "generations": by_seed}
+    for found in tables.values():
+        found.insert(0, "encoding", encoding)
     examples = {
+        "encoding": np.full(len(stored), encoding),
         "generation": stored,
         "image": results[0].images,
         "confidence": results[0].confidence[stored, 0],
     }
-    return rows, {"trials": trials, "generations": by_seed}, examples
+    return rows, tables, examples
+
+
+def joined(parts: Sequence[Parts]) -> Parts:
+    """The parts of several encodings as one."""
+    rows, tables, examples = zip(*parts, strict=True)
+    return (
+        [row for part in rows for row in part],
+        {name: pd.concat([part[name] for part in tables], ignore_index=True) for name in tables[0]},
+        {name: np.concatenate([part[name] for part in examples]) for name in examples[0]},
+    )
 
 
 def metric_rows(
@@ -79,6 +104,7 @@ def metric_rows(
     reached: np.ndarray,
     ended: np.ndarray,
     seeds: np.ndarray,
+    encoding: str,
     generations: int,
     stored_generations: Sequence[int],
     note: str,
@@ -101,7 +127,9 @@ def metric_rows(
             remark += "; the interval has no upper end" if np.isfinite(median) else ""
         value = median if np.isfinite(median) else None
         remark = "; ".join(part for part in (note, remark) if part)
-        return cells.row(EXPERIMENT, metric, value, unit=unit, n=n, interval=interval, kind=kind, note=remark)
+        return cells.row(
+            f"evolution_{encoding}", metric, value, unit=unit, n=n, interval=interval, kind=kind, note=remark
+        )
 
     rows = []
     for generation in sorted({g for g in stored_generations if g <= generations}):

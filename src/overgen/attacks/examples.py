@@ -24,18 +24,20 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
     """The examples of one attack's cell: reports/cells/<dataset>/<stage>/<model>.
 
     thresholds: of confidence.<dataset>; evolution_alpha: the α of the ỹ that evolution climbs. Of an evolution the
-    champions of the last stored generation are its examples, at the first τ of that α, else at the last τ.
+    champions of each encoding's last stored generation are its examples, at the first τ of that α, else at the last τ.
     Returns a table with a row an image, and the images (N, 28, 28) in [0, 1]. Columns: attack (the stage), variant
-    (objective or start), tau, alpha, target, score (ỹ of the target as the cell states it), fooled (score > τ when it
-    was judged). Raises OvergenError if there is no such file.
+    (objective, start or encoding), tau, alpha, target, score (ỹ of the target as the cell states it), fooled (score > τ
+    when it was judged). Raises OvergenError if there is no such file.
     """
     attack, found = folder.parts[-2], read_npz(folder / "examples.npz")
     if attack == "fool_evolution":
         pairs = [(t.tau, t.alpha) for t in thresholds]
         tau = next((tau for tau, alpha in pairs if alpha == evolution_alpha), pairs[-1][0])
-        score = found["confidence"][-1:]
-        image, fooled = found["image"][-1:], score > tau
-        groups = [("champions", tau, evolution_alpha)]
+        encodings = found["encoding"].tolist()
+        last = [i for i, name in enumerate(encodings) if name not in encodings[i + 1 :]]
+        score = found["confidence"][last]
+        image, fooled = found["image"][last], score > tau
+        groups = [(encodings[i], tau, evolution_alpha) for i in last]
     else:
         variant = found["objective" if attack in FGN else "start"]
         score, image, fooled = found["score"], found["image"], found["fooled"]
@@ -74,14 +76,15 @@ class Rescored(NamedTuple):
     difference: float
 
 
-def rescore(dataset: str, model: str, settings: Params, attacks: Iterable[str] = ATTACKS) -> list[Rescored]:
-    """Score the examples of attacks on a model again, with its published weights: one result a cell.
+def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
+    """Score the examples of the attacks on a model again, with its published weights: one result a cell.
 
-    settings: params.yaml; attacks: stages. Raises OvergenError if weights or examples are missing or broken.
+    settings: params.yaml. Raises OvergenError if weights or examples are missing or broken.
     """
     network, _ = networks.load(networks.weights_path(dataset, model, 0))
     confidence, probes = settings.confidence[dataset], settings.engine[dataset].probes
     found = []
+    attacks = ATTACKS if model in settings.attacked else FGN[1:] if model in settings.variants else ATTACKS[2:]
     for attack in attacks:
         folder = Path("reports/cells", dataset, attack, model)
         alpha = settings.fool_evolution[dataset].alpha

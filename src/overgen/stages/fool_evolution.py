@@ -1,4 +1,4 @@
-"""Fool a network with evolved images: MAP-Elites, direct encoding, on the scaled output ỹ (which is y where c̃ = 1)."""
+"""Fool a network with evolved images: MAP-Elites on the scaled output ỹ (which is y where c̃ = 1), in both encodings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from overgen import cells, data, networks, runtime
 from overgen.artifacts import read_npz
 from overgen.attacks.evolution import Result, evolve
-from overgen.attacks.evolution_summary import attacked_score, cell_tables
+from overgen.attacks.evolution_summary import attacked_score, cell_tables, encoding_of, joined
 from overgen.confidence import ScaledOutput
 
 
@@ -24,23 +24,21 @@ def main(dataset: str, model: str) -> None:
         together = max(1, engine.chunk // settings.population)  # runs of which a generation fits into one chunk
         starts = range(0, settings.runs, together)
         blocks = [list(range(start, min(start + together, settings.runs))) for start in starts]
-        work = [(seed, block) for seed in outputs["seeds"].tolist() for block in blocks]
+        seeds = outputs["seeds"].tolist()
+        work = [(encoding, seed, block) for encoding in settings.encodings for seed in seeds for block in blocks]
 
         def attack(i: int, run: Any) -> dict[str, np.ndarray]:
-            seed, block = work[i]
+            encoding, seed, block = work[i]
             network, _ = networks.load(networks.weights_path(dataset, model, seed))
             network = network.to(stage.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             result = evolve(
                 ScaledOutput(network, alpha=settings.alpha, beta=beta, probes=engine.probes),
-                [runtime.generator(dataset, seed, "evolution", r, device=stage.device) for r in block],
+                [runtime.generator(dataset, seed, "evolution", encoding, r, device=stage.device) for r in block],
                 stage.trainer(epochs=1),
                 generations=settings.generations,
+                encoding=encoding_of(encoding, settings),
                 classes=classes,
                 population=settings.population,
-                mutation_rate=settings.mutation_rate,
-                mutation_eta=settings.mutation_eta,
-                crossover_rate=settings.crossover_rate,
-                crossover_eta=settings.crossover_eta,
                 stored_generations=settings.stored_generations,
                 stop_when_reached=settings.stop_when_reached,
                 batch_size=engine.chunk,
@@ -48,7 +46,7 @@ def main(dataset: str, model: str) -> None:
             )
             return vars(result)
 
-        found = stage.members([f"seed{seed}-run{block[0]}" for seed, block in work], attack)
+        found = stage.members([f"{encoding}-seed{seed}-run{block[0]}" for encoding, seed, block in work], attack)
         if stage.rank != 0:
             return
         _, metadata = networks.load(networks.weights_path(dataset, model, 0))
@@ -56,13 +54,21 @@ def main(dataset: str, model: str) -> None:
             f"fool_evolution.{dataset}.runs": settings.runs,
             f"fool_evolution.{dataset}.generations": settings.generations,
         }
-        rows, tables, examples = cell_tables(
-            work,
-            [Result(**arrays) for arrays in found],
-            generations=settings.generations,
-            stored_generations=settings.stored_generations,
-            note=attacked_score(settings.alpha if "distance" in outputs else 0.0),
-        )
+        note = attacked_score(settings.alpha if "distance" in outputs else 0.0)
+        parts = []
+        for encoding in settings.encodings:
+            mine = [i for i, (of, *_) in enumerate(work) if of == encoding]
+            parts.append(
+                cell_tables(
+                    [work[i][1:] for i in mine],
+                    [Result(**found[i]) for i in mine],
+                    encoding=encoding,
+                    generations=settings.generations,
+                    stored_generations=settings.stored_generations,
+                    note=note,
+                )
+            )
+        rows, tables, examples = joined(parts)
         cells.write(stage.cell, budget=budget, metrics=rows, tables=tables, examples=examples)
 
 

@@ -24,6 +24,7 @@ from overgen.reported import Grid
 from overgen.statistics import reported_interval
 
 ONE_SEED = "One seed for each network: seed spread not measured; intervals are over images, trials or subsets."
+RETRAINED = ["lenet"]  # as in the matrix of retrain_on_fooling
 TEMPLATES = Path(__file__).parent.parent / "templates"
 ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False)
 
@@ -38,6 +39,8 @@ def main(dataset: str) -> None:
             classifiers=stage.params("classifiers"),
             autoencoders=stage.params("autoencoders"),
             attacked=stage.params("attacked"),
+            evolved=stage.params("evolved"),
+            retrained=RETRAINED if dataset in stage.params("retrained_datasets") else [],
             openset_models=stage.params("openset_models"),
             variants=stage.params("variants") if dataset in stage.params("variant_datasets") else [],
             searched=stage.params("searched_models") if dataset in stage.params("searched_datasets") else [],
@@ -54,8 +57,10 @@ def build_report(
     classifiers: Sequence[str],
     autoencoders: Sequence[str],
     attacked: Sequence[str],
+    evolved: Sequence[str],
     openset_models: Sequence[str],
     variants: Sequence[str] = (),
+    retrained: Sequence[str] = (),
     searched: Sequence[str] = (),
     paper: Path = Path("budgets/paper.txt"),
     dpi: int = 150,
@@ -69,8 +74,8 @@ def build_report(
     Raises OvergenError naming a missing or broken cell and the command that remakes it.
     """
     grid = reported.read_grid(
-        cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked,
-        openset_models=openset_models, variants=variants,
+        cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked, evolved=evolved,
+        retrained=retrained, openset_models=openset_models, variants=variants,
     )  # fmt: skip
     papers, budget = reported.load(), reported.paper_budget(paper)
     frame = reported.compare(grid, papers, budget)
@@ -90,7 +95,8 @@ def build_report(
         "confidence": tables.confidence(frame, attacked),
         "open_set": tables.open_set(frame, openset_models),
         "open_set_apart": tables.open_set_apart(frame, openset_models),
-        "evolution": tables.evolution(frame, attacked),
+        "evolution": tables.evolution(frame, evolved),
+        "retraining": tables.retraining(frame, retrained),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
         "provenance": tables.provenance(grid, searches),
@@ -143,6 +149,10 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         yield "evolution_confidence", figures.evolution_confidence(evolution)
         for model, cell in evolution.items():
             yield f"evolution_champions_{model}", figures.evolution_champions(cell)
+    for model, cell in grid["retrain_on_fooling"].items():
+        mine = frame["experiment"].str.startswith("retraining_") & (frame["model"] == model)
+        yield f"retraining_{model}", figures.retraining(frame[mine])
+        yield f"retraining_champions_{model}", figures.retraining_champions(cell)
     if grid["evaluate_confidence"]:
         yield "reliability", figures.reliability(grid["evaluate_confidence"])
     denoising = {m: cell for m, cell in grid["evaluate_confidence"].items() if m in grid["train_autoencoder"]}
@@ -189,7 +199,7 @@ def markdown(
         name=tables.dataset_name(dataset),
         dataset=dataset,
         has_reported=bool((frame["value"] != "").any()),
-        reduced=any(not reported.at_paper_budget(cell.budget, paper) for cell in every),
+        reduced=any(not reported.at_paper_budget(cell.budget, reported.of_model(paper, cell.model)) for cell in every),
         seeds=ONE_SEED if seeds == {1} else f"Seeds for each network: {', '.join(map(str, sorted(seeds)))}.",
         budgets=tables.budgets(grid, paper),
         legend="; ".join(f"{sign} {kind}" for kind, sign in tables.MARKS.items() if sign in marks),
@@ -202,6 +212,7 @@ def markdown(
         distances=any(m in grid["train_autoencoder"] for m in grid["evaluate_confidence"]),
         evolution_figure=bool(grid["fool_evolution"]),
         champions=[(tables.model_name(m), f"evolution_champions_{m}") for m in grid["fool_evolution"]],
+        retrained=[(tables.model_name(m), m) for m in grid["retrain_on_fooling"]],
         reconstructions=bool(grid["train_autoencoder"]),
         assumptions=assumptions.partition("\n")[2].strip(),
         not_testable=tables.not_testable(frame),

@@ -1,4 +1,4 @@
-"""Train a classifier (CNN, COOL) on all classes of a data set, once for each seed."""
+"""Train a classifier (CNN, COOL, LeNet) on all classes of a data set, once for each seed."""
 
 from __future__ import annotations
 
