@@ -451,8 +451,8 @@ class Params(Section):
                             f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
                         )
         if "fool_evolution" in self.evaluate_fooling.attacks and not set(self.attacked) <= set(self.evolved):
-            missing = ", ".join(sorted(set(self.attacked) - set(self.evolved)))
-            raise ValueError(f"evolved lacks {missing}: evaluate_fooling shows the images evolved against all attacked")
+            lacking = ", ".join(sorted(set(self.attacked) - set(self.evolved)))
+            raise ValueError(f"evolved lacks {lacking}: evaluate_fooling shows the images evolved against all attacked")
         for dataset, settings in self.fool_fgn.items():
             names = [variant.name for variant in settings.variants]
             strange = {model for variant in settings.variants for model in variant.models} - set(self.models)
