@@ -195,8 +195,10 @@ def test_crossover_follows_deb_gene_by_gene():
     children = crossover(first, second, stream(7), rate=0.7)
     source = stream(7)
     chosen = uniform((6,), first, source) < 0.7
-    u, turned = uniform((6, 9), first, source), uniform((6, 9), first, source) < 0.5
     assert 0 < chosen.sum() < 6
+    u, turned = torch.full((6, 9), torch.nan, dtype=torch.float64), torch.zeros(6, 9, dtype=torch.bool)
+    u[chosen] = uniform((int(chosen.sum()), 9), first, source)
+    turned[chosen] = uniform((int(chosen.sum()), 9), first, source) < 0.5
     for pair in range(6):
         for gene in range(9):
             a, b = float(first[pair, gene]), float(second[pair, gene])

@@ -5,7 +5,7 @@ import pytest
 
 from overgen import params
 from overgen.artifacts import OvergenError
-from overgen.reported import COLUMNS, FILE, Cell, load, paper_budget
+from overgen.reported import COLUMNS, FILE, Cell, load, of_model, paper_budget
 
 ROOT = Path(__file__).parents[1]
 GOOD = "spigler2019,Table 1,fgn,mnist,cnn,fooling_rate,0.9,34.5,percent,200 trials"

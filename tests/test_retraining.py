@@ -110,6 +110,8 @@ def test_the_stage_on_digits_is_the_same_on_a_second_run(workspace: Path, run_st
     trials = pd.read_csv(cell / "trials.csv")
     assert len(trials) == 2 * 2 * 2 * 10  # encodings, runs, rounds, classes
     assert trials["confidence"].between(0, 1).all()
-    added = {r["metric"]: r["reproduced"] for r in found["metrics"] if r["experiment"] == "retraining_cppn"}
+    added: dict[str, float] = {
+        r["metric"]: r["reproduced"] for r in found["metrics"] if r["experiment"] == "retraining_cppn"
+    }
     assert added["fooling_images@round=0"] == 0
     assert 0 < added["fooling_images@round=1"] <= 100

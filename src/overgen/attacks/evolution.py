@@ -88,9 +88,9 @@ def crossover(
     Returns (2P, D) in [0, 1]: the two children of pair p at 2p and 2p + 1.
     """
     chosen = uniform(first.shape[:1], first, generator) < rate
-    u = uniform(first.shape, first, generator)[chosen]
-    turned = uniform(first.shape, first, generator)[chosen] < 0.5
     a, b = first[chosen], second[chosen]
+    u = uniform(a.shape, first, generator)
+    turned = uniform(a.shape, first, generator) < 0.5
     low, high = torch.minimum(a, b), torch.maximum(a, b)
     apart = high - low
     distinct = apart > torch.finfo(torch.float32).eps
@@ -120,11 +120,10 @@ def polynomial(u: Tensor, *, eta: float = 15.0) -> Tensor:
 
 def mutate(genomes: Tensor, generator: torch.Generator, *, rate: float = 0.1, eta: float = 15.0) -> Tensor:
     """Add a polynomial step to each gene with probability `rate`, and clamp to [0, 1]. genomes, returned: (N, D)."""
-    hit = uniform(genomes.shape, genomes, generator) < rate
-    u = uniform(genomes.shape, genomes, generator)
-    mutated = genomes.clone()
-    mutated[hit] = (genomes[hit] + polynomial(u[hit], eta=eta)).clamp(0, 1)
-    return mutated
+    hit = (uniform(genomes.shape, genomes, generator) < rate).flatten().nonzero()[:, 0]
+    mutated = genomes.flatten().clone()
+    mutated[hit] = (mutated[hit] + polynomial(uniform(hit.shape, genomes, generator), eta=eta)).clamp(0, 1)
+    return mutated.view(genomes.shape)
 
 
 def winners(archive_scores: Tensor, child_scores: Tensor) -> tuple[Tensor, Tensor]:
