@@ -1,0 +1,50 @@
+"""Distance to the nearest of k means (Lloyd 1982), as in anomaly detection by clustering."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from overgen.scores.arrays import blocks, pack, rows
+
+
+class KMeansDistance:
+    """−min_j ‖x − m_j‖₂ with the means m_j of the inputs that it was fitted on. x: pixels or features.
+
+    clusters: how many means, at most one an input; seed: of k-means++.
+    """
+
+    def __init__(self, *, clusters: int = 50, seed: int = 0) -> None:
+        if clusters < 1:
+            raise ValueError(f"clusters = {clusters}: must be at least 1")
+        self.clusters, self.seed = clusters, seed
+
+    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> KMeansDistance:
+        """x: (N, D) with N ≥ clusters; labels are not used. Raises ValueError if there are fewer."""
+        from sklearn.cluster import KMeans
+
+        x = rows(x)
+        if len(x) < self.clusters:
+            raise ValueError(f"{len(x)} inputs to be fitted on, fewer than clusters = {self.clusters}")
+        found = KMeans(self.clusters, n_init=1, random_state=self.seed).fit(x)
+        self.means = found.cluster_centers_.astype(np.float64)
+        return self
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """x: (N, D). Returns (N,), ≤ 0, in the unit of the inputs."""
+        x = rows(x, self.means.shape[1])
+        found = np.zeros(len(x))
+        squares = (self.means**2).sum(1)
+        for start, block in blocks(x, x.shape[1]):
+            block = block.astype(np.float64)
+            nearest = self.means[(squares - 2 * block @ self.means.T).argmin(1)]
+            found[start : start + len(block)] = -np.linalg.norm(block - nearest, axis=1)
+        return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        return pack(means=self.means, seed=self.seed)
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> KMeansDistance:
+        made = cls(clusters=len(state["means"]), seed=int(state["seed"]))
+        made.means = state["means"]
+        return made

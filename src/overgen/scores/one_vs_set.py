@@ -1,0 +1,101 @@
+"""1-vs-Set machine (Scheirer et al. 2013, "Toward open set recognition"): a slab in place of a half-space."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from overgen.scores.arrays import class_labels, pack, rows
+from overgen.scores.kernels import dual, one_against_rest
+
+CANDIDATES = 100  # places tried for each plane of a slab
+
+
+class OneVsSet:
+    """A slab A ≤ f_c(x) ≤ Ω for each class, f_c a linear machine against the rest. x: features or pixels.
+
+    Planes are chosen on the training inputs, among `CANDIDATES` quantiles of f_c of either side of the slab, where
+
+        (Ω − A)/δ + δ/(Ω − A) + p_near·ω_near + p_far·ω_far + λ·(1 − F₁)
+
+    is smallest: the paper's open-space risk (Eq. 6), with δ the width that holds the class's own training inputs and ω
+    the distances, in widths δ, by which a plane lies outside them (negative: inside); and the error of the slab as a
+    classifier of the class, F₁ its F-measure. The score is how deep an input lies in its class's slab,
+    min(f_c − A, Ω − f_c), in widths of the slab: the paper only decides, by its sign.
+
+    near, far: the pressures p; errors: λ; cost: C of the machines. With a single known class the linear machine is the
+    one-class one with ν = nu, as in the paper.
+    """
+
+    def __init__(
+        self, *, near: float = 1.0, far: float = 1.0, errors: float = 10.0, cost: float = 1.0, nu: float = 0.1
+    ) -> None:
+        if not (errors >= 0 and cost > 0 and 0 < nu <= 1):
+            raise ValueError(f"errors = {errors}, cost = {cost}, nu = {nu}: must be >= 0, > 0, and in (0, 1]")
+        self.near, self.far, self.errors, self.cost, self.nu = near, far, errors, cost, nu
+
+    def fit(self, x: np.ndarray, labels: np.ndarray) -> OneVsSet:
+        """x: (N, D); labels: (N,). Memory and time grow with N²: fit some thousand inputs."""
+        x = rows(x).astype(np.float64)
+        labels = class_labels(labels, len(x))
+        self.classes = np.unique(labels)
+        kernel = x @ x.T
+        if len(self.classes) > 1:
+            weights, self.offsets = one_against_rest(kernel, labels, self.cost)
+        else:
+            from sklearn.svm import OneClassSVM
+
+            found, offset = dual(OneClassSVM(kernel="precomputed", nu=self.nu).fit(kernel), len(x))
+            weights, self.offsets = found[:, None], np.array([offset])
+        self.normals = x.T @ weights  # (D, C)
+        values = x @ self.normals + self.offsets
+        slabs = [self._slab(values[labels == k, c], values[labels != k, c]) for c, k in enumerate(self.classes)]
+        self.slabs = np.array(slabs)  # (C, 2)
+        return self
+
+    def _slab(self, inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
+        """The planes A and Ω of least risk. inside, outside: f of the class's own inputs and of the others'."""
+        least, most = float(inside.min()), float(inside.max())
+        width = max(most - least, 1e-12 * max(abs(least), abs(most), 1))
+        shares = np.linspace(0, 1, CANDIDATES)
+        every = np.concatenate([inside, outside])
+        places = np.unique(np.concatenate([np.quantile(inside, shares), np.quantile(every, shares)]))
+        a, omega = np.meshgrid(places, places, indexing="ij")
+        extent = omega - a
+        mine, all_of_it = (
+            np.searchsorted(np.sort(values), omega, "right") - np.searchsorted(np.sort(values), a, "left")
+            for values in (inside, every)
+        )
+        f_measure = 2 * mine / np.maximum(all_of_it + len(inside), 1)
+        with np.errstate(divide="ignore"):
+            risk = extent / width + width / extent
+        risk += (self.near * (least - a) + self.far * (omega - most)) / width + self.errors * (1 - f_measure)
+        risk[extent <= 0] = np.inf
+        if not np.isfinite(risk).any():  # all inputs lie on one plane
+            return least - width, most + width
+        best = np.unravel_index(risk.argmin(), risk.shape)
+        return float(a[best]), float(omega[best])
+
+    def depths(self, x: np.ndarray) -> np.ndarray:
+        """How deep an input lies in each class's slab, in its widths. x: (N, D). Returns (N, C), at most ½."""
+        values = rows(x, len(self.normals)) @ self.normals + self.offsets
+        a, omega = self.slabs.T
+        return np.minimum(values - a, omega - values) / (omega - a)
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """x: (N, D). Returns (N,), at most ½; positive inside some slab."""
+        return self.depths(x).max(1)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """The class in whose slab an input lies deepest. x: (N, D). Returns (N,)."""
+        return self.classes[self.depths(x).argmax(1)]
+
+    def state(self) -> dict[str, np.ndarray]:
+        options = pack(near=self.near, far=self.far, errors=self.errors, cost=self.cost, nu=self.nu)
+        return options | pack(classes=self.classes, normals=self.normals, offsets=self.offsets, slabs=self.slabs)
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> OneVsSet:
+        made = cls(**{name: float(state[name]) for name in ("near", "far", "errors", "cost", "nu")})
+        made.classes, made.normals = state["classes"], state["normals"]
+        made.offsets, made.slabs = state["offsets"], state["slabs"]
+        return made

@@ -1,0 +1,51 @@
+"""Reconstruction error of principal components: the best linear autoencoder of so many units (Baldi & Hornik 1989)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from overgen.scores.arrays import blocks, pack, rows
+
+
+class PcaError:
+    """−‖r(x) − x‖₂, r(x) the projection onto the plane of the leading components. x: pixels or features.
+
+    components: dimensions of the plane, at most D.
+    """
+
+    def __init__(self, *, components: int = 64) -> None:
+        if components < 1:
+            raise ValueError(f"components = {components}: must be at least 1")
+        self.components = components
+
+    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> PcaError:
+        """x: (N, D) with D ≥ components; labels are not used. Raises ValueError if there are fewer columns."""
+        x = rows(x)
+        if x.shape[1] < self.components:
+            raise ValueError(f"{x.shape[1]} columns, fewer than components = {self.components}")
+        self.mean = x.mean(0, dtype=np.float64)
+        scatter = np.zeros((x.shape[1], x.shape[1]))
+        for _, block in blocks(x, 2 * x.shape[1]):
+            apart = block - self.mean
+            scatter += apart.T @ apart
+        self.axes = np.linalg.eigh(scatter)[1][:, ::-1][:, : self.components]  # (D, components), largest first
+        return self
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """x: (N, D). Returns (N,), ≤ 0, in the unit of the inputs."""
+        x = rows(x, len(self.mean))
+        found = np.zeros(len(x))
+        for start, block in blocks(x, 3 * x.shape[1]):
+            apart = block - self.mean
+            apart -= apart @ self.axes @ self.axes.T
+            found[start : start + len(block)] = -np.linalg.norm(apart, axis=1)
+        return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        return pack(mean=self.mean, axes=self.axes)
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> PcaError:
+        made = cls(components=state["axes"].shape[1])
+        made.mean, made.axes = state["mean"], state["axes"]
+        return made

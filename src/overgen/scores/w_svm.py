@@ -1,0 +1,91 @@
+"""Weibull-calibrated SVM (Scheirer, Jain & Boult 2014, "Probability models for open set recognition")."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from overgen.scores.arrays import class_labels, pack, rows
+from overgen.scores.kernels import Gamma, decisions, gamma_of, needed, one_against_rest, one_class, rbf
+from overgen.scores.weibull import Weibull, fit_smallest
+
+ONE_CLASS, INSIDE, OUTSIDE = range(3)  # the Weibull fits of a class
+
+
+class WeibullSVM:
+    """max_c ι_c·P_η(c)·P_ψ(c): the chance to belong to a class and not to be one of the others. x: pixels or features.
+
+    P_O(c) = F of the one-class machine's decision value, fitted to the smallest values of class c; the gate ι_c is 1
+    where P_O(c) > gate, else 0. P_η(c) = F of the binary machine's value f_c, fitted to the smallest values of class c.
+    P_ψ(c) = 1 − F of −f_c, fitted to the largest values f_c of the other classes. All machines have an RBF kernel. With
+    a single known class there is no binary machine, and the score is ι·P_O.
+
+    gate: δ_τ of the paper, which uses 0.001; nu, cost, gamma: of the machines; tail, translation: see `weibull`.
+    """
+
+    def __init__(
+        self,
+        *,
+        gate: float = 0.001,
+        nu: float = 0.1,
+        cost: float = 1.0,
+        gamma: Gamma = "scale",
+        tail: int = 20,
+        translation: float = 1.0,
+    ) -> None:
+        if not 0 <= gate < 1 or not 0 < nu <= 1 or not cost > 0:
+            raise ValueError(f"gate = {gate}, nu = {nu}, cost = {cost}: must lie in [0, 1), (0, 1], and be > 0")
+        self.gate, self.nu, self.cost, self.gamma = gate, nu, cost, gamma
+        self.tail, self.translation = tail, translation
+
+    def fit(self, x: np.ndarray, labels: np.ndarray) -> WeibullSVM:
+        """x: (N, D); labels: (N,). Memory and time grow with N²: fit some thousand inputs."""
+        x = rows(x)
+        labels = class_labels(labels, len(x))
+        self.gamma, self.classes = gamma_of(x, self.gamma), np.unique(labels)
+        kernel = rbf(x, x, self.gamma)
+        single, single_offsets = one_class(kernel, labels, self.nu)
+        if len(self.classes) > 1:
+            binary, binary_offsets = one_against_rest(kernel, labels, self.cost)
+        else:
+            binary, binary_offsets = np.zeros((len(x), 0)), np.zeros(0)
+        self.offsets = np.concatenate([single_offsets, binary_offsets])
+        values = kernel @ np.concatenate([single, binary], 1) + self.offsets
+        alone, apart = values[:, : len(self.classes)], values[:, len(self.classes) :]
+        groups = [alone[labels == label, c] for c, label in enumerate(self.classes)]
+        if len(self.classes) > 1:
+            groups += [apart[labels == label, c] for c, label in enumerate(self.classes)]
+            groups += [-apart[labels != label, c] for c, label in enumerate(self.classes)]
+        self.weibull = fit_smallest(groups, tail=self.tail, translation=self.translation)
+        self.vectors, self.weights = needed(x, np.concatenate([single, binary], 1))
+        return self
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """ι·P_η·P_ψ of each class. x: (N, D). Returns (N, C) in [0, 1]; they do not sum to 1."""
+        x, count = rows(x, self.vectors.shape[1]), len(self.classes)
+        values = decisions(x, self.vectors, self.weights, self.offsets, float(self.gamma))
+        apart = values[:, count:]
+        found = np.split(self.weibull.cdf(np.concatenate([values, -apart], 1)), 3 if count > 1 else 1, axis=1)
+        open_gate = found[ONE_CLASS] > self.gate
+        return open_gate * (found[INSIDE] * (1 - found[OUTSIDE]) if count > 1 else found[ONE_CLASS])
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """x: (N, D). Returns (N,) in [0, 1]; 0 behind every gate."""
+        return self.probabilities(x).max(1)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """The class of the largest probability. x: (N, D). Returns (N,)."""
+        return self.classes[self.probabilities(x).argmax(1)]
+
+    def state(self) -> dict[str, np.ndarray]:
+        options = pack(gate=self.gate, nu=self.nu, cost=self.cost, gamma=self.gamma, tail=self.tail)
+        learnt = pack(classes=self.classes, vectors=self.vectors, weights=self.weights, offsets=self.offsets)
+        return options | learnt | pack(**self.weibull._asdict())
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> WeibullSVM:
+        options = {name: float(state[name]) for name in ("gate", "nu", "cost", "gamma", "translation")}
+        made = cls(tail=int(state["tail"]), **options)
+        made.classes, made.vectors = state["classes"], state["vectors"]
+        made.weights, made.offsets = state["weights"], state["offsets"]
+        made.weibull = Weibull(state["shape"], state["log_scale"], state["smallest"], made.translation)
+        return made
