@@ -1,7 +1,8 @@
 """A cell's results: `metrics.json` (the summary), tables (the evidence, a row a trial) and examples.
 
 Each measured number is a row: experiment, metric, tau, unit, reproduced, low, high, n, interval, note. `reproduced` is
-None where no number exists (a mean over no fooled trial); `interval` says of what kind [low, high] is.
+None where no number exists (a mean over no fooled trial); `interval` says of what kind [low, high] is. A row of a cell
+that holds several networks has a `model` of its own.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ def row(
     interval: tuple[float, float] | None = None,
     kind: str = "",
     note: str = "",
+    model: str | None = None,
 ) -> dict[str, Any]:
-    """One measured number. interval: (low, high) in the number's unit, of the given kind."""
+    """One measured number. interval: (low, high) in the number's unit, of the given kind. model: unless the cell's."""
     low, high = interval or (None, None)
-    return {
+    of_model = {} if model is None else {"model": model}
+    return of_model | {
         "experiment": experiment,
         "metric": metric,
         "tau": tau,
@@ -54,6 +57,7 @@ def rate_row(
     of: str,
     tau: float | None = None,
     note: str = "",
+    model: str | None = None,
 ) -> dict[str, Any]:
     """A rate in percent from the hits of each seed, out of n each.
 
@@ -76,7 +80,9 @@ def rate_row(
         low, high = wilson(hits[0], n)
         found, kind = (100 * low, 100 * high), f"95 % Wilson over {n} {of}; seed spread not measured"
     value = float(np.mean(rates))
-    return row(experiment, metric, value, unit="percent", n=seeds * n, tau=tau, interval=found, kind=kind, note=note)
+    return row(
+        experiment, metric, value, unit="percent", n=seeds * n, tau=tau, interval=found, kind=kind, note=note, model=model
+    )
 
 
 def write(
