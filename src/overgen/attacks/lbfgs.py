@@ -3,7 +3,9 @@
     minimise c·‖r‖₂² + loss(x + r, l)  subject to  x + r ∈ [0, 1]^m,  and of all c the largest that still succeeds
 
 The paper writes c·|r| and calls the search one for the smallest c; a larger c weighs the change more, so the largest c
-that still reaches l gives the smallest change. The square has a gradient at r = 0, where the search begins.
+that still reaches l gives the smallest change. The square has a gradient at r = 0, where the search begins. It is not
+the smallest that there is: the loss also asks for more than that l is ahead of the others, and the more so the less
+certain a network is. For a linear network `least_of_linear` is, exactly.
 
 `minimise` is L-BFGS with projection onto the box (Bertsekas 1982, Schmidt et al. 2009), for N problems side by side:
 each has its own history, step length and end, and the network sees all of them in one batch.
@@ -15,7 +17,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from scipy.optimize import minimize as scipy_minimise
 from torch import Tensor
 
 ARMIJO = 1e-4  # of the decrease that the slope promises, so much must come true
@@ -183,3 +187,26 @@ def smallest_change(
         unbounded, hopeless = failed.isinf(), succeeded == 0
         weight = torch.where(unbounded, 10 * weight, torch.where(hopeless, weight / 10, (succeeded * failed).sqrt()))
     return Change(best.view(images.shape), succeeded, norm.isfinite())
+
+
+def least_of_linear(image: np.ndarray, weight: np.ndarray, bias: np.ndarray, target: int) -> float:
+    """The least ‖r‖₂ with which image + r, in [0, 1], has no score of weight·x + bias above that of the target.
+
+    image: (D,); weight: (C, D); bias: (C,). By the dual of this quadratic program, which is concave in a multiplier for
+    each other class. Returns inf if there is no such image.
+    """
+    others = [j for j in range(len(bias)) if j != target]
+    rows, bounds = (weight[target] - weight[others]).astype(np.float64), (bias[others] - bias[target]).astype(np.float64)
+    if (np.maximum(rows, 0).sum(1) < bounds).any():
+        return float("inf")
+    start = image.astype(np.float64)
+
+    def dual(multipliers: np.ndarray) -> tuple[float, np.ndarray]:  # negative, to be minimised, and its gradient
+        nearest = np.clip(start + multipliers @ rows, 0, 1)
+        lacking = bounds - rows @ nearest
+        return -(np.square(nearest - start).sum() / 2 + multipliers @ lacking), -lacking
+
+    options = {"maxiter": 5000, "maxfun": 20_000, "ftol": 1e-15, "gtol": 1e-9}
+    limits = [(0, None)] * len(others)
+    found = scipy_minimise(dual, np.zeros(len(others)), jac=True, method="L-BFGS-B", bounds=limits, options=options)
+    return float(np.sqrt(max(-2 * found.fun, 0.0)))

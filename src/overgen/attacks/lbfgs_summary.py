@@ -65,6 +65,15 @@ def rows(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -> 
                 note="test images; seed spread not measured", model=name,
             )
         )  # fmt: skip
+        least = arrays["least"][arrays["found"]]
+        if hits and np.isfinite(least).all():
+            table.append(
+                row(
+                    "lbfgs", "least_distortion", float(least.mean()), unit="rms pixel in [0,1]", n=hits,
+                    interval=mean_interval(least) if hits > 1 else None, kind="95 % t interval of the mean over images",
+                    note="exact, of the same images and targets", model=name,
+                )
+            )  # fmt: skip
         for metric, counts in (("smallest", "changed"), ("magnified", "changed_magnified")):
             suffix = "" if metric == "smallest" else f"@rms={settings.magnified:g}"
             shares = 100 * arrays[counts][arrays["found"]] / settings.draws
@@ -102,12 +111,12 @@ def stability_rows(kept: np.ndarray, pixels: Sequence[int], name: str) -> list[d
     worst = int(np.abs(gaps).argmax())
     common: dict[str, Any] = {"n": len(kept), "model": name}
     return [
-        row("stability", "epsilon", fit.epsilon, unit="fraction", interval=(float(ends[0]), float(ends[1])),
+        row("stability", "epsilon", fit.epsilon, unit="a pixel", interval=(float(ends[0]), float(ends[1])),
             kind="95 % bootstrap over images", **common),
         row("stability", "unexplained", 100 * fit.unexplained, unit="percent",
             note="of the variance of the shares that keep their label", **common),
-        row("stability", f"largest_gap@pixels={pixels[worst]}", 100 * float(gaps[worst]), unit="percent",
-            note="percentage points above the fit", **common),
+        row("stability", "largest_gap", 100 * float(gaps[worst]), unit="percentage points",
+            note=f"at n = {pixels[worst]}", **common),
     ]  # fmt: skip
 
 
@@ -115,7 +124,7 @@ def tables(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -
     """The evidence: `trials`, a row an image attacked; `stability`, a row a network and number of pixels; `transfer`."""
     trials, stability = [], []
     for name, arrays in found.items():
-        columns = {k: arrays[k] for k in ("index", "target", "c", "found", "score", "changed", "changed_magnified")}
+        columns = {k: arrays[k] for k in ("index", "target", "c", "found", "score", "changed", "changed_magnified", "least")}
         columns["label"] = source.test_labels[arrays["index"]].numpy()
         columns["distortion"] = distortion(arrays, source)
         trials.append(pd.DataFrame({"network": name, **columns}))
@@ -123,7 +132,8 @@ def tables(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -
         fit = fit_stability(settings.pixels, arrays["kept"].mean(0))
         of = {"network": name, "pixels": settings.pixels, "images": len(arrays["kept"]), "kept": right}
         stability.append(pd.DataFrame(of | {"fitted": fit.fitted}))
-    order = ["network", "index", "label", "target", "found", "distortion", "c", "score", "changed", "changed_magnified"]
+    order = ["network", "index", "label", "target", "found", "distortion", "least", "c", "score", "changed",
+             "changed_magnified"]  # fmt: skip
     return {"trials": pd.concat(trials)[order], "stability": pd.concat(stability), "transfer": shared}
 
 

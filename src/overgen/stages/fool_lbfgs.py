@@ -14,7 +14,7 @@ from overgen import cells, data, networks, runtime
 from overgen.artifacts import OvergenError
 from overgen.attacks import lbfgs_summary as summary
 from overgen.attacks import neighbours
-from overgen.attacks.lbfgs import smallest_change
+from overgen.attacks.lbfgs import least_of_linear, smallest_change
 
 FIRST_C = 1.0  # where the search on c begins; it goes by factors of 10 until it has both ends
 
@@ -46,13 +46,15 @@ def main(dataset: str, model: str) -> None:
 def attack(stage: runtime.Stage, name: str) -> dict[str, np.ndarray]:
     """One network: the smallest changes of its images, and what it makes of noise. N images, K numbers of pixels.
 
-    Returns index (of the test set), target, c, found, score (y of the target) and changed (how many of the draws of
-    noise change the label, at the distortion found and at `magnified`), all (N,); image (N, 28, 28); kept (M, K), where
-    the label outlives noise on so many pixels.
+    Returns index (of the test set), target, c, found, score (y of the target), changed and changed_magnified (how many of
+    the draws of noise change the label, at the distortion found and at `magnified`), and least (the least distortion
+    that there is, rms, for a linear network; else NaN), all (N,); image (N, 28, 28); kept (M, K), where the label
+    outlives noise on so many pixels.
     """
     source, settings = data.load(stage.item["dataset"]), stage.params(f"fool_lbfgs.{stage.item['dataset']}")
-    network, _ = networks.load(networks.perceptron_path(source.name, name))
-    network = network.to(stage.device)
+    loaded, _ = networks.load(networks.perceptron_path(source.name, name))
+    assert isinstance(loaded, networks.Perceptron)  # what train_perceptrons writes
+    network = loaded.to(stage.device)
     right = labelled_right(network, source)
     index = right[: settings.images]
     if len(index) < settings.images:
@@ -78,8 +80,18 @@ def attack(stage: runtime.Stage, name: str) -> dict[str, np.ndarray]:
         for kind, norms in (("changed", norm), ("changed_magnified", whole))
     }
     arrays = {"index": index, "target": target, "c": change.c, "found": change.found, "score": score, **changed}
+    arrays["least"] = least(network, images.cpu().flatten(1).numpy(), target.tolist())
     arrays |= {"image": change.image[:, 0], "kept": kept(network, source, right[: settings.stability_images], settings.pixels)}
     return {k: v.cpu().numpy() for k, v in arrays.items()}
+
+
+def least(network: networks.Perceptron, images: np.ndarray, wanted: list[int]) -> Tensor:
+    """The least distortions, rms, that make a linear network see the wanted classes, (N,); NaN for another network."""
+    if len(network.layers) > 1:
+        return torch.full((len(images),), torch.nan, dtype=torch.float64)
+    weight, bias = (p.cpu().numpy() for p in (network.layers[0].weight, network.layers[0].bias))
+    norms = [least_of_linear(image, weight, bias, t) for image, t in zip(images, wanted, strict=True)]
+    return torch.tensor(norms, dtype=torch.float64) / networks.PIXELS**0.5
 
 
 @torch.no_grad()

@@ -40,6 +40,7 @@ def main(dataset: str) -> None:
             attacked=stage.params("attacked"),
             openset_models=stage.params("openset_models"),
             searched=stage.params("searched_models") if dataset in stage.params("searched_datasets") else [],
+            perceptrons=["perceptrons"] if dataset in stage.params("szegedy_datasets") else [],
             dpi=stage.params("report").dpi,
             settings=stage.params.values(),
         )
@@ -55,6 +56,7 @@ def build_report(
     attacked: Sequence[str],
     openset_models: Sequence[str],
     searched: Sequence[str] = (),
+    perceptrons: Sequence[str] = (),
     paper: Path = Path("budgets/paper.txt"),
     dpi: int = 150,
     settings: Mapping[str, Any] | None = None,
@@ -68,7 +70,7 @@ def build_report(
     """
     grid = reported.read_grid(
         cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked,
-        openset_models=openset_models,
+        openset_models=openset_models, perceptrons=perceptrons,
     )  # fmt: skip
     papers, budget = reported.load(), reported.paper_budget(paper)
     frame = reported.compare(grid, papers, budget)
@@ -88,6 +90,9 @@ def build_report(
         "open_set": tables.open_set(frame, openset_models),
         "open_set_apart": tables.open_set_apart(frame, openset_models),
         "evolution": tables.evolution(frame, attacked),
+        "smallest": tables.smallest(frame),
+        "transfer": tables.transfer(frame),
+        "stability": tables.stability(frame),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
         "provenance": tables.provenance(grid, searches),
@@ -140,6 +145,10 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         yield "evolution_confidence", figures.evolution_confidence(evolution)
         for model, cell in evolution.items():
             yield f"evolution_champions_{model}", figures.evolution_champions(cell)
+    for cell in grid["fool_lbfgs"].values():
+        yield "smallest_changes", figures.smallest_changes(cell)
+        yield "transfer", figures.transfer(cell)
+        yield "stability", figures.stability(cell)
     if grid["evaluate_confidence"]:
         yield "reliability", figures.reliability(grid["evaluate_confidence"])
     denoising = {m: cell for m, cell in grid["evaluate_confidence"].items() if m in grid["train_autoencoder"]}

@@ -44,7 +44,7 @@ def train(stage: runtime.Stage, run: Any, name: str) -> dict[str, np.ndarray]:
     def fit(trained: nn.Module, member: str, log: Any, steps: Any, factors: dict[str, float]) -> pd.DataFrame:
         module = Training(
             trained.to(stage.device), images, labels, key=(source.name, member, 0), batch_size=settings.batch_size,
-            learning_rate=steps.learning_rate, l2=0.0, decays=factors,
+            learning_rate=steps.learning_rate, l2=0.0, decays=factors, falling=True,
         )  # fmt: skip
         return train_together(stage, [log], {member: module}, epochs=steps.epochs, precision="32")[0][1]
 
