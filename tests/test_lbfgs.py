@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from overgen.attacks.lbfgs import minimise, smallest_change
+from overgen.attacks.lbfgs import least_of_linear, minimise, smallest_change
 
 
 def rosenbrock(x: Tensor) -> Tensor:
@@ -100,6 +100,136 @@ def test_the_smallest_change_of_a_linear_network_is_known() -> None:
     apart = (found.image - images).flatten(1).norm(dim=1)
     assert apart.numpy() == pytest.approx(wanted.numpy(), rel=1e-3)
     assert bool((apart >= wanted * (1 - 1e-9)).all())  # no change can be smaller
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_least_change_of_a_linear_network_is_that_of_a_general_solver(seed: int) -> None:
+    """Against SLSQP on the primal; an impossible class is infinitely far."""
+    rng = np.random.default_rng(seed)
+    weight, bias, image = rng.normal(size=(5, 12)), 0.3 * rng.normal(size=5), rng.random(12).round()
+    others = [j for j in range(5) if j != 2]
+    ahead = weight[2] - weight[others]
+    theirs = minimize(
+        lambda z: np.square(z - image).sum(), np.full(12, 0.5), jac=lambda z: 2 * (z - image), method="SLSQP",
+        bounds=[(0, 1)] * 12, options={"maxiter": 500, "ftol": 1e-14},
+        constraints={"type": "ineq", "fun": lambda z: ahead @ z + bias[2] - bias[others], "jac": lambda z: ahead},
+    )  # fmt: skip
+    assert theirs.success
+    assert least_of_linear(image, weight, bias, 2) == pytest.approx(np.sqrt(theirs.fun), rel=1e-5, abs=1e-6)
+    bias[2] = -100.0
+    assert least_of_linear(image, weight, bias, 2) == np.inf
+
+
+@pytest.mark.parametrize(("scale", "excess"), [(10.0, (1.0, 1.02)), (1.0, (1.05, 1.3))])
+def test_the_search_on_c_ends_above_the_least_change_where_a_network_is_not_certain(
+    scale: float, excess: tuple[float, float]
+) -> None:
+    """Ten classes: the loss asks for more than being ahead, unless the logits are large."""
+    draws = torch.Generator().manual_seed(5)
+    weight = scale * torch.randn(16, 10, dtype=torch.float64, generator=draws)
+    images = torch.rand(20, 1, 4, 4, dtype=torch.float64, generator=draws)
+    images[images < 0.4] = 0.0
+    images = images[(images.flatten(1) @ weight).argmax(1) != 3]
+    log_score, succeeds = linear(weight, torch.zeros(10, dtype=torch.float64), 3)
+    found = smallest_change(log_score, succeeds, images, c=scale, bisections=12, iterations=300)  # type: ignore[arg-type]
+    assert int(found.found.sum()) >= 10
+    made = found.found.numpy()
+    ours = (found.image - images).flatten(1).norm(dim=1).numpy()[made]
+    flat, of_class = images.flatten(1).numpy()[made], weight.T.numpy()
+    least = np.array([least_of_linear(x, of_class, np.zeros(10), 3) for x in flat])
+    assert (ours >= least * (1 - 1e-6)).all()
+    assert excess[0] <= np.median(ours / least) < excess[1]
+
+
+def test_every_image_gets_its_bisections_and_no_more() -> None:
+    """Images whose c differ by orders of magnitude: what is settled takes no part in what follows."""
+    asked: list[int] = []
+    scale = torch.tensor([1.0, 1e3], dtype=torch.float64)
+
+    def log_score(rows: Tensor, x: Tensor) -> Tensor:
+        return -scale[rows] * (1 - x.flatten(1)[:, 0]).square()
+
+    def succeeds(rows: Tensor, x: Tensor) -> Tensor:
+        asked.extend(rows.tolist())
+        return x.flatten(1)[:, 0] > 0.5
+
+    images = torch.zeros(2, 1, 1, 1, dtype=torch.float64)
+    found = smallest_change(log_score, succeeds, images, c=0.1, bisections=6)
+    # c‖r‖² + s(1 − r)² is least at r = s/(s + c): more than a half for c < s
+    assert found.c.numpy() == pytest.approx(scale.numpy(), rel=0.05)
+    assert bool((found.c < scale).all())
+    assert (asked.count(0), asked.count(1)) == (2 + 6, 5 + 6)  # 0.1, 1; and on to 1,000
+
+
+def test_a_problem_at_the_limit_of_precision_ends_at_once() -> None:
+    """No step is halved that promises less than float32 can show: such halvings once were most of the time."""
+    calls = 0
+
+    def objective(_: Tensor, x: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return 1e4 + (x - 0.3).square().sum(1) * torch.linspace(1, 3, len(x))
+
+    start = torch.rand(40, 8, generator=torch.Generator().manual_seed(0))
+    x, _ = minimise(objective, start, tolerance=0.0, iterations=100)
+    assert calls < 40
+    assert x.numpy() == pytest.approx(0.3, abs=0.05)  # 1e4 hides what is below 1e-3
+
+
+def sigmoid_network() -> tuple[torch.nn.Module, Tensor, Tensor]:
+    """A network of 784-30-10 on digits, with images that it labels right and their labels."""
+    from sklearn.datasets import load_digits
+
+    small, labels = load_digits(return_X_y=True)
+    x, y = torch.from_numpy(small).float() / 16, torch.from_numpy(labels)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 30), torch.nn.Sigmoid(),
+                                  torch.nn.Linear(30, 10))  # fmt: skip
+    with torch.no_grad():
+        for parameter in network.parameters():
+            shape, draws = parameter.shape, torch.Generator().manual_seed(parameter.numel())
+            parameter.copy_(0.1 * torch.randn(shape, generator=draws))
+    adam = torch.optim.Adam(network.parameters(), lr=0.02)
+    for _ in range(250):
+        loss = torch.nn.functional.cross_entropy(network(x), y)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    network.requires_grad_(False).eval()
+    right = (network(x).argmax(1) == y).nonzero()[:20, 0]
+    return network, x[right].view(-1, 1, 8, 8), y[right]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_foolbox_finds_no_smaller_changes() -> None:
+    """Carlini and Wagner's attack and DDN, both minimal in L2 and towards the same classes, as second opinions."""
+    import foolbox
+
+    network, images, labels = sigmoid_network()
+    target = (labels + 3) % 10
+
+    def log_score(rows: Tensor, x: Tensor) -> Tensor:
+        return network(x).log_softmax(1).gather(1, target[rows][:, None])[:, 0]
+
+    def succeeds(rows: Tensor, x: Tensor) -> Tensor:
+        return network(x).argmax(1) == target[rows]
+
+    ours = smallest_change(log_score, succeeds, images, c=1.0)
+    assert bool(ours.found.all())
+    apart = (ours.image - images).flatten(1).norm(dim=1)
+    model = foolbox.PyTorchModel(network, bounds=(0, 1))
+    wanted = foolbox.criteria.TargetedMisclassification(target)
+    for attack in (
+        foolbox.attacks.L2CarliniWagnerAttack(steps=1000, binary_search_steps=6, stepsize=0.02),
+        foolbox.attacks.DDNAttack(steps=500),
+    ):
+        _, clipped, success = attack(model, images, wanted, epsilons=None)
+        theirs = (clipped - images).flatten(1).norm(dim=1)
+        both = success
+        assert int(both.sum()) >= 15
+        ratio = apart[both] / theirs[both]
+        assert float(ratio.mean()) < 1.03, type(attack).__name__
+        assert float(ratio.max()) < 1.25, type(attack).__name__
 
 
 def test_where_nothing_succeeds_the_image_is_unchanged() -> None:

@@ -2,7 +2,8 @@
 
 Each measured number is a row: experiment, metric, tau, unit, reproduced, low, high, n, interval, note. `reproduced` is
 None where no number exists (a mean over no fooled trial); `interval` says of what kind [low, high] is. A row may have a
-`model` of its own, where the number is not of the cell's: that of a variant, say, is of the network that it changes.
+`model` of its own, where the number is not of the cell's: of one of several networks in the cell, or of the network
+that the cell's model is a variant of.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ def row(
     interval: tuple[float, float] | None = None,
     kind: str = "",
     note: str = "",
+    model: str | None = None,
 ) -> dict[str, Any]:
-    """One measured number. interval: (low, high) in the number's unit, of the given kind."""
+    """One measured number. interval: (low, high) in the number's unit, of the given kind. model: unless the cell's."""
     low, high = interval or (None, None)
-    return {
+    of_model = {} if model is None else {"model": model}
+    return of_model | {
         "experiment": experiment,
         "metric": metric,
         "tau": tau,
@@ -55,6 +58,7 @@ def rate_row(
     of: str,
     tau: float | None = None,
     note: str = "",
+    model: str | None = None,
 ) -> dict[str, Any]:
     """A rate in percent from the hits of each seed, out of n each.
 
@@ -77,7 +81,18 @@ def rate_row(
         low, high = wilson(hits[0], n)
         found, kind = (100 * low, 100 * high), f"95 % Wilson over {n} {of}; seed spread not measured"
     value = float(np.mean(rates))
-    return row(experiment, metric, value, unit="percent", n=seeds * n, tau=tau, interval=found, kind=kind, note=note)
+    return row(
+        experiment,
+        metric,
+        value,
+        unit="percent",
+        n=seeds * n,
+        tau=tau,
+        interval=found,
+        kind=kind,
+        note=note,
+        model=model,
+    )
 
 
 def write(

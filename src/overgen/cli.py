@@ -160,7 +160,7 @@ def check(
 ) -> None:
     """Score the stored examples of every attack again, with the published weights; exit 1 where a score differs."""
     from overgen import params
-    from overgen.attacks.examples import rescore
+    from overgen.attacks.examples import rescore, rescore_perceptrons
 
     settings, wrong = params.load(), []
     for dataset in settings.datasets:
@@ -168,11 +168,13 @@ def check(
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue
         variants = settings.variants if dataset in settings.variant_datasets else []
-        for model in dict.fromkeys([*settings.attacked, *settings.evolved, *variants]):
-            for cell in rescore(dataset, model, settings):
-                print(f"{cell.cell}: {cell.examples} examples, largest difference {cell.difference:.1e}")
-                if not cell.difference <= tolerance:  # NaN, too
-                    wrong.append(f"{cell.cell} ({cell.difference:.1e})")
+        models = dict.fromkeys([*settings.attacked, *settings.evolved, *variants])
+        found = [cell for model in models for cell in rescore(dataset, model, settings)]
+        found += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []
+        for cell in found:
+            print(f"{cell.cell}: {cell.examples} examples, largest difference {cell.difference:.1e}")
+            if not cell.difference <= tolerance:  # NaN, too
+                wrong.append(f"{cell.cell} ({cell.difference:.1e})")
     if wrong:
         raise OvergenError(
             f"stored scores are not those of the published weights: {'; '.join(wrong)}. If weights or params.yaml were "

@@ -27,7 +27,10 @@ class Training(pl.LightningModule):
     Loss = cross-entropy of the classes (for COOL on its units: the negative log score over ω)
          + reconstruction_weight × the error of the reconstruction, a mean over pixels and images: its square, or the
            binary cross-entropy ("bernoulli"; a network that only reconstructs has this alone).
-    Adam (0.9, 0.999). l2 is λ of λ/N·‖W‖², N the number of training images; biases are left out.
+    Adam (0.9, 0.999). l2 is λ of λ/N·‖W‖², N the number of training images; biases are left out. decays: in its place,
+    the factors of the weights' ‖W‖² by their names, 0 for others. What requires no gradient stays as it is. falling:
+    the learning rate falls from epoch to epoch, on a line that would end at 0 after the last.
+    Raises ValueError for a decay of a weight that the network does not have.
 
     images: (N, 28, 28) uint8 and labels: (N,), on the device that trains. key: names this member's random streams
     (data order, noise), which depend on it and on the epoch alone. noise_std: of the Gaussian corruption.
@@ -43,6 +46,8 @@ class Training(pl.LightningModule):
         batch_size: int,
         learning_rate: float,
         l2: float,
+        decays: Mapping[str, float] | None = None,
+        falling: bool = False,
         noise_std: float = 0.0,
         reconstruction_weight: float = 0.0,
         reconstruction_loss: str = "squared",
@@ -52,7 +57,9 @@ class Training(pl.LightningModule):
         self.network: Any = network  # an nn.Module; Any, because a Module gives its methods no types
         self.images, self.labels, self.key = images, labels, key
         self.batch_size, self.learning_rate = batch_size, learning_rate
-        self.decay = 2 * l2 / len(labels)  # Adam adds decay·W to the gradient: that of (decay/2)·‖W‖²
+        self.l2, self.decays, self.falling = l2, decays, falling
+        if unknown := set(decays or ()) - {name for name, _ in network.named_parameters()}:
+            raise ValueError(f"decays of weights that {type(network).__name__} does not have: {sorted(unknown)}")
         self.noise_std = noise_std
         self.objective: dict[str, Any] = {
             "reconstruction_loss": reconstruction_loss,
@@ -60,6 +67,10 @@ class Training(pl.LightningModule):
             "classifier_input": classifier_input,
         }
         self.curves: list[dict[str, float]] = []
+
+    def decay(self, name: str) -> float:
+        """What Adam multiplies a weight by and adds to its gradient: that of (decay/2)·‖W‖²."""
+        return 2 * (self.l2 / len(self.labels) if self.decays is None else self.decays.get(name, 0.0))
 
     def batches(self, epoch: int) -> tuple[Tensor, ...]:
         """The batches of an epoch as index tensors, on the CPU."""
@@ -106,8 +117,13 @@ class Training(pl.LightningModule):
             raise FloatingPointError(f"the training loss is {curve['loss']} in epoch {self.current_epoch}")
         self.log_dict({f"train/{name}": value for name, value in curve.items() if name != "epoch"})
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return adam(((p, self.decay) for p in self.network.parameters()), self.learning_rate)
+    def configure_optimizers(self) -> Any:
+        trained = ((name, p) for name, p in self.network.named_parameters() if p.requires_grad)
+        optimizer = adam(((p, self.decay(name)) for name, p in trained), self.learning_rate)
+        if not self.falling:
+            return optimizer
+        epochs = self.trainer.max_epochs
+        return [optimizer], [torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=epochs or 1)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["curves"] = self.curves
@@ -140,6 +156,8 @@ class Together(pl.LightningModule):
         sizes = [len(m.labels) for m in self.members]
         if sizes != sorted(sizes, reverse=True):
             raise ValueError(f"members that train together must come with most images first, not with {sizes}")
+        if any(m.falling for m in self.members):
+            raise ValueError("members that train together keep their learning rate: falling is for one alone")
         parameters, buffers = torch.func.stack_module_state([m.network for m in self.members])
         if buffers:
             raise OvergenError(
@@ -218,7 +236,8 @@ class Together(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         # Adam sees every member's weights as tensors of their own, views of the stack: each with its count of steps
         self.rows = [p.detach().unbind() for p in self.stacked]
-        pairs = ((row, m.decay) for rows in self.rows for row, m in zip(rows, self.members, strict=True))
+        named = zip(self.parameter_names, self.rows, strict=True)
+        pairs = ((r, m.decay(name)) for name, rows in named for r, m in zip(rows, self.members, strict=True))
         return adam(pairs, self.members[0].learning_rate)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -300,6 +301,46 @@ class PointAutoencoder(nn.Module):
     initialise = CNN.initialise
 
 
+class Perceptron(nn.Module):
+    """Fully connected layers of sigmoid units with a softmax on top (Szegedy et al. 2013, Section 4).
+
+    hidden: the units of each hidden layer: none for FC10, which is linear, [100, 100] for FC100-100-10.
+    """
+
+    def __init__(self, hidden: Sequence[int] = (), classes: int = 10) -> None:
+        super().__init__()
+        sizes = [PIXELS, *hidden, classes]
+        self.layers = nn.ModuleList(nn.Linear(size, units) for size, units in pairwise(sizes))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """x: (N, 1, 28, 28). Returns the top hidden layer, (N, H); the pixels, (N, 784), if there is none."""
+        h = x.flatten(1)
+        for layer in self.layers[:-1]:
+            h = torch.sigmoid(layer(h))
+        return h
+
+    def classify(self, h: Tensor) -> Tensor:
+        """h: (N, H). Returns log y, (N, C)."""
+        return F.log_softmax(self.layers[-1](h), dim=1)
+
+    def forward(self, x: Tensor) -> Output:
+        return Output(self.classify(self.encode(x)), None)
+
+    initialise = CNN.initialise
+
+
+class PerceptronAutoencoder(nn.Module):
+    """A perceptron's hidden layers with a decoder of sigmoid pixels on top, which trains them before the softmax is."""
+
+    def __init__(self, perceptron: Perceptron) -> None:
+        super().__init__()
+        self.perceptron = perceptron
+        self.decoder = nn.Linear(perceptron.layers[-1].in_features, PIXELS)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Output:
+        return Output(None, torch.sigmoid(self.decoder(self.perceptron.encode(x))))
+
+
 # The `network` of a model in params.yaml; users' own stand in src/own, see `own`.
 NETWORKS: dict[str, type[nn.Module]] = {
     "cnn": CNN,
@@ -307,6 +348,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "lenet": LeNet,
     "dae": DenoisingAutoencoder,
     "autoencoder": Autoencoder,
+    "perceptron": Perceptron,
 }
 
 
@@ -347,6 +389,11 @@ def weights_path(dataset: str, model: str, seed: int) -> Path:
     """Where the trained weights of a seed lie: seed 0's are published, those of further seeds only in DVC."""
     directory = Path("models", dataset, model)
     return (directory if seed == 0 else directory / "members") / f"seed{seed}.safetensors"
+
+
+def perceptron_path(dataset: str, name: str) -> Path:
+    """Where the trained weights of one of the perceptrons lie, by its name in params.yaml."""
+    return Path("models", dataset, "perceptrons", f"{name}.safetensors")
 
 
 def load(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:

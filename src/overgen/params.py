@@ -344,6 +344,52 @@ class EvaluateOpenset(Section):
     resamples: Annotated[int, Field(ge=100)]
 
 
+MemberName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+
+
+class Perceptron(Section):
+    """One of the networks of Szegedy et al. 2013, Table 1."""
+
+    hidden: list[Count]  # sigmoid units of each hidden layer
+    decays: list[NonNegative]  # λ of each layer, the softmax last: λ·Σw²/k is added to the loss, k its units
+    pretrained: bool = False  # the hidden layers are trained as an autoencoder's, then stay as they are
+
+    @model_validator(mode="after")
+    def layers_agree(self) -> Perceptron:
+        if len(self.decays) != len(self.hidden) + 1:
+            raise ValueError(f"decays: {self.decays} for {len(self.hidden)} hidden layers and the softmax")
+        if self.pretrained and not self.hidden:
+            raise ValueError("pretrained: there is no hidden layer to train as an autoencoder's")
+        return self
+
+
+class Steps(Section):
+    epochs: Count
+    learning_rate: Positive
+
+
+class TrainPerceptrons(Section):
+    batch_size: Count
+    epochs: Count
+    learning_rate: Positive
+    autoencoder: Steps  # of the pretrained networks' hidden layers
+
+
+class FoolLbfgs(Section):
+    images: Count  # for each network
+    draws: Count  # of noise, for each image
+    magnified: Positive  # the distortion that examples are brought to as well, rms
+    stability_images: Count
+    pixels: Annotated[list[Count], Field(min_length=2)]  # numbers of pixels that are replaced by noise
+
+    @field_validator("pixels")
+    @classmethod
+    def distinct(cls, value: list[int]) -> list[int]:
+        if len(set(value)) != len(value) or max(value) > 784:
+            raise ValueError(f"numbers of pixels must differ and not exceed 784: {value}")
+        return value
+
+
 class TrainRings(Section):
     """Everything about the rings of Figure 2: lengths in the unit of the plane's coordinates."""
 
@@ -404,6 +450,10 @@ class Params(Section):
     evaluate_openset: EvaluateOpenset
     evaluate_confidence: EvaluateConfidence
     evaluate_fooling: EvaluateFooling
+    szegedy_datasets: list[Name]
+    perceptrons: Annotated[dict[MemberName, Perceptron], Field(min_length=1)]
+    train_perceptrons: dict[Name, TrainPerceptrons]
+    fool_lbfgs: dict[Name, FoolLbfgs]
     train_rings: TrainRings
     report: Report
     report_rings: Report
@@ -465,9 +515,11 @@ class Params(Section):
             "train_variants": self.variant_datasets,
             "fool_variants": self.variant_datasets,
             "retrain_on_fooling": self.retrained_datasets,
+            "train_perceptrons": self.szegedy_datasets,
+            "fool_lbfgs": self.szegedy_datasets,
         }
         for name, section in self:
-            if isinstance(section, dict) and name not in ("models", "search_choices"):
+            if isinstance(section, dict) and name not in ("models", "search_choices", "perceptrons"):
                 missing = [dataset for dataset in only.get(name, self.datasets) if dataset not in section]
                 if missing:
                     raise ValueError(f"section {name} has no entry for data set {missing[0]!r}")

@@ -26,7 +26,7 @@ TEST_IMAGES = 10_000  # of MNIST and of Fashion-MNIST
 FGN_TRIALS = 200  # 20 for each of 10 classes, Spigler 2019, Section 4.2
 SUBSETS = 10  # for each number of known classes, Spigler 2019, Section 4.3
 # Networks that are not meant to resist an attack: being fooled less or later is a difference, not a merit.
-UNDEFENDED = ("cnn", "lenet")
+UNDEFENDED = ("cnn", "lenet", "fc10_1e-4", "fc10_1e-2", "fc10_1", "fc100_100_10", "fc200_200_10", "ae400_10")
 # Sources whose network is another one than the network of that name here: their numbers are shown, not
 # compared.
 OTHER_NETWORK = {"kardan2017": "sigmoid units, early stopping and fewer filters, unlike the network here"}
@@ -148,7 +148,14 @@ class Cell:
                 for name in ("reproduced", "low", "high", "tau", "n"):
                     if row[name] is not None and not math.isfinite(row[name]):
                         raise OvergenError(f"{place}: {row['metric']}, {name} is {row[name]}; {again}")
-                for name in ("experiment", "metric", "unit", "interval", "note"):
+                for name in (
+                    "experiment",
+                    "metric",
+                    "unit",
+                    "interval",
+                    "note",
+                    *(["model"] if "model" in row else []),
+                ):
                     if not isinstance(row[name], str):
                         raise OvergenError(f"{place}: {name} is {row[name]!r}, not text; {again}")
             found["budget"].items()
@@ -193,6 +200,7 @@ def read_grid(
     retrained: Sequence[str],
     openset_models: Sequence[str],
     variants: Sequence[str] = (),
+    perceptrons: Sequence[str] = (),
 ) -> Grid:
     """The cells of a data set that the declared lists ask for, by stage and model, in the order of the lists.
 
@@ -212,6 +220,8 @@ def read_grid(
         "evaluate_confidence": attacked,
         "train_openset": openset_models,
         "evaluate_openset": openset_models,
+        "train_perceptrons": perceptrons,
+        "fool_lbfgs": perceptrons,
     }
     grid = {
         stage: {model: Cell(dataset, stage, model, cells / dataset / stage / model) for model in models}
@@ -277,6 +287,8 @@ BUDGET_WORDS = {
     "evolutions": ("evolution of a network", "evolutions of a network"),
     "known": ("number of known classes", "numbers of known classes"),
     "subsets": ("class subset", "class subsets"),
+    "images": ("image a network", "images a network"),
+    "draws": ("draw of noise an image", "draws of noise an image"),
 }
 
 

@@ -27,6 +27,13 @@ MODEL_NAMES = {
     "dae_sym": "dAE sym",
     "dae_asym": "dAE asym",
     "autoencoder": "plain AE",
+    "perceptrons": "perceptrons",
+    "fc10_1e-4": "FC10(10⁻⁴)",
+    "fc10_1e-2": "FC10(10⁻²)",
+    "fc10_1": "FC10(1)",
+    "fc100_100_10": "FC100-100-10",
+    "fc200_200_10": "FC200-200-10",
+    "ae400_10": "AE400-10",
 }
 CHANGE_NAMES = {"sigmoid_units": "sigmoid units", "l2_10": "λ_L2 = 10"}  # of variants, <model>_<change>
 DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
@@ -46,7 +53,7 @@ ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
 VARIANT = re.compile(r"fgn_(lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
-DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4}
+DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3}
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")
 
 
@@ -86,7 +93,7 @@ def read_reproduced(path: Path) -> pd.DataFrame:
 
 def number(value: float, metric: str, unit: str) -> str:
     """A number for reading: rates over trials with one decimal, accuracies with two, fractions with three."""
-    one = metric.startswith(("fooling_rate", "seen_as_target", "accepted_as_target"))
+    one = metric.startswith(("fooling_rate", "seen_as_target", "accepted_as_target", "error@", "label_changed"))
     decimals = 1 if one else DECIMALS.get(unit)
     return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
 
@@ -387,6 +394,65 @@ def training(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     return _by_metric(frame, "training", ("train", "ae_anomaly"), models)
 
 
+def smallest(frame: pd.DataFrame) -> Table:
+    """Table 1 of Szegedy et al. 2013, and what noise does: a row a network."""
+    rows = frame[frame["experiment"].isin(["lbfgs", "lbfgs_noise"])]
+    noise = sorted({metric for metric in rows["metric"] if metric.startswith("label_changed")}, key=len)
+    columns = [("lbfgs", "test_error", "test error %"), ("lbfgs", "train_error", "training error %"),
+               ("lbfgs", "mean_distortion", "smallest distortion"), ("lbfgs", "least_distortion", "least there is"),
+               ("lbfgs", "fooling_rate", "succeeded %"),
+               *(("lbfgs_noise", metric, noise_name(metric)) for metric in noise)]  # fmt: skip
+    lines, used = [], []
+    for model in dict.fromkeys(rows["model"]):
+        line = [f"**{model_name(model)}**"]
+        for experiment, metric, _ in columns:
+            row = find(rows, experiment, model, metric)
+            used += [row] if row else []
+            ours = "–" if row is None else measured(row, between="<br>")
+            line.append(f"{reported(row)} → {ours}" if row and row["value"] != "" else ours)
+        lines.append(line)
+    header = ["", *(name for *_, name in columns)]
+    return Table("smallest", _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+
+
+def noise_name(metric: str) -> str:
+    """What noise of some norm did, as the head of a column."""
+    rms = metric.partition("=")[2]
+    return f"label changed by noise of rms {rms}, %" if rms else "label changed by noise as large, %"
+
+
+def transfer(frame: pd.DataFrame) -> Table:
+    """Errors of each network on the examples made for each: a row a network that they were made for and distortion."""
+    rows = frame[(frame["experiment"] == "lbfgs_transfer") & ~frame["metric"].str.endswith("@rms=0")]
+    judges = list(dict.fromkeys(rows["model"]))
+    lines = []
+    for metric in sorted(dict.fromkeys(rows["metric"]), key=lambda m: "@rms=" in m):
+        found = {judge: find(rows, "lbfgs_transfer", judge, metric) for judge in judges}
+        made_for, _, rms = metric.removeprefix("error@made_for=").partition("@rms=")
+        cells = ["–" if row is None else number(row["reproduced"], metric, row["unit"]) for row in found.values()]
+        lines.append(
+            [model_name(made_for), rms or "smallest", *cells, _count(max(r["n"] for r in found.values() if r))]
+        )
+    header = ["made for", "distortion", *(f"{model_name(judge)}, error %" for judge in judges), "n"]
+    return Table("transfer", _markdown(lines, header) if lines else "", rows)
+
+
+def stability(frame: pd.DataFrame) -> Table:
+    """(1 − ε)ⁿ fitted to how many labels outlive noise on n pixels, and what it leaves unexplained."""
+    rows = frame[frame["experiment"] == "stability"]
+    lines = []
+    for model in dict.fromkeys(rows["model"]):
+        found = [find(rows, "stability", model, metric) for metric in ("epsilon", "unexplained", "largest_gap")]
+        if None not in found:
+            gap = found[2]
+            cells = [measured(row) for row in found[:2] if row]
+            lines.append(
+                [f"**{model_name(model)}**", *cells, f"{gap['reproduced']:+.1f} {gap['note']}", _count(gap["n"])]
+            )
+    header = ["", "ε", "variance unexplained, %", "largest gap, counted − fitted, percentage points", "images"]
+    return Table("stability", _markdown(lines, header) if lines else "", rows)
+
+
 METRIC_NAMES = {
     "thresholded_accuracy": "accuracy",
     "fooling_rate": "trials that fool",
@@ -660,6 +726,30 @@ ASSUMPTIONS = (
 )
 
 
+# The same of Table 1 of Szegedy et al. 2013, for the data sets that have its cells.
+PERCEPTRON_ASSUMPTIONS = (
+    (
+        "Training of the perceptrons",
+        "Adam in float32, learning rate {train_perceptrons.DATASET.learning_rate}, falling to 0 on a line, "
+        "{train_perceptrons.DATASET.epochs} epochs, batches of {train_perceptrons.DATASET.batch_size}, all training images; biases without decay",
+    ),
+    (
+        "The autoencoder under AE400-10",
+        "sigmoid pixels, binary cross-entropy, no sparsity, {train_perceptrons.DATASET.autoencoder.epochs} epochs, "
+        "learning rate {train_perceptrons.DATASET.autoencoder.learning_rate}; then fixed",
+    ),
+    (
+        "c·|r| and the search for c",
+        "c·‖r‖₂²; of all c tried (factors of 10, then bisection) the change of least ‖r‖₂ that reached the target",
+    ),
+    (
+        "Images and targets of the smallest distortions",
+        "{fool_lbfgs.DATASET.images} test images that the network labels right; for each one other class, at random",
+    ),
+    ("Examples at a distortion for all, and noise", "scaled until what the clipping to [0, 1] leaves has it"),
+)
+
+
 def assumptions(settings: Mapping[str, Any], dataset: str) -> str:
     """What the papers leave open and what was used. settings: params.yaml values by dotted path.
 
@@ -670,7 +760,8 @@ def assumptions(settings: Mapping[str, Any], dataset: str) -> str:
         key = match[1].replace("DATASET", dataset)
         return _setting(settings[key]) if key in settings else f"`{key}` of params.yaml"
 
-    lines = [[question, re.sub(r"\{([\w.]+)\}", fill, used)] for question, used in ASSUMPTIONS]
+    asked = ASSUMPTIONS + (PERCEPTRON_ASSUMPTIONS if dataset in settings.get("szegedy_datasets", []) else ())
+    lines = [[question, re.sub(r"\{([\w.]+)\}", fill, used)] for question, used in asked]
     return _markdown(lines, ["what the papers leave open", "used here"])
 
 

@@ -90,7 +90,8 @@ def metric_name(row: Mapping[str, Any]) -> str:
     MLflow allows letters, digits, and `_ - . / : space`; "@" and "=" become "_".
     """
     tau = "" if row.get("tau") is None else f"_{row['tau']:.10g}"
-    return re.sub(r"[^\w\-./: ]+", "_", f"{row['experiment']}/{row['metric']}{tau}")
+    model = f"{row['model']}/" if "model" in row else ""
+    return re.sub(r"[^\w\-./: ]+", "_", f"{model}{row['experiment']}/{row['metric']}{tau}")
 
 
 class Run:

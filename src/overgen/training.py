@@ -95,18 +95,18 @@ def training_of(stage: Stage) -> Any:
 
 
 def train_together(
-    stage: Stage, runs: Sequence[Any], members: Mapping[str, Training], *, epochs: int
+    stage: Stage, runs: Sequence[Any], members: Mapping[str, Training], *, epochs: int, precision: str | None = None
 ) -> list[tuple[nn.Module, pd.DataFrame]]:
     """Train members by name, in one `Together` if there are several. Returns for each what `fit` does for one.
 
-    runs: one for each member, to log to. A killed training goes on from its last whole epoch.
-    Raises OvergenError if a loss stops being finite; it names the member.
+    runs: one for each member, to log to. precision: the engine's, unless given. A killed training goes on from its last
+    whole epoch. Raises OvergenError if a loss stops being finite; it names the member.
     """
     from pytorch_lightning.callbacks import ModelCheckpoint
 
     dataset = stage.item["dataset"]
-    engine = stage.params(f"engine.{dataset}")
-    check_precision(engine.precision, stage.device)
+    precision = precision or stage.params(f"engine.{dataset}").precision
+    check_precision(precision, stage.device)
     first, *others = members
     name = f"{first} and {len(others)} more" if others else first
     module = Together(members) if others else members[first]
@@ -119,7 +119,7 @@ def train_together(
     keep = ModelCheckpoint(dirpath=progress, filename="last", save_top_k=1, enable_version_counter=False)
     trainer = stage.trainer(
         epochs=epochs,
-        precision="32-true" if engine.precision == "32" else engine.precision,
+        precision="32-true" if precision == "32" else precision,
         callbacks=[keep],
         enable_checkpointing=True,
         reload_dataloaders_every_n_epochs=1,

@@ -94,3 +94,18 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
         difference = np.abs(score - table["score"].to_numpy())
         found.append(Rescored(folder.as_posix(), len(table), float(difference.max())))
     return found
+
+
+def rescore_perceptrons(dataset: str) -> Rescored:
+    """Score the smallest changes that `fool_lbfgs` found again, each with the published weights of its network.
+
+    Raises OvergenError if weights or examples are missing or broken.
+    """
+    folder = Path("reports/cells", dataset, "fool_lbfgs", "perceptrons")
+    found = read_npz(folder / "examples.npz")
+    worst = []
+    for name, images, target, score in zip(*(found[k] for k in ("network", "image", "target", "score")), strict=True):
+        network, _ = networks.load(networks.perceptron_path(dataset, str(name)))
+        again = scores(network, images, np.zeros(len(images)), beta=0.0, probes=1)
+        worst.append(np.abs(again[np.arange(len(target)), target] - score).max())
+    return Rescored(folder.as_posix(), found["score"].size, float(np.max(worst)))

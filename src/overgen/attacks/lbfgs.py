@@ -3,7 +3,9 @@
     minimise c·‖r‖₂² + loss(x + r, l)  subject to  x + r ∈ [0, 1]^m,  and of all c the largest that still succeeds
 
 The paper writes c·|r| and calls the search one for the smallest c; a larger c weighs the change more, so the largest c
-that still reaches l gives the smallest change. The square has a gradient at r = 0, where the search begins.
+that still reaches l gives the smallest change. The square has a gradient at r = 0, where the search begins. It is not
+the smallest that there is: the loss also asks for more than that l is ahead of the others, and the more so the less
+certain a network is. For a linear network `least_of_linear` is, exactly.
 
 `minimise` is L-BFGS with projection onto the box (Bertsekas 1982, Schmidt et al. 2009), for N problems side by side:
 each has its own history, step length and end, and the network sees all of them in one batch.
@@ -11,10 +13,13 @@ each has its own history, step length and end, and the network sees all of them 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from scipy.optimize import minimize as scipy_minimise
 from torch import Tensor
 
 ARMIJO = 1e-4  # of the decrease that the slope promises, so much must come true
@@ -37,16 +42,17 @@ def minimise(
 
     objective: the values at some problems' points, differentiable; each value depends on its own point only.
     history: pairs of steps and gradient changes kept. A problem ends when no component of its projected gradient
-    exceeds `tolerance`, when no step lowers its value, or after `iterations`. Returns points (N, D) and values (N,).
+    exceeds `tolerance`, when no step lowers its value by what floating point can show, or after `iterations`. Returns
+    points (N, D) and values (N,).
     Raises FloatingPointError if a value or gradient at an accepted point is not finite.
     """
     x = start.detach().clone()
     value, gradient = _evaluate(objective, torch.arange(len(x), device=x.device), x)
-    steps = x.new_zeros(history, *x.shape)
-    changes = torch.zeros_like(steps)
-    weights = x.new_zeros(history, len(x))  # 1 / (s·y), 0 for no pair
+    # Steps s and gradient changes y, both (N, D), and 1 / (s·y), (N,), 0 for no pair; the newest stands last.
+    pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=history)
     scale = x.new_ones(len(x))  # of the first inverse Hessian, (s·y) / (y·y) of the last pair
     running = torch.ones(len(x), dtype=torch.bool, device=x.device)
+    curved = ~running  # has a pair
     for iteration in range(iterations):
         if not bool((value.isfinite() & gradient.isfinite().all(1))[running].all()):
             raise FloatingPointError(f"a value or a gradient is not finite after {iteration} iterations")
@@ -57,11 +63,12 @@ def minimise(
         if not len(rows):
             break
         g = (gradient * free)[rows]
-        direction = -_two_loops(g, steps[:, rows] * free[rows], changes[:, rows] * free[rows], weights[:, rows],
-                                scale[rows]) * free[rows]  # fmt: skip
+        held = free[rows].to(x.dtype)
+        known = [(s[rows] * held, y[rows] * held, weight[rows]) for s, y, weight in pairs]
+        direction = -_two_loops(g, known, scale[rows]) * held
         uphill = (direction * g).sum(1) >= 0
         direction[uphill] = -g[uphill]
-        first = (weights[:, rows] == 0).all(0) | uphill  # no curvature yet: a step of length 1, at most
+        first = uphill | ~curved[rows]  # no curvature yet: a step of length 1, at most
         length = torch.where(first, (1 / direction.norm(dim=1)).clamp(max=1), torch.ones_like(scale[rows]))
         moved, found, slope, lowered = _search(
             objective, rows, x[rows], value[rows], gradient[rows], direction, length, lower, upper
@@ -70,12 +77,13 @@ def minimise(
         rows, moved, found, slope = rows[lowered], moved[lowered], found[lowered], slope[lowered]
         s, y = moved - x[rows], slope - gradient[rows]
         product, squares = (s * y).sum(1), y.square().sum(1)
-        curved = product > 1e-10 * squares.clamp(min=1e-30)
-        steps, changes, weights = (kept.roll(-1, 0) for kept in (steps, changes, weights))  # the newest stands last
-        steps[-1, rows], changes[-1, rows] = s, y
-        weights[-1] = 0  # no pair for a problem that gives none
-        weights[-1, rows] = torch.where(curved, 1 / product.where(curved, torch.ones_like(product)), 0.0)
-        scale[rows] = torch.where(curved, product / squares.clamp(min=1e-30), scale[rows])
+        convex = product > 1e-10 * squares.clamp(min=1e-30)
+        pair = torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(value)
+        pair[0][rows], pair[1][rows] = s, y
+        pair[2][rows] = torch.where(convex, 1 / product.where(convex, torch.ones_like(product)), 0.0)
+        pairs.append(pair)
+        curved[rows] |= convex
+        scale[rows] = torch.where(convex, product / squares.clamp(min=1e-30), scale[rows])
         x[rows], value[rows], gradient[rows] = moved, found, slope
     return x, value
 
@@ -89,15 +97,15 @@ def _evaluate(objective: Objective, rows: Tensor, x: Tensor) -> tuple[Tensor, Te
     return value.detach(), gradient
 
 
-def _two_loops(g: Tensor, steps: Tensor, changes: Tensor, weights: Tensor, scale: Tensor) -> Tensor:
-    """The inverse Hessian's estimate times g (R, D), from pairs (H, R, D), oldest first, of weights (H, R)."""
+def _two_loops(g: Tensor, pairs: Sequence[tuple[Tensor, Tensor, Tensor]], scale: Tensor) -> Tensor:
+    """The inverse Hessian's estimate times g (R, D), from pairs s, y (R, D), oldest first, with their weights (R,)."""
     q, factors = g.clone(), []
-    for s, y, weight in zip(reversed(steps), reversed(changes), reversed(weights), strict=True):
+    for s, y, weight in reversed(pairs):
         factors.append(weight * (s * q).sum(1))
-        q -= factors[-1][:, None] * y
+        q.addcmul_(factors[-1][:, None], y, value=-1)
     q *= scale[:, None]
-    for s, y, weight, factor in zip(steps, changes, weights, reversed(factors), strict=True):
-        q += (factor - weight * (y * q).sum(1))[:, None] * s
+    for (s, y, weight), factor in zip(pairs, reversed(factors), strict=True):
+        q.addcmul_((factor - weight * (y * q).sum(1))[:, None], s)
     return q
 
 
@@ -108,6 +116,7 @@ def _search(
     """Backtracking along the projected path. Returns points, values, gradients, and which problems it lowered."""
     moved, found, slope = x.clone(), value.clone(), gradient.clone()
     waiting = torch.arange(len(rows), device=x.device)
+    lowered = torch.zeros(len(rows), dtype=torch.bool, device=x.device)
     length = length.clone()
     for _ in range(HALVINGS):
         tried = (x[waiting] + length[waiting, None] * direction[waiting]).clamp(lower, upper)
@@ -116,12 +125,12 @@ def _search(
         good = (values <= value[waiting] + ARMIJO * promised) & (promised < 0)
         taken = waiting[good]
         moved[taken], found[taken], slope[taken] = tried[good], values[good], gradients[good]
-        waiting = waiting[~good]
+        lowered[taken] = True
+        shown = torch.finfo(x.dtype).eps * value[waiting].abs().clamp(min=1)
+        waiting = waiting[~good & ~((promised <= 0) & (-promised <= shown))]
         if not len(waiting):
             break
         length[waiting] /= 2
-    lowered = torch.ones(len(rows), dtype=torch.bool, device=x.device)
-    lowered[waiting] = False
     return moved, found, slope, lowered
 
 
@@ -143,31 +152,61 @@ def smallest_change(
     bisections: int = 8,
     iterations: int = 100,
 ) -> Change:
-    """The smallest change of each image that succeeds, by a search on c: brackets, each a factor of 10, then bisection.
+    """The smallest change of each image that succeeds, by a search on c.
 
     log_score: rows (R,) and their images (R, ...) → the log of the wanted score (R,), differentiable. succeeds: the
-    same → bool (R,). images: (N, ...) in [0, 1]. Every minimisation starts at the image itself. Of all that succeeded
-    the one of smallest ‖r‖₂ counts. Returns the unchanged image where nothing did.
+    same → bool (R,). images: (N, ...) in [0, 1]. brackets: from c on, so many factors of 10 are tried at least, until
+    one c succeeded and one failed; bisections between them for each image. Every minimisation starts at the image
+    itself. Of all that succeeded the one of smallest ‖r‖₂ counts. Returns the unchanged image where nothing did.
     """
     flat, shape = images.flatten(1), images.shape[1:]
     succeeded, failed = torch.zeros_like(flat[:, 0]), torch.full_like(flat[:, 0], torch.inf)
     weight = torch.full_like(succeeded, c)
     best, norm = flat.clone(), torch.full_like(succeeded, torch.inf)
+    left = torch.full_like(succeeded, bisections, dtype=torch.int64)
     for _ in range(brackets + bisections):
-        rows = torch.arange(len(flat), device=flat.device)
+        rows = left.nonzero()[:, 0]
+        if not len(rows):
+            break
 
-        def objective(rows: Tensor, x: Tensor, weight: Tensor = weight) -> Tensor:
-            change = (x - flat[rows]).square().sum(1)
-            return weight[rows] * change - log_score(rows, x.view(-1, *shape))
+        def objective(some: Tensor, x: Tensor, rows: Tensor = rows, weight: Tensor = weight) -> Tensor:
+            some = rows[some]
+            change = (x - flat[some]).square().sum(1)
+            return weight[some] * change - log_score(some, x.view(-1, *shape))
 
-        found, _ = minimise(objective, flat, iterations=iterations)
+        found, _ = minimise(objective, flat[rows], iterations=iterations)
         with torch.no_grad():
             success = succeeds(rows, found.view(-1, *shape))
-        apart = (found - flat).norm(dim=1)
-        closer = success & (apart < norm)
-        best[closer], norm[closer] = found[closer], apart[closer]
-        succeeded = torch.where(success, torch.maximum(succeeded, weight), succeeded)
-        failed = torch.where(success, failed, torch.minimum(failed, weight))
+        apart = (found - flat[rows]).norm(dim=1)
+        closer = success & (apart < norm[rows])
+        best[rows[closer]], norm[rows[closer]] = found[closer], apart[closer]
+        left[rows] -= (failed[rows].isfinite() & (succeeded[rows] > 0)).long()  # it was a bisection
+        good, bad = rows[success], rows[~success]
+        succeeded[good] = torch.maximum(succeeded[good], weight[good])
+        failed[bad] = torch.minimum(failed[bad], weight[bad])
         unbounded, hopeless = failed.isinf(), succeeded == 0
         weight = torch.where(unbounded, 10 * weight, torch.where(hopeless, weight / 10, (succeeded * failed).sqrt()))
     return Change(best.view(images.shape), succeeded, norm.isfinite())
+
+
+def least_of_linear(image: np.ndarray, weight: np.ndarray, bias: np.ndarray, target: int) -> float:
+    """The least ‖r‖₂ with which image + r, in [0, 1], has no score of weight·x + bias above that of the target.
+
+    image: (D,); weight: (C, D); bias: (C,). By the dual of this quadratic program, which is concave in a multiplier for
+    each other class. Returns inf if there is no such image.
+    """
+    others = [j for j in range(len(bias)) if j != target]
+    rows, bounds = (weight[target] - weight[others]).astype(np.float64), (bias[others] - bias[target]).astype(np.float64)
+    if (np.maximum(rows, 0).sum(1) < bounds).any():
+        return float("inf")
+    start = image.astype(np.float64)
+
+    def dual(multipliers: np.ndarray) -> tuple[float, np.ndarray]:  # negative, to be minimised, and its gradient
+        nearest = np.clip(start + multipliers @ rows, 0, 1)
+        lacking = bounds - rows @ nearest
+        return -(np.square(nearest - start).sum() / 2 + multipliers @ lacking), -lacking
+
+    options = {"maxiter": 5000, "maxfun": 20_000, "ftol": 1e-15, "gtol": 1e-9}
+    limits = [(0, None)] * len(others)
+    found = scipy_minimise(dual, np.zeros(len(others)), jac=True, method="L-BFGS-B", bounds=limits, options=options)
+    return float(np.sqrt(max(-2 * found.fun, 0.0)))

@@ -44,6 +44,7 @@ def main(dataset: str) -> None:
             openset_models=stage.params("openset_models"),
             variants=stage.params("variants") if dataset in stage.params("variant_datasets") else [],
             searched=stage.params("searched_models") if dataset in stage.params("searched_datasets") else [],
+            perceptrons=["perceptrons"] if dataset in stage.params("szegedy_datasets") else [],
             dpi=stage.params("report").dpi,
             settings=stage.params.values(),
         )
@@ -62,6 +63,7 @@ def build_report(
     variants: Sequence[str] = (),
     retrained: Sequence[str] = (),
     searched: Sequence[str] = (),
+    perceptrons: Sequence[str] = (),
     paper: Path = Path("budgets/paper.txt"),
     dpi: int = 150,
     settings: Mapping[str, Any] | None = None,
@@ -75,7 +77,7 @@ def build_report(
     """
     grid = reported.read_grid(
         cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked, evolved=evolved,
-        retrained=retrained, openset_models=openset_models, variants=variants,
+        retrained=retrained, openset_models=openset_models, variants=variants, perceptrons=perceptrons,
     )  # fmt: skip
     papers, budget = reported.load(), reported.paper_budget(paper)
     frame = reported.compare(grid, papers, budget)
@@ -97,6 +99,9 @@ def build_report(
         "open_set_apart": tables.open_set_apart(frame, openset_models),
         "evolution": tables.evolution(frame, evolved),
         "retraining": tables.retraining(frame, retrained),
+        "smallest": tables.smallest(frame),
+        "transfer": tables.transfer(frame),
+        "stability": tables.stability(frame),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
         "provenance": tables.provenance(grid, searches),
@@ -153,6 +158,10 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         mine = frame["experiment"].str.startswith("retraining_") & (frame["model"] == model)
         yield f"retraining_{model}", figures.retraining(frame[mine])
         yield f"retraining_champions_{model}", figures.retraining_champions(cell)
+    for cell in grid["fool_lbfgs"].values():
+        yield "smallest_changes", figures.smallest_changes(cell)
+        yield "transfer", figures.transfer(cell)
+        yield "stability", figures.stability(cell)
     if grid["evaluate_confidence"]:
         yield "reliability", figures.reliability(grid["evaluate_confidence"])
     denoising = {m: cell for m, cell in grid["evaluate_confidence"].items() if m in grid["train_autoencoder"]}

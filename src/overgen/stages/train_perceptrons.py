@@ -1,0 +1,93 @@
+"""Train the networks of Table 1 of Szegedy et al. 2013: linear, with sigmoid layers, and on top of an autoencoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from overgen import cells, data, runtime
+from overgen.artifacts import replace_directory, save_weights
+from overgen.confidence import image_outputs
+from overgen.modules import Training
+from overgen.networks import Perceptron, PerceptronAutoencoder
+from overgen.training import part, train_together
+
+
+def main(dataset: str, model: str) -> None:
+    """Write models/<dataset>/<model>/<network>.safetensors and the cell: errors of each network, curves."""
+    with runtime.stage("train_perceptrons", dataset=dataset, model=model) as stage:
+        names = list(stage.params("perceptrons"))
+        trained = stage.members(names, lambda i, run: train(stage, run, names[i]))
+        if stage.rank == 0:
+            write(stage, dict(zip(names, trained, strict=True)))
+
+
+def decays(network: Perceptron, factors: list[float]) -> dict[str, float]:
+    """The factor of Σw² for each layer's weights by name: λ/k, k the units of the layer."""
+    layers = zip(network.layers, factors, strict=True)
+    return {f"layers.{i}.weight": factor / layer.out_features for i, (layer, factor) in enumerate(layers)}
+
+
+def train(stage: runtime.Stage, run: Any, name: str) -> dict[str, np.ndarray]:
+    """One network: its `weight.*`, its `curve.*`, and how many training and test images it labels right."""
+    source, described = data.load(stage.item["dataset"]), stage.params("perceptrons")[name]
+    settings, engine = stage.params(f"train_perceptrons.{source.name}"), stage.params(f"engine.{source.name}")
+    images, labels = source.train_images.to(stage.device), source.train_labels.to(stage.device)
+    network = Perceptron(described.hidden, len(source.classes))
+    network.initialise(runtime.generator(source.name, name, 0, "weights"))  # type: ignore[misc]  # it is CNN's own
+
+    def fit(trained: nn.Module, member: str, log: Any, steps: Any, factors: dict[str, float]) -> pd.DataFrame:
+        module = Training(
+            trained.to(stage.device), images, labels, key=(source.name, member, 0), batch_size=settings.batch_size,
+            learning_rate=steps.learning_rate, l2=0.0, decays=factors, falling=True,
+        )  # fmt: skip
+        return train_together(stage, [log], {member: module}, epochs=steps.epochs, precision="32")[0][1]
+
+    curves = []
+    if described.pretrained:
+        whole = PerceptronAutoencoder(network)
+        nn.init.xavier_uniform_(whole.decoder.weight, generator=runtime.generator(source.name, name, 0, "decoder"))
+        nn.init.zeros_(whole.decoder.bias)
+        member = f"{name}-autoencoder"
+        with run.member(member) as own:
+            curves.append(fit(whole, member, own, settings.autoencoder, {}).assign(pretraining=True))
+        network.layers[-1].requires_grad_(True)  # the layers below stay as they are
+    curves.append(fit(network.train(), name, run, settings, decays(network, described.decays)).assign(pretraining=False))
+    right = {}
+    for split, x, y in (("train", images, labels), ("test", source.test_images, source.test_labels)):
+        log_y = image_outputs(network, x.to(stage.device), chunk=engine.chunk, probes=engine.probes)["log_y"]
+        right[split] = np.array((log_y.argmax(1) == y.cpu().numpy()).sum())
+    table = pd.concat(curves)
+    weights = {f"weight.{k}": v.half().cpu().numpy() for k, v in network.state_dict().items()}
+    return weights | {f"curve.{column}": table[column].to_numpy() for column in table} | right
+
+
+def write(stage: runtime.Stage, trained: dict[str, dict[str, np.ndarray]]) -> None:
+    """Write weights and cell. trained: by name, what `train` gave."""
+    source = data.load(stage.item["dataset"])
+    settings, described = stage.params(key := f"train_perceptrons.{source.name}"), stage.params("perceptrons")
+    budget = {f"{key}.epochs": settings.epochs}
+    sizes = {"test": len(source.test_labels), "train": len(source.train_labels)}
+    rows, curves = [], []
+    with replace_directory(Path("models", source.name, stage.item["model"])) as folder:
+        for name, arrays in trained.items():
+            options = {"network": "perceptron", "hidden": described[name].hidden, "classes": len(source.classes)}
+            metadata = {"model": name, "dataset": source.name, "network": options, "budget": budget}
+            state = {k: torch.from_numpy(v) for k, v in part(arrays, "weight").items()}
+            save_weights(folder / f"{name}.safetensors", state, metadata)
+            curves.append(pd.DataFrame(part(arrays, "curve")).assign(network=name))
+            for split, n in sizes.items():
+                wrong = n - int(arrays[split])
+                of = f"{'training' if split == 'train' else split} images"
+                rows.append(cells.rate_row("lbfgs", f"{split}_error", [wrong], n, of=of, model=name))
+    columns = ["network", "pretraining", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
+    cells.write(stage.cell, budget=budget, metrics=rows, tables={"curves": pd.concat(curves)[columns]})
+
+
+if __name__ == "__main__":
+    runtime.command(main)
