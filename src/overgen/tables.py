@@ -6,6 +6,7 @@ Every number shown is one of its numbers, rounded for reading.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,7 +80,12 @@ def read_reproduced(path: Path) -> pd.DataFrame:
 
 
 def number(value: float, metric: str, unit: str) -> str:
-    """A number for reading: rates over trials with one decimal, accuracies with two, fractions with three."""
+    """A number for reading: rates over trials with one decimal, accuracies with two, fractions with three.
+
+    A confidence just below 100 % keeps its nines, cut rather than rounded to a false 100.
+    """
+    if metric.startswith("median_confidence") and 99.99 <= value < 100:
+        return f"{math.floor(value * 10_000) / 10_000:.4f}"
     one = metric.startswith(("fooling_rate", "seen_as_target", "accepted_as_target"))
     decimals = 1 if one else DECIMALS.get(unit)
     return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
@@ -620,6 +626,11 @@ ASSUMPTIONS = (
     (
         "LeNet's training",
         "Adam, as for the other networks; Caffe's own recipe is stochastic gradient descent, for about 11 epochs",
+    ),
+    (
+        "What a CPPN receives, and how it changes",
+        "its inputs themselves, without a function; connections {fool_evolution.DATASET.connections} and nodes "
+        "{fool_evolution.DATASET.nodes} (with what probability one is added, and one removed)",
     ),
     (
         "Mutation rate of evolution",
