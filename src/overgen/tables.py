@@ -339,10 +339,11 @@ def retraining(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     rows = frame[frame["experiment"].str.startswith("retraining_") & frame["model"].isin(models)]
     names = ("fooling_images", "recognised_rate", "test_error", "median_confidence")
     lines = []
-    for (model, experiment), mine in rows.groupby(["model", "experiment"], sort=False):
+    groups: Any = rows.groupby(["model", "experiment"], sort=False)
+    for (model, experiment), mine in groups:
         for k in sorted({int(metric.partition("=")[2]) for metric in mine["metric"]}):
-            found = [find(mine, str(experiment), str(model), f"{name}@round={k}") for name in names]
-            first = [f"**{model_name(str(model))}**", ENCODING_NAMES[str(experiment).partition("_")[2]]]
+            found = [find(mine, experiment, model, f"{name}@round={k}") for name in names]
+            first = [f"**{model_name(model)}**", ENCODING_NAMES[experiment.partition("_")[2]]]
             shown = ["–" if row is None else measured(row) for row in found]
             lines.append([*(first if k == 0 else ["", ""]), str(k), *shown])
     header = ["", "encoding", "round", "fooling images in training", "of these recognised, %", "test error, %",
