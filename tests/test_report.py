@@ -591,6 +591,8 @@ def test_a_number_for_reading() -> None:
     assert tables.measured(found | {"low": None, "high": None}, " %") == "34.5 %"
     assert tables.measured(found | {"high": None}) == "34.5 [28.3–∞]"
     assert tables.measured(found | {"reproduced": None}) == "–"
+    nines = {"reproduced": 99.999952, "low": 99.98, "high": 100.0, "metric": "median_confidence@generation=200"}
+    assert tables.measured(found | nines | {"unit": "percent"}) == "99.9999 [99.98–100.00]"
     assert tables.metric_name("fooling_rate@alpha=2") == "trials that fool, α = 2"
     assert tables.metric_name("gamma_positive_rate@test") == "γ > 0, on test images"
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from overgen import params
-from overgen.artifacts import OvergenError
-from overgen.reported import COLUMNS, FILE, Cell, load, of_model, paper_budget
+from overgen.artifacts import OvergenError, write_json
+from overgen.reported import COLUMNS, FILE, Cell, compare, load, of_model, paper_budget
 
 ROOT = Path(__file__).parents[1]
 GOOD = "spigler2019,Table 1,fgn,mnist,cnn,fooling_rate,0.9,34.5,percent,200 trials"
@@ -117,3 +117,25 @@ def test_a_cell_names_itself(tmp_path: Path) -> None:
     (tmp_path / "trials.csv").write_text("")
     with pytest.raises(OvergenError, match=r"fool_fgn/cnn/trials\.csv: not CSV"):
         cell.table("trials")
+
+
+@pytest.mark.parametrize(
+    ("metric", "found", "expected"),
+    [
+        ("median_confidence@generation=200", 99.99995, "agrees at reduced budget"),  # "at least" 99.99
+        ("median_confidence@generation=200", 98.0, "differs at reduced budget"),
+        ("generations_to_0.9999", 20.0, "agrees at reduced budget"),  # "at most" 50
+        ("generations_to_0.9999", 61.0, "differs at reduced budget"),
+    ],
+)
+def test_a_number_that_is_a_bound_agrees_with_what_lies_beyond_it(
+    tmp_path: Path, metric: str, found: float, expected: str
+) -> None:
+    row = {"experiment": "evolution_direct", "metric": metric, "tau": None, "interval": "", "note": "", "n": 50,
+           "unit": "generations" if "to" in metric else "percent", "reproduced": found, "low": found - 0.001,
+           "high": found + 0.001}  # fmt: skip
+    cell = Cell("mnist", "fool_evolution", "lenet", tmp_path)
+    summary = {"dataset": "mnist", "stage": "fool_evolution", "model": "lenet", "metrics": [row], "budget": {"runs": 5}}
+    write_json(tmp_path / "metrics.json", summary)
+    frame = compare({"fool_evolution": {"lenet": cell}}, load(), {"runs": 50})
+    assert frame["verdict"].tolist() == [expected]

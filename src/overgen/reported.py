@@ -377,6 +377,10 @@ def _verdict(model: str, source: Mapping[str, Any], measured: Mapping[str, Any],
         return ""
     if source["source"] in OTHER_NETWORK:
         return f"not testable: {OTHER_NETWORK[source['source']]}"
+    # A number that the paper gives as a bound, said at the beginning of the note, agrees with what lies beyond it.
+    bound, value, found = source["note"].partition(";")[0], source["value"], measured["reproduced"]
+    if found is not None and ((bound == "at least" and found >= value) or (bound == "at most" and found <= value)):
+        return "reproduced" if full else "agrees at reduced budget"
     return verdict(
         measured["metric"],
         source["value"],

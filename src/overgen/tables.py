@@ -6,6 +6,7 @@ Every number shown is one of its numbers, rounded for reading.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,7 +93,12 @@ def read_reproduced(path: Path) -> pd.DataFrame:
 
 
 def number(value: float, metric: str, unit: str) -> str:
-    """A number for reading: rates over trials with one decimal, accuracies with two, fractions with three."""
+    """A number for reading: rates over trials with one decimal, accuracies with two, fractions with three.
+
+    A confidence just below 100 % keeps its nines, cut rather than rounded to a false 100.
+    """
+    if metric.startswith("median_confidence") and 99.99 <= value < 100:
+        return f"{math.floor(value * 10_000) / 10_000:.4f}"
     one = metric.startswith(("fooling_rate", "seen_as_target", "accepted_as_target", "error@", "label_changed"))
     decimals = 1 if one else DECIMALS.get(unit)
     return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
@@ -368,10 +374,11 @@ def retraining(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     rows = frame[frame["experiment"].str.startswith("retraining_") & frame["model"].isin(models)]
     names = ("fooling_images", "recognised_rate", "test_error", "median_confidence")
     lines = []
-    for (model, experiment), mine in rows.groupby(["model", "experiment"], sort=False):
+    groups: Any = rows.groupby(["model", "experiment"], sort=False)
+    for (model, experiment), mine in groups:
         for k in sorted({int(metric.partition("=")[2]) for metric in mine["metric"]}):
-            found = [find(mine, str(experiment), str(model), f"{name}@round={k}") for name in names]
-            first = [f"**{model_name(str(model))}**", ENCODING_NAMES[str(experiment).partition("_")[2]]]
+            found = [find(mine, experiment, model, f"{name}@round={k}") for name in names]
+            first = [f"**{model_name(model)}**", ENCODING_NAMES[experiment.partition("_")[2]]]
             shown = ["–" if row is None else measured(row) for row in found]
             lines.append([*(first if k == 0 else ["", ""]), str(k), *shown])
     header = ["", "encoding", "round", "fooling images in training", "of these recognised, %", "test error, %",
@@ -714,6 +721,11 @@ ASSUMPTIONS = (
     (
         "LeNet's training",
         "Adam, as for the other networks; Caffe's own recipe is stochastic gradient descent, for about 11 epochs",
+    ),
+    (
+        "What a CPPN receives, and how it changes",
+        "its inputs themselves, without a function; connections {fool_evolution.DATASET.connections} and nodes "
+        "{fool_evolution.DATASET.nodes} (with what probability one is added, and one removed)",
     ),
     (
         "Mutation rate of evolution",

@@ -249,8 +249,8 @@ class Cppn(NamedTuple):
         draw = seeded(stream)
         children: list[Genome] = []
         while len(children) < count:
-            pair = [champions[one_of(len(champions), draw)] for _ in range(2)]
-            children += [mutate(child, draw, self.rates) for child in crossover(*pair, draw)]
+            first, second = (champions[one_of(len(champions), draw)] for _ in range(2))
+            children += [mutate(child, draw, self.rates) for child in crossover(first, second, draw)]
         return children[:count]
 
     def images(self, population: Sequence[Genome], like: Tensor) -> Tensor:
