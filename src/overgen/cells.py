@@ -81,7 +81,16 @@ def rate_row(
         found, kind = (100 * low, 100 * high), f"95 % Wilson over {n} {of}; seed spread not measured"
     value = float(np.mean(rates))
     return row(
-        experiment, metric, value, unit="percent", n=seeds * n, tau=tau, interval=found, kind=kind, note=note, model=model
+        experiment,
+        metric,
+        value,
+        unit="percent",
+        n=seeds * n,
+        tau=tau,
+        interval=found,
+        kind=kind,
+        note=note,
+        model=model,
     )
 
 

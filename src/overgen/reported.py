@@ -148,7 +148,14 @@ class Cell:
                 for name in ("reproduced", "low", "high", "tau", "n"):
                     if row[name] is not None and not math.isfinite(row[name]):
                         raise OvergenError(f"{place}: {row['metric']}, {name} is {row[name]}; {again}")
-                for name in ("experiment", "metric", "unit", "interval", "note", *(["model"] if "model" in row else [])):
+                for name in (
+                    "experiment",
+                    "metric",
+                    "unit",
+                    "interval",
+                    "note",
+                    *(["model"] if "model" in row else []),
+                ):
                     if not isinstance(row[name], str):
                         raise OvergenError(f"{place}: {name} is {row[name]!r}, not text; {again}")
             found["budget"].items()

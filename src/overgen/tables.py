@@ -49,7 +49,8 @@ MARKS = {
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
 VARIANT = re.compile(r"fgn_(lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
-DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3}
+DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
+            "percentage points": 1}  # fmt: skip
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")
 
 
@@ -368,7 +369,9 @@ def transfer(frame: pd.DataFrame) -> Table:
         found = {judge: find(rows, "lbfgs_transfer", judge, metric) for judge in judges}
         made_for, _, rms = metric.removeprefix("error@made_for=").partition("@rms=")
         cells = ["–" if row is None else number(row["reproduced"], metric, row["unit"]) for row in found.values()]
-        lines.append([model_name(made_for), rms or "smallest", *cells, _count(max(r["n"] for r in found.values() if r))])
+        lines.append(
+            [model_name(made_for), rms or "smallest", *cells, _count(max(r["n"] for r in found.values() if r))]
+        )
     header = ["made for", "distortion", *(f"{model_name(judge)}, error %" for judge in judges), "n"]
     return Table("transfer", _markdown(lines, header) if lines else "", rows)
 
@@ -382,7 +385,7 @@ def stability(frame: pd.DataFrame) -> Table:
         if None not in found:
             gap = found[2]
             cells = [measured(row) for row in found[:2] if row]
-            lines.append([f"**{model_name(model)}**", *cells, f"{gap['reproduced']:+.1f} {gap['note']}", _count(gap["n"])])
+            lines.append([f"**{model_name(model)}**", *cells, f"{measured(gap)} {gap['note']}", _count(gap["n"])])
     header = ["", "ε", "variance unexplained, %", "largest gap, counted − fitted, percentage points", "images"]
     return Table("stability", _markdown(lines, header) if lines else "", rows)
 

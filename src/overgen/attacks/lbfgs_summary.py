@@ -124,7 +124,9 @@ def tables(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -
     """The evidence: `trials`, a row an image attacked; `stability`, a row a network and number of pixels; `transfer`."""
     trials, stability = [], []
     for name, arrays in found.items():
-        columns = {k: arrays[k] for k in ("index", "target", "c", "found", "score", "changed", "changed_magnified", "least")}
+        columns = {
+            k: arrays[k] for k in ("index", "target", "c", "found", "score", "changed", "changed_magnified", "least")
+        }
         columns["label"] = source.test_labels[arrays["index"]].numpy()
         columns["distortion"] = distortion(arrays, source)
         trials.append(pd.DataFrame({"network": name, **columns}))

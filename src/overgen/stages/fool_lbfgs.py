@@ -81,7 +81,10 @@ def attack(stage: runtime.Stage, name: str) -> dict[str, np.ndarray]:
     }
     arrays = {"index": index, "target": target, "c": change.c, "found": change.found, "score": score, **changed}
     arrays["least"] = least(network, images.cpu().flatten(1).numpy(), target.tolist())
-    arrays |= {"image": change.image[:, 0], "kept": kept(network, source, right[: settings.stability_images], settings.pixels)}
+    arrays |= {
+        "image": change.image[:, 0],
+        "kept": kept(network, source, right[: settings.stability_images], settings.pixels),
+    }
     return {k: v.cpu().numpy() for k, v in arrays.items()}
 
 
