@@ -258,8 +258,8 @@ def write_perceptrons(root: Path, dataset: str, draw: np.random.Generator) -> No
     write_cell(root, dataset, "train_perceptrons", "perceptrons", budget, errors)
     metrics, transfer, stability = [], [], []
     for name, value in (("fc10_1", 0.14), ("ae400_10", 0.172)):
-        metrics.append(row("lbfgs", "mean_distortion", value, "rms pixel in [0,1]", 9, low=value - 0.01,
-                           high=value + 0.01, interval="95 % t interval of the mean over images", model=name))  # fmt: skip
+        ends = {"low": value - 0.01, "high": value + 0.01, "interval": "95 % t interval of the mean over images"}
+        metrics.append(row("lbfgs", "mean_distortion", value, "rms pixel in [0,1]", 9, **ends, model=name))
         metrics.append(rate("lbfgs_noise", "label_changed", 1, 90, model=name))
         metrics.append(rate("lbfgs_noise", "label_changed@rms=0.1", 2, 90, model=name))
         metrics.append(row("stability", "epsilon", 0.00123, "a pixel", 20, low=0.001, high=0.002, model=name))

@@ -663,7 +663,8 @@ PERCEPTRON_ASSUMPTIONS = (
     (
         "Training of the perceptrons",
         "Adam in float32, learning rate {train_perceptrons.DATASET.learning_rate}, falling to 0 on a line, "
-        "{train_perceptrons.DATASET.epochs} epochs, batches of {train_perceptrons.DATASET.batch_size}, all training images; biases without decay",
+        "{train_perceptrons.DATASET.epochs} epochs, batches of "
+        "{train_perceptrons.DATASET.batch_size}, all training images; biases without decay",
     ),
     (
         "The autoencoder under AE400-10",
