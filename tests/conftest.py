@@ -65,6 +65,19 @@ TINY = {
     "fool_evolution.digits.population": 10,
     "fool_evolution.digits.stored_generations": [0, 2],
     "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},
+    "szegedy_datasets": ["digits"],
+    "perceptrons": {
+        "fc10_1": {"hidden": [], "decays": [1.0]},
+        "fc8_10": {"hidden": [8], "decays": [1.0e-5, 1.0e-6]},
+        "ae6_10": {"hidden": [6], "decays": [0.0, 1.0e-6], "pretrained": True},
+    },
+    "train_perceptrons.digits": {
+        "batch_size": 200,
+        "epochs": 4,
+        "learning_rate": 0.02,
+        "autoencoder": {"epochs": 2, "learning_rate": 0.01},
+    },
+    "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
 }
 
 

@@ -17,7 +17,7 @@ from overgen.confidence import ScaledOutput
 from overgen.params import Threshold
 from overgen.stages import evaluate_fooling
 
-from conftest import ROOT
+from conftest import ROOT, set_params
 
 THRESHOLDS = [Threshold(tau=0.9, alpha=20.0), Threshold(tau=0.99, alpha=3.0), Threshold(tau=0.99, alpha=2.0)]
 
@@ -110,6 +110,7 @@ def test_a_score_that_is_not_the_networks_is_named(
     monkeypatch.chdir(tmp_path)
     settings = params.load(ROOT / "params.yaml")
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    set_params(tmp_path / "params.yaml", {"szegedy_datasets": []})  # see test_perceptrons
     for model in settings.attacked:
         weights = f"models/mnist/{model}"
         shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,6 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-import yaml
 from scipy.optimize import minimize
 from torch import Tensor
 
@@ -23,19 +24,9 @@ from overgen.networks import Perceptron, PerceptronAutoencoder
 from overgen.runtime import generator
 from overgen.stages.train_perceptrons import decays
 
-from conftest import ROOT, Run, make_workspace, set_params
+from conftest import ROOT, TINY, Run, environment, make_workspace, set_params
 
-TINY_PERCEPTRONS = {
-    "perceptrons": {
-        "fc10_1": {"hidden": [], "decays": [1.0]},
-        "fc8_10": {"hidden": [8], "decays": [1.0e-5, 1.0e-6]},
-        "ae6_10": {"hidden": [6], "decays": [0.0, 1.0e-6], "pretrained": True},
-    },
-    "train_perceptrons.digits": {
-        "batch_size": 200, "epochs": 4, "learning_rate": 0.02, "autoencoder": {"epochs": 2, "learning_rate": 0.01},
-    },
-    "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
-}  # fmt: skip
+NAMES = list(TINY["perceptrons"])  # type: ignore[call-overload]
 
 
 def images(count: int) -> Tensor:
@@ -186,7 +177,7 @@ def test_impossible_numbers_of_pixels_are_refused(pixels: list[int]) -> None:
 
 
 def test_a_data_set_without_its_section_is_named(workspace: Path) -> None:
-    set_params(workspace / "params.yaml", {"szegedy_datasets": ["digits"], "fool_lbfgs": {}})
+    set_params(workspace / "params.yaml", {"fool_lbfgs": {}})
     with pytest.raises(OvergenError, match="section fool_lbfgs has no entry for data set 'digits'"):
         params.load(workspace / "params.yaml")
 
@@ -194,13 +185,7 @@ def test_a_data_set_without_its_section_is_named(workspace: Path) -> None:
 @pytest.fixture(scope="module")
 def cell(tmp_path_factory: pytest.TempPathFactory, digits: Path, warm: str) -> Path:
     """A workspace in which both stages have run, with three small networks."""
-    import subprocess
-    import sys
-
-    from conftest import environment
-
     path = make_workspace(tmp_path_factory.mktemp("perceptrons") / "workspace", digits)
-    set_params(path / "params.yaml", {"szegedy_datasets": ["digits"], **TINY_PERCEPTRONS})
     for stage in ("train_perceptrons", "fool_lbfgs"):
         command = [sys.executable, "-m", "overgen.run", f"stages.{stage}", "--dataset", "digits"]
         done = subprocess.run([*command, "--model", "perceptrons"], cwd=path, env=environment(OVERGEN_WARM=warm),
@@ -216,7 +201,7 @@ def metrics(cell: Path, stage: str) -> dict[tuple[str, str, str], dict[str, obje
 
 def test_errors_are_those_of_the_published_weights(cell: Path) -> None:
     source, found = data.load("digits", cell / "data"), metrics(cell, "train_perceptrons")
-    for name in TINY_PERCEPTRONS["perceptrons"]:
+    for name in NAMES:
         network, metadata = networks.load(cell / networks.perceptron_path("digits", name))
         assert metadata["model"] == name
         for split, x, y in (
@@ -236,7 +221,7 @@ def test_the_examples_are_what_the_numbers_say(cell: Path, monkeypatch: pytest.M
     found, source = metrics(cell, "fool_lbfgs"), data.load("digits")
     trials = pd.read_csv("reports/cells/digits/fool_lbfgs/perceptrons/trials.csv")
     shown = read_npz("reports/cells/digits/fool_lbfgs/perceptrons/examples.npz")
-    assert trials.groupby("network").size().to_dict() == dict.fromkeys(TINY_PERCEPTRONS["perceptrons"], 4)
+    assert trials.groupby("network").size().to_dict() == dict.fromkeys(NAMES, 4)
     assert (trials["label"] != trials["target"]).all()
     assert trials.groupby("index")["target"].nunique().max() == 1  # whatever the network
     for n, name in enumerate(shown["network"]):
@@ -274,11 +259,9 @@ def test_examples_are_scored_again(cell: Path, monkeypatch: pytest.MonkeyPatch) 
         path.write_bytes(kept)
 
 
-def test_a_network_that_labels_too_little_right_is_named(cell: Path, run_stage: Run, tmp_path: Path) -> None:
-    text = yaml.safe_load((cell / "params.yaml").read_text())
+def test_a_network_that_labels_too_little_right_is_named(cell: Path, run_stage: Run) -> None:
     before = (cell / "params.yaml").read_text()
-    text["fool_lbfgs"]["digits"]["images"] = 501
-    (cell / "params.yaml").write_text(yaml.safe_dump(text, sort_keys=False))
+    set_params(cell / "params.yaml", {"fool_lbfgs.digits.images": 501})
     try:
         done = run_stage(cell, "fool_lbfgs", model="perceptrons", check=False)
     finally:

@@ -27,6 +27,7 @@ MODELS: dict[str, Any] = {
     "evolved": ["cnn", "cool", "dae_sym"],
     "retrained": ["cnn"],
     "openset_models": ["cnn", "dae_sym"],
+    "perceptrons": ["perceptrons"],
 }
 FOOLED = {"cnn": 40, "cool": 12, "dae_sym": 0}  # of 40 trials, attack on y
 SETTINGS = {"training.mnist.batch_size": 37, "confidence.mnist.thresholds": [{"tau": 0.9, "alpha": 20.0}]}
@@ -116,6 +117,7 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
     for model in MODELS["openset_models"]:
         budget = {f"train_openset.{dataset}.epochs": epochs, f"train_openset.{dataset}.subsets": 10 if full else 2}
         write_openset(root, dataset, model, budget, draw)
+    write_perceptrons(root, dataset, draw)
 
 
 def write_fgn(
@@ -271,6 +273,38 @@ def write_openset(root: Path, dataset: str, model: str, budget: dict[str, int], 
     )
 
 
+def write_perceptrons(root: Path, dataset: str, draw: np.random.Generator) -> None:
+    """Two networks: the first of them with the paper's test error, the second with the double of its distortion."""
+    budget = {f"train_perceptrons.{dataset}.epochs": 3}
+    errors = [rate("lbfgs", "test_error", k, 10_000, model=m) for m, k in (("fc10_1", 2000), ("ae400_10", 300))]
+    write_cell(root, dataset, "train_perceptrons", "perceptrons", budget, errors)
+    metrics, transfer, stability = [], [], []
+    for name, value in (("fc10_1", 0.14), ("ae400_10", 0.172)):
+        ends = {"low": value - 0.01, "high": value + 0.01, "interval": "95 % t interval of the mean over images"}
+        metrics.append(row("lbfgs", "mean_distortion", value, "rms pixel in [0,1]", 9, **ends, model=name))
+        metrics.append(rate("lbfgs_noise", "label_changed", 1, 90, model=name))
+        metrics.append(rate("lbfgs_noise", "label_changed@rms=0.1", 2, 90, model=name))
+        metrics.append(row("stability", "epsilon", 0.00123, "a pixel", 20, low=0.001, high=0.002, model=name))
+        metrics.append(row("stability", "unexplained", 7.5, "percent", 20, model=name))
+        metrics.append(row("stability", "largest_gap", -12.0, "percentage points", 20, note="at n = 784", model=name))
+        for judge, wrong in (("fc10_1", 4), ("ae400_10", 3)):
+            for kind, suffix in (("unchanged", "@rms=0"), ("smallest", ""), ("magnified", "@rms=0.1")):
+                metrics.append(rate("lbfgs_transfer", f"error@made_for={name}{suffix}", wrong, 9, model=judge))
+                transfer.append([name, judge, kind, 9, wrong])
+        stability += [[name, n, 20, kept, 0.9] for n, kept in ((1, 20), (784, 2))]
+    folder = write_cell(
+        root, dataset, "fool_lbfgs", "perceptrons", budget | {f"fool_lbfgs.{dataset}.images": 9}, metrics
+    )
+    write_csv(folder / "transfer.csv", pd.DataFrame(transfer, columns=["made_for", "judge", "images", "n", "wrong"]))
+    write_csv(folder / "stability.csv",
+              pd.DataFrame(stability, columns=["network", "pixels", "images", "kept", "fitted"]))  # fmt: skip
+    original = (255 * digit(draw, 2, 5)).astype(np.uint8)
+    image = np.clip(original / 255 + draw.normal(0, 0.05, original.shape), 0, 1).astype(np.float32)
+    write_npz(folder / "examples.npz", network=np.array(["fc10_1", "ae400_10"]), image=image, original=original,
+              label=np.zeros((2, 5), int), target=np.ones((2, 5), int), score=np.full((2, 5), 0.6),
+              fooled=np.ones((2, 5), bool))  # fmt: skip
+
+
 def build(folder: Path, dataset: str = "mnist", **more: Any) -> Path:
     output = folder / "reports" / dataset
     paper = ROOT / "budgets/paper.txt"
@@ -311,7 +345,7 @@ def cell_numbers(study: Path) -> pd.DataFrame:
     rows = []
     for path in sorted((study / "reports/cells/mnist").glob("*/*/metrics.json")):
         found = read_json(path)
-        rows += [{**r, "model": found["model"], "stage": found["stage"]} for r in found["metrics"]]
+        rows += [{"model": found["model"], **r, "stage": found["stage"]} for r in found["metrics"]]
     return pd.DataFrame(rows)
 
 
@@ -357,6 +391,7 @@ def test_verdicts_below_the_papers_budget(frame: pd.DataFrame) -> None:
         assert found is not None
         return found["verdict"]
 
+    frame = frame[frame["source"] != "szegedy2013"]  # which states no budget
     assert not frame["verdict"].isin(["reproduced", "not reproduced", "better than reported"]).any()
     assert verdict("cnn", "fooling_rate", "0.9") == "agrees at reduced budget"
     assert verdict("cool", "fooling_rate", "0.9") == "agrees at reduced budget"
@@ -438,6 +473,40 @@ def test_variants_stand_beside_the_attack_itself(frame: pd.DataFrame) -> None:
     assert tables.variants(frame[~frame["experiment"].str.startswith("fgn_lr")], ["cnn"]).markdown == ""
 
 
+def test_networks_of_one_cell_stand_by_their_own_names(frame: pd.DataFrame) -> None:
+    found = tables.find(frame, "lbfgs", "fc10_1", "test_error")
+    assert found is not None
+    assert (found["value"], found["source"], found["verdict"]) == ("20", "szegedy2013", "reproduced")
+    assert found["cell"] == "reports/cells/mnist/train_perceptrons/perceptrons"
+    assert "FC10(1)" in tables.smallest(frame).markdown
+    distortion = tables.find(frame, "lbfgs", "ae400_10", "mean_distortion")
+    assert distortion is not None
+    assert distortion["verdict"] == "not reproduced"  # larger, but these networks defend nothing: no merit
+    line = next(line for line in tables.smallest(frame).markdown.splitlines() if "AE400-10" in line)
+    assert "0.086 → 0.172 ✗<br>[0.162–0.182]" in line
+
+
+def test_errors_on_examples_made_for_others(frame: pd.DataFrame) -> None:
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in tables.transfer(frame).markdown.splitlines()]
+    assert lines[0] == ["made for", "distortion", "FC10(1), error %", "AE400-10, error %", "n"]
+    assert lines[2] == ["FC10(1)", "smallest", "44.4", "33.3", "9"]
+    assert [line[1] for line in lines[2:]] == ["smallest", "smallest", "0.1", "0.1"]  # not the unchanged ones
+    assert "| -12.0 at n = 784" in tables.stability(frame).markdown
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_data_set_without_perceptrons_does_not_mention_them(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
+    output = build(tmp_path, perceptrons=[])
+    text = (output / "report.md").read_text().partition("## Reported, not measured")[0]
+    assert not re.search("perceptron|smallest|FC10|AE400", text)
+    assert not list(output.glob("*/*smallest*"))
+    assert "The smallest distortion" in (study / "reports/mnist/report.md").read_text()
+
+
 def test_open_set_without_a_threshold(frame: pd.DataFrame) -> None:
     table = tables.open_set_apart(frame, ["cnn", "dae_sym"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
@@ -470,8 +539,8 @@ def test_tables_hold_only_numbers_of_the_cells_and_the_papers(study: Path) -> No
         known.add(f"{record['n']:,}")
         for name in ("reproduced", "low", "high"):
             if record[name] is not None and not pd.isna(record[name]):
-                known.add(tables.number(float(record[name]), record["metric"], record["unit"]))
-    known |= {"20", "3", "2", "40", "0", "1e-3"}  # α, generations, a learning rate
+                known.add(tables.number(float(record[name]), record["metric"], record["unit"]).lstrip("-"))
+    known |= {"20", "3", "2", "40", "0", "1e-3", "784"}  # α, generations, a learning rate, pixels
     checked = 0
     for path in (study / "reports/mnist/tables").glob("*.md"):
         if path.stem in ("provenance", "not_measured"):
@@ -534,6 +603,7 @@ def test_cells_of_models_that_are_not_declared_do_not_count(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
     only = {"classifiers": ["cnn"], "autoencoders": [], "attacked": ["cnn"], "evolved": ["cnn"], "openset_models": []}
+    only["perceptrons"] = []
     output = build(tmp_path, **only)
     frame = tables.read_reproduced(output / "reproduced.csv")
     assert set(frame["model"]) == {"cnn"}

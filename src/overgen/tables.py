@@ -54,7 +54,8 @@ ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
 VARIANT = re.compile(r"fgn_(lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
-DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3}
+DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
+            "percentage points": 1}  # fmt: skip
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")
 
 
@@ -453,9 +454,7 @@ def stability(frame: pd.DataFrame) -> Table:
         if None not in found:
             gap = found[2]
             cells = [measured(row) for row in found[:2] if row]
-            lines.append(
-                [f"**{model_name(model)}**", *cells, f"{gap['reproduced']:+.1f} {gap['note']}", _count(gap["n"])]
-            )
+            lines.append([f"**{model_name(model)}**", *cells, f"{measured(gap)} {gap['note']}", _count(gap["n"])])
     header = ["", "ε", "variance unexplained, %", "largest gap, counted − fitted, percentage points", "images"]
     return Table("stability", _markdown(lines, header) if lines else "", rows)
 
@@ -743,7 +742,8 @@ PERCEPTRON_ASSUMPTIONS = (
     (
         "Training of the perceptrons",
         "Adam in float32, learning rate {train_perceptrons.DATASET.learning_rate}, falling to 0 on a line, "
-        "{train_perceptrons.DATASET.epochs} epochs, batches of {train_perceptrons.DATASET.batch_size}, all training images; biases without decay",
+        "{train_perceptrons.DATASET.epochs} epochs, batches of "
+        "{train_perceptrons.DATASET.batch_size}, all training images; biases without decay",
     ),
     (
         "The autoencoder under AE400-10",

@@ -121,10 +121,12 @@ def stability_rows(kept: np.ndarray, pixels: Sequence[int], name: str) -> list[d
 
 
 def tables(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -> dict[str, pd.DataFrame]:
-    """The evidence: `trials`, a row an image attacked; `stability`, a row a network and number of pixels; `transfer`."""
+    """The evidence: `trials`, a row an image attacked; `stability`, one a network and number of pixels; `transfer`."""
     trials, stability = [], []
     for name, arrays in found.items():
-        columns = {k: arrays[k] for k in ("index", "target", "c", "found", "score", "changed", "changed_magnified", "least")}
+        columns = {
+            k: arrays[k] for k in ("index", "target", "c", "found", "score", "changed", "changed_magnified", "least")
+        }
         columns["label"] = source.test_labels[arrays["index"]].numpy()
         columns["distortion"] = distortion(arrays, source)
         trials.append(pd.DataFrame({"network": name, **columns}))
@@ -138,8 +140,10 @@ def tables(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -
 
 
 def examples(found: Found, source: Dataset) -> dict[str, np.ndarray]:
-    """The first images of each of S networks: network (S,); image and original (S, E, 28, 28), the original uint8;
-    label, target, fooled, and score, y of the target, (S, E)."""
+    """The first images of each of S networks: network (S,); image and original (S, E, 28, 28), the original uint8.
+
+    Of each image label, target, fooled, and score, y of the target, (S, E).
+    """
     first = {name: {k: v[:SHOWN] for k, v in arrays.items()} for name, arrays in found.items()}
     index = np.stack([arrays["index"] for arrays in first.values()])
     names = {"image": "image", "target": "target", "score": "score", "fooled": "found"}

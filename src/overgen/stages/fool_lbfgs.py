@@ -46,10 +46,10 @@ def main(dataset: str, model: str) -> None:
 def attack(stage: runtime.Stage, name: str) -> dict[str, np.ndarray]:
     """One network: the smallest changes of its images, and what it makes of noise. N images, K numbers of pixels.
 
-    Returns index (of the test set), target, c, found, score (y of the target), changed and changed_magnified (how many of
-    the draws of noise change the label, at the distortion found and at `magnified`), and least (the least distortion
-    that there is, rms, for a linear network; else NaN), all (N,); image (N, 28, 28); kept (M, K), where the label
-    outlives noise on so many pixels.
+    Returns index (of the test set), target, c, found, score (y of the target), changed and changed_magnified (how many
+    of the draws of noise change the label, at the distortion found and at `magnified`), and least (the least
+    distortion that there is, rms, for a linear network; else NaN), all (N,); image (N, 28, 28); and kept (M, K): where
+    the label outlives noise on so many pixels.
     """
     source, settings = data.load(stage.item["dataset"]), stage.params(f"fool_lbfgs.{stage.item['dataset']}")
     loaded, _ = networks.load(networks.perceptron_path(source.name, name))
@@ -81,7 +81,10 @@ def attack(stage: runtime.Stage, name: str) -> dict[str, np.ndarray]:
     }
     arrays = {"index": index, "target": target, "c": change.c, "found": change.found, "score": score, **changed}
     arrays["least"] = least(network, images.cpu().flatten(1).numpy(), target.tolist())
-    arrays |= {"image": change.image[:, 0], "kept": kept(network, source, right[: settings.stability_images], settings.pixels)}
+    arrays |= {
+        "image": change.image[:, 0],
+        "kept": kept(network, source, right[: settings.stability_images], settings.pixels),
+    }
     return {k: v.cpu().numpy() for k, v in arrays.items()}
 
 

@@ -57,7 +57,9 @@ def train(stage: runtime.Stage, run: Any, name: str) -> dict[str, np.ndarray]:
         with run.member(member) as own:
             curves.append(fit(whole, member, own, settings.autoencoder, {}).assign(pretraining=True))
         network.layers[-1].requires_grad_(True)  # the layers below stay as they are
-    curves.append(fit(network.train(), name, run, settings, decays(network, described.decays)).assign(pretraining=False))
+    curves.append(
+        fit(network.train(), name, run, settings, decays(network, described.decays)).assign(pretraining=False)
+    )
     right = {}
     for split, x, y in (("train", images, labels), ("test", source.test_images, source.test_labels)):
         log_y = image_outputs(network, x.to(stage.device), chunk=engine.chunk, probes=engine.probes)["log_y"]
