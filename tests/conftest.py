@@ -54,6 +54,7 @@ TINY = {
     "fool_evolution.digits.population": 10,
     "fool_evolution.digits.stored_generations": [0, 2],
     "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},
+    "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"], "other": ["scaled_output"]},
 }
 
 

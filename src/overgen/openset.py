@@ -153,7 +153,9 @@ def histogram(kinds: Mapping[str, np.ndarray], bins: int) -> pd.DataFrame:
     """How often scores fall into equal bins between the 0.5 % and the 99.5 % quantile of all; what lies beyond counts
     to the outer bins. kinds: (N,) scores by kind. Returns a row for each kind and bin: kind, low, high, count."""
     low, high = np.quantile(np.concatenate(list(kinds.values())), [0.005, 0.995])
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    edges = np.array([float(f"{edge:.6g}") for edge in np.linspace(low, high, bins + 1)])
+    if not (np.diff(edges) > 0).all():  # scores that are all alike
+        edges = np.linspace(low - 1, low + 1, bins + 1)
     parts = [
         pd.DataFrame({"kind": kind, "low": edges[:-1], "high": edges[1:],
                       "count": np.histogram(values.clip(edges[0], edges[-1]), edges)[0]})

@@ -206,6 +206,7 @@ def read_grid(
         "evaluate_confidence": attacked,
         "train_openset": openset_models,
         "evaluate_openset": openset_models,
+        "evaluate_scores": openset_models,
     }
     grid = {
         stage: {model: Cell(dataset, stage, model, cells / dataset / stage / model) for model in models}

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
-from overgen import figures, reported, runtime, tables
+from overgen import figures, reported, runtime, score_figures, score_tables, tables
 from overgen.artifacts import replace_directory
 from overgen.reported import Grid
 from overgen.statistics import reported_interval
@@ -87,6 +87,7 @@ def build_report(
         "confidence": tables.confidence(frame, attacked),
         "open_set": tables.open_set(frame, openset_models),
         "open_set_apart": tables.open_set_apart(frame, openset_models),
+        "scores": score_tables.scores(frame, openset_models, grid["evaluate_scores"]),
         "evolution": tables.evolution(frame, attacked),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
@@ -153,6 +154,16 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         first = next(iter(trials.values())).iloc[0]
         classes = round(first["known"] / (1 - first["openness"]) ** 2)  # openness = 1 − √(known / classes)
         yield "open_set", figures.open_set(rows, trials, classes=classes)
+    yield from drawn_scores(grid["evaluate_scores"])
+
+
+def drawn_scores(scores: Mapping[str, reported.Cell]) -> Iterator[tuple[str, Figure]]:
+    """The figures of open-set scores that their cells allow."""
+    drawn = {"score_ranking": score_figures.score_ranking(scores)}
+    drawn |= {f"score_histograms_{model}": score_figures.score_histograms(cell) for model, cell in scores.items()}
+    drawn |= {"score_extremes": score_figures.score_extremes(scores)}
+    drawn |= {"score_confusion": score_figures.score_confusion(scores)}
+    yield from ((name, figure) for name, figure in drawn.items() if figure is not None)
 
 
 def with_reported(frame: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
@@ -196,6 +207,12 @@ def markdown(
         open_set_figure=bool(grid["evaluate_openset"]),
         few_subsets=max((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
         open_set_reported=bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any()),
+        score_models=[
+            (tables.model_name(m), m)
+            for m, cell in grid["evaluate_scores"].items()
+            if (cell.folder / "histograms.csv").is_file()
+        ],
+        score_ranking=score_tables.ranked(grid["evaluate_scores"]) is not None,
         distances=any(m in grid["train_autoencoder"] for m in grid["evaluate_confidence"]),
         evolution_figure=bool(grid["fool_evolution"]),
         champions=[(tables.model_name(m), f"evolution_champions_{m}") for m in grid["fool_evolution"]],
