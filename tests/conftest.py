@@ -78,6 +78,7 @@ TINY = {
         "autoencoder": {"epochs": 2, "learning_rate": 0.01},
     },
     "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
+    "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"], "other": ["scaled_output"]},
 }
 
 

@@ -190,8 +190,7 @@ def test_openmax_of_one_known_class(digits: dict[str, Any]) -> None:
         (lambda: PcaError(components=5).fit(np.ones((9, 4))), "4 columns, fewer than"),
         (lambda: OpenMax(alpha=0), "alpha = 0"),
         (lambda: OpenMax(by="min"), "by = 'min'"),  # type: ignore[arg-type]
-        (lambda: OpenMax().fit(np.eye(3), np.array([0, 1, 1])), None),
-        (lambda: OpenMax().fit(np.eye(3), np.array([1, 0, 2])), "class 0: none of its 1 inputs is labelled right"),
+        (lambda: OpenMax().fit(np.eye(3), np.array([1, 2, 0])), "none of the 3 inputs is labelled right"),
         (lambda: OpenMax().fit(np.eye(3), np.array([0, 1, 3])), "0 to 3, but x has 3 columns"),
         (lambda: OpenMax(tail=1).fit(np.eye(3), np.arange(3)), "tail = 1"),
         (lambda: OneClassSVMPerClass(nu=0), "nu = 0"),
@@ -203,10 +202,7 @@ def test_openmax_of_one_known_class(digits: dict[str, Any]) -> None:
         (lambda: Softmax().fit(np.ones((0, 3))), r"shape \(0, 3\)"),
     ],
 )
-def test_impossible_options_and_inputs_are_named(make: Callable[[], Any], message: str | None) -> None:
-    if message is None:
-        make()
-        return
+def test_impossible_options_and_inputs_are_named(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -416,6 +412,9 @@ def test_openmax_is_fitted_on_right_answers_and_known_outputs_only(digits: dict[
     first = OpenMax().fit(z, labels)
     np.testing.assert_array_equal(first.classes, np.arange(KNOWN))
     np.testing.assert_allclose(OpenMax().fit(wider, labels).score(wider), first.score(z))
+    labels[labels == 2] = 3  # a class that is never the right answer is left out, like one that does not occur
+    np.testing.assert_array_equal(OpenMax().fit(z, labels).classes, [0, 1, 3, 4, 5])
+    labels = digits["labels"].copy()
     labels[:50] = (labels[:50] + 1) % KNOWN  # wrong answers change nothing
     right = z.argmax(1) == labels
     again = OpenMax().fit(z, labels)

@@ -390,6 +390,38 @@ class FoolLbfgs(Section):
         return value
 
 
+# Open-set scores: fitted ones (`openset.METHODS`), and those of a network's own outputs, ỹ and c̃.
+OF_OUTPUTS = ("scaled_output", "confidence")
+ScoreMethod = Literal[
+    "scaled_output", "confidence", "softmax", "entropy", "max_logit", "energy", "openmax", "openmax_max",
+    "knn", "knn_normalised", "k_means", "mahalanobis", "gaussian_density", "pca", "one_class_svm", "w_svm",
+    "one_vs_set", "knn_pixels", "k_means_pixels", "pca_pixels", "one_class_svm_pixels", "w_svm_pixels",
+    "one_vs_set_pixels",
+]  # fmt: skip
+
+
+class EvaluateScores(Section):
+    methods: dict[Name, Annotated[list[ScoreMethod], Field(min_length=1)]]  # by model; `other`: those not named
+    held_out: Annotated[int, Field(ge=20)]  # training images that no method is fitted on, for the threshold
+    keep: Annotated[float, Field(gt=0, lt=1)]  # share of them that it accepts
+    fit_images: Annotated[int, Field(ge=50)]  # random ones for methods whose cost grows with their square
+    noise_images: Count
+    neighbours: Count
+    clusters: Count
+    components: Count
+    tail: Annotated[int, Field(ge=2)]
+
+    def of(self, model: str) -> list[str]:
+        """The methods of a model."""
+        return list(self.methods.get(model, self.methods["other"]))
+
+    @model_validator(mode="after")
+    def for_every_model(self) -> EvaluateScores:
+        if "other" not in self.methods:
+            raise ValueError("methods has no entry `other`, for models that it does not name")
+        return self
+
+
 class TrainRings(Section):
     """Everything about the rings of Figure 2: lengths in the unit of the plane's coordinates."""
 
@@ -428,6 +460,7 @@ class Params(Section):
     evolved: list[Name]
     retrained_datasets: list[Name]
     openset_models: list[Name]
+    scored_datasets: list[Name]
     searched_datasets: list[Name]
     searched_models: list[Name]
     variant_datasets: list[Name]
@@ -448,6 +481,7 @@ class Params(Section):
     retrain_on_fooling: dict[Name, RetrainOnFooling]
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
+    evaluate_scores: EvaluateScores
     evaluate_confidence: EvaluateConfidence
     evaluate_fooling: EvaluateFooling
     szegedy_datasets: list[Name]

@@ -201,6 +201,7 @@ def read_grid(
     openset_models: Sequence[str],
     variants: Sequence[str] = (),
     perceptrons: Sequence[str] = (),
+    scored: Sequence[str] = (),
 ) -> Grid:
     """The cells of a data set that the declared lists ask for, by stage and model, in the order of the lists.
 
@@ -222,6 +223,7 @@ def read_grid(
         "evaluate_openset": openset_models,
         "train_perceptrons": perceptrons,
         "fool_lbfgs": perceptrons,
+        "evaluate_scores": scored,
     }
     grid = {
         stage: {model: Cell(dataset, stage, model, cells / dataset / stage / model) for model in models}

@@ -16,7 +16,7 @@ class OpenMax:
     For the r-th largest logit, r = 1..alpha, of class c: ω_c = 1 − (alpha + 1 − r)/alpha · F_c(‖z − μ_c‖), and 1 for
     the others; ẑ_c = z_c·ω_c, ẑ_0 = Σ_c z_c·(1 − ω_c); P = softmax(ẑ_0, ẑ). μ_c is the mean and F_c the Weibull fit of
     the largest distances of the training inputs of class c that are labelled right. z are the logits of the classes
-    that were fitted; outputs of classes that never occurred are left out.
+    that have such inputs: outputs of classes that never occurred, or never were the answer to them, are left out.
 
     tail: distances in a fit; alpha: ranks that are revised, at most all; translation: see `weibull`.
     by: "unknown" for a score from P_0, or "max" for one from the largest P of a class. As published, ẑ_0 falls where
@@ -38,18 +38,18 @@ class OpenMax:
         self.tail, self.alpha, self.translation, self.by = tail, alpha, translation, by
 
     def fit(self, x: np.ndarray, labels: np.ndarray) -> OpenMax:
-        """x: (N, C) logits; labels: (N,), columns of x. Raises ValueError naming a class without a right answer."""
+        """x: (N, C) logits; labels: (N,), columns of x. Raises ValueError if no answer is right."""
         x = rows(x)
         labels = class_labels(labels, len(x))
         if labels.min() < 0 or labels.max() >= x.shape[1]:
             raise ValueError(f"labels: {labels.min()} to {labels.max()}, but x has {x.shape[1]} columns")
-        self.width, self.classes = x.shape[1], np.unique(labels)
         right = x.argmax(1) == labels
+        if not right.any():
+            raise ValueError(f"none of the {len(x)} inputs is labelled right: the largest of its row of x is another")
+        self.width, self.classes = x.shape[1], np.unique(labels[right])
         z, means, distances = x[:, self.classes].astype(np.float64), [], []
         for label in self.classes:
             mine = z[right & (labels == label)]
-            if not len(mine):
-                raise ValueError(f"class {label}: none of its {int((labels == label).sum())} inputs is labelled right")
             means.append(mine.mean(0))
             distances.append(np.linalg.norm(mine - means[-1], axis=1))
         self.means = np.stack(means)

@@ -29,7 +29,7 @@ class Weibull(NamedTuple):
         """F of the g-th fit for the g-th column. values: (N, G). Returns (N, G) in [0, 1]."""
         x = values - self.smallest + self.translation
         log_x = np.log(np.maximum(x, np.finfo(float).tiny))
-        power = np.exp(np.clip(self.shape * (log_x - self.log_scale), -745, 709))
+        power = np.exp(np.minimum(self.shape * (log_x - self.log_scale), 709))
         return np.where(x > 0, -np.expm1(-power), 0.0)
 
 

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
-from overgen import figures, reported, runtime, tables
+from overgen import figures, reported, runtime, score_figures, score_tables, tables
 from overgen.artifacts import replace_directory
 from overgen.reported import Grid
 from overgen.statistics import reported_interval
@@ -44,6 +44,7 @@ def main(dataset: str) -> None:
             openset_models=stage.params("openset_models"),
             variants=stage.params("variants") if dataset in stage.params("variant_datasets") else [],
             searched=stage.params("searched_models") if dataset in stage.params("searched_datasets") else [],
+            scored=stage.params("openset_models") if dataset in stage.params("scored_datasets") else [],
             perceptrons=["perceptrons"] if dataset in stage.params("szegedy_datasets") else [],
             dpi=stage.params("report").dpi,
             settings=stage.params.values(),
@@ -64,6 +65,7 @@ def build_report(
     retrained: Sequence[str] = (),
     searched: Sequence[str] = (),
     perceptrons: Sequence[str] = (),
+    scored: Sequence[str] = (),
     paper: Path = Path("budgets/paper.txt"),
     dpi: int = 150,
     settings: Mapping[str, Any] | None = None,
@@ -78,6 +80,7 @@ def build_report(
     grid = reported.read_grid(
         cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked, evolved=evolved,
         retrained=retrained, openset_models=openset_models, variants=variants, perceptrons=perceptrons,
+        scored=scored,
     )  # fmt: skip
     papers, budget = reported.load(), reported.paper_budget(paper)
     frame = reported.compare(grid, papers, budget)
@@ -102,6 +105,7 @@ def build_report(
         "smallest": tables.smallest(frame),
         "transfer": tables.transfer(frame),
         "stability": tables.stability(frame),
+        "scores": score_tables.scores(frame, scored, grid["evaluate_scores"]),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
         "provenance": tables.provenance(grid, searches),
@@ -175,6 +179,16 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         first = next(iter(trials.values())).iloc[0]
         classes = round(first["known"] / (1 - first["openness"]) ** 2)  # openness = 1 − √(known / classes)
         yield "open_set", figures.open_set(rows, trials, classes=classes)
+    yield from drawn_scores(grid["evaluate_scores"])
+
+
+def drawn_scores(scores: Mapping[str, reported.Cell]) -> Iterator[tuple[str, Figure]]:
+    """The figures of open-set scores that their cells allow."""
+    drawn = {"score_ranking": score_figures.score_ranking(scores)}
+    drawn |= {f"score_histograms_{model}": score_figures.score_histograms(cell) for model, cell in scores.items()}
+    drawn |= {"score_extremes": score_figures.score_extremes(scores)}
+    drawn |= {"score_confusion": score_figures.score_confusion(scores)}
+    yield from ((name, figure) for name, figure in drawn.items() if figure is not None)
 
 
 def with_reported(frame: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
@@ -218,6 +232,12 @@ def markdown(
         open_set_figure=bool(grid["evaluate_openset"]),
         few_subsets=max((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
         open_set_reported=bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any()),
+        score_models=[
+            (tables.model_name(m), m)
+            for m, cell in grid["evaluate_scores"].items()
+            if (cell.folder / "histograms.csv").is_file()
+        ],
+        score_ranking=score_tables.ranked(grid["evaluate_scores"]) is not None,
         distances=any(m in grid["train_autoencoder"] for m in grid["evaluate_confidence"]),
         evolution_figure=bool(grid["fool_evolution"]),
         champions=[(tables.model_name(m), f"evolution_champions_{m}") for m in grid["fool_evolution"]],

@@ -1,0 +1,87 @@
+"""What a report says of open-set scores: their names, one table of all, and their ranks over the problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from overgen.ranking import Ranking, ranking
+from overgen.reported import Cell
+from overgen.tables import Table, _markdown, find, measured, model_name
+
+SCORE_NAMES = {
+    "scaled_output": "ỹ",
+    "confidence": "c̃",
+    "softmax": "softmax",
+    "entropy": "entropy",
+    "max_logit": "largest logit",
+    "energy": "energy",
+    "openmax": "OpenMax, P₀",
+    "openmax_max": "OpenMax, 1 − max",
+    "knn": "nearest neighbours",
+    "knn_normalised": "nearest neighbours, normalised",
+    "k_means": "k-means",
+    "mahalanobis": "Mahalanobis",
+    "gaussian_density": "Gaussian for each class",
+    "pca": "PCA error",
+    "one_class_svm": "one-class SVMs",
+    "w_svm": "W-SVM",
+    "one_vs_set": "1-vs-Set",
+}
+COLUMNS = {
+    "auroc": "AUROC",
+    "oscr": "OSCR",
+    "fpr_at_95_tpr": "unknown accepted at 95 % TPR, %",
+    "f_measure": "F at the threshold",
+    "known_accepted": "known accepted there",
+    "auroc_uniform": "AUROC, uniform noise",
+    "auroc_normal": "AUROC, normal noise",
+}
+
+
+def score_name(method: str) -> str:
+    """A method of evaluate_scores as it is written in reports: "scaled_output_alpha20" is "ỹ, α = 20"."""
+    name, _, alpha = method.partition("_alpha")
+    pixels = name.endswith("_pixels")
+    name = name.removesuffix("_pixels")
+    text = SCORE_NAMES.get(name, name)
+    return text + (f", α = {alpha}" if alpha else "") + (" on pixels" if pixels else "")
+
+
+def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] | None:
+    """Every (model, method) with its mean rank by AUROC over the problems, best first, and the test.
+
+    cells: of evaluate_scores. A problem is a number of known classes and a subset. None where there are too few.
+    """
+    parts = [cell.table("trials").assign(model=model) for model, cell in cells.items()]
+    if not parts:
+        return None
+    trials = pd.concat(parts)
+    wide = trials[trials["auroc"].notna()].pivot(index=["known", "subset"], columns=["model", "method"], values="auroc")
+    if wide.shape[0] < 2 or wide.shape[1] < 3:
+        return None
+    found = ranking(wide.to_numpy())
+    order = found.ranks.argsort(kind="stable")
+    names = [(str(model), str(method)) for model, method in wide.columns]
+    return [names[i] for i in order], found._replace(ranks=found.ranks[order])
+
+
+def scores(frame: pd.DataFrame, models: Sequence[str], cells: Mapping[str, Cell]) -> Table:
+    """Every method of every model: means over all problems with an unknown class, best AUROC first, and mean rank."""
+    rows = frame[(frame["experiment"] == "scores") & ~frame["metric"].str.contains("@known=")]
+    if rows.empty:
+        return Table("scores", "", rows)
+    found = ranked(cells)
+    rank = dict(zip(found[0], found[1].ranks, strict=True)) if found else {}
+    of_area = rows[rows["metric"].str.startswith("auroc@") & rows["model"].isin(models)]
+    lines, used = [], []
+    for _, best in of_area.sort_values("reproduced", ascending=False, kind="stable").iterrows():
+        model, method = str(best["model"]), best["metric"].partition("=")[2]
+        numbers = [find(rows, "scores", model, f"{name}@method={method}") for name in COLUMNS]
+        used += [row for row in numbers if row]
+        line = [f"**{score_name(method)}**", model_name(model)]
+        line.append(f"{rank[model, method]:.1f}" if (model, method) in rank else "–")
+        lines.append([*line, *("–" if row is None else measured(row, between="<br>") for row in numbers)])
+    header = ["method", "on", "mean rank", *COLUMNS.values()]
+    return Table("scores", _markdown(lines, header), pd.DataFrame(used, columns=frame.columns))

@@ -1,0 +1,216 @@
+"""Open-set scores: the methods that the paper cites, with the networks' own, on every member under one protocol.
+
+Of the known classes' training images some are held out from every fit; the threshold keeps a share of them. (The
+networks were trained on them too: they are held out from the methods only.) Nothing is trained here but the methods.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from overgen import cells, data, networks, openset, runtime
+from overgen.artifacts import read_json, read_npz
+from overgen.confidence import image_outputs, scaled_scores
+from overgen.params import OF_OUTPUTS, EvaluateScores
+from overgen.statistics import mean_interval
+from overgen.training import part
+
+BINS = 30  # of the histograms of scores
+SHOWN = 10  # images of each kind among the examples
+PER_KNOWN = ("auroc", "f_measure")  # measures that get a row for each number of known classes
+PERCENT = ("fpr_at_95_tpr",)
+
+
+def main(dataset: str, model: str) -> None:
+    """Write the cell: trials.csv (a row a member and method), histograms.csv, confusion.csv, examples and means."""
+    with runtime.stage("evaluate_scores", dataset=dataset, model=model) as stage:
+        options: EvaluateScores = stage.params("evaluate_scores")
+        outputs = read_npz(f"models/{dataset}/{model}/openset/outputs.npz")
+        training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
+        counts = outputs["known"].sum(1)
+        names = [f"k{k}-{(counts[:i] == k).sum()}" for i, k in enumerate(counts)]
+
+        def evaluate(i: int, run: Any) -> dict[str, np.ndarray]:
+            path = Path(f"models/{dataset}/{model}/openset/{names[i]}.safetensors")
+            return scores_of(stage, options, path, {name: a[i : i + 1] for name, a in outputs.items() if a.ndim > 1})
+
+        found = stage.members(names, evaluate)
+        if stage.rank == 0:
+            write(stage, options, outputs, found, training["budget"])
+
+
+def scores_of(
+    stage: runtime.Stage, options: EvaluateScores, path: Path, outputs: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """`<method>.<part>` of one member: scores of the parts held_out, test, uniform and normal; predicted classes.
+
+    path: of its weights; outputs: its stored arrays, (1, ...) each.
+    """
+    dataset, engine = data.load(stage.item["dataset"]), stage.params(f"engine.{stage.item['dataset']}")
+    names = options.of(stage.item["model"])
+    network, metadata = networks.load(path)
+    network = network.to(stage.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    draws = runtime.generator("scores", dataset.name, *metadata["known"])
+    fit, held = openset.held_out(dataset.train_labels, metadata["known"], draws, options.held_out)
+    noise = torch.randint(0, 256, (options.noise_images, data.SIDE, data.SIDE), generator=draws).byte()
+    pixels = dataset.train_images[fit].float()
+    normal = torch.randn(noise.shape, generator=draws) * pixels.std() + pixels.mean()
+    images = {
+        "fit": dataset.train_images[fit],
+        "held_out": dataset.train_images[held],
+        "test": dataset.test_images,
+        "uniform": noise,
+        "normal": normal.round().clamp(0, 255).byte(),
+    }
+    wanted = {openset.METHODS[name].view for name in names if name in openset.METHODS}
+    seen = {kind: openset.views(network, x.to(stage.device), wanted, chunk=engine.chunk) for kind, x in images.items()}
+    labels, answers = dataset.train_labels[fit].numpy(), outputs["log_y"][0].argmax(1)
+    result: dict[str, np.ndarray] = {}
+    for name in names:
+        if name not in openset.METHODS:
+            continue
+        method = openset.METHODS[name]
+        count = options.fit_images if method.costly else len(fit)  # fit is in random order
+        score = method.make(options).fit(seen["fit"][method.view][:count], labels[:count])
+        result |= {f"{name}.{kind}": score.score(x[method.view]) for kind, x in seen.items() if kind != "fit"}
+        own = hasattr(score, "predict")
+        result[f"{name}.predicted"] = score.predict(seen["test"][method.view]) if own else answers
+    if set(names) & set(OF_OUTPUTS):
+        confidence = stage.params(f"confidence.{dataset.name}")
+        judged = {
+            kind: outputs if kind == "test" else {
+                name: values[None] for name, values in image_outputs(
+                    network, x.to(stage.device), chunk=engine.chunk, probes=engine.probes).items()}
+            for kind, x in images.items() if kind != "fit"
+        }  # fmt: skip
+        for name, alpha in labelled(names, confidence.thresholds, reconstructs="distance" in outputs):
+            for kind, values in judged.items():
+                scaled = scaled_scores(values, 0, alpha=alpha, beta=confidence.beta)
+                if name.startswith("confidence"):  # log c̃ = log ỹ − log y
+                    scaled = scaled - values["log_y"][0]
+                result[f"{name}.{kind}"] = scaled.max(1)
+            result[f"{name}.predicted"] = answers
+    return result
+
+
+def labelled(names: list[str], thresholds: list[Any], *, reconstructs: bool) -> list[tuple[str, float]]:
+    """ỹ and c̃ at each α of confidence.<dataset>: name with α, and α. Without a reconstruction there is one ỹ, no c̃."""
+    if not reconstructs:
+        return [("scaled_output", 0.0)] if "scaled_output" in names else []
+    alphas = sorted({threshold.alpha for threshold in thresholds})
+    return [(f"{name}_alpha{alpha:g}", alpha) for name in OF_OUTPUTS if name in names for alpha in alphas]
+
+
+def write(
+    stage: runtime.Stage,
+    options: EvaluateScores,
+    outputs: dict[str, np.ndarray],
+    found: list[dict[str, np.ndarray]],
+    budget: dict[str, int],
+) -> None:
+    """Write the cell. outputs: labels and known classes; found: what `scores_of` gave for each member."""
+    dataset = data.load(stage.item["dataset"])
+    labels, classes = outputs["labels"], outputs["known"].shape[1]
+    methods = list(dict.fromkeys(name.partition(".")[0] for name in found[0]))
+    counts = outputs["known"].sum(1)
+    rows = []
+    for i, scores in enumerate(found):
+        known = np.flatnonzero(outputs["known"][i])
+        first = {
+            "known": len(known), "subset": int((counts[:i] == counts[i]).sum()), "classes": " ".join(map(str, known)),
+        }  # fmt: skip
+        for method in methods:
+            result = openset.trial(part(scores, method), labels, known, options.keep, classes)
+            rows.append(first | {"method": method} | result)
+    table = pd.DataFrame(rows)
+    tables, examples = {"trials": table}, None
+    open_counts = counts[counts < classes]
+    if len(open_counts):  # one number of known classes is shown: about half of all
+        shown = int(max((k for k in open_counts if k <= classes // 2), default=open_counts.min()))
+        members = np.flatnonzero(counts == shown)
+        tables["histograms"] = pd.concat(
+            [histograms(found, members, method, outputs).assign(method=method, known=shown) for method in methods]
+        )
+        first_member, known = members[0], np.flatnonzero(outputs["known"][members[0]])
+        at = table[(table["known"] == shown) & (table["subset"] == 0)].set_index("method")["threshold"]
+        tables["confusion"] = pd.concat(
+            [
+                openset.confusion(part(found[first_member], method), labels, known, at[method]).assign(method=method)
+                for method in methods
+            ]
+        )
+        examples = extremes(found[first_member], methods, labels, known, dataset.test_images.numpy())
+    spent = {"evaluate_scores.fit_images": options.fit_images, "evaluate_scores.noise_images": options.noise_images}
+    cells.write(stage.cell, budget=budget | spent, metrics=means(table), tables=tables, examples=examples)
+
+
+def histograms(
+    found: list[dict[str, np.ndarray]], members: np.ndarray, method: str, outputs: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """Histograms of a method's scores over some members: test images of known and unknown classes, and noise."""
+    kinds: dict[str, list[np.ndarray]] = {}
+    for i in members:
+        mine, scores = outputs["known"][i][outputs["labels"]], part(found[i], method)
+        both = {"known classes": scores["test"][mine], "unknown classes": scores["test"][~mine]}
+        for kind, values in (both | {f"{kind} noise": scores[kind] for kind in openset.NOISE}).items():
+            kinds.setdefault(kind, []).append(values)
+    return openset.histogram({kind: np.concatenate(parts) for kind, parts in kinds.items()}, BINS)
+
+
+def extremes(
+    scores: dict[str, np.ndarray], methods: list[str], labels: np.ndarray, known: np.ndarray, images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The unknown images that score highest and the known ones that score lowest: (methods, kinds, images) each."""
+    mine = np.isin(labels, known)
+    chosen = np.zeros((len(methods), 2, min(SHOWN, int(mine.sum()), int((~mine).sum()))), int)
+    for m, method in enumerate(methods):
+        order = np.argsort(scores[f"{method}.test"], kind="stable")
+        chosen[m, 0] = order[~mine[order]][::-1][: chosen.shape[2]]
+        chosen[m, 1] = order[mine[order]][: chosen.shape[2]]
+    along = range(len(methods))
+    return {
+        "method": np.array(methods),
+        "kind": np.array(["unknown, most confident", "known, least confident"]),
+        "known": known,
+        "image": images[chosen],
+        "label": labels[chosen],
+        "score": np.stack([scores[f"{methods[m]}.test"][chosen[m]] for m in along]),
+        "predicted": np.stack([scores[f"{methods[m]}.predicted"][chosen[m]] for m in along]),
+    }
+
+
+def means(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Means over the subsets of each number of known classes, and over all numbers where some class is unknown."""
+    rows = []
+    open_set = table[table["auroc"].notna()]
+    for method, mine in open_set.groupby("method", sort=False):
+        for name in [*openset.MEASURES, "known_accepted", *(f"auroc_{kind}" for kind in openset.NOISE)]:
+            scale = 100 if name in PERCENT else 1
+            unit = "percent" if name in PERCENT else "fraction"
+            groups = [scale * group[name].to_numpy() for _, group in mine.groupby("known")]
+            value, interval = openset.stratified_mean(groups, (0, scale))
+            kind = "95 % t interval of the mean over numbers of known classes and subsets"
+            rows.append(
+                cells.row(
+                    "scores", f"{name}@method={method}", value, unit=unit, n=len(mine), interval=interval, kind=kind
+                )
+            )
+            for known, group in mine.groupby("known") if name in PER_KNOWN else ():
+                values = scale * group[name].to_numpy()
+                rows.append(
+                    cells.row(
+                        "scores", f"{name}@method={method}@known={known}", float(values.mean()), unit=unit,
+                        n=len(values), interval=mean_interval(values, bounds=(0, scale)),
+                        kind="95 % t interval of the mean over subsets",
+                    )
+                )  # fmt: skip
+    return rows
+
+
+if __name__ == "__main__":
+    runtime.command(main)

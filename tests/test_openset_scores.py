@@ -1,0 +1,164 @@
+"""What evaluate_scores makes of scores, by hand; and its stage on a tiny study."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from scipy import stats
+
+from overgen import openset, params, runtime
+from overgen.artifacts import OvergenError, read_json
+from overgen.networks import CNN, Autoencoder
+from overgen.stages import evaluate_scores
+
+from conftest import ROOT, Run, set_params
+
+
+def test_every_method_that_params_may_name_is_there() -> None:
+    assert set(typing.get_args(params.ScoreMethod)) == set(openset.METHODS) | set(params.OF_OUTPUTS)
+    methods = yaml.safe_load((ROOT / "params.yaml").read_text())["evaluate_scores"]["methods"]
+    assert set(openset.METHODS) <= set(methods["cnn"])
+
+
+def test_a_threshold_keeps_the_share_asked_for() -> None:
+    scores = np.arange(100.0)[::-1]
+    assert openset.threshold(scores, 0.95) == 5
+    assert np.mean(scores >= openset.threshold(scores, 0.95)) == 0.95
+    assert openset.threshold(np.arange(7.0), 0.95) == 0  # never fewer
+
+
+def test_one_method_on_one_member_by_hand() -> None:
+    """Known 0 and 2 of three classes; the threshold is the least held-out score but one of twenty: 1."""
+    scores = {
+        "held_out": np.arange(20.0),
+        "test": np.array([5.0, 0.5, 3.0, 2.0, 0.0, 4.0]),
+        "predicted": np.array([0, 0, 2, 0, 2, 1]),
+        "uniform": np.array([4.0, -1.0]),
+        "normal": np.array([9.0]),
+    }
+    labels, known = np.array([0, 0, 2, 1, 1, 1]), np.array([0, 2])
+    found = openset.trial(scores, labels, known, 0.95, 3)
+    assert found["threshold"] == 1
+    assert found["known_accepted"] == pytest.approx(2 / 3)
+    # known 5, ½, 3 against unknown 2, 0, 4: above them are 3, 1 and 2 of 3
+    assert found["auroc"] == pytest.approx(6 / 9)
+    assert found["oscr"] == pytest.approx(6 / 9)  # every known one gets its class
+    assert found["fpr_at_95_tpr"] == pytest.approx(2 / 3)
+    # answers: 0, unknown, 2, 0 (wrong), unknown, unknown (its class, 1, is not known)
+    assert found["f_measure"] == pytest.approx((2 / 4 + 2 / 2 + 4 / 6) / 3)
+    assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1 + 2 / 3) / 3)
+    assert found["auroc_uniform"] == pytest.approx((2 + 1 + 1) / 6)
+    assert found["auroc_normal"] == 0
+    table = openset.confusion(scores, labels, known, 1.0).set_index(["truth", "answer"])["count"]
+    assert table[table > 0].to_dict() == {(0, 0): 1, (0, -1): 1, (2, 2): 1, (-1, 0): 1, (-1, -1): 2}
+    everything = openset.trial(scores, np.array([0, 0, 2, 0, 2, 1]), np.arange(3), 0.95, 3)
+    assert np.isnan(everything["auroc"])
+    assert everything["f_measure"] > 0.5
+
+
+def test_images_are_held_out_of_the_known_classes_only() -> None:
+    labels = torch.arange(1000) % 10
+    fit, held = openset.held_out(labels, [1, 4], runtime.generator("x"), 30)
+    assert (len(fit), len(held)) == (170, 30)
+    assert set(labels[fit].tolist()) == set(labels[held].tolist()) == {1, 4}
+    assert not set(fit.tolist()) & set(held.tolist())
+    assert len(openset.held_out(labels, [1], runtime.generator("x"), 30)[1]) == 20  # a fifth at most
+
+
+def test_views_of_a_network() -> None:
+    images = torch.randint(0, 256, (7, 28, 28), generator=runtime.generator("images")).byte()
+    network = CNN(classes=4)
+    network.initialise(runtime.generator("weights"))
+    found = openset.views(network, images, {"pixels", "features", "logits"}, chunk=3)
+    assert {name: a.shape for name, a in found.items()} == {"pixels": (7, 784), "features": (7, 400), "logits": (7, 4)}
+    np.testing.assert_array_equal(found["pixels"], images.flatten(1).numpy() / np.float32(255))
+    log_y = network(images[:, None] / 255).log_y.detach().numpy()
+    np.testing.assert_allclose(
+        found["logits"] - np.log(np.exp(found["logits"]).sum(1, keepdims=True)), log_y, rtol=1e-5
+    )
+    assert set(openset.views(network, images, {"pixels"}, chunk=3)) == {"pixels"}
+    with pytest.raises(OvergenError, match=r"Autoencoder has no `encode` .* or `fc2`"):
+        openset.views(Autoencoder(), images, {"logits"}, chunk=3)
+
+
+def test_means_over_strata() -> None:
+    """With one stratum it is the t interval of the mean; a shift between strata widens nothing."""
+    values = np.array([0.3, 0.4, 0.45])
+    value, (low, high) = openset.stratified_mean([values], (0, 1))
+    expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    assert (value, low, high) == pytest.approx((values.mean(), *expected))
+    _, (near_low, near_high) = openset.stratified_mean([values, values + 0.1], (0, 1))
+    _, (far_low, far_high) = openset.stratified_mean([values, values + 0.3], (0, 1))
+    assert near_high - near_low == pytest.approx(far_high - far_low)
+    assert near_high - near_low < high - low
+    assert openset.stratified_mean([values[:1], values[1:2]], (0, 1)) == (pytest.approx(0.35), None)
+    _, (low, high) = openset.stratified_mean([np.array([0.5, 0.5])], (0, 1))
+    assert low == high == 0.5
+
+
+def test_labels_of_the_networks_own_scores() -> None:
+    thresholds = [params.Threshold(tau=tau, alpha=alpha) for tau, alpha in ((0.9, 20.0), (0.99, 3.0))]
+    names = ["softmax", "scaled_output", "confidence"]
+    assert evaluate_scores.labelled(names, thresholds, reconstructs=False) == [("scaled_output", 0.0)]
+    found = evaluate_scores.labelled(names, thresholds, reconstructs=True)
+    assert found == [("scaled_output_alpha3", 3.0), ("scaled_output_alpha20", 20.0), ("confidence_alpha3", 3.0),
+                     ("confidence_alpha20", 20.0)]  # fmt: skip
+
+
+def test_histograms_hold_every_score() -> None:
+    kinds = {"known": np.r_[np.linspace(0, 1, 500), 1e9], "unknown": np.full(40, -1e9)}
+    found = openset.histogram(kinds, 10)
+    assert found.groupby("kind")["count"].sum().to_dict() == {"known": 501, "unknown": 40}
+    assert openset.histogram({"alike": np.full(9, 3.0)}, 4)["count"].sum() == 9
+
+
+def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
+    options = {
+        "evaluate_scores.methods": {
+            "dae_sym": ["scaled_output", "confidence", "openmax", "knn", "w_svm", "pca_pixels"],
+            "other": ["softmax"],
+        },
+        "evaluate_scores.fit_images": 60,
+        "evaluate_scores.noise_images": 20,
+        "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},
+    }
+    set_params(workspace / "params.yaml", options)
+    run_stage(workspace, "train_openset", model="dae_sym")
+    run_stage(workspace, "evaluate_scores", model="dae_sym")
+    cell = workspace / "reports/cells/digits/evaluate_scores/dae_sym"
+    trials = pd.read_csv(cell / "trials.csv")
+    methods = ["openmax", "knn", "w_svm", "pca_pixels", "scaled_output_alpha3", "scaled_output_alpha20",
+               "confidence_alpha3", "confidence_alpha20"]  # fmt: skip
+    assert trials["method"].tolist() == methods * 3
+    assert trials.groupby("known")["auroc"].count().to_dict() == {2: 16, 10: 0}
+    pixels = trials[(trials["method"] == "pca_pixels") & (trials["known"] == 2)]
+    assert (pixels["auroc"] > 0.8).all()  # as they should, whatever the network has learnt
+    assert (pixels["auroc_uniform"] == 1).all()
+    # ỹ is what evaluate_openset judges
+    run_stage(workspace, "evaluate_openset", model="dae_sym")
+    there = pd.read_csv(workspace / "reports/cells/digits/evaluate_openset/dae_sym/trials.csv")
+    there = there[there["alpha"] == 20].set_index(["known", "subset"])["auroc"]
+    here = trials[trials["method"] == "scaled_output_alpha20"].set_index(["known", "subset"])["auroc"]
+    pd.testing.assert_series_equal(here, there)
+    rows = {row["metric"]: row for row in read_json(cell / "metrics.json")["metrics"]}
+    knn = trials[(trials["method"] == "knn") & (trials["known"] < 10)]
+    assert rows["auroc@method=knn"]["reproduced"] == pytest.approx(knn["auroc"].mean())
+    assert rows["auroc@method=knn"]["n"] == 2
+    assert rows["auroc@method=knn@known=2"]["n"] == 2
+    with np.load(cell / "examples.npz") as examples:
+        assert examples["image"].shape == (8, 2, 10, 28, 28)
+        assert examples["image"].dtype == np.uint8
+        known = np.isin(examples["label"], examples["known"])
+        assert not known[:, 0].any()
+        assert known[:, 1].all()
+        assert (np.diff(examples["score"][:, 0], axis=1) <= 0).all()
+        assert (np.diff(examples["score"][:, 1], axis=1) >= 0).all()
+    first = (cell / "trials.csv").read_bytes()
+    run_stage(workspace, "evaluate_scores", model="dae_sym")
+    assert (cell / "trials.csv").read_bytes() == first
