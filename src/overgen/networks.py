@@ -312,6 +312,10 @@ class Perceptron(nn.Module):
         sizes = [PIXELS, *hidden, classes]
         self.layers = nn.ModuleList(nn.Linear(size, units) for size, units in pairwise(sizes))
 
+    def weights(self) -> list[Tensor]:
+        """The weights of each layer, (units, inputs), the softmax last."""
+        return [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
+
     def encode(self, x: Tensor) -> Tensor:
         """x: (N, 1, 28, 28). Returns the top hidden layer, (N, H); the pixels, (N, 784), if there is none."""
         h = x.flatten(1)

@@ -63,7 +63,7 @@ def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] |
         return None
     found = ranking(wide.to_numpy())
     order = found.ranks.argsort(kind="stable")
-    names = [(str(model), str(method)) for model, method in wide.columns]
+    names = [(str(column[0]), str(column[1])) for column in wide.columns]
     return [names[i] for i in order], found._replace(ranks=found.ranks[order])
 
 

@@ -451,9 +451,9 @@ def stability(frame: pd.DataFrame) -> Table:
     lines = []
     for model in dict.fromkeys(rows["model"]):
         found = [find(rows, "stability", model, metric) for metric in ("epsilon", "unexplained", "largest_gap")]
-        if None not in found:
-            gap = found[2]
-            cells = [measured(row) for row in found[:2] if row]
+        numbers = [row for row in found if row]
+        if len(numbers) == len(found):
+            cells, gap = [measured(row) for row in numbers[:2]], numbers[2]
             lines.append([f"**{model_name(model)}**", *cells, f"{measured(gap)} {gap['note']}", _count(gap["n"])])
     header = ["", "ε", "variance unexplained, %", "largest gap, counted − fitted, percentage points", "images"]
     return Table("stability", _markdown(lines, header) if lines else "", rows)

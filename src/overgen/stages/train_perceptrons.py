@@ -29,8 +29,8 @@ def main(dataset: str, model: str) -> None:
 
 def decays(network: Perceptron, factors: list[float]) -> dict[str, float]:
     """The factor of Σw² for each layer's weights by name: λ/k, k the units of the layer."""
-    layers = zip(network.layers, factors, strict=True)
-    return {f"layers.{i}.weight": factor / layer.out_features for i, (layer, factor) in enumerate(layers)}
+    layers = zip(network.weights(), factors, strict=True)
+    return {f"layers.{i}.weight": factor / len(weight) for i, (weight, factor) in enumerate(layers)}
 
 
 def train(stage: runtime.Stage, run: Any, name: str) -> dict[str, np.ndarray]:
