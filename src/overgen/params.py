@@ -102,6 +102,14 @@ class OtherModel(Section):
 Model = CnnModel | CoolModel | DaeModel | AutoencoderModel | OtherModel
 
 
+class OneClassSvmModel(Section):
+    """A one-class support vector machine with the RBF kernel, on pixels: no network. See scores/one_class_svm.py."""
+
+    method: Literal["one_class_svm"]
+    nu: Annotated[float, Field(gt=0, le=1)]
+    gamma: Positive
+
+
 class Download(Section):
     source: Name
 
@@ -127,6 +135,19 @@ class Training(Section):
     learning_rate: Positive
     noise_std: NonNegative
     l2: NonNegative
+
+
+class TrainingChanges(Section):
+    """What a stage changes of `training` for one model; None: nothing."""
+
+    batch_size: Count | None = None
+    learning_rate: Positive | None = None
+    noise_std: NonNegative | None = None
+    l2: NonNegative | None = None
+
+    def of(self, training: Training) -> Training:
+        """That section with these changes."""
+        return training.model_copy(update=self.model_dump(exclude_none=True))
 
 
 class SearchChoices(Section):
@@ -271,6 +292,23 @@ class TrainOpenset(Section):
         return value
 
 
+class TrainOneclass(Section):
+    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]  # a problem each: trained on it alone
+    epochs: Count  # of the networks
+    training: dict[Name, TrainingChanges] = {}  # by model
+
+    @field_validator("classes")
+    @classmethod
+    def distinct(cls, value: list[int]) -> list[int]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"classes repeat: {value}")
+        return value
+
+
+class EvaluateOneclass(Section):
+    grid: Annotated[int, Field(ge=10)]  # equal steps of the false positive rate at which ROC curves are averaged
+
+
 class EvaluateConfidence(Section):
     noise_images: Count
     bins: Count  # of the reliability diagrams; histograms of distances have four times as many
@@ -320,9 +358,10 @@ class Params(Section):
     autoencoders: list[Name]
     attacked: list[Name]
     openset_models: list[Name]
+    oneclass_models: list[Name]
     searched_datasets: list[Name]
     searched_models: list[Name]
-    models: dict[Name, Model]
+    models: dict[Name, Model | OneClassSvmModel]
     engine: dict[Name, Engine]
     training: dict[Name, Training]
     confidence: dict[Name, Confidence]
@@ -335,6 +374,8 @@ class Params(Section):
     fool_evolution: dict[Name, FoolEvolution]
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
+    train_oneclass: dict[Name, TrainOneclass]
+    evaluate_oneclass: EvaluateOneclass
     evaluate_confidence: EvaluateConfidence
     evaluate_fooling: EvaluateFooling
     train_rings: TrainRings
@@ -343,7 +384,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def complete(self) -> Params:
-        for field in ("classifiers", "autoencoders", "attacked", "openset_models"):
+        for field in ("classifiers", "autoencoders", "attacked", "openset_models", "oneclass_models"):
             for model in getattr(self, field):
                 if model not in self.models:
                     raise ValueError(f"{field} names {model!r}, which `models` does not have: {', '.join(self.models)}")
@@ -355,12 +396,16 @@ class Params(Section):
             "autoencoders": (DaeModel, AutoencoderModel, OtherModel),
             "attacked": (CnnModel, CoolModel, DaeModel, OtherModel),
             "openset_models": (CnnModel, CoolModel, DaeModel, OtherModel),
+            "oneclass_models": (CnnModel, CoolModel, DaeModel, AutoencoderModel, OtherModel, OneClassSvmModel),
         }
         for field, fitting in kinds.items():
             for model in getattr(self, field):
-                if not isinstance(self.models[model], fitting):
-                    network = self.models[model].network
-                    raise ValueError(f"{field} names {model!r}, which its network {network!r} does not fit")
+                section = self.models[model]
+                if not isinstance(section, fitting):
+                    kind = "network" if hasattr(section, "network") else "method"
+                    raise ValueError(
+                        f"{field} names {model!r}, which its {kind} {getattr(section, kind)!r} does not fit"
+                    )
         trained = {*self.classifiers, *self.autoencoders}
         for field in ("attacked", "openset_models"):
             for model in getattr(self, field):
@@ -380,6 +425,13 @@ class Params(Section):
                 raise ValueError(
                     f"fool_fgn.{dataset}.variants: {', '.join(sorted(strange)) or ', '.join(names)}: models must be "
                     "those of `models`, and no two variants the same"
+                )
+        for dataset, oneclass in self.train_oneclass.items():
+            networks = [m for m in self.oneclass_models if not isinstance(self.models[m], OneClassSvmModel)]
+            if strange := set(oneclass.training) - set(networks):
+                raise ValueError(
+                    f"train_oneclass.{dataset}.training: {', '.join(sorted(strange))}: must be networks of "
+                    f"oneclass_models ({', '.join(networks)})"
                 )
         for name, section in self:
             if isinstance(section, dict) and name not in ("models", "search_choices"):
@@ -431,15 +483,18 @@ def load(path: str | Path = "params.yaml") -> Params:
         def relevance(found: Any) -> tuple[bool, int]:
             location = found["loc"]
             wanted = isinstance(raw, dict) and location[:1] == ("models",) and len(location) > 2
-            network = (raw["models"].get(location[1]) or {}).get("network") if wanted else None
+            options = (raw["models"].get(location[1]) or {}) if wanted else {}
             member = {
                 "cnn": "CnnModel",
                 "cool": "CoolModel",
                 "dae": "DaeModel",
                 "autoencoder": "AutoencoderModel",
             }
+            asked = member.get(str(options.get("network")), "OtherModel")
+            if "method" in options and "network" not in options:
+                asked = "OneClassSvmModel"
             # pydantic names a member by its class, or by a validator's call that ends with it
-            return (wanted and member.get(str(network), "OtherModel") not in location[2], -len(location))
+            return (wanted and asked not in location[2], -len(location))
 
         first = min(error.errors(), key=relevance)
         union = re.compile(r".*Model\]?|constrained-.*|dict\[.*")  # names that pydantic gives the members of a union

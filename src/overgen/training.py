@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,10 +186,12 @@ class Member:
     classes: Sequence[int]
 
 
-def train_members(stage: Stage, members: Sequence[Member], *, epochs: int) -> list[dict[str, np.ndarray]]:
+def train_members(
+    stage: Stage, members: Sequence[Member], *, epochs: int, training: Any = None
+) -> list[dict[str, np.ndarray]]:
     """Train the stage's model once for each member, `engine.*.together` of them at a time, alike in size.
 
-    Returns their `member_arrays`, in order, on rank 0.
+    training: as in `fit`. Returns their `member_arrays`, in order, on rank 0.
     """
     source = data.load(stage.item["dataset"])
     engine = stage.params(f"engine.{source.name}")
@@ -198,7 +201,9 @@ def train_members(stage: Stage, members: Sequence[Member], *, epochs: int) -> li
         modules = {}
         for member in (members[i] for i in chunk):
             images, labels = data.select(source.train_images, source.train_labels, member.classes)
-            modules[member.name] = prepare(stage, images, labels, key=member.key, classes=len(source.classes))
+            modules[member.name] = prepare(
+                stage, images, labels, key=member.key, classes=len(source.classes), training=training
+            )
         trained = train_together(stage, runs, modules, epochs=epochs)
         test_images = source.test_images.to(stage.device)
         return [partial(member_arrays, network, curves, test_images, engine) for network, curves in trained]
@@ -238,6 +243,23 @@ def budget(stage: Stage) -> dict[str, int]:
     return {f"{key}.epochs": epochs_of(stage), f"{key}.seeds": len(settings.seeds)}
 
 
+def metadata(stage: Stage, spent: Mapping[str, int]) -> dict[str, Any]:
+    """What stands in the weights files of a stage's model besides the weights, common to its members."""
+    dataset, model = stage.item["dataset"], stage.item["model"]
+    network = network_options(stage.params(f"models.{model}"), len(data.load(dataset).classes))
+    return {"model": model, "dataset": dataset, "network": network, "budget": spent}
+
+
+def stacked_outputs(trained: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The `output.*` arrays of members, stacked: (M, ...) each."""
+    return {k: np.stack([part(t, "output")[k] for t in trained]) for k in part(trained[0], "output")}
+
+
+def save_member(path: Path, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    """Write a trained member's weights and, as their metadata, `about`. path: of the .safetensors file."""
+    save_weights(path, {k: torch.from_numpy(v) for k, v in part(arrays, "weight").items()}, about)
+
+
 def write_trained(
     stage: Stage,
     trained: list[dict[str, np.ndarray]],
@@ -251,25 +273,17 @@ def write_trained(
     """
     dataset = data.load(stage.item["dataset"])
     settings = stage.params(f"{stage.name}.{dataset.name}")
-    model = stage.params(f"models.{stage.item['model']}")
     directory = networks.weights_path(dataset.name, stage.item["model"], 0).parent
-    metadata = {
-        "model": stage.item["model"],
-        "dataset": dataset.name,
-        "network": network_options(model, len(dataset.classes)),
-        "budget": budget(stage),
-    }
+    common = metadata(stage, budget(stage))
     with replace_directory(directory / "members") as members:
         for seed, arrays in zip(settings.seeds, trained, strict=True):
             path = (directory if seed == 0 else members) / f"seed{seed}.safetensors"
-            state = {k: torch.from_numpy(v) for k, v in part(arrays, "weight").items()}
-            save_weights(path, state, metadata | {"seed": seed})
-        outputs = {k: np.stack([part(t, "output")[k] for t in trained]) for k in part(trained[0], "output")}
+            save_member(path, arrays, common | {"seed": seed})
         write_npz(
             members / "outputs.npz",
             labels=dataset.test_labels.numpy(),
             seeds=np.array(settings.seeds),
-            **outputs,
+            **stacked_outputs(trained),
         )
     columns = ["seed", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
     curves = [pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)]

@@ -1,0 +1,1 @@
+"""Scores of methods that are no networks; **larger = more in-distribution**."""
