@@ -34,6 +34,7 @@ TINY = {
     "variants": ["dae_sym_l2_10"],
     "train_variants": {"digits": {"epochs": 1, "seeds": [0], "training": {"dae_sym_l2_10": {"l2": 5.0}}}},
     "fool_variants": {"digits": {"trials": 1, "updates": 2, "scaled": {"dae_sym_l2_10": [3]}}},
+    "oneclass_datasets": ["digits"],
     "searched_datasets": ["digits"],
     "searched_models": ["dae_sym"],
     "search_choices.digits": {

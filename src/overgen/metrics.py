@@ -144,6 +144,28 @@ def oscr(scores_known: np.ndarray, correct: np.ndarray, scores_unknown: np.ndarr
     return float(np.sum(below + not_above, dtype=np.int64) / (2 * len(known) * len(unknown)))
 
 
+def roc(scores_known: np.ndarray, scores_unknown: np.ndarray, fpr: np.ndarray) -> np.ndarray:
+    """The ROC curve at given false positive rates: the share of known images accepted where fpr of the unknown ones is.
+
+    Between the thresholds that there are it is linear, so ties count half in its area, as in `auroc`; where many true
+    positive rates share a false positive rate, it is the highest of them. scores_known: (N,), scores_unknown: (M,),
+    **larger = more in-distribution**; fpr: (K,) in [0, 1]. Returns (K,) fractions. Raises ValueError on a wrong shape,
+    an empty side, a NaN or an fpr out of range.
+    """
+    known, unknown = np.sort(_check_scores(scores_known, "known")), np.sort(_check_scores(scores_unknown, "unknown"))
+    fpr = np.asarray(fpr, dtype=np.float64)
+    if not ((fpr >= 0) & (fpr <= 1)).all():
+        raise ValueError(f"fpr: {fpr.min()} to {fpr.max()}, must lie in [0, 1]")
+    thresholds = np.unique(np.concatenate([known, unknown]))[::-1]
+    accepted = [1 - np.searchsorted(side, thresholds, side="left") / len(side) for side in (unknown, known)]
+    false, true = (np.concatenate([[0], rates]) for rates in accepted)  # both rise from 0 to 1
+    left = np.searchsorted(false, fpr, side="right") - 1  # the last point not right of it
+    right = np.minimum(left + 1, len(false) - 1)
+    width = false[right] - false[left]
+    share = np.divide(fpr - false[left], width, out=np.zeros_like(fpr), where=width > 0)
+    return true[left] + share * (true[right] - true[left])
+
+
 def aupr(scores_known: np.ndarray, scores_unknown: np.ndarray) -> float:
     """Area under the precision-recall curve of telling known images from unknown: average precision, known positive.
 

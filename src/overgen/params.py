@@ -107,6 +107,14 @@ class OtherModel(Section):
 Model = CnnModel | CoolModel | LenetModel | DaeModel | AutoencoderModel | OtherModel
 
 
+class OneClassSvmModel(Section):
+    """A one-class support vector machine with the RBF kernel, on pixels: no network. See scores/one_class_svm.py."""
+
+    method: Literal["one_class_svm"]
+    nu: Annotated[float, Field(gt=0, le=1)]
+    gamma: Positive
+
+
 class Download(Section):
     source: Name
 
@@ -331,6 +339,23 @@ class TrainOpenset(Section):
         return value
 
 
+class TrainOneclass(Section):
+    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]  # a problem each: trained on it alone
+    epochs: Count  # of the networks
+    training: dict[Name, TrainingChanges] = {}  # by model
+
+    @field_validator("classes")
+    @classmethod
+    def distinct(cls, value: list[int]) -> list[int]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"classes repeat: {value}")
+        return value
+
+
+class EvaluateOneclass(Section):
+    grid: Annotated[int, Field(ge=10)]  # equal steps of the false positive rate at which ROC curves are averaged
+
+
 class EvaluateConfidence(Section):
     noise_images: Count
     bins: Count  # of the reliability diagrams; histograms of distances have four times as many
@@ -461,11 +486,13 @@ class Params(Section):
     retrained_datasets: list[Name]
     openset_models: list[Name]
     scored_datasets: list[Name]
+    oneclass_datasets: list[Name]
+    oneclass_models: list[Name]
     searched_datasets: list[Name]
     searched_models: list[Name]
     variant_datasets: list[Name]
     variants: list[Name]
-    models: dict[Name, Model]
+    models: dict[Name, Model | OneClassSvmModel]
     engine: dict[Name, Engine]
     training: dict[Name, Training]
     confidence: dict[Name, Confidence]
@@ -482,6 +509,8 @@ class Params(Section):
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
     evaluate_scores: EvaluateScores
+    train_oneclass: dict[Name, TrainOneclass]
+    evaluate_oneclass: EvaluateOneclass
     evaluate_confidence: EvaluateConfidence
     evaluate_fooling: EvaluateFooling
     szegedy_datasets: list[Name]
@@ -494,7 +523,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def complete(self) -> Params:
-        for field in ("classifiers", "autoencoders", "attacked", "evolved", "openset_models", "variants"):
+        named = ("classifiers", "autoencoders", "attacked", "evolved", "openset_models", "oneclass_models", "variants")
+        for field in named:
             for model in getattr(self, field):
                 if model not in self.models:
                     raise ValueError(f"{field} names {model!r}, which `models` does not have: {', '.join(self.models)}")
@@ -508,12 +538,16 @@ class Params(Section):
             "evolved": (CnnModel, CoolModel, LenetModel, DaeModel, OtherModel),
             "openset_models": (CnnModel, CoolModel, DaeModel, OtherModel),
             "variants": (CnnModel, CoolModel, DaeModel, OtherModel),
+            "oneclass_models": (CnnModel, CoolModel, DaeModel, AutoencoderModel, OtherModel, OneClassSvmModel),
         }
         for field, fitting in kinds.items():
             for model in getattr(self, field):
-                if not isinstance(self.models[model], fitting):
-                    network = self.models[model].network
-                    raise ValueError(f"{field} names {model!r}, which its network {network!r} does not fit")
+                section = self.models[model]
+                if not isinstance(section, fitting):
+                    kind = "network" if hasattr(section, "network") else "method"
+                    raise ValueError(
+                        f"{field} names {model!r}, which its {kind} {getattr(section, kind)!r} does not fit"
+                    )
         trained = {*self.classifiers, *self.autoencoders}
         for field in ("attacked", "evolved", "openset_models"):
             for model in getattr(self, field):
@@ -545,12 +579,20 @@ class Params(Section):
                     f"fool_fgn.{dataset}.variants: {', '.join(sorted(strange)) or ', '.join(names)}: models must be "
                     "those of `models`, and no two variants the same"
                 )
+        for dataset, oneclass in self.train_oneclass.items():
+            networks = [m for m in self.oneclass_models if not isinstance(self.models[m], OneClassSvmModel)]
+            if strange := set(oneclass.training) - set(networks):
+                raise ValueError(
+                    f"train_oneclass.{dataset}.training: {', '.join(sorted(strange))}: must be networks of "
+                    f"oneclass_models ({', '.join(networks)})"
+                )
         only = {  # sections that need no entry for other data sets than these
             "train_variants": self.variant_datasets,
             "fool_variants": self.variant_datasets,
             "retrain_on_fooling": self.retrained_datasets,
             "train_perceptrons": self.szegedy_datasets,
             "fool_lbfgs": self.szegedy_datasets,
+            "train_oneclass": self.oneclass_datasets,
         }
         for name, section in self:
             if isinstance(section, dict) and name not in ("models", "search_choices", "perceptrons"):
@@ -607,7 +649,7 @@ def load(path: str | Path = "params.yaml") -> Params:
         def relevance(found: Any) -> tuple[bool, int]:
             location = found["loc"]
             wanted = isinstance(raw, dict) and location[:1] == ("models",) and len(location) > 2
-            network = (raw["models"].get(location[1]) or {}).get("network") if wanted else None
+            options = (raw["models"].get(location[1]) or {}) if wanted else {}
             member = {
                 "cnn": "CnnModel",
                 "cool": "CoolModel",
@@ -615,8 +657,11 @@ def load(path: str | Path = "params.yaml") -> Params:
                 "dae": "DaeModel",
                 "autoencoder": "AutoencoderModel",
             }
+            asked = member.get(str(options.get("network")), "OtherModel")
+            if "method" in options and "network" not in options:
+                asked = "OneClassSvmModel"
             # pydantic names a member by its class, or by a validator's call that ends with it
-            return (wanted and member.get(str(network), "OtherModel") not in location[2], -len(location))
+            return (wanted and asked not in location[2], -len(location))
 
         first = min(error.errors(), key=relevance)
         union = re.compile(r".*Model\]?|constrained-.*|dict\[.*")  # names that pydantic gives the members of a union

@@ -247,6 +247,23 @@ def budget(stage: Stage) -> dict[str, int]:
     return {f"{key}.epochs": epochs_of(stage), f"{key}.seeds": len(settings.seeds)}
 
 
+def metadata(stage: Stage, spent: Mapping[str, int]) -> dict[str, Any]:
+    """What stands in the weights files of a stage's model besides the weights, common to its members."""
+    dataset, model = stage.item["dataset"], stage.item["model"]
+    network = network_options(stage.params(f"models.{model}"), len(data.load(dataset).classes))
+    return {"model": model, "dataset": dataset, "network": network, "budget": spent}
+
+
+def stacked_outputs(trained: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The `output.*` arrays of members, stacked: (M, ...) each."""
+    return {k: np.stack([part(t, "output")[k] for t in trained]) for k in part(trained[0], "output")}
+
+
+def save_member(path: Path, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    """Write a trained member's weights and, as their metadata, `about`. path: of the .safetensors file."""
+    save_weights(path, {k: torch.from_numpy(v) for k, v in part(arrays, "weight").items()}, about)
+
+
 def train_classifiers(stage: Stage) -> None:
     """All that a stage does which trains a classifier: its seeds, their weights and outputs, and the cell."""
     trained = train_seeds(stage)
@@ -258,12 +275,9 @@ def train_classifiers(stage: Stage) -> None:
         write_trained(stage, trained, rows)
 
 
-def write_outputs(
-    members: Path, seeds: Sequence[int], outputs: Sequence[Mapping[str, np.ndarray]], labels: Tensor
-) -> None:
-    """Write members/outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of each seed, stacked."""
-    stacked = {name: np.stack([found[name] for found in outputs]) for name in outputs[0]}
-    write_npz(members / "outputs.npz", labels=labels.numpy(), seeds=np.array(seeds), **stacked)
+def write_outputs(members: Path, seeds: Sequence[int], outputs: Mapping[str, np.ndarray], labels: Tensor) -> None:
+    """Write members/outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of the seeds, stacked."""
+    write_npz(members / "outputs.npz", labels=labels.numpy(), seeds=np.array(seeds), **outputs)
 
 
 def restore_members(dataset: str, model: str, *, engine: Any, md5: str) -> None:
@@ -274,15 +288,15 @@ def restore_members(dataset: str, model: str, *, engine: Any, md5: str) -> None:
     those that training wrote: on another type of processor, or where members of further seeds belong to them.
     """
     weights = networks.weights_path(dataset, model, 0)
-    network, metadata = networks.load(weights)
+    network, about = networks.load(weights)
     source = data.load(dataset)
     torch.set_num_threads(engine.threads)
     network = network.to(memory_format=torch.channels_last)
     outputs = image_outputs(network, source.test_images, chunk=engine.chunk, probes=engine.probes)
     with replace_directory(weights.parent / "members") as members:
-        write_outputs(members, [0], [outputs], source.test_labels)
+        write_outputs(members, [0], {name: found[None] for name, found in outputs.items()}, source.test_labels)
         if directory_md5(members) != md5:
-            seeds = next((n for key, n in metadata["budget"].items() if key.endswith(".seeds")), 1)
+            seeds = next((n for key, n in about["budget"].items() if key.endswith(".seeds")), 1)
             why = (
                 f"they belong to {seeds} seeds, and only seed 0's weights are published"
                 if seeds > 1
@@ -304,20 +318,13 @@ def write_trained(
     """
     dataset = data.load(stage.item["dataset"])
     settings = stage.params(f"{stage.name}.{dataset.name}")
-    model = stage.params(f"models.{stage.item['model']}")
     directory = networks.weights_path(dataset.name, stage.item["model"], 0).parent
-    metadata = {
-        "model": stage.item["model"],
-        "dataset": dataset.name,
-        "network": network_options(model, len(dataset.classes)),
-        "budget": budget(stage),
-    }
+    common = metadata(stage, budget(stage))
     with replace_directory(directory / "members") as members:
         for seed, arrays in zip(settings.seeds, trained, strict=True):
             path = (directory if seed == 0 else members) / f"seed{seed}.safetensors"
-            state = {k: torch.from_numpy(v) for k, v in part(arrays, "weight").items()}
-            save_weights(path, state, metadata | {"seed": seed})
-        write_outputs(members, settings.seeds, [part(t, "output") for t in trained], dataset.test_labels)
+            save_member(path, arrays, common | {"seed": seed})
+        write_outputs(members, settings.seeds, stacked_outputs(trained), dataset.test_labels)
     columns = ["seed", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
     curves = [pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)]
     table = pd.concat(curves)[columns].astype({"epoch": int})

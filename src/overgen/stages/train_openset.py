@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 
 from overgen import cells, data, networks, runtime
-from overgen.artifacts import OvergenError, replace_directory, save_weights, write_npz
+from overgen.artifacts import OvergenError, replace_directory, write_npz
 from overgen.statistics import mean_interval
-from overgen.training import Member, network_options, part, train_members
+from overgen.training import Member, metadata, save_member, stacked_outputs, train_members
 
 
 def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
@@ -70,12 +70,7 @@ def write(
         f"train_openset.{dataset}.subsets": settings.subsets,
         f"train_openset.{dataset}.known": len(settings.known),
     }
-    metadata = {
-        "model": model,
-        "dataset": dataset,
-        "network": network_options(stage.params(f"models.{model}"), len(source.classes)),
-        "budget": budget,
-    }
+    common = metadata(stage, budget)
     known = np.zeros((len(members), len(source.classes)), bool)
     table = []
     with replace_directory(networks.weights_path(dataset, model, 0).parent / "openset") as directory:
@@ -92,10 +87,8 @@ def write(
                     "final_loss": float(trained[i]["curve.loss"][-1]),
                 }
             )
-            weights = {k: torch.from_numpy(v) for k, v in part(trained[i], "weight").items()}
-            save_weights(directory / f"{names[i]}.safetensors", weights, metadata | {"known": chosen, "subset": subset})
-        outputs = {k: np.stack([part(t, "output")[k] for t in trained]) for k in part(trained[0], "output")}
-        write_npz(directory / "outputs.npz", labels=labels, known=known, **outputs)
+            save_member(directory / f"{names[i]}.safetensors", trained[i], common | {"known": chosen, "subset": subset})
+        write_npz(directory / "outputs.npz", labels=labels, known=known, **stacked_outputs(trained))
     frame = pd.DataFrame(table)
     rows = [
         cells.row(
