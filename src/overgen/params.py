@@ -407,8 +407,8 @@ class Params(Section):
                 if model not in trained:
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
         if "fool_evolution" in self.evaluate_fooling.attacks and not set(self.attacked) <= set(self.evolved):
-            missing = ", ".join(sorted(set(self.attacked) - set(self.evolved)))
-            raise ValueError(f"evolved lacks {missing}: evaluate_fooling shows the images evolved against all attacked")
+            lacking = ", ".join(sorted(set(self.attacked) - set(self.evolved)))
+            raise ValueError(f"evolved lacks {lacking}: evaluate_fooling shows the images evolved against all attacked")
         for dataset, settings in self.fool_fgn.items():
             judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
             for model, alphas in settings.scaled.items():

@@ -200,21 +200,21 @@ def render(
         table = np.array(of).reshape(-1, 3)
         return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2]
 
-    to, source, weight = columns(fed)
+    to, fed_by, scales = columns(fed)
     from_inputs = np.zeros((len(nodes), INPUTS))
-    from_inputs[row[to], source] = weight
+    from_inputs[row[to], fed_by] = scales
     values = torch.from_numpy(from_inputs).to(device, dtype) @ coordinates(dtype).to(device)
-    sources, targets, weight = columns(edges)
+    sources, targets, scales = columns(edges)
     sources, targets = row[sources], row[targets]
     level_of = place[targets, 0]
     by_level = np.argsort(level_of, kind="stable")
-    sources, targets, weight, level_of = (a[by_level] for a in (sources, targets, weight, level_of))
+    sources, targets, scales, level_of = (a[by_level] for a in (sources, targets, scales, level_of))
     starts = np.searchsorted(place[:, 0], np.arange(place[-1, 0] + 2))
     edge_starts = np.searchsorted(level_of, np.arange(place[-1, 0] + 2))
     for level, (begin, end) in enumerate(pairwise(starts)):
         mine = slice(edge_starts[level], edge_starts[level + 1])
         if mine.stop > mine.start:
-            scale = torch.from_numpy(weight[mine]).to(device, dtype)[:, None]
+            scale = torch.from_numpy(scales[mine]).to(device, dtype)[:, None]
             received = values[torch.from_numpy(sources[mine]).to(device)].mul_(scale)
             values.index_add_(0, torch.from_numpy(targets[mine]).to(device), received)
         functions = begin + np.searchsorted(place[begin:end, 1], np.arange(len(ACTIVATIONS) + 1))
