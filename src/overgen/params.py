@@ -559,13 +559,13 @@ class Params(Section):
                     f"variants names {variant!r}: must be called <model>_<change> after an attacked model "
                     f"({', '.join(self.attacked)}), and no other stage trains it"
                 )
-        for section, attacked in (("fool_fgn", self.attacked), ("fool_variants", self.variants)):
-            for dataset, attack in getattr(self, section).items():
+        for stage, attacked in (("fool_fgn", self.attacked), ("fool_variants", self.variants)):
+            for dataset, attack in getattr(self, stage).items():
                 judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
                 for model, alphas in attack.scaled.items():
                     if model not in attacked or not set(alphas) <= judged:
                         raise ValueError(
-                            f"{section}.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
+                            f"{stage}.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
                             f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
                         )
         if "fool_evolution" in self.evaluate_fooling.attacks and not set(self.attacked) <= set(self.evolved):
