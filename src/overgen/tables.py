@@ -382,10 +382,12 @@ def stability(frame: pd.DataFrame) -> Table:
     lines = []
     for model in dict.fromkeys(rows["model"]):
         found = [find(rows, "stability", model, metric) for metric in ("epsilon", "unexplained", "largest_gap")]
-        if None not in found:
-            gap = found[2]
-            cells = [measured(row) for row in found[:2] if row]
-            lines.append([f"**{model_name(model)}**", *cells, f"{measured(gap)} {gap['note']}", _count(gap["n"])])
+        there = [row for row in found if row]
+        if len(there) == len(found):
+            line = [measured(row) for row in there]
+            lines.append(
+                [f"**{model_name(model)}**", *line[:2], f"{line[2]} {there[2]['note']}", _count(there[2]["n"])]
+            )
     header = ["", "ε", "variance unexplained, %", "largest gap, counted − fitted, percentage points", "images"]
     return Table("stability", _markdown(lines, header) if lines else "", rows)
 

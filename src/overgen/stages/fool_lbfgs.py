@@ -92,7 +92,7 @@ def least(network: networks.Perceptron, images: np.ndarray, wanted: list[int]) -
     """The least distortions, rms, that make a linear network see the wanted classes, (N,); NaN for another network."""
     if len(network.layers) > 1:
         return torch.full((len(images),), torch.nan, dtype=torch.float64)
-    weight, bias = (p.cpu().numpy() for p in (network.layers[0].weight, network.layers[0].bias))
+    weight, bias = (p.cpu().numpy() for p in network.layers[0].parameters())
     norms = [least_of_linear(image, weight, bias, t) for image, t in zip(images, wanted, strict=True)]
     return torch.tensor(norms, dtype=torch.float64) / networks.PIXELS**0.5
 

@@ -29,8 +29,8 @@ def main(dataset: str, model: str) -> None:
 
 def decays(network: Perceptron, factors: list[float]) -> dict[str, float]:
     """The factor of Σw² for each layer's weights by name: λ/k, k the units of the layer."""
-    layers = zip(network.layers, factors, strict=True)
-    return {f"layers.{i}.weight": factor / layer.out_features for i, (layer, factor) in enumerate(layers)}
+    units = [len(layer.bias) for layer in network.layers]  # type: ignore[arg-type]  # a Linear
+    return {f"layers.{i}.weight": factor / k for i, (factor, k) in enumerate(zip(factors, units, strict=True))}
 
 
 def train(stage: runtime.Stage, run: Any, name: str) -> dict[str, np.ndarray]:
