@@ -109,8 +109,8 @@ def test_what_is_unknown_or_shared_is_refused() -> None:
 def test_a_linear_network_reaches_the_minimum_that_scipy_finds(digits: Path) -> None:
     """The loss with its decay is convex: there is one minimum, and the falling rate ends there."""
     source = data.load("digits", digits / "data")
-    x = data.floats(source.train_images).flatten(1).double()
-    y = source.train_labels
+    x = data.floats(source.train_images[:400]).flatten(1).double()
+    y = source.train_labels[:400]
 
     def loss(p: np.ndarray) -> tuple[float, np.ndarray]:
         point = torch.from_numpy(p).requires_grad_()
@@ -122,7 +122,7 @@ def test_a_linear_network_reaches_the_minimum_that_scipy_finds(digits: Path) -> 
     best = minimize(loss, np.zeros(7850), jac=True, method="L-BFGS-B", options={"maxiter": 500})
     network = built([], 10)
     module = Training(
-        network, source.train_images, y, key=("m",), batch_size=200, learning_rate=0.02, l2=0.0, falling=True,
+        network, source.train_images[:400], y, key=("m",), batch_size=100, learning_rate=0.02, l2=0.0, falling=True,
         decays=decays(network, [1.0]),
     )  # fmt: skip
     trainer = pl.Trainer(
@@ -132,7 +132,7 @@ def test_a_linear_network_reaches_the_minimum_that_scipy_finds(digits: Path) -> 
     trainer.fit(module)
     layer = network.layers[0]
     ours = loss(np.concatenate([p.detach().double().numpy().ravel() for p in (layer.weight, layer.bias)]))[0]
-    assert best.fun <= ours < best.fun * 1.002
+    assert best.fun <= ours < best.fun * 1.005
 
 
 def test_the_rate_falls_to_nothing_on_a_line() -> None:
@@ -231,8 +231,9 @@ def test_the_examples_are_what_the_numbers_say(cell: Path, monkeypatch: pytest.M
         assert bool(((x >= 0) & (x <= 1)).all())
         made = mine["found"].to_numpy()
         assert (network(x).log_y.argmax(1).numpy() == mine["target"].to_numpy())[made].all()
-        original = source.test_images[mine["index"].to_numpy()]
-        assert (network(data.floats(original)).log_y.argmax(1) == source.test_labels[mine["index"].to_numpy()]).all()
+        index = torch.tensor(mine["index"].tolist())
+        original = source.test_images[index]
+        assert (network(data.floats(original)).log_y.argmax(1) == source.test_labels[index]).all()
         rms = (x[:, 0].double() - original.double() / 255).square().mean((1, 2)).sqrt().numpy()
         assert mine["distortion"].to_numpy()[made] == pytest.approx(rms[made], rel=1e-5)
         row = found[str(name), "lbfgs", "mean_distortion"]
