@@ -55,6 +55,8 @@ def test_the_committed_file_is_valid() -> None:
         ("searched_models: [cnn", "searched_models: [dae_asym", "(top level)", "no entry for 'dae_asym'"),
         ("dae_sym:\n    {network: dae, tied: true, unpooling: zeros, output: sigmoid,",
          "dae_sym:\n    {network: dae, tied: true,", "models.dae_sym: ", "needs output: sigmoid"),
+        ("cool: [scaled_output, knn,", "cool: [scaled_output, knm,", "evaluate_scores.methods.cool.1", "'knn'"),
+        ("    other: [scaled_output", "    others: [scaled_output", "evaluate_scores", "no entry `other`"),
         ("report: {dpi: 150}", "report: {dpi: 150}\nextra: 1", "extra", "Extra inputs"),
     ],
 )  # fmt: skip
