@@ -21,10 +21,10 @@ from conftest import ROOT, Run, environment, set_params
 
 SECTION = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STUDY = """
-from overgen.stages import evaluate_confidence, evaluate_fooling, evaluate_openset, fool_evolution, fool_fgn
-from overgen.stages import fool_gradient, report, train_classifier, train_openset
+from overgen.stages import evaluate_confidence, evaluate_fooling, evaluate_openset, evaluate_scores, fool_evolution
+from overgen.stages import fool_fgn, fool_gradient, report, train_classifier, train_openset
 for stage in (train_classifier, fool_fgn, fool_gradient, fool_evolution, evaluate_confidence, evaluate_fooling,
-              train_openset, evaluate_openset):
+              train_openset, evaluate_openset, evaluate_scores):
     stage.main("digits", "resnet")
 report.main("digits")
 """

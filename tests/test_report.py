@@ -28,6 +28,7 @@ MODELS: dict[str, Any] = {
     "retrained": ["cnn"],
     "openset_models": ["cnn", "dae_sym"],
     "perceptrons": ["perceptrons"],
+    "scored": ["cnn", "dae_sym"],
 }
 FOOLED = {"cnn": 40, "cool": 12, "dae_sym": 0}  # of 40 trials, attack on y
 SETTINGS = {"training.mnist.batch_size": 37, "confidence.mnist.thresholds": [{"tau": 0.9, "alpha": 20.0}]}
@@ -117,6 +118,7 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
     for model in MODELS["openset_models"]:
         budget = {f"train_openset.{dataset}.epochs": epochs, f"train_openset.{dataset}.subsets": 10 if full else 2}
         write_openset(root, dataset, model, budget, draw)
+        write_scores(root, dataset, model, budget, draw)
     write_perceptrons(root, dataset, draw)
 
 
@@ -271,6 +273,36 @@ def write_openset(root: Path, dataset: str, model: str, budget: dict[str, int], 
         budget,
         [row("train_openset", "known_accuracy@known=1", 100.0, "percent", 2)],
     )
+
+
+SCORES = {"cnn": ["softmax", "knn", "pca_pixels"], "dae_sym": ["scaled_output_alpha20", "knn"]}
+
+
+def write_scores(root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator) -> None:
+    """Open-set scores: neighbours always best, then the others in the order of `SCORES`."""
+    from overgen import openset
+    from overgen.stages import evaluate_scores
+
+    trials = pd.DataFrame(
+        [{"known": known, "subset": subset, "method": method, "threshold": 0.5}
+         | dict.fromkeys([*openset.MEASURES, "known_accepted", "auroc_uniform", "auroc_normal"],
+                         np.nan if known == 10 else 0.9 - 0.1 * (method != "knn") - 0.1 * i - 0.01 * draw.random())
+         for known in (1, 5, 10) for subset in range(2) for i, method in enumerate(SCORES[model])]
+    )  # fmt: skip
+    folder = write_cell(root, dataset, "evaluate_scores", model, budget, evaluate_scores.means(trials))
+    write_csv(folder / "trials.csv", trials)
+    kinds = {"known classes": draw.normal(2, 1, 500), "unknown classes": draw.normal(0, 1, 500),
+             "uniform noise": draw.normal(-2, 0.2, 90), "normal noise": draw.normal(-1, 0.2, 90)}  # fmt: skip
+    parts = [openset.histogram(kinds, 20).assign(method=method, known=5) for method in SCORES[model]]
+    write_csv(folder / "histograms.csv", pd.concat(parts))
+    names = [*range(5), -1]
+    counts = [(t, a, int(draw.integers(9)) + 90 * (t == a), m) for m in SCORES[model] for t in names for a in names]
+    write_csv(folder / "confusion.csv", pd.DataFrame(counts, columns=["truth", "answer", "count", "method"]))
+    shape = (len(SCORES[model]), 2, 10)
+    write_npz(folder / "examples.npz", method=np.array(SCORES[model]), known=np.arange(5),
+              kind=np.array(["unknown, most confident", "known, least confident"]),
+              image=(255 * digit(draw, *shape)).astype(np.uint8), label=np.zeros(shape, int), score=np.zeros(shape),
+              predicted=np.zeros(shape, int))  # fmt: skip
 
 
 def write_perceptrons(root: Path, dataset: str, draw: np.random.Generator) -> None:
@@ -603,7 +635,7 @@ def test_cells_of_models_that_are_not_declared_do_not_count(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
     only = {"classifiers": ["cnn"], "autoencoders": [], "attacked": ["cnn"], "evolved": ["cnn"], "openset_models": []}
-    only["perceptrons"] = []
+    only["perceptrons"] = only["scored"] = []
     output = build(tmp_path, **only)
     frame = tables.read_reproduced(output / "reproduced.csv")
     assert set(frame["model"]) == {"cnn"}
@@ -728,3 +760,19 @@ def test_a_search_says_when_the_study_does_not_use_its_best_setting(tmp_path: Pa
     assert re.search(r"\| \*\*output_std: 0.1\*\* +\| 98.00 +\| 97.00 ", text)
     assert f"Used in the study: output_std {used:g}." in text
     assert ("That is not the setting nearest to the paper." in text) == said
+
+
+def test_open_set_scores_are_ranked_and_drawn(tmp_path: Path) -> None:
+    """Neighbours are best on every problem, on the CNN first: rank 1 of five, and the first line of the table."""
+    write_study(tmp_path / "reports/cells")
+    output = build(tmp_path)
+    lines = (output / "tables/scores.md").read_text().splitlines()
+    assert len(lines) == 2 + sum(map(len, SCORES.values()))
+    assert "**nearest neighbours**" in lines[2] + lines[3]
+    assert lines[-1].startswith("| **PCA error on pixels**")
+    assert "| 5.0 " in lines[-1]
+    names = {path.stem for path in (output / "figures").glob("score_*.svg")}
+    assert names == {"score_ranking", "score_histograms_cnn", "score_histograms_dae_sym", "score_extremes",
+                     "score_confusion"}  # fmt: skip
+    for name in names:
+        assert f"figures/{name}." in (output / "report.md").read_text()
