@@ -234,7 +234,7 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, monkeypatch
 
 
 def test_unknown_network_names_the_known_ones() -> None:
-    with pytest.raises(OvergenError, match="cnn, cool, dae"):
+    with pytest.raises(OvergenError, match="cnn, cool, lenet, dae"):
         networks.build("resnet")
     with pytest.raises(OvergenError, match="omega"):
         networks.build("cnn", omega=3)
