@@ -780,3 +780,17 @@ def test_open_set_scores_are_ranked_and_drawn(tmp_path: Path) -> None:
                      "score_confusion"}  # fmt: skip
     for name in names:
         assert f"figures/{name}." in (output / "report.md").read_text()
+
+
+def test_what_a_stage_changes_of_the_training_is_said() -> None:
+    settings = {
+        "train_openset.mnist.training.dae_sym.l2": 10.0,
+        "train_openset.mnist.training.dae_sym.noise_std": None,
+        "train_openset.mnist.training.cnn.l2": 10.0,
+        "train_openset.digits.training.cnn.l2": 3.0,
+    }
+    text = tables.assumptions(settings, "mnist")
+    assert "l2 10 in `train_openset`: dAE sym, CNN" in text
+    assert "l2 3" not in text
+    assert "noise_std" not in text
+    assert "that a stage changes" not in tables.assumptions({}, "mnist")
