@@ -774,6 +774,16 @@ def assumptions(settings: Mapping[str, Any], dataset: str) -> str:
 
     asked = ASSUMPTIONS + (PERCEPTRON_ASSUMPTIONS if dataset in settings.get("szegedy_datasets", []) else ())
     lines = [[question, re.sub(r"\{([\w.]+)\}", fill, used)] for question, used in asked]
+    changed: dict[tuple[str, str, str], list[str]] = {}
+    for key, value in settings.items():
+        place = re.fullmatch(rf"(train_\w+)\.{dataset}\.training\.(\w+)\.(\w+)", key)
+        if place and value is not None:
+            changed.setdefault((place[3], _setting(value), place[1]), []).append(model_name(place[2]))
+    if changed:
+        texts = [
+            f"{name} {value} in `{stage}`: {', '.join(models)}" for (name, value, stage), models in changed.items()
+        ]
+        lines.append(["Options of training that a stage changes for some models", "; ".join(texts)])
     return _markdown(lines, ["what the papers leave open", "used here"])
 
 
