@@ -113,9 +113,10 @@ def test_labels_of_the_networks_own_scores() -> None:
 
 def test_histograms_hold_every_score() -> None:
     kinds = {"known": np.r_[np.linspace(0, 1, 500), 1e9], "unknown": np.full(40, -1e9)}
-    found = openset.histogram(kinds, 10)
+    found = openset.histogram(kinds, 10, span=["known"])
+    assert 0 <= found["low"].min() < found["high"].max() <= 1
     assert found.groupby("kind")["count"].sum().to_dict() == {"known": 501, "unknown": 40}
-    assert openset.histogram({"alike": np.full(9, 3.0)}, 4)["count"].sum() == 9
+    assert openset.histogram({"alike": np.full(9, 3.0)}, 4, span=["alike"])["count"].sum() == 9
 
 
 def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:

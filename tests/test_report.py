@@ -293,7 +293,7 @@ def write_scores(root: Path, dataset: str, model: str, budget: dict[str, int], d
     write_csv(folder / "trials.csv", trials)
     kinds = {"known classes": draw.normal(2, 1, 500), "unknown classes": draw.normal(0, 1, 500),
              "uniform noise": draw.normal(-2, 0.2, 90), "normal noise": draw.normal(-1, 0.2, 90)}  # fmt: skip
-    parts = [openset.histogram(kinds, 20).assign(method=method, known=5) for method in SCORES[model]]
+    parts = [openset.histogram(kinds, 20, span=list(kinds)).assign(method=method, known=5) for method in SCORES[model]]
     write_csv(folder / "histograms.csv", pd.concat(parts))
     names = [*range(5), -1]
     counts = [(t, a, int(draw.integers(9)) + 90 * (t == a), m) for m in SCORES[model] for t in names for a in names]

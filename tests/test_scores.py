@@ -29,7 +29,7 @@ from overgen.scores.energy import Energy
 from overgen.scores.entropy import NegativeEntropy
 from overgen.scores.gaussian_density import GaussianDensity
 from overgen.scores.k_means import KMeansDistance
-from overgen.scores.knn import NearestNeighbours
+from overgen.scores.knn import NearestNeighbours, smallest
 from overgen.scores.mahalanobis import Mahalanobis
 from overgen.scores.max_logit import MaxLogit
 from overgen.scores.one_class_svm_per_class import OneClassSVMPerClass
@@ -255,6 +255,15 @@ def test_neighbours_are_exact_where_float32_cannot_tell_them_apart(seed: int, sp
     queries = x[:7] + spread * draws.normal(size=(7, 5))
     naive = np.sort(np.linalg.norm(queries[:, None] - x, axis=2), 1)[:, :k]
     np.testing.assert_allclose(NearestNeighbours(neighbours=k).fit(x).distances(queries), naive, rtol=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(0, 700))
+def test_the_smallest_of_each_row_are_found(seed: int, count: int, more: int) -> None:
+    values = np.random.default_rng(seed).integers(50, size=(3, count + 1 + more)).astype(np.float32)  # with ties
+    place = smallest(values, count)
+    assert all(len(set(row)) == count for row in place.tolist())
+    np.testing.assert_array_equal(np.sort(np.take_along_axis(values, place, 1)), np.sort(values)[:, :count])
 
 
 def test_neighbours_of_many_copies() -> None:

@@ -149,10 +149,13 @@ def confusion(scores: Mapping[str, np.ndarray], labels: np.ndarray, known: np.nd
     return pd.DataFrame(counts, columns=["truth", "answer", "count"])
 
 
-def histogram(kinds: Mapping[str, np.ndarray], bins: int) -> pd.DataFrame:
-    """How often scores fall into equal bins between the 0.5 % and the 99.5 % quantile of all; what lies beyond counts
-    to the outer bins. kinds: (N,) scores by kind. Returns a row for each kind and bin: kind, low, high, count."""
-    low, high = np.quantile(np.concatenate(list(kinds.values())), [0.005, 0.995])
+def histogram(kinds: Mapping[str, np.ndarray], bins: int, *, span: Sequence[str]) -> pd.DataFrame:
+    """How often scores fall into equal bins; what lies beyond the first and the last counts to these.
+
+    kinds: (N,) scores by kind; span: the kinds between whose 0.5 % and 99.5 % quantiles the bins lie. Returns a row for
+    each kind and bin: kind, low, high, count.
+    """
+    low, high = np.quantile(np.concatenate([kinds[kind] for kind in span]), [0.005, 0.995])
     edges = np.array([float(f"{edge:.6g}") for edge in np.linspace(low, high, bins + 1)])
     if not (np.diff(edges) > 0).all():  # scores that are all alike
         edges = np.linspace(low - 1, low + 1, bins + 1)

@@ -49,7 +49,11 @@ def score_ranking(cells: Mapping[str, Cell]) -> Figure | None:
         axis.tick_params(axis="y", labelsize=10)
         for label, (model, _) in zip(axis.get_yticklabels(), names, strict=True):
             label.set_color(colour(model))
-        axis.set(ylim=(len(names) - 0.4, -0.6), xlabel=f"mean rank by AUROC over {problems} problems, 1 = best")
+        axis.set(
+            xlim=(0, len(names) + 1),
+            ylim=(len(names) - 0.4, -0.6),
+            xlabel=f"mean rank by AUROC over {problems} problems, 1 = best",
+        )
         chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
         axis.set_title(f"Friedman: {chance}; critical difference {difference:.1f}", fontsize=11, loc="left")
         axis.grid(axis="y", visible=False)
@@ -80,6 +84,7 @@ def score_histograms(cell: Cell) -> Figure | None:
             axis.set_yticks([])
             axis.tick_params(axis="x", labelsize=8)
             axis.locator_params(axis="x", nbins=4)
+            axis.xaxis.get_offset_text().set_fontsize(7)
             axis.grid(visible=False)
         for axis in axes.flat[len(methods) :]:
             axis.axis("off")

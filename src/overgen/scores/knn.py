@@ -7,6 +7,7 @@ import numpy as np
 from overgen.scores.arrays import BLOCK, blocks, pack, rows
 
 SPARE = 12  # candidates beyond the k asked for
+GROUP = 16  # columns of which only the smallest counts at first
 GATHERED = 1 << 23  # elements of the candidates of a block: 64 MiB in float64
 
 
@@ -63,12 +64,11 @@ class NearestNeighbours:
         reference: (N, D) centred, norms: (N,) its squared lengths, in the precision of the search.
         """
         query = self._centred(x, reference.dtype)
-        approximate = query @ reference.T  # (B, N): ‖b‖² − 2ab, which ranks as the squared distance does
-        approximate *= -2
+        approximate = (-2 * query) @ reference.T  # (B, N): ‖b‖² − 2ab, which ranks as the squared distance does
         approximate += norms
         count = min(self.neighbours + SPARE, len(reference))
         if count < len(reference):
-            place = np.argpartition(approximate, count - 1, axis=1)[:, :count]
+            place = smallest(approximate, count)
         else:
             place = np.broadcast_to(np.arange(count), (len(x), count))
         gaps = self.x[place].astype(np.float64)  # (B, count, D)
@@ -103,3 +103,21 @@ class NearestNeighbours:
         made = cls(neighbours=int(state["neighbours"]), normalise=bool(state["normalise"]))
         made.x, made.centre = state["x"], state["centre"]
         return made
+
+
+def smallest(values: np.ndarray, count: int) -> np.ndarray:
+    """Where the `count` smallest values of each row are, in no order. values: (B, N), N > count. Returns (B, count).
+
+    They lie in the `count` groups of columns with the smallest minima: what is partitioned is short.
+    """
+    columns = values.shape[1] // GROUP
+    if columns <= count:
+        return np.argpartition(values, count - 1, axis=1)[:, :count]
+    whole = columns * GROUP  # a group: columns g, g + columns, g + 2·columns …
+    minima = values[:, :whole].reshape(len(values), GROUP, columns).min(1)
+    groups = np.argpartition(minima, count - 1, axis=1)[:, :count]
+    place = (groups[:, :, None] + columns * np.arange(GROUP)).reshape(len(values), -1)
+    rest = np.broadcast_to(np.arange(whole, values.shape[1]), (len(values), values.shape[1] - whole))
+    place = np.concatenate([place, rest], 1)
+    best = np.argpartition(np.take_along_axis(values, place, 1), count - 1, axis=1)[:, :count]
+    return np.take_along_axis(place, best, 1)

@@ -159,7 +159,8 @@ def histograms(
         both = {"known classes": scores["test"][mine], "unknown classes": scores["test"][~mine]}
         for kind, values in (both | {f"{kind} noise": scores[kind] for kind in openset.NOISE}).items():
             kinds.setdefault(kind, []).append(values)
-    return openset.histogram({kind: np.concatenate(parts) for kind, parts in kinds.items()}, BINS)
+    whole = {kind: np.concatenate(parts) for kind, parts in kinds.items()}
+    return openset.histogram(whole, BINS, span=("known classes", "unknown classes"))
 
 
 def extremes(
