@@ -23,6 +23,7 @@ TINY = {
     "autoencoders": ["dae_sym", "autoencoder"],
     "attacked": ["cnn", "dae_sym"],
     "openset_models": ["dae_sym"],
+    "oneclass_models": ["dae_sym", "ocsvm"],
     "searched_datasets": ["digits"],
     "searched_models": ["dae_sym"],
     "search_choices.digits": {
@@ -54,6 +55,7 @@ TINY = {
     "fool_evolution.digits.population": 10,
     "fool_evolution.digits.stored_generations": [0, 2],
     "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},
+    "train_oneclass.digits": {"classes": [3, 7], "epochs": 1, "training": {"dae_sym": {"noise_std": 0.3}}},
 }
 
 

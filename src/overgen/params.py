@@ -426,12 +426,11 @@ class Params(Section):
                     f"fool_fgn.{dataset}.variants: {', '.join(sorted(strange)) or ', '.join(names)}: models must be "
                     "those of `models`, and no two variants the same"
                 )
+        networks = {name for name, model in self.models.items() if not isinstance(model, OneClassSvmModel)}
         for dataset, oneclass in self.train_oneclass.items():
-            networks = [m for m in self.oneclass_models if not isinstance(self.models[m], OneClassSvmModel)]
-            if strange := set(oneclass.training) - set(networks):
+            if strange := sorted(set(oneclass.training) - networks):
                 raise ValueError(
-                    f"train_oneclass.{dataset}.training: {', '.join(sorted(strange))}: must be networks of "
-                    f"oneclass_models ({', '.join(networks)})"
+                    f"train_oneclass.{dataset}.training: {', '.join(strange)}: must be networks of `models`"
                 )
         for name, section in self:
             if isinstance(section, dict) and name not in ("models", "search_choices"):

@@ -39,6 +39,7 @@ def main(dataset: str) -> None:
             autoencoders=stage.params("autoencoders"),
             attacked=stage.params("attacked"),
             openset_models=stage.params("openset_models"),
+            oneclass_models=stage.params("oneclass_models"),
             searched=stage.params("searched_models") if dataset in stage.params("searched_datasets") else [],
             dpi=stage.params("report").dpi,
             settings=stage.params.values(),
@@ -54,6 +55,7 @@ def build_report(
     autoencoders: Sequence[str],
     attacked: Sequence[str],
     openset_models: Sequence[str],
+    oneclass_models: Sequence[str] = (),
     searched: Sequence[str] = (),
     paper: Path = Path("budgets/paper.txt"),
     dpi: int = 150,
@@ -68,7 +70,7 @@ def build_report(
     """
     grid = reported.read_grid(
         cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked,
-        openset_models=openset_models,
+        openset_models=openset_models, oneclass_models=oneclass_models,
     )  # fmt: skip
     papers, budget = reported.load(), reported.paper_budget(paper)
     frame = reported.compare(grid, papers, budget)
@@ -87,6 +89,7 @@ def build_report(
         "confidence": tables.confidence(frame, attacked),
         "open_set": tables.open_set(frame, openset_models),
         "open_set_apart": tables.open_set_apart(frame, openset_models),
+        "one_class": tables.one_class(frame, oneclass_models),
         "evolution": tables.evolution(frame, attacked),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
@@ -153,6 +156,9 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         first = next(iter(trials.values())).iloc[0]
         classes = round(first["known"] / (1 - first["openness"]) ** 2)  # openness = 1 − √(known / classes)
         yield "open_set", figures.open_set(rows, trials, classes=classes)
+    if oneclass := grid["evaluate_oneclass"]:
+        yield "one_class_roc", figures.one_class_roc(oneclass, with_reported(frame, "one_class", "auroc"))
+        yield "one_class_aurocs", figures.one_class_aurocs(oneclass)
 
 
 def with_reported(frame: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
@@ -193,6 +199,8 @@ def markdown(
         paper_table=f"{paper_table} of the paper" if paper_table else "As Tables 1 and 2 of the paper",
         figure3="Figure 3" if paper_table else "As Figure 3",
         figure4="Figure 4" if paper_table else "As Figure 4",
+        figure5="Figure 5" if paper_table else "As Figure 5",
+        one_class_checks=tables.one_class_checks(frame),
         open_set_figure=bool(grid["evaluate_openset"]),
         few_subsets=max((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
         open_set_reported=bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any()),
