@@ -35,6 +35,7 @@ TINY = {
     "train_variants": {"digits": {"epochs": 1, "seeds": [0], "training": {"dae_sym_l2_10": {"l2": 5.0}}}},
     "fool_variants": {"digits": {"trials": 1, "updates": 2, "scaled": {"dae_sym_l2_10": [3]}}},
     "oneclass_datasets": ["digits"],
+    "oneclass_models": ["dae_sym", "ocsvm"],
     "searched_datasets": ["digits"],
     "searched_models": ["dae_sym"],
     "search_choices.digits": {
@@ -80,6 +81,7 @@ TINY = {
     },
     "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
     "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"], "other": ["scaled_output"]},
+    "train_oneclass.digits": {"classes": [3, 7], "epochs": 1, "training": {"dae_sym": {"noise_std": 0.3}}},
 }
 
 

@@ -56,14 +56,14 @@ def test_a_stage_declares_the_section_of_its_name(stage: str) -> None:
 
 
 def test_the_report_declares_the_lists_it_walks() -> None:
-    assert {"classifiers", "autoencoders", "attacked", "evolved", "retrained_datasets", "openset_models"} <= set(
-        STAGES["report"]["params"]
-    )
+    lists = {"classifiers", "autoencoders", "attacked", "evolved", "retrained_datasets", "openset_models"}
+    lists |= {"oneclass_datasets", "oneclass_models", "scored_datasets", "variant_datasets", "variants"}
+    assert lists | {"szegedy_datasets"} <= set(STAGES["report"]["params"])
     assert "reports/cells/${item.dataset}" in STAGES["report"]["deps"]
 
 
 def test_training_does_not_know_how_it_is_judged() -> None:
-    for stage in ("train_classifier", "train_autoencoder", "train_variants", "train_openset"):
+    for stage in ("train_classifier", "train_autoencoder", "train_variants", "train_openset", "train_oneclass"):
         assert not any(entry.startswith(("confidence", "fool", "evaluate")) for entry in STAGES[stage]["params"])
 
 
@@ -142,12 +142,12 @@ def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
             "mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 20}",
             "mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 21}",
             {"fool_fgn", "fool_gradient", "fool_evolution", "evaluate_openset", "evaluate_confidence",
-             "evaluate_scores", "evaluate_fooling", "search_choices", "report"},
+             "evaluate_fooling", "evaluate_oneclass", "search_choices", "report"},
         ),
         (
             "omega: 10",
             "omega: 9",
-            {"train_classifier", "train_openset", "report"},
+            {"train_classifier", "train_openset", "train_oneclass", "report"},
         ),
     ],
 )  # fmt: skip

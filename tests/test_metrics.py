@@ -142,6 +142,25 @@ def test_fpr_at_tpr_is_on_sklearns_curve(known: np.ndarray, unknown: np.ndarray,
     assert metrics.fpr_at_tpr(known, unknown, tpr) == pytest.approx(false[true >= tpr - 1e-9].min())
 
 
+@given(ties, ties)
+def test_the_roc_curve_is_sklearns_and_its_area_the_auroc(known: np.ndarray, unknown: np.ndarray) -> None:
+    truth = np.r_[np.ones(len(known)), np.zeros(len(unknown))]
+    ranks = np.nan_to_num(np.r_[known, unknown], neginf=-1e9)
+    false, true, _ = roc_curve(truth, ranks, drop_intermediate=False)
+    highest = np.array([true[false == at].max() for at in false])
+    np.testing.assert_allclose(metrics.roc(known, unknown, false), highest, atol=1e-12)
+    wide = np.diff(false) > 0
+    halfway = ((false[1:] + false[:-1]) / 2)[wide]
+    middle = metrics.roc(known, unknown, halfway)
+    np.testing.assert_allclose(middle, ((true[1:] + true[:-1]) / 2)[wide], atol=1e-12)
+    assert np.sum(np.diff(false)[wide] * middle) == pytest.approx(auroc(known, unknown), abs=1e-12)
+
+
+def test_the_roc_curve_refuses_other_rates() -> None:
+    with pytest.raises(ValueError, match=r"fpr: 0\.5 to 1\.5, must lie"):
+        metrics.roc(np.ones(1), np.ones(1), np.array([0.5, 1.5]))
+
+
 def test_fpr_at_tpr_by_hand() -> None:
     known, unknown = np.arange(20.0), np.array([0.5, 1.0, 7.0, -3.0])
     assert metrics.fpr_at_tpr(known, unknown) == 2 / 4  # 19 of 20 are accepted at 1.0

@@ -69,6 +69,15 @@ def test_the_committed_file_is_valid() -> None:
         ("dae_sym_l2_10: {l2: 0.5}", "dae_sym_l2_10: {l: 0.5}", "training.dae_sym_l2_10.l", "Extra inputs"),
         ("cool: [scaled_output, knn,", "cool: [scaled_output, knm,", "evaluate_scores.methods.cool.1", "'knn'"),
         ("    other: [scaled_output", "    others: [scaled_output", "evaluate_scores", "no entry `other`"),
+        ("nu: 0.1,", "nu: 1.5,", "models.ocsvm.nu: ", "less than or equal to 1"),
+        ("method: one_class_svm", "method: one_class_sum", "models.ocsvm.method: ", "'one_class_svm'"),
+        ("attacked: [cnn", "attacked: [ocsvm", "(top level)", "its method 'one_class_svm' does not fit"),
+        ("oneclass_models: [cool", "oneclass_models: [vgg", "(top level)", "'vgg', which `models` does not have"),
+        ("{dae_sym: {noise_std: 0.3, l2: 0.05}}", "{dae_sym: {noise: 0.3}}",
+         "train_oneclass.mnist.training.dae_sym.noise: ", "Extra inputs"),
+        ("{dae_sym: {noise_std: 0.3, l2: 0.05}}", "{ocsvm: {l2: 0.05}}", "(top level)",
+         "train_oneclass.mnist.training: ocsvm: must be networks of `models`"),
+        ("classes: [0, 1, 2], epochs", "classes: [0, 0], epochs", "train_oneclass.digits.classes: ", "repeat"),
         ("report: {dpi: 150}", "report: {dpi: 150}\nextra: 1", "extra", "Extra inputs"),
     ],
 )  # fmt: skip
@@ -153,6 +162,14 @@ def test_impossible_variants_are_refused(project: Path, variants: str, message: 
     change(project, "input: normal, scaled", f"variants: {variants}, input: normal, scaled")
     with pytest.raises(OvergenError, match=message):
         params.load(project / "params.yaml")
+
+
+def test_changes_of_training_are_merged_over_it() -> None:
+    assert set(params.TrainingChanges.model_fields) == set(params.Training.model_fields)
+    base = params.Training(batch_size=8, learning_rate=0.1, noise_std=0.2, l2=1)
+    changed = params.TrainingChanges(noise_std=0, l2=0.05).of(base)
+    assert changed == params.Training(batch_size=8, learning_rate=0.1, noise_std=0, l2=0.05)
+    assert params.TrainingChanges().of(base) == base
 
 
 def test_sections_cannot_be_changed() -> None:

@@ -29,6 +29,7 @@ MODELS: dict[str, Any] = {
     "openset_models": ["cnn", "dae_sym"],
     "perceptrons": ["perceptrons"],
     "scored": ["cnn", "dae_sym"],
+    "oneclass_models": ["cool", "dae_sym", "ocsvm"],
 }
 FOOLED = {"cnn": 40, "cool": 12, "dae_sym": 0}  # of 40 trials, attack on y
 SETTINGS = {"training.mnist.batch_size": 37, "confidence.mnist.thresholds": [{"tau": 0.9, "alpha": 20.0}]}
@@ -120,6 +121,11 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
         write_openset(root, dataset, model, budget, draw)
         write_scores(root, dataset, model, budget, draw)
     write_perceptrons(root, dataset, draw)
+    for model in MODELS["oneclass_models"]:
+        budget = {f"train_oneclass.{dataset}.epochs": epochs} if model != "ocsvm" else {}
+        write_oneclass(
+            root, dataset, model, budget | {f"train_oneclass.{dataset}.classes": 10 if full else 5}, draw, classes
+        )
 
 
 def write_fgn(
@@ -337,6 +343,32 @@ def write_perceptrons(root: Path, dataset: str, draw: np.random.Generator) -> No
               fooled=np.ones((2, 5), bool))  # fmt: skip
 
 
+def write_oneclass(
+    root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator, classes: int
+) -> None:
+    """Means near the paper's for COOL and the SVM, far from it for the dAE."""
+    mean = {"cool": 0.75, "dae_sym": 0.80, "ocsvm": 0.95}[model]
+    kind = {"interval": "95 % t interval of the mean over classes"}
+    metrics, trials, curves = [], [], []
+    fpr = np.linspace(0, 1, 21)
+    for suffix in ("", "@score=scaled", "@score=scaled@alpha=3", "@score=distance") if model == "dae_sym" else ("",):
+        low, high = mean - 0.02, mean + 0.02
+        metrics.append(row("one_class", f"auroc{suffix}", mean, "fraction", classes, low=low, high=high, **kind))
+        metrics.append(row("one_class", f"fpr_at_95_tpr{suffix}", 31.5, "percent", classes))
+        aurocs = np.clip(mean + 0.04 * draw.standard_normal(classes), 0, 1)
+        trials.append(pd.DataFrame({"class": range(classes), "name": range(classes), "score": suffix, "auroc": aurocs}))
+        tpr = fpr ** (1 / mean - 1)
+        curves.append(pd.DataFrame({"score": suffix, "fpr": fpr, "tpr": tpr, "low": 0.9 * tpr, "high": tpr**0.9}))
+    if model != "ocsvm":
+        metrics.append(row("one_class", "elsewhere_rate", 0.0, "percent", classes))
+    if model == "dae_sym":
+        metrics.append(row("one_class", "gamma_positive_rate", 0.0, "percent", classes))
+    folder = write_cell(root, dataset, "evaluate_oneclass", model, budget, metrics)
+    write_csv(folder / "trials.csv", pd.concat(trials))
+    write_csv(folder / "roc.csv", pd.concat(curves))
+    write_cell(root, dataset, "train_oneclass", model, budget, [row("train_oneclass", "x", 1.0, "loss", classes)])
+
+
 def build(folder: Path, dataset: str = "mnist", **more: Any) -> Path:
     output = folder / "reports" / dataset
     paper = ROOT / "budgets/paper.txt"
@@ -539,6 +571,29 @@ def test_a_data_set_without_perceptrons_does_not_mention_them(
     assert "The smallest distortion" in (study / "reports/mnist/report.md").read_text()
 
 
+def test_one_class_beside_the_paper(study: Path, frame: pd.DataFrame) -> None:
+    table = tables.one_class(frame, MODELS["oneclass_models"])
+    lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
+    assert lines[0] == ["", "score", "AUROC reported", "AUROC", "AUPR", "FPR at 95 % TPR, %"]
+    assert [line[:3] for line in lines[2:]] == [
+        ["**COOL**", "y", "0.753"],
+        ["**dAE sym**", "c̃", "0.964"],
+        ["", "ỹ", "–"],
+        ["", "ỹ, α = 3", "–"],
+        ["", "−‖r(x) − x‖₂", "–"],
+        ["**OCSVM**", "decision function", "0.952"],
+    ]
+    assert lines[2][3] == "0.750 (✓) [0.730–0.770]"
+    assert lines[3][3] == "0.800 (✗) [0.780–0.820]"
+    svm = tables.find(frame, "one_class", "ocsvm", "auroc")
+    assert svm is not None
+    assert (svm["verdict"], svm["budget"]) == ("agrees at reduced budget", "5 of 10 classes, each alone")
+    text = (study / "reports/mnist/report.md").read_text()
+    assert "## Figure 5: one class against all others" in text
+    assert re.search(r"COOL tells one class from the others less well than OCSVM +\| 0.753 < 0.952", text)
+    assert tables.one_class(frame[frame["experiment"] != "one_class"], ["cool"]).markdown == ""
+
+
 def test_open_set_without_a_threshold(frame: pd.DataFrame) -> None:
     table = tables.open_set_apart(frame, ["cnn", "dae_sym"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
@@ -639,7 +694,7 @@ def test_cells_of_models_that_are_not_declared_do_not_count(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
     only = {"classifiers": ["cnn"], "autoencoders": [], "attacked": ["cnn"], "evolved": ["cnn"], "openset_models": []}
-    only["perceptrons"] = only["scored"] = []
+    only["perceptrons"] = only["scored"] = only["oneclass_models"] = []
     output = build(tmp_path, **only)
     frame = tables.read_reproduced(output / "reproduced.csv")
     assert set(frame["model"]) == {"cnn"}

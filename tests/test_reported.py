@@ -38,6 +38,8 @@ def test_what_a_number_is_worth() -> None:
     assert (steps["value"], steps["text"], steps["rounding"], steps["n"]) == (238.8, "238.8", 0.05, 69)
     figure = frame[frame["metric"] == "f_measure@known=3"].iloc[0]
     assert (figure["n"], figure["unit"]) == (10, "fraction")
+    one_class = frame[frame["experiment"] == "one_class"]
+    assert one_class["n"].tolist() == [10] * 6
     assert frame.loc[frame["source"] == "kardan2017", "n"].isna().all()
 
 

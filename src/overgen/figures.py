@@ -51,6 +51,7 @@ COLOURS = {
     "fc100_100_10": "#e6923a",
     "fc200_200_10": "#a63603",
     "ae400_10": "#238b45",
+    "ocsvm": "#a6761d",
 }
 RING_COLOURS = ("#d55e00", "#56b4e9", "#4b2c7f")  # of classes, not of models
 ENCODING_COLOURS = {"direct": "#d55e00", "cppn": "#0173b2"}
@@ -286,6 +287,53 @@ def open_set(frame: pd.DataFrame, trials: Mapping[str, pd.DataFrame], *, classes
         if frame["reported"].notna().any():
             extra.append(plt.Line2D([], [], color=GREY, ls="--", lw=1.4, label="reported"))
         _legend_below(figure, axes[0, 0], extra)
+        return figure
+
+
+def one_class_roc(cells: Mapping[str, Cell], frame: pd.DataFrame) -> Figure:
+    """Figure 5: ROC curves of one class against all others, averaged over the classes, with their 95 % bands.
+
+    cells: evaluate_oneclass by model; frame: rows of `reported.compare`, experiment one_class, metric auroc, with the
+    column reported (NaN where nothing is reported).
+    """
+    with style():
+        figure, axis = plt.subplots(figsize=(5.6, 5.2))
+        axis.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":")
+        for model, cell in cells.items():
+            curve = cell.table("roc")
+            curve = curve[curve["score"].isna()]  # the score without a suffix
+            row = frame[(frame["model"] == model) & (frame["metric"] == "auroc")].iloc[0]
+            text = "" if math.isnan(row["reported"]) else f", reported {row['value']}"
+            axis.fill_between(curve["fpr"], curve["low"], curve["high"], color=colour(model), alpha=0.16, lw=0)
+            axis.plot(
+                curve["fpr"], curve["tpr"], color=colour(model),
+                label=f"{model_name(model)}: area {row['reproduced']:.3f}{text}",
+            )  # fmt: skip
+        axis.set(xlabel="other classes accepted", ylabel="the class accepted", xlim=(0, 1), ylim=(0, 1.005))
+        axis.set_aspect("equal")
+        axis.legend(loc="lower right")
+        figure.tight_layout()
+        return figure
+
+
+def one_class_aurocs(cells: Mapping[str, Cell]) -> Figure:
+    """AUROC of each class alone, a row a class and a point a model; vertical lines are the means.
+
+    cells: evaluate_oneclass by model; the score of each is the one without a suffix.
+    """
+    with style():
+        trials = {model: cell.table("trials") for model, cell in cells.items()}
+        names = [str(name) for name in next(iter(trials.values()))["name"].unique()]
+        figure, axis = plt.subplots(figsize=(7.2, 0.36 * len(names) + 1.5))
+        for i, (model, table) in enumerate(trials.items()):
+            mine = table[table["score"].isna()]
+            rows = np.arange(len(mine)) + 0.16 * (i - (len(trials) - 1) / 2)  # points of equal value stay apart
+            axis.plot(mine["auroc"], rows, "o", color=colour(model), ms=7, lw=0, label=model_name(model))
+            axis.axvline(mine["auroc"].mean(), color=colour(model), lw=1.2, ls="--")
+        axis.set(xlabel="AUROC", ylim=(len(names) - 0.5, -0.5))
+        axis.set_xlim(right=1.005)
+        axis.set_yticks(range(len(names)), names)
+        _legend_below(figure, axis)
         return figure
 
 

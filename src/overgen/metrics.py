@@ -157,7 +157,7 @@ def roc(scores_known: np.ndarray, scores_unknown: np.ndarray, fpr: np.ndarray) -
     if not ((fpr >= 0) & (fpr <= 1)).all():
         raise ValueError(f"fpr: {fpr.min()} to {fpr.max()}, must lie in [0, 1]")
     thresholds = np.unique(np.concatenate([known, unknown]))[::-1]
-    accepted = [1 - np.searchsorted(side, thresholds, side="left") / len(side) for side in (unknown, known)]
+    accepted = [(len(side) - np.searchsorted(side, thresholds, side="left")) / len(side) for side in (unknown, known)]
     false, true = (np.concatenate([[0], rates]) for rates in accepted)  # both rise from 0 to 1
     left = np.searchsorted(false, fpr, side="right") - 1  # the last point not right of it
     right = np.minimum(left + 1, len(false) - 1)

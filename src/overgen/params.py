@@ -579,13 +579,11 @@ class Params(Section):
                     f"fool_fgn.{dataset}.variants: {', '.join(sorted(strange)) or ', '.join(names)}: models must be "
                     "those of `models`, and no two variants the same"
                 )
-        for dataset, oneclass in self.train_oneclass.items():
-            networks = [m for m in self.oneclass_models if not isinstance(self.models[m], OneClassSvmModel)]
-            if strange := set(oneclass.training) - set(networks):
-                raise ValueError(
-                    f"train_oneclass.{dataset}.training: {', '.join(sorted(strange))}: must be networks of "
-                    f"oneclass_models ({', '.join(networks)})"
-                )
+        networks = {name for name, model in self.models.items() if not isinstance(model, OneClassSvmModel)}
+        for stage in ("train_classifier", "train_autoencoder", "train_variants", "train_openset", "train_oneclass"):
+            for dataset, training in getattr(self, stage).items():
+                if unknown := sorted(set(training.training) - networks):
+                    raise ValueError(f"{stage}.{dataset}.training: {', '.join(unknown)}: must be networks of `models`")
         only = {  # sections that need no entry for other data sets than these
             "train_variants": self.variant_datasets,
             "fool_variants": self.variant_datasets,

@@ -25,6 +25,7 @@ UNITS = ("percent", "fraction", "updates", "generations", "nats per pixel", "rms
 TEST_IMAGES = 10_000  # of MNIST and of Fashion-MNIST
 FGN_TRIALS = 200  # 20 for each of 10 classes, Spigler 2019, Section 4.2
 SUBSETS = 10  # for each number of known classes, Spigler 2019, Section 4.3
+ONE_CLASS_PROBLEMS = 10  # a class each, Spigler 2019, Figure 5
 # Networks that are not meant to resist an attack: being fooled less or later is a difference, not a merit.
 UNDEFENDED = ("cnn", "lenet", "fc10_1e-4", "fc10_1e-2", "fc10_1", "fc100_100_10", "fc200_200_10", "ae400_10")
 # Sources whose network is another one than the network of that name here: their numbers are shown, not
@@ -38,8 +39,8 @@ def load(path: Path = FILE) -> pd.DataFrame:
     Returns the columns of the file, `tau` and `value` as numbers (tau NaN where there is none), and three
     more: `text` (the value as printed), `rounding` (half a unit of its last digit) and `n` (what is behind
     it, NaN where not stated: trials of a fooling rate, fooled trials of mean steps, test images, class
-    subsets). Raises OvergenError naming the line of an unknown column or unit, a number that is none or out
-    of range, an empty name, or a number given twice.
+    subsets, one-class problems). Raises OvergenError naming the line of an unknown column or unit, a number that is
+    none or out of range, an empty name, or a number given twice.
     """
     rows: list[dict[str, Any]] = []
     seen: dict[tuple[str, ...], int] = {}
@@ -101,6 +102,8 @@ def _count(row: Mapping[str, Any], frame: pd.DataFrame) -> float:
         return FGN_TRIALS
     if metric == "f_measure":
         return SUBSETS
+    if row["experiment"] == "one_class":
+        return ONE_CLASS_PROBLEMS
     if metric == "mean_steps_to_fool":  # a mean over fooled trials: as many as the rate beside it says
         same = (frame["metric"] == "fooling_rate") & (frame["tau"] == row["tau"])
         for name in ("source", "where", "experiment", "dataset", "model"):
@@ -202,6 +205,7 @@ def read_grid(
     variants: Sequence[str] = (),
     perceptrons: Sequence[str] = (),
     scored: Sequence[str] = (),
+    oneclass_models: Sequence[str] = (),
 ) -> Grid:
     """The cells of a data set that the declared lists ask for, by stage and model, in the order of the lists.
 
@@ -224,6 +228,8 @@ def read_grid(
         "train_perceptrons": perceptrons,
         "fool_lbfgs": perceptrons,
         "evaluate_scores": scored,
+        "train_oneclass": oneclass_models,
+        "evaluate_oneclass": oneclass_models,
     }
     grid = {
         stage: {model: Cell(dataset, stage, model, cells / dataset / stage / model) for model in models}
@@ -291,6 +297,7 @@ BUDGET_WORDS = {
     "subsets": ("class subset", "class subsets"),
     "images": ("image a network", "images a network"),
     "draws": ("draw of noise an image", "draws of noise an image"),
+    "classes": ("class alone", "classes, each alone"),
 }
 
 

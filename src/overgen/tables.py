@@ -35,12 +35,13 @@ MODEL_NAMES = {
     "fc100_100_10": "FC100-100-10",
     "fc200_200_10": "FC200-200-10",
     "ae400_10": "AE400-10",
+    "ocsvm": "OCSVM",
 }
 CHANGE_NAMES = {"sigmoid_units": "sigmoid units", "l2_10": "λ_L2 = 10"}  # of variants, <model>_<change>
 DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 PAPER_TABLE = {"mnist": "Table 1", "fashion_mnist": "Table 2"}
 MAIN_SOURCE = "spigler2019"  # of Tables 1 and 2
-F_MEASURE_GAP = 0.05  # between reported F-measures that are called different
+F_MEASURE_GAP = 0.05  # between reported F-measures, or AUROCs, that are called different
 MARKS = {
     "reproduced": "✓",
     "better than reported": "▲",
@@ -481,6 +482,7 @@ METRIC_NAMES = {
     "oscr": "OSCR",
     "balanced_accuracy": "balanced accuracy",
     "known_accuracy": "accuracy on known classes",
+    "elsewhere_rate": "largest output is another class's",
 }
 
 
@@ -552,6 +554,49 @@ def open_set_apart(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     return Table("open_set_apart", _markdown(lines, header), pd.DataFrame(used, columns=frame.columns))
 
 
+def one_class(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """Figure 5 in numbers: one class against all others, a row a model and score, means over the classes.
+
+    The first score of a model, whose metrics have no suffix, is the one compared with the paper.
+    """
+    rows = frame[frame["experiment"] == "one_class"]
+    names = ("auroc", "aupr", "fpr_at_95_tpr")
+    has_reported = bool((rows["value"] != "").any())
+    lines, used = [], []
+    for model in models:
+        mine = rows[rows["model"] == model]
+        suffixes = [m.removeprefix("auroc") for m in mine["metric"] if m.split("@")[0] == "auroc"]
+        for suffix in suffixes:
+            found = [row for name in names if (row := find(mine, "one_class", model, name + suffix))]
+            used += found
+            line = ["" if suffix else f"**{model_name(model)}**", score_name(mine, suffix)]
+            line += [reported(found[0])] if has_reported else []
+            lines.append([*line, *map(measured, found)])
+    header = ["", "score", *(["AUROC reported"] if has_reported else []), *(METRIC_NAMES[name] for name in names)]
+    return Table("one_class", _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+
+
+def score_name(rows: pd.DataFrame, suffix: str) -> str:
+    """What was swept, from the suffix of its metric: "@score=scaled@alpha=3" is "ỹ, α = 3".
+
+    rows: of one model in the experiment one_class; they tell what its score without a suffix is.
+    """
+    parts = dict(part.split("=") for part in suffix.split("@")[1:])
+    if "score" not in parts:
+        there = set(rows["metric"].str.split("@").str[0])
+        reconstructs = "gamma_positive_rate" in there
+        return "c̃" if reconstructs else "y" if "elsewhere_rate" in there else "decision function"
+    name = {"scaled": "ỹ", "distance": "−‖r(x) − x‖₂"}[parts["score"]]
+    return name + (f", α = {parts['alpha']}" if "alpha" in parts else "")
+
+
+def one_class_checks(frame: pd.DataFrame) -> str:
+    """Two shares of test images on which the choice of a score rests, a line a model; "" for none."""
+    rows = frame[(frame["experiment"] == "one_class") & frame["metric"].isin(["elsewhere_rate", "gamma_positive_rate"])]
+    lines = [[f"**{model_name(row['model'])}**", metric_name(row["metric"]), measured(row)] for row in _records(rows)]
+    return _markdown(lines, ["", "test images on which", "%"]) if lines else ""
+
+
 def _pair(name: str, has_reported: bool) -> list[str]:
     return [f"{name} reported", f"{name} measured"] if has_reported else [name]
 
@@ -560,15 +605,17 @@ def claims(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """Orderings of models that the paper's numbers show, and whether the measured ones show them too.
 
     Of all pairs in Table 1 or 2 whose reported fooling rates differ beyond their Wilson intervals, and whose reported
-    F-measures at one known class, which come without any spread, differ by more than `F_MEASURE_GAP`. An ordering can
-    hold where the numbers do not: "direction only".
+    F-measures at one known class and AUROCs, which come without any spread, differ by more than `F_MEASURE_GAP`. An
+    ordering can hold where the numbers do not: "direction only".
     """
     lines, used = [], []
     compared = [("fgn", "fooling_rate", "is fooled less often than")]
     compared += [("open_set", "f_measure@known=1", "has a lower F-measure at one known class than")]
+    compared += [("one_class", "auroc", "tells one class from the others less well than")]
+    every = [*models, *(m for m in dict.fromkeys(frame["model"]) if m not in models)]  # an SVM is not attacked
     for experiment, metric, phrase in compared:
-        for tau in taus(frame, experiment, metric):
-            found = {model: find(frame, experiment, model, metric, tau) for model in models}
+        for tau in taus(frame, experiment, metric) or [""]:
+            found = {model: find(frame, experiment, model, metric, tau) for model in every}
             rows = {m: r for m, r in found.items() if r and r["source"] == MAIN_SOURCE and not pd.isna(r["low"])}
             for low, first in rows.items():
                 for high, second in rows.items():
@@ -588,7 +635,7 @@ def claims(frame: pd.DataFrame, models: Sequence[str]) -> Table:
                     unit = " %" if first["unit"] == "percent" else ""
                     ours = (number(r["reproduced"], r["metric"], r["unit"]) + unit for r in (first, second))
                     lines.append([
-                        f"{model_name(low)} {phrase} {model_name(high)}, τ = {tau}",
+                        f"{model_name(low)} {phrase} {model_name(high)}" + (f", τ = {tau}" if tau else ""),
                         f"{first['value']}{unit} < {second['value']}{unit}",
                         ", ".join(ours),
                         claim_verdict(sign, verdicts, at_paper_budget=not reduced, refuted=refuted),
@@ -725,6 +772,11 @@ ASSUMPTIONS = (
         "What a CPPN receives, and how it changes",
         "its inputs themselves, without a function; connections {fool_evolution.DATASET.connections} and nodes "
         "{fool_evolution.DATASET.nodes} (with what probability one is added, and one removed)",
+    ),
+    (
+        "One class: the score that is swept, and λ_L2",
+        "c̃ of a dAE, y of COOL, the decision function of the SVM; trained as above, but for what is changed by "
+        "{train_oneclass.DATASET.training}",
     ),
     (
         "Mutation rate of evolution",

@@ -43,6 +43,7 @@ def main(dataset: str) -> None:
             retrained=RETRAINED if dataset in stage.params("retrained_datasets") else [],
             openset_models=stage.params("openset_models"),
             variants=stage.params("variants") if dataset in stage.params("variant_datasets") else [],
+            oneclass_models=stage.params("oneclass_models") if dataset in stage.params("oneclass_datasets") else [],
             searched=stage.params("searched_models") if dataset in stage.params("searched_datasets") else [],
             scored=stage.params("openset_models") if dataset in stage.params("scored_datasets") else [],
             perceptrons=["perceptrons"] if dataset in stage.params("szegedy_datasets") else [],
@@ -63,6 +64,7 @@ def build_report(
     openset_models: Sequence[str],
     variants: Sequence[str] = (),
     retrained: Sequence[str] = (),
+    oneclass_models: Sequence[str] = (),
     searched: Sequence[str] = (),
     perceptrons: Sequence[str] = (),
     scored: Sequence[str] = (),
@@ -80,7 +82,7 @@ def build_report(
     grid = reported.read_grid(
         cells, dataset, classifiers=classifiers, autoencoders=autoencoders, attacked=attacked, evolved=evolved,
         retrained=retrained, openset_models=openset_models, variants=variants, perceptrons=perceptrons,
-        scored=scored,
+        scored=scored, oneclass_models=oneclass_models,
     )  # fmt: skip
     papers, budget = reported.load(), reported.paper_budget(paper)
     frame = reported.compare(grid, papers, budget)
@@ -106,6 +108,7 @@ def build_report(
         "transfer": tables.transfer(frame),
         "stability": tables.stability(frame),
         "scores": score_tables.scores(frame, scored, grid["evaluate_scores"]),
+        "one_class": tables.one_class(frame, oneclass_models),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
         "provenance": tables.provenance(grid, searches),
@@ -179,6 +182,9 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         first = next(iter(trials.values())).iloc[0]
         classes = round(first["known"] / (1 - first["openness"]) ** 2)  # openness = 1 − √(known / classes)
         yield "open_set", figures.open_set(rows, trials, classes=classes)
+    if oneclass := grid["evaluate_oneclass"]:
+        yield "one_class_roc", figures.one_class_roc(oneclass, with_reported(frame, "one_class", "auroc"))
+        yield "one_class_aurocs", figures.one_class_aurocs(oneclass)
     yield from drawn_scores(grid["evaluate_scores"])
 
 
@@ -229,6 +235,8 @@ def markdown(
         paper_table=f"{paper_table} of the paper" if paper_table else "As Tables 1 and 2 of the paper",
         figure3="Figure 3" if paper_table else "As Figure 3",
         figure4="Figure 4" if paper_table else "As Figure 4",
+        figure5="Figure 5" if paper_table else "As Figure 5",
+        one_class_checks=tables.one_class_checks(frame),
         open_set_figure=bool(grid["evaluate_openset"]),
         few_subsets=max((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
         open_set_reported=bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any()),
