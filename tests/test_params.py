@@ -65,7 +65,7 @@ def test_the_committed_file_is_valid() -> None:
         ("variants: [cnn_sigmoid_units,", "variants: [cnn,", "(top level)", "called <model>_<change>"),
         ("attacked: [cnn, cool,", "attacked: [cool,", "(top level)", "'cnn_sigmoid_units': must be called"),
         ("scaled: {dae_sym_l2_10: [3]}", "scaled: {dae_sym: [3]}", "(top level)", "variants.mnist.scaled: dae_sym"),
-        ("variant_datasets: [mnist]", "variant_datasets: [digits]", "(top level)", "no entry for data set 'digits'"),
+        ("variant_datasets: []", "variant_datasets: [digits]", "(top level)", "no entry for data set 'digits'"),
         ("dae_sym_l2_10: {l2: 0.5}", "dae_sym_l2_10: {l: 0.5}", "training.dae_sym_l2_10.l", "Extra inputs"),
         ("cool: [scaled_output, knn,", "cool: [scaled_output, knm,", "evaluate_scores.methods.cool.1", "'knn'"),
         ("    other: [scaled_output", "    others: [scaled_output", "evaluate_scores", "no entry `other`"),
