@@ -9,6 +9,8 @@ import pytest
 from overgen import params
 from overgen.artifacts import OvergenError
 
+from conftest import set_params
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -62,9 +64,6 @@ def test_the_committed_file_is_valid() -> None:
         ("dae_sym:\n    {network: dae, tied: true, unpooling: zeros, output: sigmoid,",
          "dae_sym:\n    {network: dae, tied: true,", "models.dae_sym: ", "needs output: sigmoid"),
         ("variants: [cnn_sigmoid_units,", "variants: [autoencoder,", "(top level)", "'autoencoder' does not fit"),
-        ("variants: [cnn_sigmoid_units,", "variants: [cnn,", "(top level)", "called <model>_<change>"),
-        ("attacked: [cnn, cool,", "attacked: [cool,", "(top level)", "'cnn_sigmoid_units': must be called"),
-        ("scaled: {dae_sym_l2_10: [3]}", "scaled: {dae_sym: [3]}", "(top level)", "variants.mnist.scaled: dae_sym"),
         ("variant_datasets: []", "variant_datasets: [digits]", "(top level)", "no entry for data set 'digits'"),
         ("dae_sym_l2_10: {l2: 0.5}", "dae_sym_l2_10: {l: 0.5}", "training.dae_sym_l2_10.l", "Extra inputs"),
         ("cool: [scaled_output, knn,", "cool: [scaled_output, knm,", "evaluate_scores.methods.cool.1", "'knn'"),
@@ -170,6 +169,26 @@ def test_changes_of_training_are_merged_over_it() -> None:
     changed = params.TrainingChanges(noise_std=0, l2=0.05).of(base)
     assert changed == params.Training(batch_size=8, learning_rate=0.1, noise_std=0, l2=0.05)
     assert params.TrainingChanges().of(base) == base
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variants": ["cnn"]}, "variants names 'cnn': must be called <model>_<change>"),
+        ({"attacked": ["cool"], "evolved": ["cool"]}, "'cnn_sigmoid_units': must be called"),
+        ({"fool_variants.mnist.scaled": {"dae_sym": [3]}}, r"fool_variants\.mnist\.scaled: dae_sym: .* must name"),
+    ],
+)
+def test_impossible_variants_of_networks_are_refused(project: Path, changes: dict[str, object], message: str) -> None:
+    path = project / "params.yaml"
+    params.load(path)
+    set_params(path, {"variant_datasets": ["mnist"]} | changes)
+    with pytest.raises(OvergenError, match=message):
+        params.load(path)
+    if "fool_variants.mnist.scaled" not in changes:
+        set_params(path, {"variant_datasets": [], "fool_fgn.mnist.scaled": {}, "fool_fgn.fashion_mnist.scaled": {},
+                          "fool_fgn.digits.scaled": {}})  # fmt: skip
+        params.load(path)  # a list of variants that nothing trains does not stand in the way
 
 
 def test_sections_cannot_be_changed() -> None:

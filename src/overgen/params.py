@@ -553,14 +553,15 @@ class Params(Section):
             for model in getattr(self, field):
                 if model not in trained:
                     raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
-        for variant in self.variants:
+        variants = self.variants if self.variant_datasets else []
+        for variant in variants:
             if variant in trained or not base_of(variant, self.attacked):
                 raise ValueError(
                     f"variants names {variant!r}: must be called <model>_<change> after an attacked model "
                     f"({', '.join(self.attacked)}), and no other stage trains it"
                 )
-        for stage, attacked in (("fool_fgn", self.attacked), ("fool_variants", self.variants)):
-            for dataset, attack in getattr(self, stage).items():
+        for stage, attacked in (("fool_fgn", self.attacked), ("fool_variants", variants)):
+            for dataset, attack in getattr(self, stage).items() if attacked else ():
                 judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
                 for model, alphas in attack.scaled.items():
                     if model not in attacked or not set(alphas) <= judged:

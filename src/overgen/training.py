@@ -90,7 +90,7 @@ def training_of(stage: Stage) -> Any:
     """The `training` section of the stage's data set, with what the stage's own section changes for its model."""
     dataset, model = stage.item["dataset"], stage.item["model"]
     training = stage.params(f"training.{dataset}")
-    changes = stage.params(f"{stage.name}.{dataset}").training.get(model)
+    changes = getattr(stage.params(f"{stage.name}.{dataset}"), "training", {}).get(model)
     return changes.of(training) if changes else training
 
 
