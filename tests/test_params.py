@@ -56,7 +56,6 @@ def test_the_committed_file_is_valid() -> None:
         ("dae_sym:\n    {network: dae, tied: true, unpooling: zeros, output: sigmoid,",
          "dae_sym:\n    {network: dae, tied: true,", "models.dae_sym: ", "needs output: sigmoid"),
         ("cool: [scaled_output, knn,", "cool: [scaled_output, knm,", "evaluate_scores.methods.cool.1", "'knn'"),
-        ("    other: [scaled_output", "    others: [scaled_output", "evaluate_scores", "no entry `other`"),
         ("report: {dpi: 150}", "report: {dpi: 150}\nextra: 1", "extra", "Extra inputs"),
     ],
 )  # fmt: skip
@@ -69,6 +68,13 @@ def test_errors_name_line_key_and_value(project: Path, old: str, new: str, key: 
     assert message in text
     if key not in ("(top level)", "extra"):
         assert f"line {line}," in text
+
+
+def test_models_that_have_no_scores_of_their_own_need_an_entry(project: Path) -> None:
+    assert params.load(project / "params.yaml").evaluate_scores.of("resnet") == ["scaled_output", "knn_pixels"]
+    change(project, "    other: [scaled_output", "    others: [scaled_output")
+    with pytest.raises(OvergenError, match=r"evaluate_scores: methods has no entry `other`"):
+        params.load(project / "params.yaml")
 
 
 @pytest.mark.parametrize(

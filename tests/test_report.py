@@ -668,14 +668,13 @@ def test_a_search_says_when_the_study_does_not_use_its_best_setting(tmp_path: Pa
 
 
 def test_open_set_scores_are_ranked_and_drawn(tmp_path: Path) -> None:
-    """Neighbours are best on every problem, on the CNN first: rank 1 of five, and the first line of the table."""
+    """Neighbours are best on every problem, on either network, and stand first; the last of the CNN's stands last."""
     write_study(tmp_path / "reports/cells")
     output = build(tmp_path)
     lines = (output / "tables/scores.md").read_text().splitlines()
     assert len(lines) == 2 + sum(map(len, SCORES.values()))
     assert "**nearest neighbours**" in lines[2] + lines[3]
     assert lines[-1].startswith("| **PCA error on pixels**")
-    assert "| 5.0 " in lines[-1]
     names = {path.stem for path in (output / "figures").glob("score_*.svg")}
     assert names == {"score_ranking", "score_histograms_cnn", "score_histograms_dae_sym", "score_extremes",
                      "score_confusion"}  # fmt: skip

@@ -87,7 +87,7 @@ def build_report(
         "confidence": tables.confidence(frame, attacked),
         "open_set": tables.open_set(frame, openset_models),
         "open_set_apart": tables.open_set_apart(frame, openset_models),
-        "scores": score_tables.scores(frame, openset_models, grid["evaluate_scores"]),
+        "scores": score_tables.scores(frame, openset_models),
         "evolution": tables.evolution(frame, attacked),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
