@@ -2,7 +2,17 @@
 
     python benchmarks/scores.py [reference inputs for the neighbours] [queries]
 
-Random logits of 10 classes and random inputs of 784 columns on 30 directions, one run; the peers' values are compared.
+Random logits of 10 classes and random inputs of 784 columns on 30 directions, one run; the peers' values are compared. CPU
+time, one thread (OMP_NUM_THREADS=1).
+
+One busy core of an AMD EPYC, 30,000 reference inputs and 1,000 queries:
+
+    OpenMax of 10,000 rows              0.010 s
+    pytorch-ood                         4.395 s     448 times as fast (goal 50)
+    neighbours of 1,000 among 30,000    0.791 s
+    scikit-learn, brute force           1.120 s     1.4 times as fast (goal 1)
+
+The neighbours' first cost, centring the reference inputs, is paid when they are fitted and is not in it.
 """
 
 from __future__ import annotations

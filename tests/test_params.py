@@ -91,6 +91,13 @@ def test_errors_name_line_key_and_value(project: Path, old: str, new: str, key: 
         assert f"line {line}," in text
 
 
+def test_models_that_have_no_scores_of_their_own_need_an_entry(project: Path) -> None:
+    assert params.load(project / "params.yaml").evaluate_scores.of("resnet") == ["scaled_output", "knn_pixels"]
+    change(project, "    other: [scaled_output", "    others: [scaled_output")
+    with pytest.raises(OvergenError, match=r"evaluate_scores: methods has no entry `other`"):
+        params.load(project / "params.yaml")
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [("batches: 64", "settings.1: batches: no option"), ("batch_size: 0", "settings.1"), ("l2: a", "settings.1")],

@@ -628,10 +628,6 @@ def test_tables_hold_only_numbers_of_the_cells_and_the_papers(study: Path) -> No
             if record[name] is not None and not pd.isna(record[name]):
                 known.add(tables.number(float(record[name]), record["metric"], record["unit"]).lstrip("-"))
     known |= {"20", "3", "2", "40", "0", "1e-3", "784"}  # α, generations, a learning rate, pixels
-    scored = (study / "reports/cells/mnist/evaluate_scores").glob("*/trials.csv")
-    trials = pd.concat(pd.read_csv(path).assign(model=path.parent.name) for path in scored).dropna(subset=["auroc"])
-    wide = trials.pivot(index=["known", "subset"], columns=["model", "method"], values="auroc")
-    known |= {f"{rank:.1f}" for rank in wide.rank(axis=1, ascending=False).mean()}  # of all cells together
     checked = 0
     for path in (study / "reports/mnist/tables").glob("*.md"):
         if path.stem in ("provenance", "not_measured"):
@@ -822,14 +818,13 @@ def test_a_search_says_when_the_study_does_not_use_its_best_setting(tmp_path: Pa
 
 
 def test_open_set_scores_are_ranked_and_drawn(tmp_path: Path) -> None:
-    """Neighbours are best on every problem, on the CNN first: rank 1 of five, and the first line of the table."""
+    """Neighbours are best on every problem, on either network, and stand first; the last of the CNN's stands last."""
     write_study(tmp_path / "reports/cells")
     output = build(tmp_path)
     lines = (output / "tables/scores.md").read_text().splitlines()
     assert len(lines) == 2 + sum(map(len, SCORES.values()))
     assert "**nearest neighbours**" in lines[2] + lines[3]
     assert lines[-1].startswith("| **PCA error on pixels**")
-    assert "| 5.0 " in lines[-1]
     names = {path.stem for path in (output / "figures").glob("score_*.svg")}
     assert names == {"score_ranking", "score_histograms_cnn", "score_histograms_dae_sym", "score_extremes",
                      "score_confusion"}  # fmt: skip

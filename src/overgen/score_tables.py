@@ -67,21 +67,23 @@ def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] |
     return [names[i] for i in order], found._replace(ranks=found.ranks[order])
 
 
-def scores(frame: pd.DataFrame, models: Sequence[str], cells: Mapping[str, Cell]) -> Table:
-    """Every method of every model: means over all problems with an unknown class, best AUROC first, and mean rank."""
+def scores(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """Every method of every model: means over all problems with an unknown class, best AUROC first."""
     rows = frame[(frame["experiment"] == "scores") & ~frame["metric"].str.contains("@known=")]
     if rows.empty:
         return Table("scores", "", rows)
-    found = ranked(cells)
-    rank = dict(zip(found[0], found[1].ranks, strict=True)) if found else {}
     of_area = rows[rows["metric"].str.startswith("auroc@") & rows["model"].isin(models)]
     lines, used = [], []
     for _, best in of_area.sort_values("reproduced", ascending=False, kind="stable").iterrows():
         model, method = str(best["model"]), best["metric"].partition("=")[2]
         numbers = [find(rows, "scores", model, f"{name}@method={method}") for name in COLUMNS]
         used += [row for row in numbers if row]
-        line = [f"**{score_name(method)}**", model_name(model)]
-        line.append(f"{rank[model, method]:.1f}" if (model, method) in rank else "–")
-        lines.append([*line, *("–" if row is None else measured(row, between="<br>") for row in numbers)])
-    header = ["method", "on", "mean rank", *COLUMNS.values()]
+        lines.append(
+            [
+                f"**{score_name(method)}**",
+                model_name(model),
+                *("–" if row is None else measured(row, between="<br>") for row in numbers),
+            ]
+        )
+    header = ["method", "on", *COLUMNS.values()]
     return Table("scores", _markdown(lines, header), pd.DataFrame(used, columns=frame.columns))

@@ -34,6 +34,7 @@ class NearestNeighbours:
             raise ValueError(f"{len(x)} inputs to be fitted on, fewer than neighbours = {self.neighbours}")
         self.x = np.ascontiguousarray(self._scaled(x))
         self.centre = self.x.mean(0, dtype=np.float64)  # distances do not change, but rounding errors shrink
+        self.centred = self._centred(self.x, np.float32)
         return self
 
     def score(self, x: np.ndarray) -> np.ndarray:
@@ -48,7 +49,7 @@ class NearestNeighbours:
         for kind in (np.float32, np.float64):
             if not len(left):
                 break
-            reference = self._centred(self.x, kind)
+            reference = self.centred if kind is np.float32 else self._centred(self.x, kind)
             norms = np.einsum("nd,nd->n", reference, reference)
             per_row = max(len(reference), (self.neighbours + SPARE) * x.shape[1] * (BLOCK // GATHERED))
             unsettled = []
@@ -102,6 +103,7 @@ class NearestNeighbours:
     def from_state(cls, state: dict[str, np.ndarray]) -> NearestNeighbours:
         made = cls(neighbours=int(state["neighbours"]), normalise=bool(state["normalise"]))
         made.x, made.centre = state["x"], state["centre"]
+        made.centred = made._centred(made.x, np.float32)
         return made
 
 

@@ -107,7 +107,7 @@ def build_report(
         "smallest": tables.smallest(frame),
         "transfer": tables.transfer(frame),
         "stability": tables.stability(frame),
-        "scores": score_tables.scores(frame, scored, grid["evaluate_scores"]),
+        "scores": score_tables.scores(frame, scored),
         "one_class": tables.one_class(frame, oneclass_models),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
