@@ -115,9 +115,8 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
         write_openset(root, dataset, model, budget, draw)
     for model in MODELS["oneclass_models"]:
         budget = {f"train_oneclass.{dataset}.epochs": epochs} if model != "ocsvm" else {}
-        write_oneclass(
-            root, dataset, model, budget | {f"train_oneclass.{dataset}.classes": 10 if full else 5}, draw, classes
-        )
+        budget |= {f"train_oneclass.{dataset}.classes": 10 if full else 5}
+        write_oneclass(root, dataset, model, budget, draw, classes)
 
 
 def write_fgn(
@@ -566,7 +565,13 @@ def test_cells_of_models_that_are_not_declared_do_not_count(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(study / "reports/cells", tmp_path / "reports/cells")
-    only = {"classifiers": ["cnn"], "autoencoders": [], "attacked": ["cnn"], "openset_models": []}
+    only = {
+        "classifiers": ["cnn"],
+        "autoencoders": [],
+        "attacked": ["cnn"],
+        "openset_models": [],
+        "oneclass_models": [],
+    }
     output = build(tmp_path, **only)
     frame = tables.read_reproduced(output / "reproduced.csv")
     assert set(frame["model"]) == {"cnn"}

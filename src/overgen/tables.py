@@ -432,11 +432,11 @@ def one_class(frame: pd.DataFrame, models: Sequence[str]) -> Table:
         mine = rows[rows["model"] == model]
         suffixes = [m.removeprefix("auroc") for m in mine["metric"] if m.split("@")[0] == "auroc"]
         for suffix in suffixes:
-            found = [row for name in names if (row := find(mine, "one_class", model, name + suffix))]
-            used += found
+            found = [find(mine, "one_class", model, name + suffix) for name in names]
+            used += [row for row in found if row]
             line = ["" if suffix else f"**{model_name(model)}**", score_name(mine, suffix)]
-            line += [reported(found[0])] if has_reported else []
-            lines.append([*line, *map(measured, found)])
+            line += [reported(found[0] or {"value": ""})] if has_reported else []
+            lines.append([*line, *("–" if row is None else measured(row) for row in found)])
     header = ["", "score", *(["AUROC reported"] if has_reported else []), *(METRIC_NAMES[name] for name in names)]
     return Table("one_class", _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
 
