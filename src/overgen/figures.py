@@ -44,7 +44,7 @@ COLOURS = {
     "dae_sym": "#029e73",
     "dae_asym": "#cc78bc",
     "autoencoder": "#7f7f7f",
-    "ocsvm": "#a6761d",
+    "ocsvm": "#4b2c7f",
 }
 RING_COLOURS = ("#d55e00", "#56b4e9", "#4b2c7f")  # of classes, not of models
 MORE_COLOURS = ("#d55e00", "#56b4e9", "#a6761d", "#1b1b1b")
