@@ -2,8 +2,8 @@
 
     python benchmarks/scores.py [reference inputs for the neighbours] [queries]
 
-Random logits of 10 classes and random inputs of 784 columns on 30 directions, one run; the peers' values are compared. CPU
-time, one thread (OMP_NUM_THREADS=1).
+Random logits of 10 classes and random inputs of 784 columns on 30 directions, one run; the peers' values are compared.
+CPU time, one thread (OMP_NUM_THREADS=1).
 
 One busy core of an AMD EPYC, 30,000 reference inputs and 1,000 queries:
 

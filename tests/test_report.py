@@ -123,9 +123,8 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
     write_perceptrons(root, dataset, draw)
     for model in MODELS["oneclass_models"]:
         budget = {f"train_oneclass.{dataset}.epochs": epochs} if model != "ocsvm" else {}
-        write_oneclass(
-            root, dataset, model, budget | {f"train_oneclass.{dataset}.classes": 10 if full else 5}, draw, classes
-        )
+        budget |= {f"train_oneclass.{dataset}.classes": 10 if full else 5}
+        write_oneclass(root, dataset, model, budget, draw, classes)
 
 
 def write_fgn(

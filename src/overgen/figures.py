@@ -51,7 +51,7 @@ COLOURS = {
     "fc100_100_10": "#e6923a",
     "fc200_200_10": "#a63603",
     "ae400_10": "#238b45",
-    "ocsvm": "#a6761d",
+    "ocsvm": "#4b2c7f",
 }
 RING_COLOURS = ("#d55e00", "#56b4e9", "#4b2c7f")  # of classes, not of models
 ENCODING_COLOURS = {"direct": "#d55e00", "cppn": "#0173b2"}
