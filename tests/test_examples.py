@@ -96,9 +96,10 @@ def test_the_smallest_budget_counts() -> None:
 def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     settings = params.load()
-    for model in settings.attacked:
+    for model in settings.evolved:
         found = examples.rescore(dataset, model, settings)
-        assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in examples.ATTACKS]
+        attacks = examples.ATTACKS if model in settings.attacked else ["fool_evolution"]
+        assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in attacks]
         for cell in found:
             assert cell.examples >= 10
             assert cell.difference < 1e-5, cell.cell
@@ -111,10 +112,10 @@ def test_a_score_that_is_not_the_networks_is_named(
     settings = params.load(ROOT / "params.yaml")
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     set_params(tmp_path / "params.yaml", {"szegedy_datasets": []})  # see test_perceptrons
-    for model in settings.attacked:
+    for model in settings.evolved:
         weights = f"models/mnist/{model}"
-        shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset"))
-        for attack in examples.ATTACKS:
+        shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset", "oneclass"))
+        for attack in examples.ATTACKS if model in settings.attacked else ["fool_evolution"]:
             shutil.copytree(ROOT / f"reports/cells/mnist/{attack}/{model}", f"reports/cells/mnist/{attack}/{model}")
     cli.check(tolerance=1e-5)
     assert "fashion_mnist: no cells here" in capsys.readouterr().out
