@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 
-from overgen import networks
+from overgen import networks, params, training
 from overgen.data import floats
 from overgen.modules import Training
 from overgen.networks import Output
 from overgen.runtime import generator
+
+from conftest import ROOT
 
 
 def images(count: int) -> torch.Tensor:
@@ -109,3 +114,21 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
         network.layer.weight[0, 0] = torch.nan
     with pytest.raises(FloatingPointError, match="nan in epoch 0"):
         fitted(network)
+
+
+def test_what_a_stage_changes_of_the_training_reaches_it() -> None:
+    settings = params.load(ROOT / "params.yaml")
+    sections = {
+        "models.dae_sym_l2_10": settings.models["dae_sym_l2_10"],
+        "training.mnist": settings.training["mnist"],
+        "train_variants.mnist": settings.train_variants["mnist"],
+    }
+    item = {"dataset": "mnist", "model": "dae_sym_l2_10"}
+    stage: Any = SimpleNamespace(
+        name="train_variants", item=item, params=sections.__getitem__, device=torch.device("cpu")
+    )
+    changed = training.prepare(stage, images(12), LABELS, key=("changed",), classes=10)
+    assert settings.training["mnist"].l2 != changed.l2 == settings.train_variants["mnist"].training["dae_sym_l2_10"].l2
+    item["model"] = "dae_sym"  # for which the stage changes nothing
+    sections["models.dae_sym"] = settings.models["dae_sym"]
+    assert training.prepare(stage, images(12), LABELS, key=("not",), classes=10).l2 == settings.training["mnist"].l2
