@@ -64,7 +64,7 @@ def test_the_committed_file_is_valid() -> None:
         ("dae_sym:\n    {network: dae, tied: true, unpooling: zeros, output: sigmoid,",
          "dae_sym:\n    {network: dae, tied: true,", "models.dae_sym: ", "needs output: sigmoid"),
         ("variants: [cnn_sigmoid_units,", "variants: [autoencoder,", "(top level)", "'autoencoder' does not fit"),
-        ("variant_datasets: []", "variant_datasets: [digits]", "(top level)", "no entry for data set 'digits'"),
+        ("variant_datasets: [mnist]", "variant_datasets: [digits]", "(top level)", "no entry for data set 'digits'"),
         ("dae_sym_l2_10: {l2: 0.5}", "dae_sym_l2_10: {l: 0.5}", "training.dae_sym_l2_10.l", "Extra inputs"),
         ("cool: [scaled_output, knn,", "cool: [scaled_output, knm,", "evaluate_scores.methods.cool.1", "'knn'"),
         ("    other: [scaled_output", "    others: [scaled_output", "evaluate_scores", "no entry `other`"),
