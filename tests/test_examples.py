@@ -111,7 +111,8 @@ def test_a_score_that_is_not_the_networks_is_named(
     monkeypatch.chdir(tmp_path)
     settings = params.load(ROOT / "params.yaml")
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    set_params(tmp_path / "params.yaml", {"szegedy_datasets": []})  # see test_perceptrons
+    # Szegedy's networks: see test_perceptrons; variants: not copied here
+    set_params(tmp_path / "params.yaml", {"szegedy_datasets": [], "variant_datasets": []})
     for model in settings.evolved:
         weights = f"models/mnist/{model}"
         shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset", "oneclass"))
