@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 
@@ -43,6 +44,21 @@ def test_the_pipeline_is_what_dvc_draws() -> None:
 
 def test_the_results_are_those_of_the_reports() -> None:
     assert tables.readme_is_current(ROOT / "README.md", ROOT / "reports"), "run `overgen readme`"
+
+
+def test_what_other_networks_call_the_fooling_images_is_measured() -> None:
+    """The two ranges over networks and attacks that the README gives for MNIST at τ = 0.99."""
+    found: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
+    for cell in (ROOT / "reports/cells/mnist/evaluate_fooling").glob("*/metrics.json"):
+        for row in json.loads(cell.read_text())["metrics"]:
+            if row["metric"].startswith("seen_as_target_rate") and row["tau"] == 0.99 and row["n"]:
+                found["attacked=dae" in row["metric"]].append((row["reproduced"], row["n"]))
+    text = " ".join(README.split())
+    for dae, before in ((True, "networks that took no part label"), (False, "the CNN or COOL there")):
+        rates, counts = zip(*found[dae], strict=True)
+        said = re.search(re.escape(before) + r" (\d+) to (\d+) % .*?\(n = (\d+) to (\d+)\)", text)
+        assert said
+        assert [*map(int, said.groups())] == [round(min(rates)), round(max(rates)), min(counts), max(counts)]
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([a-z_/0-9.]+)\)", README))))

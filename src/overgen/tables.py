@@ -74,7 +74,7 @@ def model_name(model: str) -> str:
         return MODEL_NAMES[model]
     base = base_of(model, MODEL_NAMES)
     change = model.removeprefix(f"{base}_")
-    return f"{model_name(base)}, {CHANGE_NAMES.get(change, change.replace('_', ' '))}" if base else model
+    return f"{model_name(base)} ({CHANGE_NAMES.get(change, change.replace('_', ' '))})" if base else model
 
 
 def dataset_name(dataset: str) -> str:
