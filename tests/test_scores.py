@@ -478,7 +478,7 @@ def test_slabs_by_hand() -> None:
 def test_a_slab_has_the_least_risk_of_all_that_were_tried() -> None:
     draws = np.random.default_rng(0)
     inside, outside = draws.normal(2, 1, 60), draws.normal(-2, 1.5, 300)
-    machine = OneVsSet(near=0.5, far=2.0, errors=4.0)
+    machine = OneVsSet(errors=4.0)
     a, omega = machine._slab(inside, outside)
 
     def risk(a: float, omega: float) -> float:
@@ -486,8 +486,7 @@ def test_a_slab_has_the_least_risk_of_all_that_were_tried() -> None:
         hits = np.sum((inside >= a) & (inside <= omega))
         answers = hits + np.sum((outside >= a) & (outside <= omega))
         f = 2 * hits / (answers + len(inside))
-        pressed = 0.5 * (inside.min() - a) / width + 2.0 * (omega - inside.max()) / width
-        return extent / width + width / extent + pressed + 4.0 * (1 - f)
+        return max(1, extent / width) + max(1, width / extent) + (4.0 / f if f else np.inf)
 
     found = risk(a, omega)
     every = np.concatenate([inside, outside])

@@ -13,25 +13,23 @@ CANDIDATES = 100  # places tried for each plane of a slab
 class OneVsSet:
     """A slab A ≤ f_c(x) ≤ Ω for each class, f_c a linear machine against the rest. x: features or pixels.
 
-    Planes are chosen on the training inputs, among `CANDIDATES` quantiles of f_c of either side of the slab, where
+    Planes are chosen on the training inputs, among `CANDIDATES` quantiles of f_c of the class's own and of all, where
 
-        (Ω − A)/δ + δ/(Ω − A) + p_near·ω_near + p_far·ω_far + λ·(1 − F₁)
+        max(1, (Ω − A)/δ) + max(1, δ/(Ω − A)) + λ/F₁
 
-    is smallest: the paper's open-space risk (Eq. 6), with δ the width that holds the class's own training inputs and ω
-    the distances, in widths δ, by which a plane lies outside them (negative: inside); and the error of the slab as a
-    classifier of the class, F₁ its F-measure. The score is how deep an input lies in its class's slab,
-    min(f_c − A, Ω − f_c), in widths of the slab: the paper only decides, by its sign.
+    is smallest, with δ the width that holds the class's own training inputs and F₁ the F-measure of the slab as a
+    classifier of the class: the balanced risk of the authors' code (libsvm-openset), with its λ = 2. The pressures of
+    the paper's Eq. 6, which there move the planes afterwards and are 0 unless set, are left out. The score is how deep
+    an input lies in its class's slab, min(f_c − A, Ω − f_c), in widths of the slab: the paper only decides, by its sign.
 
-    near, far: the pressures p; errors: λ; cost: C of the machines. With a single known class the linear machine is the
-    one-class one with ν = nu, as in the paper.
+    errors: λ; cost: C of the machines. With a single known class the linear machine is the one-class one with ν = nu,
+    as in the paper.
     """
 
-    def __init__(
-        self, *, near: float = 1.0, far: float = 1.0, errors: float = 10.0, cost: float = 1.0, nu: float = 0.1
-    ) -> None:
+    def __init__(self, *, errors: float = 2.0, cost: float = 1.0, nu: float = 0.1) -> None:
         if not (errors >= 0 and cost > 0 and 0 < nu <= 1):
             raise ValueError(f"errors = {errors}, cost = {cost}, nu = {nu}: must be >= 0, > 0, and in (0, 1]")
-        self.near, self.far, self.errors, self.cost, self.nu = near, far, errors, cost, nu
+        self.errors, self.cost, self.nu = errors, cost, nu
 
     def fit(self, x: np.ndarray, labels: np.ndarray) -> OneVsSet:
         """x: (N, D); labels: (N,). Memory and time grow with N²: fit some thousand inputs."""
@@ -66,10 +64,9 @@ class OneVsSet:
             for values in (inside, every)
         )
         f_measure = 2 * mine / np.maximum(all_of_it + len(inside), 1)
-        with np.errstate(divide="ignore"):
-            risk = extent / width + width / extent
-        risk += (self.near * (least - a) + self.far * (omega - most)) / width + self.errors * (1 - f_measure)
-        risk[extent <= 0] = np.inf
+        with np.errstate(divide="ignore", invalid="ignore"):
+            risk = np.maximum(1, extent / width) + np.maximum(1, width / extent) + self.errors / f_measure
+        risk[(extent <= 0) | (mine == 0)] = np.inf
         if not np.isfinite(risk).any():  # all inputs lie on one plane
             return least - width, most + width
         best = np.unravel_index(risk.argmin(), risk.shape)
@@ -90,12 +87,12 @@ class OneVsSet:
         return self.classes[self.depths(x).argmax(1)]
 
     def state(self) -> dict[str, np.ndarray]:
-        options = pack(near=self.near, far=self.far, errors=self.errors, cost=self.cost, nu=self.nu)
+        options = pack(errors=self.errors, cost=self.cost, nu=self.nu)
         return options | pack(classes=self.classes, normals=self.normals, offsets=self.offsets, slabs=self.slabs)
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> OneVsSet:
-        made = cls(**{name: float(state[name]) for name in ("near", "far", "errors", "cost", "nu")})
+        made = cls(**{name: float(state[name]) for name in ("errors", "cost", "nu")})
         made.classes, made.normals = state["classes"], state["normals"]
         made.offsets, made.slabs = state["offsets"], state["slabs"]
         return made
