@@ -196,10 +196,12 @@ def started(workspace: Path, stage: str, model: str) -> subprocess.Popen[bytes]:
 
 
 def kill_when(workspace: Path, stage: str, model: str, pattern: str) -> list[str]:
-    """Start a stage, kill −9 it as soon as a progress file appears; returns the finished members."""
+    """Start a stage, kill −9 it as soon as a progress file appears; returns the finished members, of all runs."""
+    whole = f".overgen/progress/{stage}/*/*/{pattern}"
+    earlier = set(workspace.glob(whole))
     process = started(workspace, stage, model)
     deadline = time.monotonic() + 120
-    while not list(workspace.glob(f".overgen/progress/{stage}/*/*/{pattern}")):
+    while not set(workspace.glob(whole)) - earlier:
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -226,12 +228,18 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     assert not (killed / "reports").exists()
     copy = tmp_path / "changed"
     shutil.copytree(killed, copy, symlinks=True)
+    # another learning rate for a while, killed too, does not cost what was done
+    set_params(killed / "params.yaml", {"training.digits.learning_rate": 0.003})
+    (progress,) = killed.glob(".overgen/progress/train_classifier/*/*")
+    kill_when(killed, "train_classifier", "cnn", "seed0.epochs/last.ckpt")
+    assert len(list(progress.parent.iterdir())) == 2
+    set_params(killed / "params.yaml", {"training.digits.learning_rate": 0.001})
     done = run_stage(killed, "train_classifier", model="cnn")
     assert "seed0 was finished by an earlier run" in done.stderr
     assert "seed1 goes on from its last whole epoch" in done.stderr
     for first, second in zip(results(whole, "cnn"), results(killed, "cnn"), strict=True):
         same(first, second)
-    assert not list(killed.glob(".overgen/progress/train_classifier/*/*"))
+    assert not progress.exists()
 
     # the same kill, then another learning rate: neither the finished member nor the half-trained one is reused
     set_params(copy / "params.yaml", {"training.digits.learning_rate": 0.002})

@@ -2,7 +2,8 @@
 
 A cell (data set × model) has independent members: seeds, class subsets, blocks of trials. Ranks take whole members;
 each finished member is a file under `.overgen/progress`, in a folder named by a hash of everything that the stage
-depends on, so another σ, another data set or another line of code never meets the members of an earlier run.
+depends on, so another σ, another data set or another line of code never meets the members of an earlier run, and
+whoever takes a change back goes on where that run was killed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 
 PROGRESS = Path(".overgen/progress")
+KEPT = 2  # unfinished runs of a cell with other parameters, code or data: the newest, should those come back
 LIGHTNING_ADVICE = [  # warnings of Lightning's that no user of overgen can act on
     r".*treespec, LeafSpec.* is deprecated",  # its own use of torch
     r".*in eval mode at the start of training",  # the attacked network, which is frozen
@@ -215,9 +217,9 @@ def stage(name: str, *, compute: bool = True, engine: str | None = None, **item:
         device, rank, world = _launch()
         torch.set_num_threads(threads)
         progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
-        for earlier in progress.parent.glob("*") if rank == 0 else ():
-            if earlier != progress:  # parameters, code or data have changed since: never reused
-                shutil.rmtree(earlier, ignore_errors=True)
+        others = (path for path in progress.parent.glob("*") if path != progress)
+        for earlier in sorted(others, key=lambda p: p.stat().st_mtime)[:-KEPT] if rank == 0 else ():
+            shutil.rmtree(earlier, ignore_errors=True)
         progress.mkdir(parents=True, exist_ok=True)
         yield Stage(name, item, declared, progress, device, rank, world, run)
     if world > 1:
