@@ -518,10 +518,11 @@ def reconstructions(cells: Mapping[str, Cell]) -> Figure:
 def training_curves(cells: Mapping[str, Cell]) -> Figure:
     """Loss, accuracy and reconstruction loss over epochs on the training images; one thin line a seed.
 
-    cells: train_classifier and train_autoencoder by model.
+    cells: train_classifier and train_autoencoder by model. A cross-entropy below 10⁻⁴, where it can be exactly 0, is
+    drawn there.
     """
     panels = {
-        "classification_loss": "cross-entropy",
+        "classification_loss": "cross-entropy (at least 10⁻⁴)",
         "accuracy": "accuracy, %",
         "reconstruction_loss": "reconstruction loss",
     }
@@ -535,14 +536,16 @@ def training_curves(cells: Mapping[str, Cell]) -> Figure:
                     continue  # the model has no such loss
                 scale = 100 if column == "accuracy" else 1
                 for _, seed in table.groupby("seed", sort=True):
+                    values = scale * seed[column]
+                    if column == "classification_loss":
+                        values = values.clip(lower=1e-4)
                     (line,) = axis.plot(
-                        seed["epoch"] + 1, scale * seed[column], "-o", color=colour(model), ms=3, lw=1.6,
-                        label=model_name(model),
-                    )  # fmt: skip
+                        seed["epoch"] + 1, values, "-o", color=colour(model), ms=2, lw=1.4, label=model_name(model)
+                    )
                     handles[model] = line
             axis.set(title=label, xlabel="epoch")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if column != "accuracy":
+            if column == "classification_loss":
                 axis.set_yscale("log")
         figure.tight_layout()
         figure.legend(
