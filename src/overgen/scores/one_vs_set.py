@@ -20,7 +20,7 @@ class OneVsSet:
     is smallest, with δ the width that holds the class's own training inputs and F₁ the F-measure of the slab as a
     classifier of the class: the balanced risk of the authors' code (libsvm-openset), with its λ = 2. The pressures of
     the paper's Eq. 6, which there move the planes afterwards and are 0 unless set, are left out. The score is how deep
-    an input lies in its class's slab, min(f_c − A, Ω − f_c), in widths of the slab: the paper only decides, by its sign.
+    an input lies in its class's slab, min(f_c − A, Ω − f_c), in widths of the slab; the paper only takes its sign.
 
     errors: λ; cost: C of the machines. With a single known class the linear machine is the one-class one with ν = nu,
     as in the paper.
