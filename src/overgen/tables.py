@@ -197,23 +197,35 @@ def _fooling(frame: pd.DataFrame, name: str, entries: Sequence[tuple[str, str, s
             *(("fooling_rate", t) for t in rates),
         ]:
             row = find(frame, experiment, model, metric, tau)
-            steps = find(frame, experiment, model, "mean_steps_to_fool", tau) if metric == "fooling_rate" else None
-            used += [found for found in (row, steps) if found]
-            theirs.append(_entry(row, steps, ours=False))
-            ours.append(_entry(row, steps, ours=True))
+            further = ("classes_fooled", "mean_steps_to_fool") if metric == "fooling_rate" else ()
+            classes, steps = [find(frame, experiment, model, name, tau) for name in further] or [None, None]
+            used += [found for found in (row, classes, steps) if found]
+            theirs.append(_entry(row, None, steps, ours=False))
+            ours.append(_entry(row, classes, steps, ours=True))
         lines += [[f"**{heading}**", *theirs], ["", *ours]] if has_reported else [[f"**{heading}**", *ours]]
     rows = pd.DataFrame(used, columns=frame.columns)
     return Table(name, _markdown(lines, header) if lines else "", rows)
 
 
-def _entry(row: dict[str, Any] | None, steps: dict[str, Any] | None, *, ours: bool) -> str:
-    """A number and, on further lines, its interval and the mean steps."""
+def _entry(
+    row: dict[str, Any] | None, classes: dict[str, Any] | None, steps: dict[str, Any] | None, *, ours: bool
+) -> str:
+    """A number and, on further lines, its interval, in which classes it is not 0, and the mean steps."""
     lines: list[str] = []
     for found, unit in ((row, ""), (steps, " steps")):
         text = "–" if found is None else measured(found, unit, "<br>") if ours else reported(found, unit)
         if not lines or text != "–":
             lines.append(text)
+        if found is row and _some_classes(classes):
+            lines.append(_some_classes(classes))
     return "<br>".join(lines)
+
+
+def _some_classes(row: Mapping[str, Any] | None) -> str:
+    """ "in 1 of 10 classes" of a row of `classes_fooled`; "" where a trial of every class fooled, or none."""
+    if row is None or row["reproduced"] in (0, row["n"]):
+        return ""
+    return f"in {row['reproduced']:g} of {row['n']} classes"
 
 
 def scaled_attack(frame: pd.DataFrame, models: Sequence[str]) -> Table:
@@ -233,11 +245,15 @@ def variants(frame: pd.DataFrame, models: Sequence[str]) -> Table:
         for experiment in ["fgn", *mine] if mine else []:
             line = ["" if lines and experiment != "fgn" else f"**{model_name(model)}**", variant_name(experiment)]
             for tau in at:
+                classes = find(frame, experiment, model, "classes_fooled", tau)
+                used += [classes] if classes else []
                 for metric in ("fooling_rate", "mean_steps_to_fool"):
                     row = find(frame, experiment, model, metric, tau)
                     used += [row] if row else []
                     theirs = reported(row) if row else "–"
                     ours = measured(row) if row else "–"
+                    if metric == "fooling_rate" and _some_classes(classes):
+                        ours += f", {_some_classes(classes)}"
                     line.append(ours if theirs == "–" else f"{theirs} → {ours}")
             lines.append(line)
     return Table("variants", _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
@@ -463,6 +479,7 @@ def stability(frame: pd.DataFrame) -> Table:
 METRIC_NAMES = {
     "thresholded_accuracy": "accuracy",
     "fooling_rate": "trials that fool",
+    "classes_fooled": "classes with a trial that fools",
     "mean_steps_to_fool": "mean steps to fool",
     "gamma_positive_rate": "γ > 0",
     "calibration_error": "expected calibration error of y",

@@ -75,7 +75,11 @@ def gather(
 
 
 def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
-    """Fooling rate, and mean updates over the fooled trials, of each attack at each pair that it was judged on."""
+    """Of each attack at each pair that it was judged on: fooling rate, in how many classes, mean updates of the fooled.
+
+    The classes (a mean over seeds) tell whether a rate is the network's or a class's: its interval takes trials for
+    independent, which those of a class are not.
+    """
     rows = []
     groups: Any = table.groupby(["objective", "objective_alpha"], dropna=False, sort=False)
     for (objective, alpha), trials in groups:
@@ -89,6 +93,17 @@ def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[
             name = alpha_suffix(pairs, pair)
             rows.append(cells.rate_row(experiment, "fooling_rate" + name, hits, n, of="trials", tau=pair[0]))
             fooled = steps.dropna().to_numpy(dtype=np.float64)
+            among = trials[steps.notna()].groupby("seed")["target"].nunique()
+            rows.append(
+                cells.row(
+                    experiment,
+                    "classes_fooled" + name,
+                    float(among.sum() / len(hits)),
+                    unit="classes",
+                    n=trials["target"].nunique(),
+                    tau=pair[0],
+                )
+            )
             rows.append(
                 cells.row(
                     experiment,
