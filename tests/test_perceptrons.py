@@ -157,6 +157,23 @@ def test_a_pretrained_layer_stays_and_the_softmax_moves() -> None:
     assert not torch.equal(network.layers[1].weight, learnt["layers.1.weight"])
 
 
+def test_the_penalty_is_the_divergence_from_the_wanted_activation() -> None:
+    """Against torch's own divergence of Bernoulli distributions; and units come near to that."""
+    whole = PerceptronAutoencoder(built([6]), sparsity=2.0, activation=0.05)
+    x = torch.rand(12, 1, 28, 28)
+    mean = whole.perceptron.encode(x).mean(0)
+    wanted, found = (torch.distributions.Bernoulli(p) for p in (torch.full((6,), 0.05), mean))
+    expected = 2.0 * torch.distributions.kl_divergence(wanted, found).sum() / 784
+    torch.testing.assert_close(whole.penalty(x), expected)
+    away = []
+    for sparsity in (0.0, 50.0):
+        whole = PerceptronAutoencoder(built([6]), sparsity=sparsity, activation=0.05)
+        trained(whole, torch.arange(12) % 3, epochs=60, learning_rate=3e-3)
+        active = whole.perceptron.encode(images(12)[:, None] / 255).mean(0)
+        away.append((active - 0.05).abs().max().item())
+    assert away[1] < 0.02 < 0.04 < away[0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -26,7 +26,8 @@ class Training(pl.LightningModule):
 
     Loss = cross-entropy of the classes (for COOL on its units: the negative log score over ω)
          + reconstruction_weight × the error of the reconstruction, a mean over pixels and images: its square, or the
-           binary cross-entropy ("bernoulli"; a network that only reconstructs has this alone).
+           binary cross-entropy ("bernoulli"; a network that only reconstructs has this alone)
+         + the `penalty` of the batch, of networks that have such a method (only where a member trains alone).
     Adam (0.9, 0.999). l2 is λ of λ/N·‖W‖², N the number of training images; biases are left out. decays: in its place,
     the factors of the weights' ‖W‖² by their names, 0 for others. What requires no gradient stays as it is. falling:
     the learning rate falls from epoch to epoch, on a line that would end at 0 after the last.
@@ -97,6 +98,8 @@ class Training(pl.LightningModule):
             noise = torch.randn(clean.shape, generator=self.noise, device=self.device, dtype=clean.dtype)
             x = clean + self.noise_std * noise
         loss, classification, reconstruction, right = losses(self.network, clean, x, labels, **self.objective)
+        if hasattr(self.network, "penalty"):
+            loss = loss + self.network.penalty(x)
         n = len(index)
         with torch.no_grad():
             self.sums += torch.stack(

@@ -334,15 +334,30 @@ class Perceptron(nn.Module):
 
 
 class PerceptronAutoencoder(nn.Module):
-    """A perceptron's hidden layers with a decoder of sigmoid pixels on top, which trains them before the softmax is."""
+    """A perceptron's hidden layers with a decoder of sigmoid pixels on top, which trains them before the softmax is.
 
-    def __init__(self, perceptron: Perceptron) -> None:
+    sparsity: the weight of a penalty that draws the mean activation of each unit of the top hidden layer to
+    `activation`; it stands beside the error summed over the pixels.
+    """
+
+    def __init__(self, perceptron: Perceptron, sparsity: float = 0.0, activation: float = 0.1) -> None:
         super().__init__()
         self.perceptron = perceptron
+        self.sparsity, self.activation = sparsity, activation
         self.decoder = nn.Linear(perceptron.layers[-1].in_features, PIXELS)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Output:
         return Output(None, torch.sigmoid(self.decoder(self.perceptron.encode(x))))
+
+    def penalty(self, x: Tensor) -> Tensor:
+        """sparsity · Σ KL(activation ‖ mean of the unit over the batch) / 784, for an error that is a mean.
+
+        x: (N, 1, 28, 28). Returns (). Of Bernoulli variables, as in Ng's notes on sparse autoencoders.
+        """
+        mean = self.perceptron.encode(x).mean(0).clamp(1e-6, 1 - 1e-6)
+        wanted = torch.full_like(mean, self.activation)
+        divergence = F.binary_cross_entropy(mean, wanted, reduction="sum")
+        return self.sparsity * (divergence - F.binary_cross_entropy(wanted, wanted, reduction="sum")) / PIXELS
 
 
 # The `network` of a model in params.yaml; users' own stand in src/own, see `own`.

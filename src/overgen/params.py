@@ -393,11 +393,19 @@ class Steps(Section):
     learning_rate: Positive
 
 
+class Pretraining(Steps):
+    """Of hidden layers as an autoencoder's; see networks.PerceptronAutoencoder."""
+
+    sparsity: NonNegative = 0.0
+    activation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    softmax_learning_rate: Positive | None = None  # of the softmax on top; that of the other networks unless given
+
+
 class TrainPerceptrons(Section):
     batch_size: Count
     epochs: Count
     learning_rate: Positive
-    autoencoder: Steps  # of the pretrained networks' hidden layers
+    autoencoder: Pretraining  # of the pretrained networks' hidden layers
 
 
 class FoolLbfgs(Section):

@@ -816,8 +816,12 @@ PERCEPTRON_ASSUMPTIONS = (
     ),
     (
         "The autoencoder under AE400-10",
-        "sigmoid pixels, binary cross-entropy, no sparsity, {train_perceptrons.DATASET.autoencoder.epochs} epochs, "
-        "learning rate {train_perceptrons.DATASET.autoencoder.learning_rate}; then fixed",
+        "sigmoid pixels, binary cross-entropy; sparse (without that, 5 % of the training images stay mislabelled "
+        "however the softmax is trained): {train_perceptrons.DATASET.autoencoder.sparsity}·Σ "
+        "KL({train_perceptrons.DATASET.autoencoder.activation} ‖ mean activation) beside the error summed over pixels; "
+        "{train_perceptrons.DATASET.autoencoder.epochs} epochs, learning rate "
+        "{train_perceptrons.DATASET.autoencoder.learning_rate}; then fixed. Softmax: learning rate "
+        "{train_perceptrons.DATASET.autoencoder.softmax_learning_rate}",
     ),
     (
         "c·|r| and the search for c",

@@ -41,25 +41,28 @@ def train(stage: runtime.Stage, run: Any, name: str) -> dict[str, np.ndarray]:
     network = Perceptron(described.hidden, len(source.classes))
     network.initialise(runtime.generator(source.name, name, 0, "weights"))  # type: ignore[misc]  # it is CNN's own
 
-    def fit(trained: nn.Module, member: str, log: Any, steps: Any, factors: dict[str, float]) -> pd.DataFrame:
+    def fit(
+        trained: nn.Module, member: str, log: Any, epochs: int, learning_rate: float, factors: dict[str, float]
+    ) -> pd.DataFrame:
         module = Training(
             trained.to(stage.device), images, labels, key=(source.name, member, 0), batch_size=settings.batch_size,
-            learning_rate=steps.learning_rate, l2=0.0, decays=factors, falling=True,
+            learning_rate=learning_rate, l2=0.0, decays=factors, falling=True,
         )  # fmt: skip
-        return train_together(stage, [log], {member: module}, epochs=steps.epochs, precision="32")[0][1]
+        return train_together(stage, [log], {member: module}, epochs=epochs, precision="32")[0][1]
 
-    curves = []
+    curves, rate = [], settings.learning_rate
     if described.pretrained:
-        whole = PerceptronAutoencoder(network)
+        first = settings.autoencoder
+        whole = PerceptronAutoencoder(network, first.sparsity, first.activation)
         nn.init.xavier_uniform_(whole.decoder.weight, generator=runtime.generator(source.name, name, 0, "decoder"))
         nn.init.zeros_(whole.decoder.bias)
         member = f"{name}-autoencoder"
         with run.member(member) as own:
-            curves.append(fit(whole, member, own, settings.autoencoder, {}).assign(pretraining=True))
+            curves.append(fit(whole, member, own, first.epochs, first.learning_rate, {}).assign(pretraining=True))
         network.layers[-1].requires_grad_(True)  # the layers below stay as they are
-    curves.append(
-        fit(network.train(), name, run, settings, decays(network, described.decays)).assign(pretraining=False)
-    )
+        rate = first.softmax_learning_rate or rate
+    factors = decays(network, described.decays)
+    curves.append(fit(network.train(), name, run, settings.epochs, rate, factors).assign(pretraining=False))
     right = {}
     for split, x, y in (("train", images, labels), ("test", source.test_images, source.test_labels)):
         log_y = image_outputs(network, x.to(stage.device), chunk=engine.chunk, probes=engine.probes)["log_y"]
