@@ -157,11 +157,11 @@ def fooling_rates(frame: pd.DataFrame, models: Sequence[str], taus: Sequence[str
         return figure
 
 
-def first_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: int) -> Figure:
+def first_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: Mapping[str, int]) -> Figure:
     """Share of trials that have fooled, against the number of updates; attack on y, one panel a threshold.
 
     cells: fool_fgn by model, whose trials.csv has a column `step@tau=…,alpha=…` for each pair, the paper's α
-    of a τ first. updates: how long a trial was.
+    of a τ first. updates: how long a model's trials were, where its curve ends.
     """
     with style():
         figure, axes = plt.subplots(1, len(taus), figsize=(9.2, 3.6), sharey=True, squeeze=False)
@@ -170,9 +170,9 @@ def first_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: int) 
                 trials = cell.table("trials")
                 column = next(name for name in trials.columns if name.startswith(f"step@tau={tau},"))
                 steps = trials.loc[trials["objective"] == "y", column]
-                _passage_curve(axis, model, steps, updates)
+                _passage_curve(axis, model, steps, updates[model])
             axis.set(title=f"τ = {tau}", xlabel="updates", ylim=(0, 100))
-            _updates_axis(axis, updates)
+            _updates_axis(axis, max(updates.values()))
         axes[0, 0].set_ylabel("trials that have fooled, %")
         _legend_below(figure, axes[0, 0])
         return figure

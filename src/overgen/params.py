@@ -258,7 +258,7 @@ class FgnVariant(Section):
 
 class FoolFgn(Section):
     trials: Count  # for each target class
-    updates: Count
+    updates: Count | dict[Name, Count]  # of every model, or by model
     learning_rate: Positive
     optimizer: Optimizer
     input: GeneratorInput

@@ -83,6 +83,16 @@ class Stage:
         """Where the results go: reports/cells/<dataset>/<stage>/<model>."""
         return Path("reports/cells", self.item["dataset"], self.name, self.item["model"])
 
+    def for_model(self, key: str) -> Any:
+        """A value of params.yaml that is given once for every model, or by model: the one for the stage's model.
+
+        Raises OvergenError if only other models' are given.
+        """
+        found, model = self.params(key), self.item["model"]
+        if isinstance(found, dict) and model not in found:
+            raise OvergenError(f"params.yaml, {key}: none for {model}; give one number, or one for each model")
+        return found[model] if isinstance(found, dict) else found
+
     def members(
         self, names: Sequence[str], compute: Callable[[int, Any], dict[str, np.ndarray]]
     ) -> list[dict[str, np.ndarray]]:

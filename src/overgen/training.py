@@ -233,12 +233,8 @@ def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list
 
 
 def epochs_of(stage: Stage) -> int:
-    """For how many epochs the stage trains its model. Raises OvergenError if params.yaml only has other models'."""
-    key, model = f"{stage.name}.{stage.item['dataset']}.epochs", stage.item["model"]
-    found = stage.params(key)
-    if isinstance(found, dict) and model not in found:
-        raise OvergenError(f"params.yaml, {key}: none for {model}; give one number, or one for each model")
-    return found[model] if isinstance(found, dict) else found
+    """For how many epochs the stage trains its model."""
+    return stage.for_model(f"{stage.name}.{stage.item['dataset']}.epochs")
 
 
 def budget(stage: Stage) -> dict[str, int]:

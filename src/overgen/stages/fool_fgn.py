@@ -29,7 +29,9 @@ def main(dataset: str, model: str) -> None:
             raise OvergenError(f"params.yaml, fool_fgn.{dataset}.scaled: {model} does not reconstruct, so ỹ = y for it")
         attacks = summary.attacks(settings.scaled.get(model, []))
         attacks += [summary.Attack(v.name, None, v.options) for v in settings.variants if model in v.models]
-        found = attack(stage, outputs, attacks, trials=settings.trials, updates=settings.updates)
+        found = attack(
+            stage, outputs, attacks, trials=settings.trials, updates=stage.for_model(f"fool_fgn.{dataset}.updates")
+        )
         if stage.rank == 0:
             rows = summary.fooling_rows(found.trials, found.pairs)
             if "distance" in outputs:

@@ -144,8 +144,7 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     if grid["train_autoencoder"]:
         yield "reconstructions", figures.reconstructions(grid["train_autoencoder"])
     if fgn:
-        budget = next(iter(fgn.values())).budget
-        updates = next(spent for key, spent in budget.items() if key.endswith(".updates"))
+        updates = {model: cell.budget[f"fool_fgn.{cell.dataset}.updates"] for model, cell in fgn.items()}
         thresholds = tables.taus(frame, "fgn", "fooling_rate")
         rates = with_reported(frame, "fgn", "fooling_rate")
         yield "fooling_rates", figures.fooling_rates(rates, list(fgn), thresholds)
