@@ -144,11 +144,11 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     if grid["train_autoencoder"]:
         yield "reconstructions", figures.reconstructions(grid["train_autoencoder"])
     if fgn:
-        updates = {model: cell.budget[f"fool_fgn.{cell.dataset}.updates"] for model, cell in fgn.items()}
+        lengths = {model: cell.budget[f"fool_fgn.{cell.dataset}.updates"] for model, cell in fgn.items()}
         thresholds = tables.taus(frame, "fgn", "fooling_rate")
         rates = with_reported(frame, "fgn", "fooling_rate")
         yield "fooling_rates", figures.fooling_rates(rates, list(fgn), thresholds)
-        yield "first_passage", figures.first_passage(fgn, thresholds, updates)
+        yield "first_passage", figures.first_passage(fgn, thresholds, lengths)
         yield "fooling_images", figures.fooling_images(fgn)
     if grid["fool_gradient"]:
         updates = next(spent for key, spent in next(iter(grid["fool_gradient"].values())).budget.items()
