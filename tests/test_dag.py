@@ -111,6 +111,8 @@ def with_defaults(ours: object, shown: object) -> object:
     if isinstance(ours, dict) and isinstance(shown, dict):
         assert set(shown) <= set(ours)
         return {key: with_defaults(value, shown[key]) for key, value in ours.items() if key in shown}
+    if isinstance(ours, list) and isinstance(shown, list) and len(ours) == len(shown):
+        return [with_defaults(*pair) for pair in zip(ours, shown, strict=True)]
     return ours
 
 
