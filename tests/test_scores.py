@@ -353,8 +353,8 @@ def test_weibull_fits_are_scipys(seed: int, shape: float, scale: float, count: i
     gained = ours.logpdf(values).sum() - theirs.logpdf(values).sum()
     assert gained >= -1e-6  # at least as likely
     np.testing.assert_allclose(found.cdf(values[:, None])[:, 0], ours.cdf(values), atol=1e-12)
-    if gained < 1e-3:  # else scipy's search stopped short of the one maximum there is
-        np.testing.assert_allclose(ours.cdf(values), theirs.cdf(values), atol=1e-2)
+    if gained < 1e-5:  # else scipy's search stopped short of the one maximum there is
+        np.testing.assert_allclose(ours.cdf(values), theirs.cdf(values), atol=2e-3)
 
 
 def test_weibull_tails_by_hand() -> None:
