@@ -52,7 +52,7 @@ TINY = {
     "train_classifier.digits": {"epochs": 2, "seeds": [0, 1]},
     "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
     "fool_fgn.digits.trials": 1,
-    "fool_fgn.digits.updates": 3,
+    "fool_fgn.digits.updates": {"cnn": 3, "dae_sym": 2},
     "fool_gradient.digits": {
         "restarts": 1,
         "updates": 12,
@@ -77,7 +77,13 @@ TINY = {
         "batch_size": 200,
         "epochs": 4,
         "learning_rate": 0.02,
-        "autoencoder": {"epochs": 2, "learning_rate": 0.01},
+        "autoencoder": {
+            "epochs": 2,
+            "learning_rate": 0.01,
+            "sparsity": 500.0,
+            "activation": 0.9,
+            "softmax_learning_rate": 1e-9,
+        },
     },
     "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
     "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"], "other": ["scaled_output"]},

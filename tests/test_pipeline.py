@@ -121,6 +121,9 @@ def test_every_trial_is_in_the_evidence(study: Path) -> None:
     import pandas as pd
 
     cell = study / "reports/cells/digits/fool_fgn/cnn"
+    for model, updates in (("cnn", 3), ("dae_sym", 2)):  # by model, as params.yaml says
+        budget = json.loads((cell.parent / model / "metrics.json").read_text())["budget"]
+        assert budget["fool_fgn.digits.updates"] == updates
     trials = pd.read_csv(cell / "trials.csv")
     metrics = json.loads((cell / "metrics.json").read_text())["metrics"]
     rate = next(m for m in metrics if m["metric"] == "fooling_rate" and m["tau"] == 0.9)
@@ -231,8 +234,13 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     # another learning rate for a while, killed too, does not cost what was done
     set_params(killed / "params.yaml", {"training.digits.learning_rate": 0.003})
     (progress,) = killed.glob(".overgen/progress/train_classifier/*/*")
+    for age, name in enumerate(("old", "older", "oldest")):  # of which only the newest two others stay
+        (progress.parent / name).mkdir()
+        os.utime(progress.parent / name, (100 - age, 100 - age))
     kill_when(killed, "train_classifier", "cnn", "seed0.epochs/last.ckpt")
-    assert len(list(progress.parent.iterdir())) == 2
+    kept = {path.name for path in progress.parent.iterdir()}
+    assert {progress.name, "old"} < kept
+    assert len(kept) == 3
     set_params(killed / "params.yaml", {"training.digits.learning_rate": 0.001})
     done = run_stage(killed, "train_classifier", model="cnn")
     assert "seed0 was finished by an earlier run" in done.stderr

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 
+import pandas as pd
 import pytest
 
 from overgen import tables
@@ -59,6 +60,31 @@ def test_what_other_networks_call_the_fooling_images_is_measured() -> None:
         said = re.search(re.escape(before) + r" (\d+) to (\d+) % .*?\(n = (\d+) to (\d+)\)", text)
         assert said
         assert [*map(int, said.groups())] == [round(min(rates)), round(max(rates)), min(counts), max(counts)]
+
+
+def test_what_fools_the_daes_of_fashion_mnist_is_counted_in_the_trials() -> None:
+    """How many of 200 trials fool, by attack and threshold, and how many pass before any update."""
+    text = " ".join(README.split())
+    said = re.search(
+        r"fools dAE sym in (\d+) of 200 trials at τ = 0.9 and in (\d+) at 0.99 \(in (\d+) and (\d+) of the classes\), "
+        r"dAE asym in (\d+) and (\d+); the attack on ỹ fools dAE sym in (\d+) at 0.99. (\d+) of each",
+        text,
+    )
+    assert said
+    counts, classes, at_once = [], [], set()
+    for model, objective in (("dae_sym", "y"), ("dae_asym", "y"), ("dae_sym", "scaled")):
+        trials = pd.read_csv(ROOT / f"reports/cells/fashion_mnist/fool_fgn/{model}/trials.csv")
+        mine = trials[trials["objective"] == objective]
+        assert len(mine) == 200
+        for tau in (0.9, 0.99):
+            fooled = mine[mine[next(c for c in mine if c.startswith(f"step@tau={tau},"))].notna()]
+            if objective == "scaled" and tau == 0.9:
+                continue
+            counts.append(len(fooled))
+            classes.append(fooled["target"].nunique())
+            at_once.add(int((fooled.filter(like=f"step@tau={tau},").iloc[:, 0] == 0).sum()))
+    sym, asym, scaled = counts[:2], counts[2:4], counts[4:]
+    assert [*map(int, said.groups())] == [*sym, *classes[:2], *asym, *scaled, *at_once]
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([a-z_/0-9.]+)\)", README))))

@@ -142,6 +142,8 @@ def write_fgn(
         steps = steps + 60 * (i > 0)
         table[f"step@tau={tau:g},alpha={alpha}"] = pd.array([*steps, *[None] * (40 - k)], dtype="Int64")
         metrics.append(rate("fgn", f"fooling_rate{name}", k, 40, tau=tau))
+        fooled_classes = table["target"][:k].nunique() if i == 0 else min(k, 3)
+        metrics.append(row("fgn", f"classes_fooled{name}", float(fooled_classes), "classes", classes, tau=tau))
         low, high = (mean_interval(steps) if k else None) or (None, None)
         mean = float(steps.mean()) if k else None
         metrics.append(row("fgn", f"mean_steps_to_fool{name}", mean, "updates", k, tau=tau, low=low, high=high,
@@ -434,6 +436,15 @@ def test_every_measured_number_is_in_reproduced_csv(study: Path, frame: pd.DataF
             assert row[name] == pytest.approx(same[name].astype(float).iloc[0], nan_ok=True, rel=0, abs=0)
         assert row["unit"] == same["unit"].iloc[0]
         assert row["md5"] == directory_md5(study / row["cell"])
+
+
+def test_a_rate_says_in_which_classes_it_is_not_zero(frame: pd.DataFrame) -> None:
+    """Only where some classes fool and others do not: of COOL at τ = 0.99 three do, of the dAE none."""
+    rows = frame[(frame["metric"] == "classes_fooled") & (frame["tau"] == "0.99")].set_index("model")
+    text = f"in 3 of {rows.loc['cool', 'n']} classes"
+    assert tables.fooling(frame, ["cool"]).markdown.count(text) == 1
+    assert tables.variants(frame, ["cnn"]).markdown.count(text) == 1
+    assert "classes" not in tables.fooling(frame, ["dae_sym"]).markdown
 
 
 def test_reported_numbers_stand_beside_theirs(frame: pd.DataFrame) -> None:

@@ -821,7 +821,7 @@ PERCEPTRON_ASSUMPTIONS = (
         "{train_perceptrons.DATASET.autoencoder.epochs} epochs, learning rate "
         "{train_perceptrons.DATASET.autoencoder.learning_rate}; then fixed. Softmax: learning rate "
         "{train_perceptrons.DATASET.autoencoder.softmax_learning_rate}. Chosen on 10,000 held-out images of MNIST: "
-        "error 6.3 % when dense, 3.6 % with 1 and 0.1, 3.2 % with 3 and 0.05, each with the best of three rates",
+        "error 6.3 % when dense, 3.6 % with 1 and 0.1, 3.2 % with 3 and 0.05, each with the best of two or three rates",
     ),
     (
         "c·|r| and the search for c",
