@@ -81,7 +81,7 @@ TINY = {
             "epochs": 2,
             "learning_rate": 0.01,
             "sparsity": 500.0,
-            "activation": 0.9,
+            "activation": 0.1,
             "softmax_learning_rate": 1e-9,
         },
     },

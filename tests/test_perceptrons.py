@@ -234,10 +234,10 @@ def test_errors_are_those_of_the_published_weights(cell: Path) -> None:
 
 
 def test_the_pretraining_is_the_one_that_params_describe(cell: Path) -> None:
-    """Units that are drawn to an activation of 0.9 come near to it, and a softmax with no rate stays where it began."""
+    """Units that are drawn to an activation of 0.1 come near to it, and a softmax with no rate stays where it began."""
     network, _ = networks.load(cell / networks.perceptron_path("digits", "ae6_10"))
     x = data.floats(data.load("digits", cell / "data").train_images)
-    assert (network.encode(x).mean(0) - 0.9).abs().max() < 0.1  # type: ignore[operator]
+    assert (network.encode(x).mean(0) - 0.1).abs().max() < 0.1  # type: ignore[operator]
     first = Perceptron([6])
     first.initialise(generator("digits", "ae6_10", 0, "weights"))  # type: ignore[misc]
     torch.testing.assert_close(network.layers[1].weight, first.layers[1].weight, atol=1e-3, rtol=0)  # type: ignore[index]
