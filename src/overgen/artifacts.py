@@ -214,13 +214,3 @@ def read_lock(path: str | Path = "dvc.lock") -> dict[str, Any]:
         return (yaml.load(path.read_text(encoding="utf-8"), Loader=loader) or {}).get("stages", {})
     except yaml.YAMLError as error:
         raise OvergenError(f"{path}: not YAML ({error}); restore it with `git checkout {path}`") from error
-
-
-def recorded_md5(output: str | Path, lock: str | Path = "dvc.lock") -> str:
-    """The checksum of a stage's output in dvc.lock. Raises OvergenError if no stage there has such an output."""
-    wanted = Path(output).as_posix()
-    for stage in read_lock(lock).values():
-        for out in stage.get("outs", []):
-            if out["path"] == wanted:
-                return out["md5"]
-    raise OvergenError(f"{lock}: has no {wanted}; `dvc repro` of the stage that makes it records it")

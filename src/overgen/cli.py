@@ -183,51 +183,6 @@ def check(
 
 
 @commands.command()
-def restore(
-    cells: Annotated[
-        list[str] | None, typer.Argument(help="Data set/model, such as mnist/cnn. Default: all of those downloaded.")
-    ] = None,
-) -> None:
-    """Compute what attacks need besides the published weights (models/*/*/members), instead of training again.
-
-    Seconds a model; the same bytes as in dvc.lock, or an error. Then `dvc repro` finds nothing to train there.
-    """
-    import subprocess
-
-    from overgen import networks, params
-    from overgen.artifacts import recorded_md5
-    from overgen.training import restore_members
-
-    settings, failed = params.load(), []
-    published = [f"{d}/{m}" for d in settings.datasets for m in [*settings.classifiers, *settings.autoencoders]]
-    for cell in cells or published:
-        if cell not in published:
-            raise OvergenError(f"{cell}: no trained network of params.yaml; there are {', '.join(published)}")
-        dataset, model = cell.split("/")
-        members = networks.weights_path(dataset, model, 0).parent / "members"
-        missing = [str(path) for path in (Path("data", dataset), networks.weights_path(dataset, model, 0))
-                   if not path.exists()]  # fmt: skip
-        if members.exists() or (missing and not cells):
-            print(f"{cell}: {'is there' if members.exists() else f'left out, for {missing[0]} is missing'}")
-            continue
-        try:
-            if missing:
-                raise OvergenError(f"{missing[0]}: missing; `dvc repro download@{dataset}`, or train it")
-            restore_members(dataset, model, engine=settings.engine[dataset], md5=recorded_md5(members))
-            # DVC reruns a stage whose outputs its cache does not hold, even if they lie there as they should
-            stage = "train_classifier" if model in settings.classifiers else "train_autoencoder"
-            commit = [sys.executable, "-m", "dvc", "commit", "-q", f"{stage}@{dataset}-{model}"]
-            done = subprocess.run(commit, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-            if done.returncode:
-                raise OvergenError(f"restored, but not in DVC's cache: {done.stderr.strip()}")
-            print(f"{cell}: restored")
-        except OvergenError as error:  # one that cannot be had does not keep the others from being restored
-            failed.append(f"{cell}: {error}")
-    if failed:
-        raise OvergenError("; ".join(failed))
-
-
-@commands.command()
 def export(
     cell: Annotated[str, typer.Argument(help="A trained network as data set/model, such as mnist/dae_sym.")],
     path: Annotated[Path, typer.Argument(help="The .pt2 file to write.")],

@@ -230,6 +230,7 @@ class FgnVariant(Section):
     """The attack on y of some models with other options than the section's."""
 
     models: Annotated[list[Name], Field(min_length=1)]
+    updates: Count | None = None
     learning_rate: Positive | None = None
     optimizer: Optimizer | None = None
     input: GeneratorInput | None = None
@@ -245,14 +246,15 @@ class FgnVariant(Section):
     def name(self) -> str:
         """Of its numbers, such as "lr_1e-3" or "input_normal-initial_glorot"."""
         texts = {
-            k: v if isinstance(v, str) else f"{v:.3g}" if v >= 0.01 else f"{v:.0e}" for k, v in self.options.items()
+            k: str(v) if not isinstance(v, float) else f"{v:.3g}" if v >= 0.01 else f"{v:.0e}"
+            for k, v in self.options.items()
         }
         return "-".join(f"{k}_{re.sub('e-0', 'e-', v)}" for k, v in texts.items()).replace("learning_rate", "lr")
 
     @model_validator(mode="after")
     def changes_something(self) -> FgnVariant:
         if not self.options:
-            raise ValueError("changes nothing: give one of learning_rate, optimizer, input, initial, clip")
+            raise ValueError("changes nothing: give one of updates, learning_rate, optimizer, input, initial, clip")
         return self
 
 

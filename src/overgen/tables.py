@@ -54,7 +54,7 @@ MARKS = {
 ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
-VARIANT = re.compile(r"fgn_(lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
+VARIANT = re.compile(r"fgn_(updates|lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
             "percentage points": 1}  # fmt: skip
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from overgen import cells, data, networks
-from overgen.artifacts import OvergenError, directory_md5, replace_directory, save_weights, write_npz
+from overgen.artifacts import OvergenError, replace_directory, save_weights, write_npz
 from overgen.confidence import image_outputs
 from overgen.modules import Together, Training
 from overgen.params import OF_TRAINING
@@ -271,36 +271,6 @@ def train_classifiers(stage: Stage) -> None:
         write_trained(stage, trained, rows)
 
 
-def write_outputs(members: Path, seeds: Sequence[int], outputs: Mapping[str, np.ndarray], labels: Tensor) -> None:
-    """Write members/outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of the seeds, stacked."""
-    write_npz(members / "outputs.npz", labels=labels.numpy(), seeds=np.array(seeds), **outputs)
-
-
-def restore_members(dataset: str, model: str, *, engine: Any, md5: str) -> None:
-    """Compute models/<dataset>/<model>/members again from the published weights of seed 0, as training wrote it.
-
-    engine: section of params.yaml; md5: of the folder, as dvc.lock has it. What attacks and evaluations need besides
-    the weights is there then, without training. Raises OvergenError, and writes nothing, if the outputs differ from
-    those that training wrote: on another type of processor, or where members of further seeds belong to them.
-    """
-    weights = networks.weights_path(dataset, model, 0)
-    network, about = networks.load(weights)
-    source = data.load(dataset)
-    torch.set_num_threads(engine.threads)
-    network = network.to(memory_format=torch.channels_last)
-    outputs = image_outputs(network, source.test_images, chunk=engine.chunk, probes=engine.probes)
-    with replace_directory(weights.parent / "members") as members:
-        write_outputs(members, [0], {name: found[None] for name, found in outputs.items()}, source.test_labels)
-        if directory_md5(members) != md5:
-            seeds = next((n for key, n in about["budget"].items() if key.endswith(".seeds")), 1)
-            why = (
-                f"they belong to {seeds} seeds, and only seed 0's weights are published"
-                if seeds > 1
-                else "the weights are not those of dvc.lock, or this processor rounds differently"
-            )
-            raise OvergenError(f"{weights.parent}/members: not what dvc.lock names: {why}; `dvc repro` trains again")
-
-
 def write_trained(
     stage: Stage,
     trained: list[dict[str, np.ndarray]],
@@ -309,8 +279,9 @@ def write_trained(
 ) -> None:
     """Write the weights and outputs of all seeds, and the cell.
 
-    models/<dataset>/<model>/: seed 0's weights (seed0.safetensors, published). members/ there: those of further seeds,
-    and outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of the test images stacked over seeds.
+    models/<dataset>/<model>/: seed 0's weights (seed0.safetensors). members/ there: those of further seeds, and
+    outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of the test images stacked over seeds. All of it is
+    published: on another type of processor the same weights give outputs of other bytes, and so another study.
     """
     dataset = data.load(stage.item["dataset"])
     settings = stage.params(f"{stage.name}.{dataset.name}")
@@ -320,7 +291,8 @@ def write_trained(
         for seed, arrays in zip(settings.seeds, trained, strict=True):
             path = (directory if seed == 0 else members) / f"seed{seed}.safetensors"
             save_member(path, arrays, common | {"seed": seed})
-        write_outputs(members, settings.seeds, stacked_outputs(trained), dataset.test_labels)
+        outputs = stacked_outputs(trained)
+        write_npz(members / "outputs.npz", labels=dataset.test_labels.numpy(), seeds=np.array(settings.seeds), **outputs)
     columns = ["seed", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
     curves = [pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)]
     table = pd.concat(curves)[columns].astype({"epoch": int})

@@ -65,7 +65,8 @@ def attack(
 ) -> Attacked:
     """Run all trials of some attacks on every seed of the stage's model, with the options of `fool_fgn`.
 
-    trials: for each target class; updates: at most so many. On ranks but 0 the result is empty.
+    trials: for each target class; updates: at most so many, where an attack has none of its own. On ranks but 0 the
+    result is empty.
     """
     dataset, model = stage.item["dataset"], stage.item["model"]
     settings, engine = stage.params(f"fool_fgn.{dataset}"), stage.params(f"engine.{dataset}")
@@ -100,7 +101,7 @@ def attack(
             alpha=attack.alpha,
             clip=options.get("clip"),
         )
-        passage = module.run(stage.trainer(epochs=1), updates)
+        passage = module.run(stage.trainer(epochs=1), options.get("updates", updates))
         return {name: t.numpy() for name, t in vars(passage).items()}
 
     names = [f"seed{seed}-{attack.objective}-{i}" for i, (seed, attack, _) in enumerate(work)]
