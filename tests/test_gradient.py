@@ -14,6 +14,7 @@ import torch
 from overgen import networks
 from overgen.artifacts import OvergenError
 from overgen.attacks import gradient, gradient_summary
+from overgen.attacks.passage import Passage
 from overgen.networks import Output
 from overgen.runtime import generator
 from overgen.stages import fool_gradient
@@ -139,15 +140,65 @@ def test_nearest_training_images() -> None:
     np.testing.assert_allclose(of_target, [distances[i, labels == t].min() for i, t in enumerate(targets)])
 
 
-def test_a_trial_has_fooled_if_any_of_its_attacks_has() -> None:
-    """Two trials, two attacks each, worked by hand: the fastest attack counts; a trial that none passed counts too."""
+def passage(steps: list[int], log_y: list[float], mark: float, apart: float = math.nan) -> Passage:
+    """What an attack of one (τ, α) came to, its images of one grey."""
+    n = len(steps)
+    return Passage(
+        step=torch.tensor(steps)[:, None],
+        image=torch.full((n, 784), mark),
+        log_y=torch.tensor(log_y).log(),
+        distance=torch.full((n,), apart),
+        gamma=torch.full((n,), 0.0 if math.isfinite(apart) else math.nan),
+    )
+
+
+def test_attacks_in_turn() -> None:
+    """Three trials, worked by hand: fooled by the first attack, by the second, and by none."""
+    seen = []
+
+    def first(rows: torch.Tensor) -> Passage:
+        seen.append(rows.tolist())
+        return passage([7, -1, -1], [0.95, 0.5, 0.6], 0.1)
+
+    def second(rows: torch.Tensor) -> Passage:
+        seen.append(rows.tolist())
+        return passage([4, -1], [0.91, 0.3], 0.2)
+
+    def third(rows: torch.Tensor) -> Passage:
+        seen.append(rows.tolist())
+        return passage([-1], [0.7], 0.3)
+
+    found = gradient.in_turn([first, second, third], trials=3, updates=20, alpha=3, beta=10)
+    assert seen == [[0, 1, 2], [1, 2], [2]]  # who has been fooled is left alone
+    assert found.step.tolist() == [7, 24, -1]  # with the 20 updates of the attack that failed
+    assert found.attack.tolist() == [0, 1, 2]  # of the trial that none fooled, the attack with the highest score
+    torch.testing.assert_close(found.score.exp(), torch.tensor([0.95, 0.91, 0.7]).double())
+    torch.testing.assert_close(found.image[:, 0], torch.tensor([0.1, 0.2, 0.3]))
+    assert bool(found.distance.isnan().all())
+    done = gradient.in_turn(
+        [lambda rows: passage([0, 0, 0], [1, 1, 1], 0.5), first], trials=3, updates=9, alpha=3, beta=1
+    )
+    assert (done.step.tolist(), len(seen)) == ([0, 0, 0], 3)  # nothing was left for the other
+
+
+def test_what_an_attack_that_failed_is_kept_for_is_the_score_and_not_y() -> None:
+    """y = 0.9 far from its reconstruction is less than y = 0.8 near to it: 0.9·exp(−3·300/784) < 0.8·exp(−3·9/784)."""
+    far, near = (
+        lambda rows, y=y, apart=apart: passage([-1], [y], apart, apart) for y, apart in ((0.9, 300.0), (0.8, 9.0))
+    )
+    for order, kept in (((far, near), 1), ((near, far), 0)):
+        found = gradient.in_turn(order, trials=1, updates=5, alpha=3, beta=10)
+        assert found.attack.tolist() == [kept]
+        assert found.score.exp().item() == pytest.approx(0.8 * math.exp(-3 * 9 / 784))
+        assert found.distance.tolist() == [9.0]
+
+
+def test_rates_and_means_of_the_trials() -> None:
     common = {"seed": 0, "tau": 0.9, "alpha": 20.0, "start": "noise", "target": 3}
     table = pd.DataFrame(
         [
-            common | {"trial": 0, "step": 50, "nearest_label": 3, "target_distance": 2.0, "change": 8.0, "score": 0.91},
             common | {"trial": 1, "step": None, "nearest_label": 3, "target_distance": 1, "change": 1, "score": 0.2},
             common | {"trial": 0, "step": 30, "nearest_label": 5, "target_distance": 6.0, "change": 9.0, "score": 0.92},
-            common | {"trial": 1, "step": None, "nearest_label": 3, "target_distance": 1, "change": 1, "score": 0.1},
         ]
     ).astype({"step": "Int64"})
     found = {row["metric"]: row for row in gradient_summary.rows(table, [(0.9, 20.0)])}
@@ -158,9 +209,9 @@ def test_a_trial_has_fooled_if_any_of_its_attacks_has() -> None:
     assert found["mean_change@start=noise"]["reproduced"] == 9
     assert found["nearest_is_target_rate@start=noise"]["reproduced"] == 0
     assert found["nearest_is_target_rate@start=noise"]["n"] == 1
-    images = np.arange(4)[:, None] * np.ones((4, 784))
+    images = np.arange(2)[:, None] * np.ones((2, 784))
     shown = gradient_summary.examples(table, images, [(0.9, 20.0)], classes=4)
-    assert shown["image"][0, 3].flat[0] == 2
+    assert shown["image"][0, 3].flat[0] == 1
     assert shown["score"][0, 3] == 0.92
     assert shown["fooled"][0].tolist() == [False, False, False, True]
 
@@ -183,20 +234,27 @@ def test_what_is_not_finite_ends_the_run_and_never_counts_as_not_fooled(broken: 
 
 
 def test_the_score_of_a_trial_has_every_factor() -> None:
-    """ỹ_t = y_t · exp(−α/784·‖r − x‖) · exp(−βγ), as the threshold judges it; y_t alone where nothing is restored."""
-    work = [(0, (0.9, 20.0), "margin", 0.1, [("noise", 3, 0), ("other_class", 4, 1)])]
-    arrays = {
-        "step": np.array([[5], [-1]]), "source": np.array([-1, 77]), "log_y": np.log([0.95, 0.5]),
-        "distance": np.array([2.0, 3.0]), "gamma": np.array([0.01, -0.5]), "change": np.ones(2),
-        "target_distance": np.ones(2), "nearest_label": np.array([3, 4]), "nearest_distance": np.ones(2),
-    }  # fmt: skip
-    table = fool_gradient.gather(work, [arrays], beta=10.0)
+    """ỹ_t = y_t · exp(−α/784·‖r − x‖) · exp(−βγ), as the threshold judges it."""
+    ended = Passage(
+        step=torch.tensor([[5], [-1]]),
+        image=torch.zeros(2, 784),
+        log_y=torch.tensor([0.95, 0.5]).log(),
+        distance=torch.tensor([2.0, 3.0]),
+        gamma=torch.tensor([0.01, -0.5]),
+    )
+    found = gradient.in_turn([lambda rows: ended], trials=2, updates=9, alpha=20, beta=10)
     scores = [0.95 * math.exp(-20 / 784 * 2) * math.exp(-0.1), 0.5 * math.exp(-20 / 784 * 3)]
+    assert found.score.exp().tolist() == pytest.approx(scores)
+    work = [(0, (0.9, 20.0), [("noise", 3, 0), ("other_class", 4, 1)])]
+    arrays = {name: values.numpy() for name, values in vars(found).items()} | {
+        "source": np.array([-1, 77]), "change": np.ones(2), "target_distance": np.ones(2),
+        "nearest_label": np.array([3, 4]), "nearest_distance": np.ones(2),
+    }  # fmt: skip
+    table = fool_gradient.gather(work, [arrays], [("margin", 0.1)])
     assert table["score"].tolist() == pytest.approx(scores)
     assert table["step"].isna().tolist() == [False, True]
     assert table["source"].isna().tolist() == [True, False]
-    nothing = arrays | {"distance": np.full(2, np.nan), "gamma": np.full(2, np.nan)}
-    assert fool_gradient.gather(work, [nothing], beta=10.0)["score"].tolist() == pytest.approx([0.95, 0.5])
+    assert table["objective"].tolist() == ["margin", "margin"]
 
 
 def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
@@ -204,17 +262,19 @@ def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
     run_stage(workspace, "fool_gradient", model="cnn")
     cell = workspace / "reports/cells/digits/fool_gradient/cnn"
     trials = pd.read_csv(cell / "trials.csv")
-    assert len(trials) == 2 * 2 * 2 * 3 * 10 * 1  # seeds × thresholds × objectives × starts × classes × restarts
+    assert len(trials) == 2 * 2 * 3 * 10 * 1  # seeds × thresholds × starts × classes × restarts
     assert (trials["source"].notna() == (trials["start"] == "other_class")).all()
     fooled = trials["step"].notna()
     assert fooled.any()
     assert (trials.loc[fooled, "score"] > trials.loc[fooled, "tau"]).all()
     assert (trials.loc[~fooled, "score"] <= trials.loc[~fooled, "tau"]).all()
-    metrics = json.loads((cell / "metrics.json").read_text())["metrics"]
-    rate = next(m for m in metrics if m["metric"] == "fooling_rate@start=mean_image" and m["tau"] == 0.9)
+    assert set(trials.loc[fooled & (trials["step"] <= 12), "objective"]) == {"cross_entropy"}  # which goes first
+    later = trials.loc[fooled & (trials["step"] > 12), "objective"]
+    assert set(later) <= {"margin"}
+    written = json.loads((cell / "metrics.json").read_text())
+    assert written["budget"]["fool_gradient.digits.attacks"] == 2
+    rate = next(m for m in written["metrics"] if m["metric"] == "fooling_rate@start=mean_image" and m["tau"] == 0.9)
     mine = trials[(trials["start"] == "mean_image") & (trials["tau"] == 0.9)]
-    assert rate["reproduced"] == pytest.approx(
-        100 * mine.groupby(["seed", "target", "trial"])["step"].min().notna().mean()
-    )
+    assert rate["reproduced"] == pytest.approx(100 * mine["step"].notna().mean())
     same = trials.dropna(subset="source").groupby(["seed", "target", "trial"])["source"].nunique()
-    assert (same == 1).all()  # every attack on a trial starts from the same image
+    assert (same == 1).all()  # the attacks at every threshold start from the same image

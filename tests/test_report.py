@@ -98,7 +98,9 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
         write_fgn(root, dataset, model, budget, draw, classes)
         budget = upstream | {f"fool_evolution.{dataset}.runs": 2, f"fool_evolution.{dataset}.generations": 40}
         write_evolution(root, dataset, model, budget, draw, classes)
-        budget = upstream | {f"fool_gradient.{dataset}.restarts": 1, f"fool_gradient.{dataset}.updates": 200}
+        budget = upstream | {
+            f"fool_gradient.{dataset}.{name}": n for name, n in (("restarts", 1), ("attacks", 2), ("updates", 200))
+        }
         write_gradient(root, dataset, model, budget, draw, classes)
         write_confidence(root, dataset, model, upstream)
         others = [other for other in MODELS["attacked"] if other != model]

@@ -292,7 +292,9 @@ def write_trained(
             path = (directory if seed == 0 else members) / f"seed{seed}.safetensors"
             save_member(path, arrays, common | {"seed": seed})
         outputs = stacked_outputs(trained)
-        write_npz(members / "outputs.npz", labels=dataset.test_labels.numpy(), seeds=np.array(settings.seeds), **outputs)
+        write_npz(
+            members / "outputs.npz", labels=dataset.test_labels.numpy(), seeds=np.array(settings.seeds), **outputs
+        )
     columns = ["seed", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
     curves = [pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)]
     table = pd.concat(curves)[columns].astype({"epoch": int})

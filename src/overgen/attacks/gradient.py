@@ -3,19 +3,22 @@
 The attack of the paper follows y, which the confidence c̃ protects; an attack that is to tell whether a defence holds
 has to go for c̃ too (Athalye et al. 2018, Tramèr et al. 2020). All is in log space, where a score of e⁻³⁰⁰ still has
 a gradient. Two forms: cross-entropy, and the margin to the best other class (Carlini & Wagner 2017), which does not
-stop where y saturates. Adam moves the pixels, which are put back into [0, 1] after every step.
+stop where y saturates. Adam moves the pixels, which are put back into [0, 1] after every step. Several such attacks, of
+other forms and rates, are tried in turn on the trials that the ones before did not fool (as in AutoAttack, Croce & Hein
+2020): the rate is that of all of them, and an image that fell at once costs no further updates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from overgen.attacks.passage import FirstPassage, Trials, of_target
-from overgen.confidence import CLEAR, estimated_curvature, log_reconstruction, probe_vectors
+from overgen.attacks.passage import FirstPassage, Passage, Trials, of_target
+from overgen.confidence import CLEAR, estimated_curvature, log_gate, log_reconstruction, probe_vectors
 from overgen.networks import PIXELS
 
 STARTS = ("noise", "mean_image", "other_class")
@@ -110,6 +113,61 @@ class GradientAttack(Trials):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam([self.x], lr=self.learning_rate)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What attacks in turn came to on T trials.
+
+    attack: (T,) index of the one that fooled, else of the one that ended at the highest score; step: (T,) updates spent
+    until the trial was fooled, those of earlier attacks included, −1 where none did; image: (T, 784) of that attack;
+    score: (T,) its log ỹ_t; distance, gamma: (T,) of the image, NaN where the network does not reconstruct.
+    """
+
+    attack: Tensor
+    step: Tensor
+    image: Tensor
+    score: Tensor
+    distance: Tensor
+    gamma: Tensor
+
+
+def in_turn(
+    attacks: Sequence[Callable[[Tensor], Passage]], *, trials: int, updates: int, alpha: float, beta: float
+) -> Ended:
+    """Attack so many trials, each with one attack after the other until one fools it.
+
+    attacks: each takes the trials (indices) that are left and gives their `Passage`, of one (τ, α), after at most so
+    many updates; alpha, beta: of the score.
+    """
+    nan = torch.full((trials,), torch.nan)
+    found = Ended(
+        attack=torch.zeros(trials, dtype=torch.long),
+        step=torch.full((trials,), -1),
+        image=torch.zeros(trials, PIXELS),
+        score=torch.full((trials,), -torch.inf, dtype=torch.float64),
+        distance=nan,
+        gamma=nan.clone(),
+    )
+    left = torch.arange(trials)
+    for i, attack in enumerate(attacks):
+        passage = attack(left)
+        score = passage.log_y.double()
+        if bool(passage.distance.isfinite().all()):
+            score = score + log_reconstruction(passage.distance.double(), alpha=alpha, pixels=PIXELS)
+            score = score + log_gate(passage.gamma.double(), beta=beta)
+        fooled = passage.step[:, 0] >= 0
+        chosen = fooled | (score > found.score[left])
+        rows = left[chosen]
+        found.attack[rows], found.score[rows] = i, score[chosen]
+        for name in ("image", "distance", "gamma"):
+            values = getattr(found, name)
+            values[rows] = getattr(passage, name)[chosen].to(values)
+        found.step[left[fooled]] = i * updates + passage.step[fooled, 0].to(found.step)
+        left = left[~fooled]
+        if not len(left):
+            break
+    return found
 
 
 def nearest(images: Tensor, training_images: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:

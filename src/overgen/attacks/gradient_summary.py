@@ -1,7 +1,7 @@
 """From the trials of gradient attacks to a cell: the table of trials, rates and distances, images to show.
 
-A trial is a start image and a target class. It is attacked with every objective and learning rate, and has fooled if
-any of them passed the threshold; of those, the one that needed fewest updates is `best`.
+A trial is a start image and a target class, attacked in turn with every objective and learning rate until one passes
+the threshold.
 """
 
 from __future__ import annotations
@@ -17,24 +17,15 @@ from overgen import cells
 from overgen.confidence import alpha_suffix
 from overgen.statistics import mean_interval
 
-TRIAL = ["seed", "tau", "alpha", "start", "target", "trial"]
-
-
-def best(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each trial: of its attacks the one with the fewest updates to fool, or the first if none fooled."""
-    order = table["step"].fillna(np.iinfo(np.int64).max).astype("int64")
-    chosen = order.groupby([table[name] for name in TRIAL], sort=False).idxmin()
-    return table.loc[chosen.to_numpy()]
-
 
 def groups(
     table: pd.DataFrame, pairs: list[tuple[float, float]]
 ) -> Iterator[tuple[tuple[float, float], str, pd.DataFrame]]:
-    """The best rows of each pair (τ, α) and start, in order."""
+    """The trials of each pair (τ, α) and start, in order."""
     for pair in pairs:
         judged = table[(table["tau"] == pair[0]) & (table["alpha"] == pair[1])]
         for start in dict.fromkeys(judged["start"]):
-            yield pair, start, best(judged[judged["start"] == start])
+            yield pair, start, judged[judged["start"] == start]
 
 
 def rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:

@@ -7,22 +7,25 @@ training image is found for each.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from overgen import cells, data, networks, runtime
 from overgen.artifacts import read_npz
 from overgen.attacks import gradient_summary as summary
-from overgen.attacks.gradient import GradientAttack, nearest, starts
-from overgen.confidence import log_gate, log_reconstruction, threshold_pairs
+from overgen.attacks.gradient import GradientAttack, in_turn, nearest, starts
+from overgen.attacks.passage import Passage
+from overgen.confidence import threshold_pairs
 
 
 def main(dataset: str, model: str) -> None:
-    """Write the cell: rates at each threshold by start, a row for each trial and attack, images."""
+    """Write the cell: rates at each threshold by start, a row for each trial, images."""
     with runtime.stage("fool_gradient", dataset=dataset, model=model) as stage:
         settings, engine = stage.params(f"fool_gradient.{dataset}"), stage.params(f"engine.{dataset}")
         confidence = stage.params(f"confidence.{dataset}")
@@ -33,31 +36,43 @@ def main(dataset: str, model: str) -> None:
         trials = [(start, target, trial) for start in settings.starts for target in range(classes)
                   for trial in range(settings.restarts)]  # fmt: skip
         blocks = [trials[i : i + settings.block] for i in range(0, len(trials), settings.block)]
-        work = list(product(outputs["seeds"].tolist(), pairs, settings.objectives, settings.learning_rates, blocks))
+        attacks = list(product(settings.objectives, settings.learning_rates))
+        work = list(product(outputs["seeds"].tolist(), pairs, blocks))
 
         def run_block(i: int, run: Any) -> dict[str, np.ndarray]:
-            seed, pair, objective, learning_rate, block = work[i]
+            seed, pair, block = work[i]
             network, _ = networks.load(networks.weights_path(dataset, model, seed))
             network = network.to(stage.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             kinds, wanted, _ = zip(*block, strict=True)
             draws = [runtime.generator(dataset, seed, "gradient", *trial) for trial in block]
             first, indices = starts(kinds, draws, wanted, source.train_images, source.train_labels)
             images, targets = first.to(stage.device), torch.tensor(wanted, device=stage.device)
-            module = GradientAttack(
-                network,
-                images,
-                targets,
-                threshold=pair,
+
+            def attack(rows: Tensor, objective: str, learning_rate: float) -> Passage:
+                rows = rows.to(stage.device)
+                module = GradientAttack(
+                    network,
+                    images[rows],
+                    targets[rows],
+                    threshold=pair,
+                    beta=confidence.beta,
+                    probes=engine.probes,
+                    learning_rate=learning_rate,
+                    objective=objective,
+                    check=settings.check,
+                )
+                return module.run(stage.trainer(epochs=1), settings.updates)
+
+            found = in_turn(
+                [partial(attack, objective=objective, learning_rate=rate) for objective, rate in attacks],
+                trials=len(block),
+                updates=settings.updates,
+                alpha=pair[1],
                 beta=confidence.beta,
-                probes=engine.probes,
-                learning_rate=learning_rate,
-                objective=objective,
-                check=settings.check,
             )
-            passage = module.run(stage.trainer(epochs=1), settings.updates)
-            ended = passage.image.to(stage.device)
+            ended = found.image.to(images)
             label, apart, of_target = nearest(ended, source.train_images, source.train_labels, targets)
-            return {name: t.numpy() for name, t in vars(passage).items()} | {
+            return {name: t.numpy() for name, t in vars(found).items()} | {
                 "source": np.array(indices),
                 "change": torch.linalg.vector_norm(ended - images, dim=1).cpu().numpy(),
                 "nearest_label": label.cpu().numpy(),
@@ -65,45 +80,43 @@ def main(dataset: str, model: str) -> None:
                 "target_distance": of_target.cpu().numpy(),
             }
 
-        found = stage.members([f"attack{i}" for i in range(len(work))], run_block)
+        found = stage.members([f"block{i}" for i in range(len(work))], run_block)
         if stage.rank != 0:
             return
-        table = gather(work, found, beta=confidence.beta)
+        table = gather(work, found, attacks)
         _, metadata = networks.load(networks.weights_path(dataset, model, 0))
         key = f"fool_gradient.{dataset}"
-        budget = metadata["budget"] | {f"{key}.restarts": settings.restarts, f"{key}.updates": settings.updates}
+        budget = metadata["budget"] | {f"{key}.restarts": settings.restarts, f"{key}.attacks": len(attacks),
+                                       f"{key}.updates": settings.updates}  # fmt: skip
         shown = summary.examples(table, np.concatenate([f["image"] for f in found]), pairs, classes)
         cells.write(
             stage.cell, budget=budget, metrics=summary.rows(table, pairs), tables={"trials": table}, examples=shown
         )
 
 
-def gather(work: list[Any], found: list[dict[str, np.ndarray]], *, beta: float) -> pd.DataFrame:
-    """All attacks as one table: a row for each seed, pair, objective, learning rate, start, target and trial.
+def gather(work: list[Any], found: list[dict[str, np.ndarray]], attacks: list[tuple[str, float]]) -> pd.DataFrame:
+    """All trials as one table: a row for each seed, pair, start, target and trial.
 
-    score: ỹ_t of the image at the passage, or at the end; source: the training image of the start.
+    objective, learning_rate: of the attack that fooled, else of the one with the highest score; step: updates of all
+    attacks until then; score: ỹ_t of the image; source: the training image of the start.
     """
     parts = []
-    for (seed, (tau, alpha), objective, learning_rate, block), arrays in zip(work, found, strict=True):
-        step, index = pd.Series(arrays["step"][:, 0], dtype="Int64"), pd.Series(arrays["source"], dtype="Int64")
-        log_score = arrays["log_y"].astype(np.float64)
-        if np.isfinite(arrays["distance"]).all():
-            log_score = log_score + log_reconstruction(arrays["distance"], alpha=alpha, pixels=networks.PIXELS)
-            log_score = log_score + log_gate(arrays["gamma"].astype(np.float64), beta=beta)
+    for (seed, (tau, alpha), block), arrays in zip(work, found, strict=True):
+        step, index = pd.Series(arrays["step"], dtype="Int64"), pd.Series(arrays["source"], dtype="Int64")
         parts.append(
             pd.DataFrame(
                 {
                     "seed": seed,
                     "tau": tau,
                     "alpha": alpha,
-                    "objective": objective,
-                    "learning_rate": learning_rate,
                     "start": [start for start, _, _ in block],
                     "target": [target for _, target, _ in block],
                     "trial": [trial for _, _, trial in block],
                     "source": index.mask(index < 0),
+                    "objective": [attacks[i][0] for i in arrays["attack"]],
+                    "learning_rate": [attacks[i][1] for i in arrays["attack"]],
                     "step": step.mask(step < 0),
-                    "score": np.exp(log_score),
+                    "score": np.exp(arrays["score"]),
                     "final_distance": arrays["distance"],
                     "final_gamma": arrays["gamma"],
                     **{k: arrays[k] for k in ("change", "target_distance", "nearest_label", "nearest_distance")},

@@ -8,6 +8,7 @@ Reads only the cells that the declared lists of models name, never weights or da
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -151,8 +152,8 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         yield "first_passage", figures.first_passage(fgn, thresholds, lengths)
         yield "fooling_images", figures.fooling_images(fgn)
     if grid["fool_gradient"]:
-        updates = next(spent for key, spent in next(iter(grid["fool_gradient"].values())).budget.items()
-                       if key.startswith("fool_gradient.") and key.endswith(".updates"))  # fmt: skip
+        cell = next(iter(grid["fool_gradient"].values()))
+        updates = math.prod(cell.budget[f"fool_gradient.{cell.dataset}.{name}"] for name in ("attacks", "updates"))
         found = sorted({row["tau"] for _, row in frame[frame["experiment"] == "gradient"].iterrows()}, key=float)
         yield "gradient_passage", figures.gradient_passage(grid["fool_gradient"], found, updates)
         yield "gradient_images", figures.gradient_images(grid["fool_gradient"])
