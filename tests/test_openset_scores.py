@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from scipy import stats
 
 from overgen import openset, params, runtime
 from overgen.artifacts import OvergenError, read_json
+from overgen.attacks.examples import stored
 from overgen.networks import CNN, Autoencoder
 from overgen.stages import evaluate_scores
 
@@ -55,6 +57,7 @@ def test_one_method_on_one_member_by_hand() -> None:
     assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1 + 2 / 3) / 3)
     assert found["auroc_uniform"] == pytest.approx((2 + 1 + 1) / 6)
     assert found["auroc_normal"] == 0
+    assert np.isnan(found["auroc_fooling"])  # there is none
     table = openset.confusion(scores, labels, known, 1.0).set_index(["truth", "answer"])["count"]
     assert table[table > 0].to_dict() == {(0, 0): 1, (0, -1): 1, (2, 2): 1, (-1, 0): 1, (-1, -1): 2}
     everything = openset.trial(scores, np.array([0, 0, 2, 0, 2, 1]), np.arange(3), 0.95, 3)
@@ -69,6 +72,50 @@ def test_images_are_held_out_of_the_known_classes_only() -> None:
     assert set(labels[fit].tolist()) == set(labels[held].tolist()) == {1, 4}
     assert not set(fit.tolist()) & set(held.tolist())
     assert len(openset.held_out(labels, [1], runtime.generator("x"), 30)[1]) == 20  # a fifth at most
+
+
+def test_pools_of_negatives() -> None:
+    images = torch.arange(784).div(784 / 255).byte().view(1, 28, 28).repeat(3, 1, 1)
+    mixed = openset.negatives("shuffled", images, runtime.generator("x"))
+    assert torch.equal(mixed.flatten(1).sort(1).values, images.flatten(1))  # the same pixels
+    assert len({tuple(row) for row in mixed.flatten(1).tolist()}) == 3  # each in an order of its own
+    noise = openset.negatives("uniform", images, runtime.generator("x"))
+    assert (noise.shape, noise.dtype) == (images.shape, torch.uint8)
+    assert 120 < noise.float().mean() < 135
+    assert {method.pool for method in openset.METHODS.values()} == {"", "uniform", "shuffled"}
+
+
+def test_the_fooling_images_of_all_networks_are_unknowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that fooled, of every attack and network, each once; of evolution only where it was run."""
+    from test_report import write_study
+
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path / "reports/cells")
+    settings = params.load(ROOT / "params.yaml")
+
+    class Declared:
+        item: ClassVar[dict[str, str]] = {"dataset": "mnist", "model": "cnn"}
+
+        def __init__(self, **changes: Any) -> None:
+            self.changes = changes
+
+        def params(self, key: str) -> Any:
+            section, _, dataset = key.partition(".")
+            whole = self.changes.get(section, getattr(settings, section))
+            return whole[dataset] if dataset else whole
+
+    every = evaluate_scores.fooling_images(Declared(attacked=["cnn", "dae_sym"], evolved=["cnn"]))
+    parts = []
+    for attack, model in (("fool_fgn", "cnn"), ("fool_gradient", "cnn"), ("fool_evolution", "cnn"),
+                          ("fool_fgn", "dae_sym"), ("fool_gradient", "dae_sym")):  # fmt: skip
+        table, images = stored(Path("reports/cells/mnist", attack, model), settings.confidence["mnist"].thresholds,
+                               evolution_alpha=settings.fool_evolution["mnist"].alpha)  # fmt: skip
+        assert not table["fooled"].all() or attack != "fool_gradient"
+        parts.append(images[table["fooled"]])
+    wanted = {np.rint(image * 255).astype(np.uint8).tobytes() for image in np.concatenate(parts)}
+    assert {image.numpy().tobytes() for image in every} == wanted
+    assert len(every) == len(wanted) > 10
+    assert evaluate_scores.fooling_images(Declared(attacked=[])).shape == (0, 28, 28)
 
 
 def test_views_of_a_network() -> None:
@@ -122,25 +169,44 @@ def test_histograms_hold_every_score() -> None:
 def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
     options = {
         "evaluate_scores.methods": {
-            "dae_sym": ["scaled_output", "confidence", "openmax", "knn", "w_svm", "pca_pixels"],
+            "dae_sym": [
+                "scaled_output",
+                "confidence",
+                "openmax",
+                "knn",
+                "w_svm",
+                "pca_pixels",
+                "autoencoder_pixels",
+                "other_uniform",
+                "other_shuffled_pixels",
+            ],
             "other": ["softmax"],
         },
+        "attacked": [],
+        "variant_datasets": [],
+        "evaluate_scores.network_epochs": 10,
         "evaluate_scores.fit_images": 60,
         "evaluate_scores.noise_images": 20,
         "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},
     }
     set_params(workspace / "params.yaml", options)
+    for attack in ("fool_fgn", "fool_gradient", "fool_evolution"):  # none was run
+        (workspace / "reports/cells/digits" / attack).mkdir(parents=True)
     run_stage(workspace, "train_openset", model="dae_sym")
     run_stage(workspace, "evaluate_scores", model="dae_sym")
     cell = workspace / "reports/cells/digits/evaluate_scores/dae_sym"
     trials = pd.read_csv(cell / "trials.csv")
-    methods = ["openmax", "knn", "w_svm", "pca_pixels", "scaled_output_alpha3", "scaled_output_alpha20",
-               "confidence_alpha3", "confidence_alpha20"]  # fmt: skip
+    methods = ["openmax", "knn", "w_svm", "pca_pixels", "autoencoder_pixels", "other_uniform", "other_shuffled_pixels",
+               "scaled_output_alpha3", "scaled_output_alpha20", "confidence_alpha3", "confidence_alpha20"]  # fmt: skip
     assert trials["method"].tolist() == methods * 3
-    assert trials.groupby("known")["auroc"].count().to_dict() == {2: 16, 10: 0}
+    assert trials.groupby("known")["auroc"].count().to_dict() == {2: 2 * len(methods), 10: 0}
     pixels = trials[(trials["method"] == "pca_pixels") & (trials["known"] == 2)]
     assert (pixels["auroc"] > 0.8).all()  # as they should, whatever the network has learnt
     assert (pixels["auroc_uniform"] == 1).all()
+    by_method = trials.groupby("method")[["auroc_uniform", "auroc_shuffled"]].min()
+    assert by_method.loc["other_shuffled_pixels", "auroc_shuffled"] > 0.99  # what it was fitted on
+    assert by_method.loc["other_uniform", "auroc_uniform"] > 0.99
+    assert trials["auroc_fooling"].isna().all()  # no network is attacked here
     # ỹ is what evaluate_openset judges
     run_stage(workspace, "evaluate_openset", model="dae_sym")
     there = pd.read_csv(workspace / "reports/cells/digits/evaluate_openset/dae_sym/trials.csv")
@@ -152,8 +218,12 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
     assert rows["auroc@method=knn"]["reproduced"] == pytest.approx(knn["auroc"].mean())
     assert rows["auroc@method=knn"]["n"] == 2
     assert rows["auroc@method=knn@known=2"]["n"] == 2
+    none = rows["auroc_fooling@method=knn"]
+    assert (none["reproduced"], none["n"], none["note"]) == (None, 0, "there is no such image")
+    kinds = set(pd.read_csv(cell / "histograms.csv")["kind"])
+    assert kinds == {"known classes", "unknown classes", "uniform noise", "normal noise", "shuffled pixels"}
     with np.load(cell / "examples.npz") as examples:
-        assert examples["image"].shape == (8, 2, 10, 28, 28)
+        assert examples["image"].shape == (len(methods), 2, 10, 28, 28)
         assert examples["image"].dtype == np.uint8
         known = np.isin(examples["label"], examples["known"])
         assert not known[:, 0].any()

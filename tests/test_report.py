@@ -294,7 +294,7 @@ def write_scores(root: Path, dataset: str, model: str, budget: dict[str, int], d
 
     trials = pd.DataFrame(
         [{"known": known, "subset": subset, "method": method, "threshold": 0.5}
-         | dict.fromkeys([*openset.MEASURES, "known_accepted", "auroc_uniform", "auroc_normal"],
+         | dict.fromkeys([*openset.MEASURES, "known_accepted", *(f"auroc_{kind}" for kind in openset.KINDS)],
                          np.nan if known == 10 else 0.9 - 0.1 * (method != "knn") - 0.1 * i - 0.01 * draw.random())
          for known in (1, 5, 10) for subset in range(2) for i, method in enumerate(SCORES[model])]
     )  # fmt: skip
@@ -485,7 +485,7 @@ def test_verdicts_below_the_papers_budget(frame: pd.DataFrame) -> None:
 def test_verdicts_at_the_papers_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_study(tmp_path / "reports/cells", full=True)
-    build(tmp_path, openset_models=[], autoencoders=["dae_sym"])
+    build(tmp_path, openset_models=[], scored=[], autoencoders=["dae_sym"])
     frame = tables.read_reproduced(tmp_path / "reports/mnist/reproduced.csv")
     found = frame[frame["experiment"] == "fgn"].set_index(["model", "metric", "tau"])
     assert found.loc[("cool", "fooling_rate", "0.9"), "verdict"] == "reproduced"
@@ -837,6 +837,9 @@ def test_open_set_scores_are_ranked_and_drawn(tmp_path: Path) -> None:
     assert len(lines) == 2 + sum(map(len, SCORES.values()))
     assert "**nearest neighbours**" in lines[2] + lines[3]
     assert lines[-1].startswith("| **PCA error on pixels**")
+    kinds = (output / "tables/score_kinds.md").read_text().splitlines()
+    assert "fooling images" in kinds[0]
+    assert [line.split("|")[1] for line in kinds[2:]] == [line.split("|")[1] for line in lines[2:]]  # in the same order
     names = {path.stem for path in (output / "figures").glob("score_*.svg")}
     assert names == {"score_ranking", "score_histograms_cnn", "score_histograms_dae_sym", "score_extremes",
                      "score_confusion"}  # fmt: skip

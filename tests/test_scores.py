@@ -25,6 +25,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import SVC, OneClassSVM
 
 from overgen.scores import weibull
+from overgen.scores.autoencoder import AutoencoderError
 from overgen.scores.energy import Energy
 from overgen.scores.entropy import NegativeEntropy
 from overgen.scores.gaussian_density import GaussianDensity
@@ -35,6 +36,7 @@ from overgen.scores.max_logit import MaxLogit
 from overgen.scores.one_class_svm_per_class import OneClassSVMPerClass
 from overgen.scores.one_vs_set import OneVsSet
 from overgen.scores.openmax import OpenMax
+from overgen.scores.other_class import OtherClass
 from overgen.scores.pca import PcaError
 from overgen.scores.softmax import Softmax
 from overgen.scores.w_svm import WeibullSVM
@@ -60,7 +62,17 @@ SCORES: dict[str, tuple[Callable[[], Any], bool]] = {
     "one_class_svm": (OneClassSVMPerClass, False),
     "w_svm": (WeibullSVM, False),
     "one_vs_set": (OneVsSet, False),
+    "autoencoder": (lambda: AutoencoderError(hidden=8, epochs=30, batch_size=32), False),
+    "other_class": (lambda: OtherClass(hidden=30, epochs=30, batch_size=32, learning_rate=0.01), False),
+    "other_class_linear": (lambda: OtherClass(hidden=0, epochs=30, batch_size=32, learning_rate=0.01), False),
 }
+
+
+def fit(score: Any, x: np.ndarray, labels: np.ndarray) -> Any:
+    """A score fitted; one that needs negatives gets x with the values of each row in another order."""
+    if isinstance(score, OtherClass):
+        return score.fit(x, labels, negatives=np.random.default_rng(0).permuted(x, axis=1))
+    return score.fit(x, labels)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +98,7 @@ def digits() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def fitted(digits: dict[str, Any]) -> dict[str, Any]:
-    return {name: make().fit(digits["train"][logits], digits["labels"]) for name, (make, logits) in SCORES.items()}
+    return {name: fit(make(), digits["train"][logits], digits["labels"]) for name, (make, logits) in SCORES.items()}
 
 
 every_score = pytest.mark.parametrize("name", list(SCORES))
@@ -126,7 +138,7 @@ def test_what_is_not_finite_or_of_another_shape_is_refused(
         with pytest.raises(ValueError, match=r"(nan|inf) at row 7, column 3"):
             fitted[name].score(broken)
         with pytest.raises(ValueError, match=r"(nan|inf) at row 7, column 3"):
-            SCORES[name][0]().fit(broken, digits["known_labels"][:9])
+            fit(SCORES[name][0](), broken, digits["known_labels"][:9])
     with pytest.raises(ValueError, match=r"shape \(9, 5\)"):
         fitted[name].score(x[:, :5])
     with pytest.raises(ValueError, match="shape"):
@@ -147,13 +159,13 @@ def test_a_fitted_score_is_an_npz_file(name: str, digits: dict[str, Any], fitted
         np.testing.assert_array_equal(again.predict(x), fitted[name].predict(x))
 
 
-@pytest.mark.parametrize("name", ["one_class_svm", "w_svm", "one_vs_set"])
+@pytest.mark.parametrize("name", ["one_class_svm", "w_svm", "one_vs_set", "other_class", "other_class_linear"])
 def test_methods_that_decide_on_the_class_get_it_right(
     name: str, digits: dict[str, Any], fitted: dict[str, Any]
 ) -> None:
     """Class numbers are the labels', whatever these are: here 10, 11, 12…, and not 0, 1, 2…"""
     assert np.mean(fitted[name].predict(digits["known"][False]) == digits["known_labels"]) > 0.85
-    shifted = SCORES[name][0]().fit(digits["train"][False], digits["labels"] + 10)
+    shifted = fit(SCORES[name][0](), digits["train"][False], digits["labels"] + 10)
     assert set(shifted.predict(digits["known"][False])) <= set(range(10, 10 + KNOWN))
 
 
@@ -161,7 +173,7 @@ def test_methods_that_decide_on_the_class_get_it_right(
 def test_one_known_class_is_enough(name: str, digits: dict[str, Any]) -> None:
     mine = digits["labels"] == 0
     x = digits["train"][False]
-    score = SCORES[name][0]().fit(x[mine], digits["labels"][mine])
+    score = fit(SCORES[name][0](), x[mine], digits["labels"][mine])
     assert np.mean(score.score(x[mine])[:, None] > score.score(x[~mine])) > 0.8
 
 
@@ -197,6 +209,11 @@ def test_openmax_of_one_known_class(digits: dict[str, Any]) -> None:
         (lambda: OneClassSVMPerClass(gamma=-1.0).fit(np.eye(3), np.arange(3)), "gamma = -1.0"),
         (lambda: WeibullSVM(gate=1), "gate = 1"),
         (lambda: OneVsSet(cost=0), "cost = 0"),
+        (lambda: AutoencoderError(hidden=0), "hidden = 0"),
+        (lambda: AutoencoderError().fit(np.full((3, 4), 1.5)), r"values from 1.5 to 1.5, must lie in \[0, 1\]"),
+        (lambda: OtherClass(epochs=0), "epochs = 0"),
+        (lambda: OtherClass().fit(np.eye(3), np.arange(3), np.zeros((0, 3))), r"negatives: shape \(0, 3\)"),
+        (lambda: OtherClass().fit(np.eye(3), np.arange(3), np.zeros((2, 4))), r"shape \(2, 4\), must be \(N, 3\)"),
         (lambda: Mahalanobis().fit(np.eye(3), np.arange(2)), r"labels: shape \(2,\)"),
         (lambda: Mahalanobis().fit(np.eye(3), np.arange(3.0)), "float64: must be"),
         (lambda: Softmax().fit(np.ones((0, 3))), r"shape \(0, 3\)"),
@@ -320,6 +337,39 @@ def test_gaussian_density(digits: dict[str, Any]) -> None:
         parts.append(density + np.log(len(mine) / len(x)))
     ours = GaussianDensity(shrinkage=0.3).fit(x, labels).score(digits["unknown"][False])
     np.testing.assert_allclose(ours, np.logaddexp.reduce(parts))
+
+
+def test_an_autoencoder_of_one_linear_plane_does_what_components_do(digits: dict[str, Any]) -> None:
+    """It comes near the best error of its kind: less than that of a fifth of the components, on images it has seen."""
+    x = digits["train"][False]
+    ours = AutoencoderError(hidden=10, epochs=200, batch_size=64).fit(x)
+    found = np.sqrt(np.mean(ours.score(x) ** 2))
+    errors = {k: np.sqrt(np.mean(PcaError(components=k).fit(x).score(x) ** 2)) for k in (2, 30)}
+    assert errors[30] < found < errors[2]
+    with torch.no_grad():
+        direct = ours.network(torch.from_numpy(x)).numpy() - x
+    np.testing.assert_allclose(ours.score(x), -np.linalg.norm(direct, axis=1))
+
+
+def test_an_other_class_knows_the_negatives_it_has_seen_and_not_others(digits: dict[str, Any]) -> None:
+    """Fitted on noise it tells digits from noise, and takes the digits that it does not know for known ones."""
+    noise = np.random.default_rng(1).uniform(size=(2, *digits["train"][False].shape))
+    score = OtherClass(epochs=30, batch_size=32).fit(digits["train"][False], digits["labels"], noise[0])
+    known, unknown, unseen = (score.score(x) for x in (digits["known"][False], digits["unknown"][False], noise[1]))
+    assert np.mean(known[:, None] > unseen) > 0.999
+    assert np.mean(unknown > 0) > 0.9
+
+
+def test_the_odds_of_an_other_class_without_hidden_units_are_those_of_a_softmax(digits: dict[str, Any]) -> None:
+    """Against scikit-learn's logistic regression on the same three kinds of rows, both fitted to the end."""
+    draws = np.random.default_rng(0)
+    x = draws.normal(size=(300, 2)) + np.repeat([[2, 0], [-1, 2], [-1, -2]], 100, axis=0)  # classes that overlap
+    score = OtherClass(hidden=0, epochs=400, batch_size=50, learning_rate=0.05)
+    score.fit(x[:200], np.repeat([4, 7], 100), negatives=x[200:])
+    peer = LogisticRegression(C=np.inf, max_iter=1000).fit(x, np.repeat([0, 1, 2], 100))
+    p = peer.predict_proba(x)
+    np.testing.assert_allclose(score.score(x), np.log(p[:, :2].sum(1) / p[:, 2]), atol=0.05)
+    assert (score.predict(x) == np.where(p[:, 0] > p[:, 1], 4, 7)).mean() > 0.99
 
 
 def test_pca(digits: dict[str, Any], fitted: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from overgen import data, metrics
 from overgen.artifacts import OvergenError
 from overgen.params import EvaluateScores
+from overgen.scores.autoencoder import AutoencoderError
 from overgen.scores.energy import Energy
 from overgen.scores.entropy import NegativeEntropy
 from overgen.scores.gaussian_density import GaussianDensity
@@ -25,17 +26,22 @@ from overgen.scores.max_logit import MaxLogit
 from overgen.scores.one_class_svm_per_class import OneClassSVMPerClass
 from overgen.scores.one_vs_set import OneVsSet
 from overgen.scores.openmax import OpenMax
+from overgen.scores.other_class import OtherClass
 from overgen.scores.pca import PcaError
 from overgen.scores.softmax import Softmax
 from overgen.scores.w_svm import WeibullSVM
 
 
 class Method(NamedTuple):
-    """view: what of an image it judges, see `views`; make: the score, by the section's options; costly: N² to fit."""
+    """view: what of an image it judges, see `views`; make: the score, by the section's options; costly: N² to fit.
+
+    pool: of the negatives that it is fitted on as well, see `negatives`; "" for none.
+    """
 
     view: str
     make: Callable[[EvaluateScores], Any]
     costly: bool = False
+    pool: str = ""
 
 
 # The methods of params.yaml that are fitted; ỹ and c̃ come from the network's outputs (`confidence.scaled_scores`).
@@ -61,9 +67,16 @@ METHODS: dict[str, Method] = {
     "one_class_svm_pixels": Method("pixels", lambda o: OneClassSVMPerClass(), costly=True),
     "w_svm_pixels": Method("pixels", lambda o: WeibullSVM(tail=o.tail), costly=True),
     "one_vs_set_pixels": Method("pixels", lambda o: OneVsSet(), costly=True),
+    "autoencoder_pixels": Method("pixels", lambda o: AutoencoderError(epochs=o.network_epochs)),
+    "other_uniform": Method("features", lambda o: OtherClass(hidden=0, epochs=o.network_epochs), pool="uniform"),
+    "other_shuffled": Method("features", lambda o: OtherClass(hidden=0, epochs=o.network_epochs), pool="shuffled"),
+    "other_uniform_pixels": Method("pixels", lambda o: OtherClass(epochs=o.network_epochs), pool="uniform"),
+    "other_shuffled_pixels": Method("pixels", lambda o: OtherClass(epochs=o.network_epochs), pool="shuffled"),
 }
 MEASURES = ["auroc", "aupr", "fpr_at_95_tpr", "oscr", "f_measure", "balanced_accuracy"]
-NOISE = ("uniform", "normal")
+# What unknown images are besides those of other classes: noise; images of the known classes, the pixels of each in an
+# order of its own; images that fooled the study's networks.
+KINDS = ("uniform", "normal", "shuffled", "fooling")
 
 
 def views(network: nn.Module, images: Tensor, wanted: set[str], *, chunk: int) -> dict[str, np.ndarray]:
@@ -104,6 +117,23 @@ def held_out(labels: Tensor, known: Sequence[int], draws: torch.Generator, count
     return mine[count:], mine[:count]
 
 
+def uniform_images(count: int, draws: torch.Generator) -> Tensor:
+    """Images of uniform noise, (count, 28, 28) uint8."""
+    return torch.randint(0, 256, (count, data.SIDE, data.SIDE), generator=draws).byte()
+
+
+def shuffled(images: Tensor, draws: torch.Generator) -> Tensor:
+    """Images with the pixels of each in a random order of its own. images: (N, 28, 28) uint8. Returns another such."""
+    flat = images.flatten(1)
+    order = torch.rand(flat.shape, generator=draws).argsort(1)
+    return flat.gather(1, order).view_as(images)
+
+
+def negatives(pool: str, images: Tensor, draws: torch.Generator) -> Tensor:
+    """As many negatives of a pool as there are images that a method is fitted on. images: (N, 28, 28) uint8."""
+    return uniform_images(len(images), draws) if pool == "uniform" else shuffled(images, draws)
+
+
 def threshold(scores: np.ndarray, keep: float) -> float:
     """The highest threshold that keeps at least a share `keep` of scores (N,), where "keep" is score ≥ threshold."""
     return float(np.sort(scores)[len(scores) - math.ceil(keep * len(scores) - 1e-9)])
@@ -121,8 +151,9 @@ def trial(
 ) -> dict[str, float]:
     """One method on one member.
 
-    scores: of `held_out`, `test`, and each kind of NOISE, (N,) each, and `predicted` classes (N,) of the test images;
-    labels: (N,); known: the known classes. What tells known from unknown is NaN where all classes are known.
+    scores: of `held_out`, `test`, and those of KINDS that there are, (N,) each, and `predicted` classes (N,) of the
+    test images; labels: (N,); known: the known classes. What tells known from unknown is NaN where all classes are
+    known, and of a kind of which there is no image.
     """
     mine, found = np.isin(labels, known), scores["test"]
     at = threshold(scores["held_out"], keep)
@@ -136,7 +167,8 @@ def trial(
     answers = decisions(scores["predicted"], found >= at, classes)
     result["f_measure"] = metrics.f_measure(answers, labels, known.tolist(), 0.5)
     result["balanced_accuracy"] = metrics.balanced_accuracy(answers, labels, known.tolist(), 0.5)
-    result |= {f"auroc_{kind}": metrics.auroc(found[mine], scores[kind]) for kind in NOISE}
+    for kind in KINDS:
+        result[f"auroc_{kind}"] = metrics.auroc(found[mine], scores[kind]) if kind in scores else np.nan
     return result | {"threshold": at, "known_accepted": float(np.mean(found[mine] >= at))}
 
 

@@ -431,7 +431,8 @@ ScoreMethod = Literal[
     "scaled_output", "confidence", "softmax", "entropy", "max_logit", "energy", "openmax", "openmax_max",
     "knn", "knn_normalised", "k_means", "mahalanobis", "gaussian_density", "pca", "one_class_svm", "w_svm",
     "one_vs_set", "knn_pixels", "k_means_pixels", "pca_pixels", "one_class_svm_pixels", "w_svm_pixels",
-    "one_vs_set_pixels",
+    "one_vs_set_pixels", "autoencoder_pixels", "other_uniform", "other_shuffled", "other_uniform_pixels",
+    "other_shuffled_pixels",
 ]  # fmt: skip
 
 
@@ -445,6 +446,7 @@ class EvaluateScores(Section):
     clusters: Count
     components: Count
     tail: Annotated[int, Field(ge=2)]
+    network_epochs: Count  # of methods that are networks of their own
 
     def of(self, model: str) -> list[str]:
         """The methods of a model."""

@@ -19,6 +19,8 @@ KIND_COLOURS = {
     "unknown classes": "#d55e00",
     "uniform noise": "#7f7f7f",
     "normal noise": "#1b1b1b",
+    "shuffled pixels": "#029e73",
+    "fooling images": "#cc78bc",
 }
 
 
@@ -62,7 +64,7 @@ def score_ranking(cells: Mapping[str, Cell]) -> Figure | None:
 
 
 def score_histograms(cell: Cell) -> Figure | None:
-    """How each method's scores are spread over known and unknown classes and noise; None where all are known.
+    """How each method's scores are spread over known and unknown classes and other images; None where all are known.
 
     cell: of evaluate_scores. Shares of each kind; what lies beyond the ends counts to the outer bins.
     """
@@ -90,7 +92,7 @@ def score_histograms(cell: Cell) -> Figure | None:
             axis.axis("off")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.tight_layout()
-        figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.01), ncols=4, fontsize=10)
+        figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.01), ncols=3, fontsize=10)
         return figure
 
 

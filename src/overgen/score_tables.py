@@ -28,6 +28,9 @@ SCORE_NAMES = {
     "one_class_svm": "one-class SVMs",
     "w_svm": "W-SVM",
     "one_vs_set": "1-vs-Set",
+    "autoencoder": "autoencoder error",
+    "other_uniform": "an “other” class, noise",
+    "other_shuffled": "an “other” class, shuffled",
 }
 COLUMNS = {
     "auroc": "AUROC",
@@ -35,8 +38,13 @@ COLUMNS = {
     "fpr_at_95_tpr": "unknown accepted at 95 % TPR, %",
     "f_measure": "F at the threshold",
     "known_accepted": "known accepted there",
-    "auroc_uniform": "AUROC, uniform noise",
-    "auroc_normal": "AUROC, normal noise",
+}
+KINDS = {
+    "auroc": "unknown classes",
+    "auroc_uniform": "uniform noise",
+    "auroc_normal": "normal noise",
+    "auroc_shuffled": "shuffled pixels",
+    "auroc_fooling": "fooling images",
 }
 
 
@@ -69,21 +77,31 @@ def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] |
 
 def scores(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """Every method of every model: means over all problems with an unknown class, best AUROC first."""
+    return _by_method("scores", frame, models, COLUMNS)
+
+
+def score_kinds(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """As `scores`: the AUROC between known classes and each kind of unknown image."""
+    return _by_method("score_kinds", frame, models, KINDS)
+
+
+def _by_method(name: str, frame: pd.DataFrame, models: Sequence[str], columns: Mapping[str, str]) -> Table:
+    """A row a method and model, a column for each metric of `columns`."""
     rows = frame[(frame["experiment"] == "scores") & ~frame["metric"].str.contains("@known=")]
     if rows.empty:
-        return Table("scores", "", rows)
+        return Table(name, "", rows)
     of_area = rows[rows["metric"].str.startswith("auroc@") & rows["model"].isin(models)]
     lines, used = [], []
     for _, best in of_area.sort_values("reproduced", ascending=False, kind="stable").iterrows():
         model, method = str(best["model"]), best["metric"].partition("=")[2]
-        numbers = [find(rows, "scores", model, f"{name}@method={method}") for name in COLUMNS]
+        numbers = [find(rows, "scores", model, f"{metric}@method={method}") for metric in columns]
         used += [row for row in numbers if row]
         lines.append(
             [
                 f"**{score_name(method)}**",
                 model_name(model),
-                *("–" if row is None else measured(row, between="<br>") for row in numbers),
+                *(measured(row, between="<br>") if row and pd.notna(row["reproduced"]) else "–" for row in numbers),
             ]
         )
-    header = ["method", "on", *COLUMNS.values()]
-    return Table("scores", _markdown(lines, header), pd.DataFrame(used, columns=frame.columns))
+    header = ["method", "on", *columns.values()]
+    return Table(name, _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))

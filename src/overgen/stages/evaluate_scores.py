@@ -6,15 +6,18 @@ networks were trained on them too: they are held out from the methods only.) Not
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from overgen import cells, data, networks, openset, runtime
 from overgen.artifacts import read_json, read_npz
+from overgen.attacks.examples import ATTACKS, stored
 from overgen.confidence import image_outputs, scaled_scores
 from overgen.params import OF_OUTPUTS, EvaluateScores
 from overgen.statistics import mean_interval
@@ -24,6 +27,9 @@ BINS = 30  # of the histograms of scores
 SHOWN = 10  # images of each kind among the examples
 PER_KNOWN = ("auroc", "f_measure")  # measures that get a row for each number of known classes
 PERCENT = ("fpr_at_95_tpr",)
+KIND_NAMES = {
+    "uniform": "uniform noise", "normal": "normal noise", "shuffled": "shuffled pixels", "fooling": "fooling images",
+}  # fmt: skip
 
 
 def main(dataset: str, model: str) -> None:
@@ -34,22 +40,39 @@ def main(dataset: str, model: str) -> None:
         training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
         counts = outputs["known"].sum(1)
         names = [f"k{k}-{(counts[:i] == k).sum()}" for i, k in enumerate(counts)]
+        fooling = fooling_images(stage)
 
         def evaluate(i: int, run: Any) -> dict[str, np.ndarray]:
             path = Path(f"models/{dataset}/{model}/openset/{names[i]}.safetensors")
-            return scores_of(stage, options, path, {name: a[i : i + 1] for name, a in outputs.items() if a.ndim > 1})
+            mine = {name: a[i : i + 1] for name, a in outputs.items() if a.ndim > 1}
+            return scores_of(stage, options, path, mine, fooling)
 
         found = stage.members(names, evaluate)
         if stage.rank == 0:
             write(stage, options, outputs, found, training["budget"])
 
 
-def scores_of(
-    stage: runtime.Stage, options: EvaluateScores, path: Path, outputs: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """`<method>.<part>` of one member: scores of the parts held_out, test, uniform and normal; predicted classes.
+def fooling_images(stage: runtime.Stage) -> Tensor:
+    """The examples of all attacks on the study's networks that fooled, each once, in 8 bits: (N, 28, 28) uint8."""
+    dataset, found = stage.item["dataset"], []
+    thresholds = stage.params(f"confidence.{dataset}").thresholds
+    for attack, attacked in product(ATTACKS, stage.params("attacked")):
+        folder = Path("reports/cells", dataset, attack, attacked)
+        if attack == "fool_evolution" and attacked not in stage.params("evolved"):
+            continue
+        alpha = stage.params(f"fool_evolution.{dataset}").alpha
+        table, images = stored(folder, thresholds, evolution_alpha=alpha)
+        found.append(np.rint(images[table["fooled"].to_numpy()] * 255).astype(np.uint8))
+    whole = np.concatenate([*found, np.zeros((0, data.SIDE, data.SIDE), np.uint8)])
+    return torch.from_numpy(np.unique(whole, axis=0))
 
-    path: of its weights; outputs: its stored arrays, (1, ...) each.
+
+def scores_of(
+    stage: runtime.Stage, options: EvaluateScores, path: Path, outputs: dict[str, np.ndarray], fooling: Tensor
+) -> dict[str, np.ndarray]:
+    """`<method>.<part>` of one member: scores of the parts held_out, test and `openset.KINDS`; predicted classes.
+
+    path: of its weights; outputs: its stored arrays, (1, ...) each; fooling: images (N, 28, 28) uint8.
     """
     dataset, engine = data.load(stage.item["dataset"]), stage.params(f"engine.{stage.item['dataset']}")
     names = options.of(stage.item["model"])
@@ -57,27 +80,39 @@ def scores_of(
     network = network.to(stage.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     draws = runtime.generator("scores", dataset.name, *metadata["known"])
     fit, held = openset.held_out(dataset.train_labels, metadata["known"], draws, options.held_out)
-    noise = torch.randint(0, 256, (options.noise_images, data.SIDE, data.SIDE), generator=draws).byte()
+    noise = openset.uniform_images(options.noise_images, draws)
     pixels = dataset.train_images[fit].float()
     normal = torch.randn(noise.shape, generator=draws) * pixels.std() + pixels.mean()
+    known = torch.isin(dataset.test_labels, torch.tensor(metadata["known"])).nonzero()[:, 0]
+    some = known[torch.randint(len(known), (options.noise_images,), generator=draws)]
     images = {
-        "fit": dataset.train_images[fit],
         "held_out": dataset.train_images[held],
         "test": dataset.test_images,
         "uniform": noise,
         "normal": normal.round().clamp(0, 255).byte(),
+        "shuffled": openset.shuffled(dataset.test_images[some], draws),
     }
-    wanted = {openset.METHODS[name].view for name in names if name in openset.METHODS}
-    seen = {kind: openset.views(network, x.to(stage.device), wanted, chunk=engine.chunk) for kind, x in images.items()}
+    if len(fooling):
+        images["fooling"] = fooling
+    methods = {name: openset.METHODS[name] for name in names if name in openset.METHODS}
+    fitted_on = {"": dataset.train_images[fit]}  # and the negatives, by pool
+    for pool in sorted({method.pool for method in methods.values()} - {""}):
+        fitted_on[pool] = openset.negatives(pool, fitted_on[""], draws)
+
+    def views(x: Tensor, wanted: set[str]) -> dict[str, np.ndarray]:
+        return openset.views(network, x.to(stage.device), wanted, chunk=engine.chunk)
+
+    seen = {kind: views(x, {method.view for method in methods.values()}) for kind, x in images.items()}
+    learnt = {
+        pool: views(x, {m.view for m in methods.values() if pool in ("", m.pool)}) for pool, x in fitted_on.items()
+    }
     labels, answers = dataset.train_labels[fit].numpy(), outputs["log_y"][0].argmax(1)
     result: dict[str, np.ndarray] = {}
-    for name in names:
-        if name not in openset.METHODS:
-            continue
-        method = openset.METHODS[name]
+    for name, method in methods.items():
         count = options.fit_images if method.costly else len(fit)  # fit is in random order
-        score = method.make(options).fit(seen["fit"][method.view][:count], labels[:count])
-        result |= {f"{name}.{kind}": score.score(x[method.view]) for kind, x in seen.items() if kind != "fit"}
+        more = {"negatives": learnt[method.pool][method.view]} if method.pool else {}
+        score = method.make(options).fit(learnt[""][method.view][:count], labels[:count], **more)
+        result |= {f"{name}.{kind}": score.score(x[method.view]) for kind, x in seen.items()}
         own = hasattr(score, "predict")
         result[f"{name}.predicted"] = score.predict(seen["test"][method.view]) if own else answers
     if set(names) & set(OF_OUTPUTS):
@@ -86,7 +121,7 @@ def scores_of(
             kind: outputs if kind == "test" else {
                 name: values[None] for name, values in image_outputs(
                     network, x.to(stage.device), chunk=engine.chunk, probes=engine.probes).items()}
-            for kind, x in images.items() if kind != "fit"
+            for kind, x in images.items()
         }  # fmt: skip
         for name, alpha in labelled(names, confidence.thresholds, reconstructs="distance" in outputs):
             for kind, values in judged.items():
@@ -152,12 +187,14 @@ def write(
 def histograms(
     found: list[dict[str, np.ndarray]], members: np.ndarray, method: str, outputs: dict[str, np.ndarray]
 ) -> pd.DataFrame:
-    """Histograms of a method's scores over some members: test images of known and unknown classes, and noise."""
+    """Histograms of a method's scores over some members: test images of known and unknown classes, and other images."""
     kinds: dict[str, list[np.ndarray]] = {}
     for i in members:
         mine, scores = outputs["known"][i][outputs["labels"]], part(found[i], method)
         both = {"known classes": scores["test"][mine], "unknown classes": scores["test"][~mine]}
-        for kind, values in (both | {f"{kind} noise": scores[kind] for kind in openset.NOISE}).items():
+        for kind, values in (
+            both | {KIND_NAMES[kind]: scores[kind] for kind in openset.KINDS if kind in scores}
+        ).items():
             kinds.setdefault(kind, []).append(values)
     whole = {kind: np.concatenate(parts) for kind, parts in kinds.items()}
     return openset.histogram(whole, BINS, span=("known classes", "unknown classes"))
@@ -190,9 +227,13 @@ def means(table: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     open_set = table[table["auroc"].notna()]
     for method, mine in open_set.groupby("method", sort=False):
-        for name in [*openset.MEASURES, "known_accepted", *(f"auroc_{kind}" for kind in openset.NOISE)]:
+        for name in [*openset.MEASURES, "known_accepted", *(f"auroc_{kind}" for kind in openset.KINDS)]:
             scale = 100 if name in PERCENT else 1
             unit = "percent" if name in PERCENT else "fraction"
+            if mine[name].isna().all():
+                metric = f"{name}@method={method}"
+                rows.append(cells.row("scores", metric, None, unit=unit, n=0, note="there is no such image"))
+                continue
             groups = [scale * group[name].to_numpy() for _, group in mine.groupby("known")]
             value, interval = openset.stratified_mean(groups, (0, scale))
             kind = "95 % t interval of the mean over numbers of known classes and subsets"

@@ -109,6 +109,7 @@ def build_report(
         "transfer": tables.transfer(frame),
         "stability": tables.stability(frame),
         "scores": score_tables.scores(frame, scored),
+        "score_kinds": score_tables.score_kinds(frame, scored),
         "one_class": tables.one_class(frame, oneclass_models),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),

@@ -1,0 +1,79 @@
+"""Reconstruction error of an autoencoder trained on the known inputs alone (Hawkins et al. 2002): an anomaly score."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from overgen.scores.arrays import blocks, pack, rows
+from overgen.scores.descent import descend, load, weights
+
+WIDTH = 400  # units of the layers outside the code, as in the study's plain autoencoder
+
+
+class AutoencoderError:
+    """−‖r(x) − x‖₂, r a network D-400-`hidden`-400-D with ReLU units and sigmoid outputs. x: pixels in [0, 1].
+
+    Trained by Adam on the mean squared error over the pixels. seed: of the first weights and of the order of rows.
+    """
+
+    def __init__(
+        self, *, hidden: int = 64, epochs: int = 20, batch_size: int = 128, learning_rate: float = 1e-3, seed: int = 0
+    ) -> None:
+        if min(hidden, epochs, batch_size) < 1:
+            raise ValueError(f"hidden = {hidden}, epochs = {epochs}, batch_size = {batch_size}: must be at least 1")
+        self.hidden, self.epochs, self.batch_size = hidden, epochs, batch_size
+        self.learning_rate, self.seed = learning_rate, seed
+
+    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> AutoencoderError:
+        """x: (N, D) in [0, 1]; labels are not used. Raises ValueError if a value lies outside."""
+        x = rows(x)
+        if x.min() < 0 or x.max() > 1:
+            raise ValueError(f"x: values from {x.min():g} to {x.max():g}, must lie in [0, 1]")
+        generator = torch.Generator().manual_seed(self.seed)
+        self.network = build(x.shape[1], self.hidden)
+        for layer in self.network:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.zeros_(layer.bias)
+        inputs = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+
+        def loss(batch: torch.Tensor) -> torch.Tensor:
+            return F.mse_loss(self.network(inputs[batch]), inputs[batch])
+
+        descend(self.network, loss, len(x), epochs=self.epochs, batch_size=self.batch_size,
+                learning_rate=self.learning_rate, generator=generator)  # fmt: skip
+        self.network.double()  # so that a row's score does not depend on the rows beside it
+        return self
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """x: (N, D). Returns (N,), ≤ 0, in the unit of the inputs."""
+        x = rows(x, self.network[0].in_features)  # type: ignore[arg-type]
+        found = np.zeros(len(x))
+        with torch.no_grad():
+            for start, block in blocks(x, 4 * max(x.shape[1], WIDTH)):
+                inputs = torch.from_numpy(np.ascontiguousarray(block, dtype=np.float64))
+                apart = torch.linalg.vector_norm(self.network(inputs) - inputs, dim=1)
+                found[start : start + len(block)] = -apart.numpy()
+        return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        return pack(**weights(self.network))
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> AutoencoderError:
+        hidden, width = state["2.weight"].shape[0], state["0.weight"].shape[1]
+        made = cls(hidden=hidden)
+        made.network = build(width, hidden).double()
+        load(made.network, state)
+        return made
+
+
+def build(width: int, hidden: int) -> nn.Sequential:
+    """The network, its weights not yet drawn."""
+    return nn.Sequential(
+        nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, hidden), nn.ReLU(),
+        nn.Linear(hidden, WIDTH), nn.ReLU(), nn.Linear(WIDTH, width), nn.Sigmoid(),
+    )  # fmt: skip

@@ -1,0 +1,44 @@
+"""Adam on minibatches of arrays: what the scores share that are networks of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def descend(
+    network: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    count: int,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    generator: torch.Generator,
+) -> None:
+    """Train a network for so many passes over `count` rows in random order; the rate falls to 0 on a line.
+
+    loss: takes the indices of a batch, gives its mean loss. The last batch of a pass may be smaller.
+    """
+    adam = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    steps = epochs * -(-count // batch_size)
+    falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
+    for _ in range(epochs):
+        for batch in torch.randperm(count, generator=generator).split(batch_size):
+            adam.zero_grad()
+            loss(batch).backward()
+            adam.step()
+            falling.step()
+
+
+def weights(network: nn.Module) -> dict[str, np.ndarray]:
+    """The weights of a network as arrays, by the names of `state_dict`."""
+    return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+
+
+def load(network: nn.Module, arrays: dict[str, np.ndarray]) -> None:
+    """Put arrays from `weights` back."""
+    network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})

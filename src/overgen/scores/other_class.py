@@ -1,0 +1,93 @@
+"""A classifier with one more class, "other", trained on negatives: what it has seen there it knows to be unknown.
+
+The obvious remedy, and the one that is said not to be feasible, since no pool of negatives stands for all that is not
+of a class (Nguyen, Yosinski & Clune 2015 retrain on their fooling images and evolve new ones). How far it carries is a
+matter of the pool, so fit it on one and score the unknowns of another.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from overgen.scores.arrays import blocks, class_labels, log_sum_exp, pack, rows
+from overgen.scores.descent import descend, load, weights
+
+
+class OtherClass:
+    """The log-odds that x is of a known class, log Σ_c P(c) − log P(other). x: features or pixels.
+
+    A softmax on one hidden layer of `hidden` ReLU units, or, with 0, on x itself. Trained by Adam on the cross-entropy
+    of known inputs and negatives together. seed: of the first weights and of the order of rows.
+    """
+
+    def __init__(
+        self, *, hidden: int = 400, epochs: int = 20, batch_size: int = 128, learning_rate: float = 1e-3, seed: int = 0
+    ) -> None:
+        if min(epochs, batch_size) < 1 or hidden < 0:
+            raise ValueError(f"hidden = {hidden}, epochs = {epochs}, batch_size = {batch_size}: too small")
+        self.hidden, self.epochs, self.batch_size = hidden, epochs, batch_size
+        self.learning_rate, self.seed = learning_rate, seed
+
+    def fit(self, x: np.ndarray, labels: np.ndarray, negatives: np.ndarray) -> OtherClass:
+        """x: (N, D); labels: (N,); negatives: (M, D), of no class. Raises ValueError if there is no negative."""
+        x, labels = rows(x), class_labels(labels, len(x))
+        negatives = rows(negatives, x.shape[1])
+        if not len(negatives):
+            raise ValueError(f"negatives: shape {negatives.shape}, must have a row")
+        self.classes, targets = np.unique(labels, return_inverse=True)
+        generator = torch.Generator().manual_seed(self.seed)
+        self.network = build(x.shape[1], self.hidden, len(self.classes) + 1)
+        for layer in self.network:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.zeros_(layer.bias)
+        both = torch.from_numpy(np.concatenate([x, negatives]).astype(np.float32))
+        wanted = torch.from_numpy(np.concatenate([targets, np.full(len(negatives), len(self.classes))]))
+
+        def loss(batch: torch.Tensor) -> torch.Tensor:
+            return F.cross_entropy(self.network(both[batch]), wanted[batch])
+
+        descend(self.network, loss, len(both), epochs=self.epochs, batch_size=self.batch_size,
+                learning_rate=self.learning_rate, generator=generator)  # fmt: skip
+        self.network.double()  # so that a row's score does not depend on the rows beside it
+        return self
+
+    def _logits(self, x: np.ndarray) -> np.ndarray:
+        """(N, C + 1), the last of "other"."""
+        x = rows(x, self.network[0].in_features)  # type: ignore[arg-type]
+        found = np.zeros((len(x), len(self.classes) + 1))
+        with torch.no_grad():
+            for start, block in blocks(x, 3 * max(x.shape[1], self.hidden)):
+                inputs = torch.from_numpy(np.ascontiguousarray(block, dtype=np.float64))
+                found[start : start + len(block)] = self.network(inputs).numpy()
+        return found
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """x: (N, D). Returns (N,) log-odds."""
+        logits = self._logits(x)
+        return log_sum_exp(logits[:, :-1]) - logits[:, -1]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """x: (N, D). Returns the likeliest of the known classes, (N,)."""
+        return self.classes[self._logits(x)[:, :-1].argmax(1)]
+
+    def state(self) -> dict[str, np.ndarray]:
+        return pack(hidden=self.hidden, classes=self.classes, **weights(self.network))
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> OtherClass:
+        made = cls(hidden=int(state["hidden"]))
+        made.classes = state["classes"]
+        made.network = build(state["0.weight"].shape[1], made.hidden, len(made.classes) + 1).double()
+        load(made.network, {name: array for name, array in state.items() if name not in ("hidden", "classes")})
+        return made
+
+
+def build(width: int, hidden: int, outputs: int) -> nn.Sequential:
+    """The network, its weights not yet drawn."""
+    if not hidden:
+        return nn.Sequential(nn.Linear(width, outputs))
+    return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
