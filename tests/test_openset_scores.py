@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import typing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 import yaml
 from scipy import stats
 
-from overgen import openset, params, runtime
+from overgen import data, openset, params, runtime
 from overgen.artifacts import OvergenError, read_json
 from overgen.attacks.examples import stored
 from overgen.networks import CNN, Autoencoder
@@ -116,6 +118,29 @@ def test_the_fooling_images_of_all_networks_are_unknowns(tmp_path: Path, monkeyp
     assert {image.numpy().tobytes() for image in every} == wanted
     assert len(every) == len(wanted) > 10
     assert evaluate_scores.fooling_images(Declared(attacked=[])).shape == (0, 28, 28)
+
+
+def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Borrowed from data/ if they are there, else fetched once to a place that DVC does not know."""
+    monkeypatch.chdir(tmp_path)
+    options = params.load(ROOT / "params.yaml").evaluate_scores
+    stage = SimpleNamespace(item={"dataset": "mnist"})
+    named = options.model_copy(update={"other_data": {"mnist": "digits"}, "noise_images": 40})
+    first = evaluate_scores.other_images(stage, named)
+    assert (first.shape, first.dtype) == ((40, 28, 28), torch.uint8)
+    place = Path(".overgen/data/digits/tensors.safetensors")
+    written = place.stat().st_mtime_ns
+    test = {image.numpy().tobytes() for image in data.load("digits", ".overgen/data").test_images}
+    assert {image.numpy().tobytes() for image in first} <= test
+    assert torch.equal(evaluate_scores.other_images(stage, named), first)
+    assert place.stat().st_mtime_ns == written
+    shutil.copytree(".overgen/data/digits", "data/digits")
+    shutil.rmtree(".overgen")
+    assert torch.equal(evaluate_scores.other_images(stage, named), first)
+    assert not Path(".overgen").exists()
+    assert evaluate_scores.other_images(SimpleNamespace(item={"dataset": "digits"}), named).shape == (0, 28, 28)
+    with pytest.raises(OvergenError, match="letters"):
+        evaluate_scores.other_images(stage, named.model_copy(update={"other_data": {"mnist": "letters"}}))
 
 
 def test_views_of_a_network() -> None:

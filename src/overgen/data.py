@@ -110,6 +110,20 @@ def load(name: str, root: str | Path = "data") -> Dataset:
     return dataset
 
 
+def borrow(name: str, mirror: str | None) -> Dataset:
+    """A data set that a stage looks at without depending on it: DVC cannot declare what only some of its cells read.
+
+    Where `download` has been there, data/<name>; else it is fetched to `.overgen/data/<name>`, and stays there. As
+    archives are pinned by their checksums, both are the same. Raises OvergenError as `load` and `prepare` do.
+    """
+    if (Path("data") / name).exists():
+        return load(name)
+    root = ARCHIVES.parent / "data"
+    if not (root / name).exists():
+        prepare(name, root / name, mirror=mirror)
+    return load(name, root)
+
+
 def floats(images: Tensor) -> Tensor:
     """Pixels as networks take them: (N, 28, 28) uint8 to (N, 1, 28, 28) float32 in [0, 1]."""
     return images.unsqueeze(1).to(torch.float32).div_(255)

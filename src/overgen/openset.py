@@ -75,8 +75,8 @@ METHODS: dict[str, Method] = {
 }
 MEASURES = ["auroc", "aupr", "fpr_at_95_tpr", "oscr", "f_measure", "balanced_accuracy"]
 # What unknown images are besides those of other classes: noise; images of the known classes, the pixels of each in an
-# order of its own; images that fooled the study's networks.
-KINDS = ("uniform", "normal", "shuffled", "fooling")
+# order of its own; images of another data set; images that fooled the study's networks.
+KINDS = ("uniform", "normal", "shuffled", "other_data", "fooling")
 
 
 def views(network: nn.Module, images: Tensor, wanted: set[str], *, chunk: int) -> dict[str, np.ndarray]:

@@ -441,7 +441,8 @@ class EvaluateScores(Section):
     held_out: Annotated[int, Field(ge=20)]  # training images that no method is fitted on, for the threshold
     keep: Annotated[float, Field(gt=0, lt=1)]  # share of them that it accepts
     fit_images: Annotated[int, Field(ge=50)]  # random ones for methods whose cost grows with their square
-    noise_images: Count
+    noise_images: Count  # of each kind of noise, of shuffled images, and of other data
+    other_data: dict[Name, Name] = {}  # by data set, the one whose test images are unknown to it
     neighbours: Count
     clusters: Count
     components: Count

@@ -20,6 +20,7 @@ KIND_COLOURS = {
     "uniform noise": "#7f7f7f",
     "normal noise": "#1b1b1b",
     "shuffled pixels": "#029e73",
+    "other data": "#ece133",
     "fooling images": "#cc78bc",
 }
 

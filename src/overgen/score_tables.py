@@ -44,6 +44,7 @@ KINDS = {
     "auroc_uniform": "uniform noise",
     "auroc_normal": "normal noise",
     "auroc_shuffled": "shuffled pixels",
+    "auroc_other_data": "other data",
     "auroc_fooling": "fooling images",
 }
 

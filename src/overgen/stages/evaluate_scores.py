@@ -6,6 +6,7 @@ networks were trained on them too: they are held out from the methods only.) Not
 
 from __future__ import annotations
 
+import os
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ SHOWN = 10  # images of each kind among the examples
 PER_KNOWN = ("auroc", "f_measure")  # measures that get a row for each number of known classes
 PERCENT = ("fpr_at_95_tpr",)
 KIND_NAMES = {
-    "uniform": "uniform noise", "normal": "normal noise", "shuffled": "shuffled pixels", "fooling": "fooling images",
+    "uniform": "uniform noise", "normal": "normal noise", "shuffled": "shuffled pixels", "other_data": "other data",
+    "fooling": "fooling images",
 }  # fmt: skip
 
 
@@ -40,16 +42,27 @@ def main(dataset: str, model: str) -> None:
         training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
         counts = outputs["known"].sum(1)
         names = [f"k{k}-{(counts[:i] == k).sum()}" for i, k in enumerate(counts)]
-        fooling = fooling_images(stage)
+        more = {"other_data": other_images(stage, options), "fooling": fooling_images(stage)}
+        more = {kind: images for kind, images in more.items() if len(images)}
 
         def evaluate(i: int, run: Any) -> dict[str, np.ndarray]:
             path = Path(f"models/{dataset}/{model}/openset/{names[i]}.safetensors")
             mine = {name: a[i : i + 1] for name, a in outputs.items() if a.ndim > 1}
-            return scores_of(stage, options, path, mine, fooling)
+            return scores_of(stage, options, path, mine, more)
 
         found = stage.members(names, evaluate)
         if stage.rank == 0:
             write(stage, options, outputs, found, training["budget"])
+
+
+def other_images(stage: runtime.Stage, options: EvaluateScores) -> Tensor:
+    """Random test images of the other data set that params.yaml names for this one: (N, 28, 28) uint8, none without."""
+    name = options.other_data.get(stage.item["dataset"])
+    if name is None:
+        return torch.zeros((0, data.SIDE, data.SIDE), dtype=torch.uint8)
+    images = data.borrow(name, os.environ.get("OVERGEN_MIRROR") or None).test_images
+    order = torch.randperm(len(images), generator=runtime.generator("other data", name))
+    return images[order[: options.noise_images]]
 
 
 def fooling_images(stage: runtime.Stage) -> Tensor:
@@ -68,11 +81,11 @@ def fooling_images(stage: runtime.Stage) -> Tensor:
 
 
 def scores_of(
-    stage: runtime.Stage, options: EvaluateScores, path: Path, outputs: dict[str, np.ndarray], fooling: Tensor
+    stage: runtime.Stage, options: EvaluateScores, path: Path, outputs: dict[str, np.ndarray], more: dict[str, Tensor]
 ) -> dict[str, np.ndarray]:
     """`<method>.<part>` of one member: scores of the parts held_out, test and `openset.KINDS`; predicted classes.
 
-    path: of its weights; outputs: its stored arrays, (1, ...) each; fooling: images (N, 28, 28) uint8.
+    path: of its weights; outputs: its stored arrays, (1, ...) each; more: images of further kinds, (N, 28, 28) uint8.
     """
     dataset, engine = data.load(stage.item["dataset"]), stage.params(f"engine.{stage.item['dataset']}")
     names = options.of(stage.item["model"])
@@ -92,8 +105,7 @@ def scores_of(
         "normal": normal.round().clamp(0, 255).byte(),
         "shuffled": openset.shuffled(dataset.test_images[some], draws),
     }
-    if len(fooling):
-        images["fooling"] = fooling
+    images |= more
     methods = {name: openset.METHODS[name] for name in names if name in openset.METHODS}
     fitted_on = {"": dataset.train_images[fit]}  # and the negatives, by pool
     for pool in sorted({method.pool for method in methods.values()} - {""}):
@@ -110,8 +122,8 @@ def scores_of(
     result: dict[str, np.ndarray] = {}
     for name, method in methods.items():
         count = options.fit_images if method.costly else len(fit)  # fit is in random order
-        more = {"negatives": learnt[method.pool][method.view]} if method.pool else {}
-        score = method.make(options).fit(learnt[""][method.view][:count], labels[:count], **more)
+        apart = {"negatives": learnt[method.pool][method.view]} if method.pool else {}
+        score = method.make(options).fit(learnt[""][method.view][:count], labels[:count], **apart)
         result |= {f"{name}.{kind}": score.score(x[method.view]) for kind, x in seen.items()}
         own = hasattr(score, "predict")
         result[f"{name}.predicted"] = score.predict(seen["test"][method.view]) if own else answers
