@@ -62,9 +62,9 @@ SCORES: dict[str, tuple[Callable[[], Any], bool]] = {
     "one_class_svm": (OneClassSVMPerClass, False),
     "w_svm": (WeibullSVM, False),
     "one_vs_set": (OneVsSet, False),
-    "autoencoder": (lambda: AutoencoderError(hidden=8, epochs=30, batch_size=32), False),
-    "other_class": (lambda: OtherClass(hidden=30, epochs=30, batch_size=32, learning_rate=0.01), False),
-    "other_class_linear": (lambda: OtherClass(hidden=0, epochs=30, batch_size=32, learning_rate=0.01), False),
+    "autoencoder": (lambda: AutoencoderError(hidden=8, updates=400, batch_size=32), False),
+    "other_class": (lambda: OtherClass(hidden=30, updates=500, batch_size=32, learning_rate=0.01), False),
+    "other_class_linear": (lambda: OtherClass(hidden=0, updates=500, batch_size=32, learning_rate=0.01), False),
 }
 
 
@@ -211,7 +211,7 @@ def test_openmax_of_one_known_class(digits: dict[str, Any]) -> None:
         (lambda: OneVsSet(cost=0), "cost = 0"),
         (lambda: AutoencoderError(hidden=0), "hidden = 0"),
         (lambda: AutoencoderError().fit(np.full((3, 4), 1.5)), r"values from 1.5 to 1.5, must lie in \[0, 1\]"),
-        (lambda: OtherClass(epochs=0), "epochs = 0"),
+        (lambda: OtherClass(updates=0), "updates = 0"),
         (lambda: OtherClass().fit(np.eye(3), np.arange(3), np.zeros((0, 3))), r"negatives: shape \(0, 3\)"),
         (lambda: OtherClass().fit(np.eye(3), np.arange(3), np.zeros((2, 4))), r"shape \(2, 4\), must be \(N, 3\)"),
         (lambda: Mahalanobis().fit(np.eye(3), np.arange(2)), r"labels: shape \(2,\)"),
@@ -342,7 +342,7 @@ def test_gaussian_density(digits: dict[str, Any]) -> None:
 def test_an_autoencoder_of_one_linear_plane_does_what_components_do(digits: dict[str, Any]) -> None:
     """It comes near the best error of its kind: less than that of a fifth of the components, on images it has seen."""
     x = digits["train"][False]
-    ours = AutoencoderError(hidden=10, epochs=200, batch_size=64).fit(x)
+    ours = AutoencoderError(hidden=10, updates=1500, batch_size=64).fit(x)
     found = np.sqrt(np.mean(ours.score(x) ** 2))
     errors = {k: np.sqrt(np.mean(PcaError(components=k).fit(x).score(x) ** 2)) for k in (2, 30)}
     assert errors[30] < found < errors[2]
@@ -354,7 +354,7 @@ def test_an_autoencoder_of_one_linear_plane_does_what_components_do(digits: dict
 def test_an_other_class_knows_the_negatives_it_has_seen_and_not_others(digits: dict[str, Any]) -> None:
     """Fitted on noise it tells digits from noise, and takes the digits that it does not know for known ones."""
     noise = np.random.default_rng(1).uniform(size=(2, *digits["train"][False].shape))
-    score = OtherClass(epochs=30, batch_size=32).fit(digits["train"][False], digits["labels"], noise[0])
+    score = OtherClass(updates=500, batch_size=32).fit(digits["train"][False], digits["labels"], noise[0])
     known, unknown, unseen = (score.score(x) for x in (digits["known"][False], digits["unknown"][False], noise[1]))
     assert np.mean(known[:, None] > unseen) > 0.999
     assert np.mean(unknown > 0) > 0.9
@@ -364,7 +364,7 @@ def test_the_odds_of_an_other_class_without_hidden_units_are_those_of_a_softmax(
     """Against scikit-learn's logistic regression on the same three kinds of rows, both fitted to the end."""
     draws = np.random.default_rng(0)
     x = draws.normal(size=(300, 2)) + np.repeat([[2, 0], [-1, 2], [-1, -2]], 100, axis=0)  # classes that overlap
-    score = OtherClass(hidden=0, epochs=400, batch_size=50, learning_rate=0.05)
+    score = OtherClass(hidden=0, updates=2400, batch_size=50, learning_rate=0.05)
     score.fit(x[:200], np.repeat([4, 7], 100), negatives=x[200:])
     peer = LogisticRegression(C=np.inf, max_iter=1000).fit(x, np.repeat([0, 1, 2], 100))
     p = peer.predict_proba(x)

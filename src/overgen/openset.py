@@ -67,11 +67,11 @@ METHODS: dict[str, Method] = {
     "one_class_svm_pixels": Method("pixels", lambda o: OneClassSVMPerClass(), costly=True),
     "w_svm_pixels": Method("pixels", lambda o: WeibullSVM(tail=o.tail), costly=True),
     "one_vs_set_pixels": Method("pixels", lambda o: OneVsSet(), costly=True),
-    "autoencoder_pixels": Method("pixels", lambda o: AutoencoderError(epochs=o.network_epochs)),
-    "other_uniform": Method("features", lambda o: OtherClass(hidden=0, epochs=o.network_epochs), pool="uniform"),
-    "other_shuffled": Method("features", lambda o: OtherClass(hidden=0, epochs=o.network_epochs), pool="shuffled"),
-    "other_uniform_pixels": Method("pixels", lambda o: OtherClass(epochs=o.network_epochs), pool="uniform"),
-    "other_shuffled_pixels": Method("pixels", lambda o: OtherClass(epochs=o.network_epochs), pool="shuffled"),
+    "autoencoder_pixels": Method("pixels", lambda o: AutoencoderError(updates=o.network_updates)),
+    "other_uniform": Method("features", lambda o: OtherClass(hidden=0, updates=o.network_updates), pool="uniform"),
+    "other_shuffled": Method("features", lambda o: OtherClass(hidden=0, updates=o.network_updates), pool="shuffled"),
+    "other_uniform_pixels": Method("pixels", lambda o: OtherClass(updates=o.network_updates), pool="uniform"),
+    "other_shuffled_pixels": Method("pixels", lambda o: OtherClass(updates=o.network_updates), pool="shuffled"),
 }
 MEASURES = ["auroc", "aupr", "fpr_at_95_tpr", "oscr", "f_measure", "balanced_accuracy"]
 # What unknown images are besides those of other classes: noise; images of the known classes, the pixels of each in an

@@ -447,7 +447,7 @@ class EvaluateScores(Section):
     clusters: Count
     components: Count
     tail: Annotated[int, Field(ge=2)]
-    network_epochs: Count  # of methods that are networks of their own
+    network_updates: Count  # of methods that are networks of their own
 
     def of(self, model: str) -> list[str]:
         """The methods of a model."""

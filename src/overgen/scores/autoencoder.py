@@ -20,11 +20,17 @@ class AutoencoderError:
     """
 
     def __init__(
-        self, *, hidden: int = 64, epochs: int = 20, batch_size: int = 128, learning_rate: float = 1e-3, seed: int = 0
+        self,
+        *,
+        hidden: int = 64,
+        updates: int = 2000,
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        seed: int = 0,
     ) -> None:
-        if min(hidden, epochs, batch_size) < 1:
-            raise ValueError(f"hidden = {hidden}, epochs = {epochs}, batch_size = {batch_size}: must be at least 1")
-        self.hidden, self.epochs, self.batch_size = hidden, epochs, batch_size
+        if min(hidden, updates, batch_size) < 1:
+            raise ValueError(f"hidden = {hidden}, updates = {updates}, batch_size = {batch_size}: must be at least 1")
+        self.hidden, self.updates, self.batch_size = hidden, updates, batch_size
         self.learning_rate, self.seed = learning_rate, seed
 
     def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> AutoencoderError:
@@ -43,7 +49,7 @@ class AutoencoderError:
         def loss(batch: torch.Tensor) -> torch.Tensor:
             return F.mse_loss(self.network(inputs[batch]), inputs[batch])
 
-        descend(self.network, loss, len(x), epochs=self.epochs, batch_size=self.batch_size,
+        descend(self.network, loss, len(x), updates=self.updates, batch_size=self.batch_size,
                 learning_rate=self.learning_rate, generator=generator)  # fmt: skip
         self.network.double()  # so that a row's score does not depend on the rows beside it
         return self

@@ -14,24 +14,25 @@ def descend(
     loss: Callable[[Tensor], Tensor],
     count: int,
     *,
-    epochs: int,
+    updates: int,
     batch_size: int,
     learning_rate: float,
     generator: torch.Generator,
 ) -> None:
-    """Train a network for so many passes over `count` rows in random order; the rate falls to 0 on a line.
+    """Train a network by so many updates, whatever the number of rows; the learning rate falls to 0 on a line.
 
-    loss: takes the indices of a batch, gives its mean loss. The last batch of a pass may be smaller.
+    loss: takes the indices of a batch, gives its mean loss. Passes over the `count` rows follow one another, each in a
+    random order; the last batch of a pass may be smaller.
     """
     adam = torch.optim.Adam(network.parameters(), lr=learning_rate)
-    steps = epochs * -(-count // batch_size)
-    falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
-    for _ in range(epochs):
-        for batch in torch.randperm(count, generator=generator).split(batch_size):
-            adam.zero_grad()
-            loss(batch).backward()
-            adam.step()
-            falling.step()
+    falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda update: 1 - update / updates)
+    batches: list[Tensor] = []
+    for _ in range(updates):
+        batches = batches or list(torch.randperm(count, generator=generator).split(batch_size))
+        adam.zero_grad()
+        loss(batches.pop()).backward()
+        adam.step()
+        falling.step()
 
 
 def weights(network: nn.Module) -> dict[str, np.ndarray]:

@@ -24,11 +24,17 @@ class OtherClass:
     """
 
     def __init__(
-        self, *, hidden: int = 400, epochs: int = 20, batch_size: int = 128, learning_rate: float = 1e-3, seed: int = 0
+        self,
+        *,
+        hidden: int = 400,
+        updates: int = 2000,
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        seed: int = 0,
     ) -> None:
-        if min(epochs, batch_size) < 1 or hidden < 0:
-            raise ValueError(f"hidden = {hidden}, epochs = {epochs}, batch_size = {batch_size}: too small")
-        self.hidden, self.epochs, self.batch_size = hidden, epochs, batch_size
+        if min(updates, batch_size) < 1 or hidden < 0:
+            raise ValueError(f"hidden = {hidden}, updates = {updates}, batch_size = {batch_size}: too small")
+        self.hidden, self.updates, self.batch_size = hidden, updates, batch_size
         self.learning_rate, self.seed = learning_rate, seed
 
     def fit(self, x: np.ndarray, labels: np.ndarray, negatives: np.ndarray) -> OtherClass:
@@ -50,7 +56,7 @@ class OtherClass:
         def loss(batch: torch.Tensor) -> torch.Tensor:
             return F.cross_entropy(self.network(both[batch]), wanted[batch])
 
-        descend(self.network, loss, len(both), epochs=self.epochs, batch_size=self.batch_size,
+        descend(self.network, loss, len(both), updates=self.updates, batch_size=self.batch_size,
                 learning_rate=self.learning_rate, generator=generator)  # fmt: skip
         self.network.double()  # so that a row's score does not depend on the rows beside it
         return self
