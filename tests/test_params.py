@@ -153,6 +153,7 @@ def test_variants_of_the_fgn_are_named_by_what_they_change() -> None:
     assert name(optimizer="sgd", input="normal") == "optimizer_sgd-input_normal"
     assert name(initial="glorot") == "initial_glorot"
     assert name(initial=0.02) == "initial_0.02"
+    assert name(updates=2000, input="normal") == "updates_2000-input_normal"
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,13 @@ def test_every_trial_is_in_the_evidence(study: Path) -> None:
     metrics = json.loads((cell / "metrics.json").read_text())["metrics"]
     rate = next(m for m in metrics if m["metric"] == "fooling_rate" and m["tau"] == 0.9)
     column = next(c for c in trials if c.startswith("step@tau=0.9,"))
-    assert len(trials) == 2 * 10 * 1  # seeds × classes × trials
+    variant = trials[trials["objective"] == "updates_1"].reset_index()
+    trials = trials[trials["objective"] == "y"]
+    assert len(trials) == len(variant) == 2 * 10 * 1  # seeds × classes × trials
+    left = trials[column].isna() & variant[column].isna()  # that go on: after 1 update they are elsewhere than after 3
+    assert left.any()
+    assert (trials["final_log_y"] != variant["final_log_y"])[left].all()
+    assert (variant[column].dropna() <= 1).all()
     assert rate["reproduced"] == pytest.approx(100 * trials[column].notna().mean())
     assert rate["n"] == len(trials)
 

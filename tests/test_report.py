@@ -546,6 +546,8 @@ def test_variants_stand_beside_the_attack_itself(frame: pd.DataFrame) -> None:
     assert lines[3][3].startswith("2.66 → 2.5 ")
     assert lines[3][4] == "–"  # not measured at 0.99
     assert tables.variant_name("fgn_input_normal-initial_glorot") == "input normal, initial weights glorot"
+    assert tables.variant_name("fgn_updates_2000-initial_0.06") == "updates 2,000, initial weights 0.06"
+    assert tables.VARIANT.fullmatch("fgn_updates_2000-initial_0.06")
     assert tables.variants(frame[~frame["experiment"].str.startswith("fgn_lr")], ["cnn"]).markdown == ""
 
 

@@ -265,7 +265,10 @@ def variant_name(experiment: str) -> str:
         return "as in the study"
     words = {"lr": "learning rate", "initial": "initial weights", "clip": "loss clipped at y ="}
     options = re.split(r"-(?=[a-z])", experiment.removeprefix("fgn_"))
-    return ", ".join(f"{words.get(name, name)} {value}" for name, _, value in (o.partition("_") for o in options))
+    named = {
+        name: f"{int(value):,}" if value.isdigit() else value for name, _, value in (o.partition("_") for o in options)
+    }
+    return ", ".join(f"{words.get(name, name)} {value}" for name, value in named.items())
 
 
 def robustness(frame: pd.DataFrame, models: Sequence[str]) -> Table:
