@@ -127,6 +127,15 @@ def test_fooling_rates_and_steps_by_hand() -> None:
     assert shown["objective"].tolist() == ["y", "scaled"]  # not the variants
 
 
+def test_attacks_with_updates_of_their_own_say_so() -> None:
+    attacks = [*fgn_summary.attacks([3.0], 5), fgn_summary.Attack("lr_1e-3", None, {"learning_rate": 1e-3})]
+    assert [attack.options.get("updates") for attack in attacks] == [None, 5, None]
+    assert [attack.options for attack in fgn_summary.attacks([3.0])] == [{}, {}]
+    rows = [{"experiment": attack.experiment, "n": 1} for attack in attacks]
+    found = fgn_summary.of_own_budget(rows, attacks, "fool_fgn.mnist.updates")
+    assert found == [rows[0], rows[1] | {"budget": {"fool_fgn.mnist.updates": 5}}, rows[2]]
+
+
 def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> None:
     stored = {k: v[:1] for k, v in outputs.items() if k not in ("labels", "known")}
     stored |= {"labels": outputs["labels"], "seeds": np.array([0])}

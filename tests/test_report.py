@@ -536,6 +536,21 @@ def test_what_stands_of_the_reported_rates(frame: pd.DataFrame) -> None:
     assert tables.robustness(frame[frame["experiment"] != "gradient"], ["cnn"]).markdown == ""
 
 
+def test_a_row_may_have_a_budget_of_its_own(tmp_path: Path) -> None:
+    """It is judged by that, while the other rows of its cell are judged by the cell's."""
+    budget = {"train_classifier.mnist.epochs": 100, "fool_fgn.mnist.trials": 20, "fool_fgn.mnist.updates": 10_000}
+    metrics = [rate("fgn", "fooling_rate", 200, 200, tau=tau) for tau in (0.9, 0.99)]
+    metrics[1]["budget"] = {"fool_fgn.mnist.updates": 2_000}
+    folder = write_cell(tmp_path, "mnist", "fool_fgn", "cnn", budget, metrics)
+    grid = {"fool_fgn": {"cnn": reported.Cell("mnist", "fool_fgn", "cnn", folder)}}
+    papers = reported.load()
+    found = reported.compare(grid, papers, reported.paper_budget(ROOT / "budgets/paper.txt")).set_index("tau")
+    assert found.loc["0.9", "budget"] == "100 epochs, 20 trials a class, 10,000 updates"
+    assert found.loc["0.99", "budget"] == "100 epochs, 20 trials a class, 2,000 of 10,000 updates"
+    assert found.loc["0.9", "verdict"] == "reproduced"
+    assert "reduced budget" in found.loc["0.99", "verdict"]
+
+
 def test_variants_stand_beside_the_attack_itself(frame: pd.DataFrame) -> None:
     table = tables.variants(frame, ["cnn", "cool", "dae_sym"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]

@@ -266,6 +266,7 @@ class FoolFgn(Section):
     input: GeneratorInput
     initial: GeneratorInitial = "glorot"
     scaled: dict[Name, list[NonNegative]]  # models of which ỹ is attacked too, each at these α
+    scaled_updates: Count | None = None  # of the attacks on ỹ; as many as of those on y unless given
     variants: list[FgnVariant] = []
     block: Count  # trials attacked together
 

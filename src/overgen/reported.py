@@ -324,13 +324,10 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
     rows = []
     for cell in (cell for models in grid.values() for cell in models.values()):
         mine = of_model(paper, cell.model)
-        full = at_paper_budget(cell.budget, mine)
-        common: dict[str, Any] = {
-            "budget": budget_text(cell.budget, mine),
-            "cell": cell.path,
-            "md5": cell.md5,
-        }
         for measured in cell.summary["metrics"]:
+            spent = cell.budget | measured.get("budget", {})  # a row may have a budget of its own
+            full = at_paper_budget(spent, mine)
+            common: dict[str, Any] = {"budget": budget_text(spent, mine), "cell": cell.path, "md5": cell.md5}
             name = f"{measured['metric']}, tau {measured['tau']}"
             model = measured.get("model", cell.model)  # a row may be of another model than its cell
             sources = _match(reported, cell.dataset, model, measured)

@@ -27,13 +27,14 @@ def main(dataset: str, model: str) -> None:
         outputs = member_outputs(stage)
         if "distance" not in outputs and settings.scaled.get(model):
             raise OvergenError(f"params.yaml, fool_fgn.{dataset}.scaled: {model} does not reconstruct, so ỹ = y for it")
-        attacks = summary.attacks(settings.scaled.get(model, []))
+        attacks = summary.attacks(settings.scaled.get(model, []), settings.scaled_updates)
         attacks += [summary.Attack(v.name, None, v.options) for v in settings.variants if model in v.models]
         found = attack(
             stage, outputs, attacks, trials=settings.trials, updates=stage.for_model(f"fool_fgn.{dataset}.updates")
         )
         if stage.rank == 0:
             rows = summary.fooling_rows(found.trials, found.pairs)
+            rows = summary.of_own_budget(rows, attacks, f"fool_fgn.{dataset}.updates")
             if "distance" in outputs:
                 rows += summary.curvature_rows(outputs, found.trials)
             cells.write(stage.cell, budget=found.budget, metrics=rows, tables={"trials": found.trials},
