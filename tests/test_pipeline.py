@@ -128,8 +128,8 @@ def test_every_trial_is_in_the_evidence(study: Path) -> None:
     metrics = json.loads((cell / "metrics.json").read_text())["metrics"]
     rate = next(m for m in metrics if m["metric"] == "fooling_rate" and m["tau"] == 0.9)
     column = next(c for c in trials if c.startswith("step@tau=0.9,"))
-    variant = trials[trials["objective"] == "updates_1"].reset_index()
-    trials = trials[trials["objective"] == "y"]
+    trials = trials.set_index(["seed", "target", "trial"])
+    variant, trials = (trials[trials["objective"] == name] for name in ("updates_1", "y"))
     assert len(trials) == len(variant) == 2 * 10 * 1  # seeds × classes × trials
     left = trials[column].isna() & variant[column].isna()  # that go on: after 1 update they are elsewhere than after 3
     assert left.any()
@@ -158,11 +158,8 @@ def test_nothing_is_trained_again_in_a_clone_without_cache(study: Path, tmp_path
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", str(study), str(clone)], check=True)
     dvc(clone, "repro", "-q", "-s", "download@digits")
-    for stage in ("fool_fgn@digits-cnn", "fool_gradient@digits-dae_sym", "fool_variants@digits-dae_sym_l2_10"):
-        assert "Running stage" not in dvc(clone, "repro", "--dry", stage)
-    shutil.rmtree(clone / "reports/cells/digits/fool_fgn/cnn")
-    assert dvc(clone, "repro", "fool_fgn@digits-cnn").count("Running stage") == 1
-    same(study / "reports/cells/digits/fool_fgn/cnn", clone / "reports/cells/digits/fool_fgn/cnn")
+    attacks = ("fool_fgn@digits-cnn", "fool_gradient@digits-dae_sym", "fool_variants@digits-dae_sym_l2_10")
+    assert "Running stage" not in dvc(clone, "repro", "--dry", *attacks)
 
 
 def test_the_report_is_redrawn_from_the_cells_alone(study: Path, tmp_path: Path) -> None:
