@@ -53,6 +53,7 @@ TINY = {
     "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
     "fool_fgn.digits.trials": 1,
     "fool_fgn.digits.updates": {"cnn": 3, "dae_sym": 2},
+    "fool_fgn.digits.scaled_updates": 1,
     "fool_fgn.digits.variants": [{"models": ["cnn"], "updates": 1}],
     "fool_gradient.digits": {
         "restarts": 1,

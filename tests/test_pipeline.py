@@ -122,8 +122,11 @@ def test_every_trial_is_in_the_evidence(study: Path) -> None:
 
     cell = study / "reports/cells/digits/fool_fgn/cnn"
     for model, updates in (("cnn", 3), ("dae_sym", 2)):  # by model, as params.yaml says
-        budget = json.loads((cell.parent / model / "metrics.json").read_text())["budget"]
-        assert budget["fool_fgn.digits.updates"] == updates
+        written = json.loads((cell.parent / model / "metrics.json").read_text())
+        assert written["budget"]["fool_fgn.digits.updates"] == updates
+        own = {row["experiment"]: row["budget"] for row in written["metrics"] if "budget" in row}
+        other = "fgn_updates_1" if model == "cnn" else "fgn_on_scaled_output"
+        assert own == {other: {"fool_fgn.digits.updates": 1}}  # and what it is judged by
     trials = pd.read_csv(cell / "trials.csv")
     metrics = json.loads((cell / "metrics.json").read_text())["metrics"]
     rate = next(m for m in metrics if m["metric"] == "fooling_rate" and m["tau"] == 0.9)

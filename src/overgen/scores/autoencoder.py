@@ -38,20 +38,14 @@ class AutoencoderError:
         x = rows(x)
         if x.min() < 0 or x.max() > 1:
             raise ValueError(f"x: values from {x.min():g} to {x.max():g}, must lie in [0, 1]")
-        generator = torch.Generator().manual_seed(self.seed)
         self.network = build(x.shape[1], self.hidden)
-        for layer in self.network:
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-                nn.init.zeros_(layer.bias)
         inputs = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
 
         def loss(batch: torch.Tensor) -> torch.Tensor:
             return F.mse_loss(self.network(inputs[batch]), inputs[batch])
 
         descend(self.network, loss, len(x), updates=self.updates, batch_size=self.batch_size,
-                learning_rate=self.learning_rate, generator=generator)  # fmt: skip
-        self.network.double()  # so that a row's score does not depend on the rows beside it
+                learning_rate=self.learning_rate, seed=self.seed)  # fmt: skip
         return self
 
     def score(self, x: np.ndarray) -> np.ndarray:

@@ -17,13 +17,19 @@ def descend(
     updates: int,
     batch_size: int,
     learning_rate: float,
-    generator: torch.Generator,
+    seed: int,
 ) -> None:
-    """Train a network by so many updates, whatever the number of rows; the learning rate falls to 0 on a line.
+    """Draw the weights of a network and train it by so many updates; the learning rate falls to 0 on a line.
 
     loss: takes the indices of a batch, gives its mean loss. Passes over the `count` rows follow one another, each in a
-    random order; the last batch of a pass may be smaller.
+    random order; the last batch of a pass may be smaller. seed: of the weights, Glorot-uniform, and of the orders. The
+    network is in float64 afterwards, so that the score of a row does not depend on the rows beside it.
     """
+    generator = torch.Generator().manual_seed(seed)
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            nn.init.zeros_(layer.bias)
     adam = torch.optim.Adam(network.parameters(), lr=learning_rate)
     falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda update: 1 - update / updates)
     batches: list[Tensor] = []
@@ -33,6 +39,7 @@ def descend(
         loss(batches.pop()).backward()
         adam.step()
         falling.step()
+    network.double()
 
 
 def weights(network: nn.Module) -> dict[str, np.ndarray]:

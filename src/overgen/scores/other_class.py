@@ -44,12 +44,7 @@ class OtherClass:
         if not len(negatives):
             raise ValueError(f"negatives: shape {negatives.shape}, must have a row")
         self.classes, targets = np.unique(labels, return_inverse=True)
-        generator = torch.Generator().manual_seed(self.seed)
         self.network = build(x.shape[1], self.hidden, len(self.classes) + 1)
-        for layer in self.network:
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-                nn.init.zeros_(layer.bias)
         both = torch.from_numpy(np.concatenate([x, negatives]).astype(np.float32))
         wanted = torch.from_numpy(np.concatenate([targets, np.full(len(negatives), len(self.classes))]))
 
@@ -57,8 +52,7 @@ class OtherClass:
             return F.cross_entropy(self.network(both[batch]), wanted[batch])
 
         descend(self.network, loss, len(both), updates=self.updates, batch_size=self.batch_size,
-                learning_rate=self.learning_rate, generator=generator)  # fmt: skip
-        self.network.double()  # so that a row's score does not depend on the rows beside it
+                learning_rate=self.learning_rate, seed=self.seed)  # fmt: skip
         return self
 
     def _logits(self, x: np.ndarray) -> np.ndarray:
