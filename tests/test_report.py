@@ -549,6 +549,12 @@ def test_a_row_may_have_a_budget_of_its_own(tmp_path: Path) -> None:
     assert found.loc["0.99", "budget"] == "100 epochs, 20 trials a class, 2,000 of 10,000 updates"
     assert found.loc["0.9", "verdict"] == "reproduced"
     assert "reduced budget" in found.loc["0.99", "verdict"]
+    metrics[1]["experiment"] = "fgn_on_scaled_output"
+    folder = write_cell(tmp_path, "mnist", "fool_fgn", "cnn", budget, metrics)
+    grid = {"fool_fgn": {"cnn": reported.Cell("mnist", "fool_fgn", "cnn", folder)}}
+    lines = tables.budgets(grid, reported.paper_budget(ROOT / "budgets/paper.txt")).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["`fool_fgn`", "`fool_fgn`, on ỹ"]
+    assert "| 2,000 of 10,000 updates" in lines[3]
 
 
 def test_variants_stand_beside_the_attack_itself(frame: pd.DataFrame) -> None:

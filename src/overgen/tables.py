@@ -706,13 +706,22 @@ def not_measured(rows: pd.DataFrame) -> Table:
 
 
 def budgets(grid: Grid, paper: Mapping[str, int]) -> str:
-    """What was spent, a line a stage; models that spent the same stand together."""
+    """What was spent, a line a stage; models that spent the same stand together.
+
+    Below them the attacks of the stage that had a budget of their own.
+    """
     lines = []
     for stage, cells in grid.items():
-        texts: dict[str, list[str]] = {}
+        texts: dict[tuple[str, str], list[str]] = {}
+        own: dict[tuple[str, str], list[str]] = {}
         for model, cell in cells.items():
-            texts.setdefault(budget_text(cell.budget, of_model(paper, model)), []).append(model_name(model))
-        lines += [[f"`{stage}`", ", ".join(names), text] for text, names in texts.items()]
+            limits = of_model(paper, model)
+            texts.setdefault((f"`{stage}`", budget_text(cell.budget, limits)), []).append(model_name(model))
+            apart = {row["experiment"]: row["budget"] for row in cell.summary["metrics"] if "budget" in row}
+            for experiment, spent in apart.items():
+                name = "on ỹ" if experiment == "fgn_on_scaled_output" else variant_name(experiment)
+                own.setdefault((f"`{stage}`, {name}", budget_text(spent, limits)), []).append(model_name(model))
+        lines += [[name, ", ".join(models), text] for (name, text), models in (texts | own).items()]
     return _markdown(lines, ["stage", "models", "budget"])
 
 
