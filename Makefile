@@ -29,7 +29,7 @@ test: $(VENV)/.ready ## pass the tests
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest
+	pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.ready ## the tests that take minutes each
 	pytest -m slow

@@ -257,10 +257,10 @@ def test_idx_is_read_as_torchvision_reads_it(tmp_path: Path) -> None:
     [
         (b"not gzip", "not a whole gzip file"),
         (idx(np.zeros((4, 5), np.uint8))[:-9], "not a whole gzip file"),
-        (gzip.compress(b"\0\0\x0d\x01\0\0\0\0"), "begins with 00000d01"),
-        (gzip.compress(b"\0\0"), "not an idx file"),
-        (gzip.compress(b"\0\0\x08\x02\0\0\0\1"), "not an idx file"),
-        (gzip.compress(b"\0\0\x08\x01\0\0\0\x03ab"), r"2 values, but its header says \(3,\)"),
+        (gzip.compress(b"\0\0\x0d\x01\0\0\0\0", mtime=0), "begins with 00000d01"),
+        (gzip.compress(b"\0\0", mtime=0), "not an idx file"),
+        (gzip.compress(b"\0\0\x08\x02\0\0\0\1", mtime=0), "not an idx file"),
+        (gzip.compress(b"\0\0\x08\x01\0\0\0\x03ab", mtime=0), r"2 values, but its header says \(3,\)"),
     ],
 )
 def test_broken_idx_is_named(tmp_path: Path, content: bytes, message: str) -> None:

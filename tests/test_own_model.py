@@ -42,8 +42,7 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "evolved": ["resnet"],
              "openset_models": ["resnet"]}  # fmt: skip
     lists |= {f"{group}_datasets": [] for group in ("retrained", "variant", "oneclass", "searched", "szegedy")}
-    no_dae = {f"fool_fgn.{dataset}.scaled": {} for dataset in data.SOURCES}
-    set_params(workspace / "params.yaml", lists | no_dae | {"fool_fgn.digits.updates": 3})
+    set_params(workspace / "params.yaml", lists | {"fool_fgn.digits.scaled": {}, "fool_fgn.digits.updates": 3})
     text = (workspace / "params.yaml").read_text()
     (workspace / "params.yaml").write_text(text.replace("\nmodels:\n", "\nmodels:\n" + block("yaml")))
     monkeypatch.chdir(workspace)
