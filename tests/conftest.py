@@ -61,8 +61,7 @@ TINY = {
     "fool_gradient.digits": {
         "restarts": 1,
         "updates": 12,
-        "learning_rates": [0.1],
-        "objectives": ["cross_entropy", "margin"],
+        "attacks": [{"objective": o, "learning_rate": 0.1} for o in ("cross_entropy", "margin")],
         "starts": ["noise", "mean_image", "other_class"],
         "check": 2,
         "block": 20,

@@ -48,6 +48,22 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     assert found["fooled"].tolist() == [True, False, False, False, True, False]
     found, _ = examples.stored(folders["fool_gradient"], THRESHOLDS, evolution_alpha=2.0)
     assert found["variant"].tolist() == ["noise"] * 3 + ["mean_image"] * 3
+    # of the gradient attack every success is evidence, as the picture that it is, which may fool no more
+    write_npz(folders["fool_gradient"] / "successes.npz", trial=np.array([1, 3]),
+              image=np.array([0, 255], np.uint8).repeat(784).reshape(2, 28, 28))  # fmt: skip
+    trials = pd.DataFrame({"tau": [0.9, 0.9, 0.99, 0.99], "alpha": [20.0, 20, 3, 3], "target": [0, 2, 1, 2],
+                           "start": ["noise"] * 3 + ["mean_image"], "score_in_8_bits": [np.nan, 0.91, np.nan, 0.98]}
+                          )  # fmt: skip
+    trials.to_csv(folders["fool_gradient"] / "trials.csv")
+    every, seen = examples.evidence(folders["fool_gradient"], THRESHOLDS, evolution_alpha=2.0)
+    assert every.columns.tolist() == found.columns.tolist()
+    assert every.iloc[:4].equals(found[~found["fooled"]].reset_index(drop=True))
+    assert every.iloc[4:].to_numpy().tolist() == [
+        ["fool_gradient", "noise", 0.9, 20.0, 2, 0.91, True], ["fool_gradient", "mean_image", 0.99, 3.0, 2, 0.98, False]
+    ]  # fmt: skip
+    assert np.array_equal(seen[:4], pictures.reshape(6, 28, 28)[~found["fooled"]])
+    assert [seen[4].max(), seen[5].min()] == [0, 1]
+    assert examples.evidence(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)[0].shape == (6, 7)
     found, same = examples.stored(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
     assert np.array_equal(same, np.concatenate([pictures[1], 1 - pictures[0]]))  # of each encoding's last generation
     assert found["variant"].tolist() == ["direct"] * 3 + ["cppn"] * 3
@@ -77,7 +93,7 @@ def test_a_committed_witness_judges_others_by_its_own_alpha(monkeypatch: pytest.
     settings = params.load()
     network, _ = networks.load(networks.weights_path("mnist", "dae_sym", 0))
     folder = Path("reports/cells/mnist/fool_gradient/cnn")
-    stored, pictures = examples.stored(folder, settings.confidence["mnist"].thresholds, evolution_alpha=3)
+    stored, pictures = examples.evidence(folder, settings.confidence["mnist"].thresholds, evolution_alpha=3)
     mine = table[(table["attack"] == "fool_gradient") & (table["attacked"] == "cnn")]
     assert mine["target"].tolist() == stored["target"].tolist()
     for tau, alpha in ((0.9, 20.0), (0.99, 3.0)):

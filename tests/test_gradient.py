@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from overgen import networks
-from overgen.artifacts import OvergenError
+from overgen.artifacts import OvergenError, read_npz
 from overgen.attacks import gradient, gradient_summary
 from overgen.attacks.passage import Passage
 from overgen.networks import Output
@@ -201,9 +201,12 @@ def test_rates_and_means_of_the_trials() -> None:
             common | {"trial": 0, "step": 30, "nearest_label": 5, "target_distance": 6.0, "change": 9.0, "score": 0.92},
         ]
     ).astype({"step": "Int64"})
+    table["score_in_8_bits"] = [math.nan, 0.9]
     found = {row["metric"]: row for row in gradient_summary.rows(table, [(0.9, 20.0)])}
     assert found["fooling_rate@start=noise"]["reproduced"] == 50
     assert found["fooling_rate@start=noise"]["n"] == 2
+    assert found["fooling_rate_in_8_bits@start=noise"]["reproduced"] == 0  # 0.9 is not above 0.9
+    assert found["fooling_rate_in_8_bits@start=noise"]["n"] == 2
     assert found["mean_steps_to_fool@start=noise"]["reproduced"] == 30
     assert found["mean_distance_to_target_class@start=noise"]["reproduced"] == 6
     assert found["mean_change@start=noise"]["reproduced"] == 9
@@ -276,5 +279,12 @@ def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
     rate = next(m for m in written["metrics"] if m["metric"] == "fooling_rate@start=mean_image" and m["tau"] == 0.9)
     mine = trials[(trials["start"] == "mean_image") & (trials["tau"] == 0.9)]
     assert rate["reproduced"] == pytest.approx(100 * mine["step"].notna().mean())
+    assert trials["score_in_8_bits"].notna().tolist() == fooled.tolist()
+    with np.load(cell / "successes.npz") as kept:
+        assert kept["trial"].tolist() == np.flatnonzero(fooled).tolist()
+        assert (kept["image"].dtype, kept["image"].shape) == (np.uint8, (fooled.sum(), 28, 28))
+        first = read_npz(cell / "examples.npz")
+        assert first["fooled"][0, 0]
+        np.testing.assert_array_equal(kept["image"][0], np.rint(first["image"][0, 0] * 255))  # the first of noise and 0
     same = trials.dropna(subset="source").groupby(["seed", "target", "trial"])["source"].nunique()
     assert (same == 1).all()  # the attacks at every threshold start from the same image

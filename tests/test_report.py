@@ -181,6 +181,7 @@ def write_gradient(
     for (tau, alpha), start in product(pairs, ("noise", "mean_image")):
         name, k = f"@start={start}" + ("@alpha=2" if alpha == 2 else ""), classes if start == "noise" else 0
         metrics.append(rate("gradient", f"fooling_rate{name}", k, classes, tau=tau))
+        metrics.append(rate("gradient", f"fooling_rate_in_8_bits{name}", k // 2, classes, tau=tau))
         metrics.append(row("gradient", f"mean_steps_to_fool{name}", 7.0 if k else None, "updates", k, tau=tau))
         if k:
             metrics.append(rate("gradient", f"nearest_is_target_rate{name}", 3, k, tau=tau))

@@ -102,10 +102,12 @@ def write(
     metrics: list[dict[str, Any]],
     tables: Mapping[str, pd.DataFrame] | None = None,
     examples: Mapping[str, np.ndarray] | None = None,
+    successes: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write a whole cell, or nothing. path: reports/cells/<dataset>/<stage>/<model>; tables by file name without .csv.
 
-    budget: what was spent, upstream too, by params.yaml path; lists as their length.
+    budget: what was spent, upstream too, by params.yaml path; lists as their length. examples: images to show;
+    successes: every image that fooled.
     """
     dataset, stage, model = path.parts[-3:]
     with replace_directory(path) as directory:
@@ -115,5 +117,6 @@ def write(
         )
         for name, table in (tables or {}).items():
             write_csv(directory / f"{name}.csv", table)
-        if examples is not None:
-            write_npz(directory / "examples.npz", **examples)
+        for name, arrays in (("examples", examples), ("successes", successes)):
+            if arrays is not None:
+                write_npz(directory / f"{name}.npz", **arrays)

@@ -27,6 +27,7 @@ from matplotlib.ticker import MaxNLocator
 
 from overgen.metrics import openness
 from overgen.reported import Cell
+from overgen.statistics import wilson
 from overgen.tables import ENCODING_NAMES, START_NAMES, model_name
 
 if TYPE_CHECKING:
@@ -206,14 +207,16 @@ def gradient_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: in
 
 
 def _passage_curve(axis: Axes, model: str, steps: pd.Series, updates: int) -> None:
-    """A model's share of fooled trials. steps: of each trial at its first passage, NA where it never came."""
+    """A model's share of fooled trials, with its Wilson interval at every number of updates.
+
+    steps: of each trial at its first passage, NA where it never came.
+    """
     fooled = np.sort(steps.dropna().to_numpy(dtype=np.float64))
-    share = 100 * np.arange(1, len(fooled) + 1) / len(steps)
-    last = share[-1] if len(share) else 0.0
-    axis.step(
-        np.r_[0, fooled, updates], np.r_[0, share, last], where="post",
-        color=colour(model), label=model_name(model), clip_on=False,
-    )  # fmt: skip
+    hits = np.r_[0, np.arange(1, len(fooled) + 1), len(fooled)]
+    low, high = 100 * np.array([wilson(int(k), len(steps)) for k in hits]).T
+    at = np.r_[0, fooled, updates]
+    axis.fill_between(at, low, high, step="post", color=colour(model), alpha=0.15, lw=0)
+    axis.step(at, 100 * hits / len(steps), where="post", color=colour(model), label=model_name(model), clip_on=False)
 
 
 def _updates_axis(axis: Axes, updates: int) -> None:

@@ -279,11 +279,17 @@ class FoolVariants(Section):
     scaled: dict[Name, list[NonNegative]] = {}  # as in fool_fgn
 
 
+class GradientDescent(Section):
+    """One of the attacks that `fool_gradient` tries in turn."""
+
+    objective: Literal["cross_entropy", "margin"]
+    learning_rate: Positive
+
+
 class FoolGradient(Section):
     restarts: Count  # for each target class and start
-    updates: Count
-    learning_rates: Annotated[list[Positive], Field(min_length=1)]
-    objectives: Annotated[list[Literal["cross_entropy", "margin"]], Field(min_length=1)]
+    updates: Count  # of each attack
+    attacks: Annotated[list[GradientDescent], Field(min_length=1)]
     starts: Annotated[list[Literal["noise", "mean_image", "other_class"]], Field(min_length=1)]
     check: Count  # updates between two estimates of γ
     block: Count  # trials attacked together

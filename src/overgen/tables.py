@@ -315,19 +315,20 @@ def gradient(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     at = sorted(set(rows["tau"]), key=float)
     header = ["", "start"]
     for tau in at:
-        header += [f"fooled %, {_threshold(tau)}", "updates", "of these nearest to the class, %", "distance to it"]
+        header += [f"fooled %, {_threshold(tau)}", "in 8 bits", "updates", "of these nearest to the class, %",
+                   "distance to it"]  # fmt: skip
     lines, used = [], []
     for model in models:
         for start in starts:
             line = [f"**{model_name(model)}**" if start == starts[0] else "", START_NAMES.get(start, start)]
             for tau in at:
-                for name in ("fooling_rate", "mean_steps_to_fool", "nearest_is_target_rate",
+                for name in ("fooling_rate", "fooling_rate_in_8_bits", "mean_steps_to_fool", "nearest_is_target_rate",
                              "mean_distance_to_target_class"):  # fmt: skip
                     row = find(rows, "gradient", model, f"{name}@start={start}", tau)
                     used += [row] if row else []
                     if row is None or pd.isna(row["reproduced"]):
                         line.append("–")
-                    elif name == "mean_steps_to_fool":
+                    elif name in ("mean_steps_to_fool", "fooling_rate_in_8_bits"):
                         line.append(number(row["reproduced"], name, row["unit"]))
                     elif name == "mean_distance_to_target_class":
                         line.append(f"{row['reproduced']:.2f}")

@@ -8,12 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
 from overgen import networks
 from overgen.artifacts import read_npz
-from overgen.confidence import ScaledOutput
+from overgen.confidence import scores_of_images
 from overgen.params import Params
 
 ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")  # stages that attack the networks of the tables
@@ -51,25 +49,35 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
     return table, image.reshape(-1, *image.shape[2:])
 
 
-def scores(
-    network: nn.Module, images: np.ndarray, alphas: np.ndarray, *, beta: float, probes: int, device: Any = "cpu"
-) -> np.ndarray:
-    """ỹ of each image at its own α, (N, C) float64. images: (N, 28, 28) in [0, 1]; alphas: (N,)."""
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    found: np.ndarray | None = None
-    for alpha in np.unique(alphas):
-        mine = alphas == alpha
-        x = torch.from_numpy(images[mine].astype(np.float32))[:, None].to(device)
-        with torch.no_grad():
-            log_score = ScaledOutput(network, alpha=float(alpha), beta=beta, probes=probes)(x)
-        block = log_score.double().exp().cpu().numpy()
-        found = np.zeros((len(images), block.shape[1])) if found is None else found
-        found[mine] = block
-    return np.zeros((0, 0)) if found is None else found
+def successes(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Every image that fooled in a cell of `fool_gradient`, as a picture of 8 bits a pixel.
+
+    Returns a table as `stored` does, and the images (K, 28, 28) in [0, 1]; score and fooled are those of the picture.
+    Raises OvergenError if a file is missing.
+    """
+    kept = read_npz(folder / "successes.npz")
+    trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
+    table = pd.DataFrame({"variant": trials["start"].to_numpy()})
+    for name in ("tau", "alpha", "target"):
+        table[name] = trials[name].to_numpy()
+    table.insert(0, "attack", folder.parts[-2])
+    table["score"] = trials["score_in_8_bits"].to_numpy(dtype=np.float64)
+    table["fooled"] = table["score"] > table["tau"]
+    return table, kept["image"] / 255
+
+
+def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
+    """As `stored`, but with every success in place of the examples that fooled, where the cell keeps them all."""
+    table, images = stored(folder, thresholds, evolution_alpha=evolution_alpha)
+    if folder.parts[-2] != "fool_gradient":
+        return table, images
+    held = ~table["fooled"].to_numpy()
+    every, pictures = successes(folder)
+    return pd.concat([table[held], every], ignore_index=True), np.concatenate([images[held], pictures])
 
 
 class Rescored(NamedTuple):
-    """One attack's cell, scored again. examples: how many; difference: the largest between ỹ stored and ỹ found."""
+    """One attack's cell, scored again. examples: images; difference: the largest between ỹ stored and ỹ found."""
 
     cell: str
     examples: int
@@ -77,7 +85,7 @@ class Rescored(NamedTuple):
 
 
 def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
-    """Score the examples of the attacks on a model again, with its published weights: one result a cell.
+    """Score what the attacks on a model keep again, with its published weights: one result a cell.
 
     settings: params.yaml. Raises OvergenError if weights or examples are missing or broken.
     """
@@ -89,7 +97,10 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
         folder = Path("reports/cells", dataset, attack, model)
         alpha = settings.fool_evolution[dataset].alpha
         table, images = stored(folder, confidence.thresholds, evolution_alpha=alpha)
-        again = scores(network, images, table["alpha"].to_numpy(), beta=confidence.beta, probes=probes)
+        if attack == "fool_gradient":
+            every, pictures = successes(folder)
+            table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, pictures])
+        again = scores_of_images(network, images, table["alpha"].to_numpy(), beta=confidence.beta, probes=probes)
         score = again[np.arange(len(table)), table["target"]]
         difference = np.abs(score - table["score"].to_numpy())
         found.append(Rescored(folder.as_posix(), len(table), float(difference.max())))
@@ -106,6 +117,6 @@ def rescore_perceptrons(dataset: str) -> Rescored:
     worst = []
     for name, images, target, score in zip(*(found[k] for k in ("network", "image", "target", "score")), strict=True):
         network, _ = networks.load(networks.perceptron_path(dataset, str(name)))
-        again = scores(network, images, np.zeros(len(images)), beta=0.0, probes=1)
+        again = scores_of_images(network, images, np.zeros(len(images)), beta=0.0, probes=1)
         worst.append(np.abs(again[np.arange(len(target)), target] - score).max())
     return Rescored(folder.as_posix(), found["score"].size, float(np.max(worst)))

@@ -29,13 +29,16 @@ def groups(
 
 
 def rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
-    """Fooling rate, mean updates, and what the fooling images lie near to, for each pair and start."""
+    """Fooling rate, that of the images in 8 bits, mean updates, and what the images lie near to, by pair and start."""
     found = []
     for pair, start, trials in groups(table, pairs):
         name = f"@start={start}{alpha_suffix(pairs, pair)}"
         hits = [int(k) for k in trials["step"].notna().groupby(trials["seed"]).sum()]
         n = len(trials) // len(hits)
         found.append(cells.rate_row("gradient", f"fooling_rate{name}", hits, n, of="trials", tau=pair[0]))
+        survived = [int(k) for k in (trials["score_in_8_bits"] > pair[0]).groupby(trials["seed"]).sum()]
+        metric = f"fooling_rate_in_8_bits{name}"
+        found.append(cells.rate_row("gradient", metric, survived, n, of="trials", tau=pair[0]))
         fooled = trials[trials["step"].notna()]
         note = "" if len(fooled) else "no trial was fooled"
         for metric, column, unit in (

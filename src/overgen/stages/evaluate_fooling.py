@@ -15,8 +15,8 @@ import pandas as pd
 
 from overgen import cells, networks, runtime
 from overgen.artifacts import read_json
-from overgen.attacks.examples import scores, stored
-from overgen.confidence import threshold_pairs
+from overgen.attacks.examples import evidence
+from overgen.confidence import scores_of_images, threshold_pairs
 
 COLUMNS = ["attack", "variant", "tau", "alpha", "target", "score", "fooled", "attacked", "seen", "witness_score"]
 
@@ -37,14 +37,16 @@ def main(dataset: str, model: str) -> None:
                 if attacked == model:
                     continue
                 folder = Path("reports/cells", dataset, attack, attacked)
-                table, images = stored(
+                table, images = evidence(
                     folder, confidence.thresholds, evolution_alpha=stage.params(f"fool_evolution.{dataset}.alpha")
                 )
                 # Other strengths of ỹ than the paper's, which come after it, are left out.
                 first = (table["alpha"] == table.groupby("tau")["alpha"].transform("first")).to_numpy()
                 table, images = table[first], images[first]
                 alphas = table["tau"].map(own).to_numpy(dtype=np.float64)
-                seen = scores(network, images, alphas, beta=confidence.beta, probes=engine.probes, device=stage.device)
+                seen = scores_of_images(
+                    network, images, alphas, beta=confidence.beta, probes=engine.probes, device=stage.device
+                )
                 tables.append(table.assign(attacked=attacked, seen=seen.argmax(1), witness_score=seen.max(1)))
                 budgets.append(read_json(folder / "metrics.json")["budget"])
         if stage.rank == 0:

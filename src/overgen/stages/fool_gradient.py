@@ -21,11 +21,15 @@ from overgen.artifacts import read_npz
 from overgen.attacks import gradient_summary as summary
 from overgen.attacks.gradient import GradientAttack, in_turn, nearest, starts
 from overgen.attacks.passage import Passage
-from overgen.confidence import threshold_pairs
+from overgen.confidence import scores_of_images, threshold_pairs
 
 
 def main(dataset: str, model: str) -> None:
-    """Write the cell: rates at each threshold by start, a row for each trial, images."""
+    """Write the cell: rates at each threshold by start, a row for each trial, images.
+
+    successes.npz holds every image that fooled, as a picture of 8 bits a pixel: trial (K,), the row of trials.csv, and
+    image (K, 28, 28) uint8. `score_in_8_bits` is its ỹ_t, and there is none where the trial did not fool.
+    """
     with runtime.stage("fool_gradient", dataset=dataset, model=model) as stage:
         settings, engine = stage.params(f"fool_gradient.{dataset}"), stage.params(f"engine.{dataset}")
         confidence = stage.params(f"confidence.{dataset}")
@@ -36,7 +40,7 @@ def main(dataset: str, model: str) -> None:
         trials = [(start, target, trial) for start in settings.starts for target in range(classes)
                   for trial in range(settings.restarts)]  # fmt: skip
         blocks = [trials[i : i + settings.block] for i in range(0, len(trials), settings.block)]
-        attacks = list(product(settings.objectives, settings.learning_rates))
+        attacks = [(attack.objective, attack.learning_rate) for attack in settings.attacks]
         work = list(product(outputs["seeds"].tolist(), pairs, blocks))
 
         def run_block(i: int, run: Any) -> dict[str, np.ndarray]:
@@ -83,14 +87,33 @@ def main(dataset: str, model: str) -> None:
         found = stage.members([f"block{i}" for i in range(len(work))], run_block)
         if stage.rank != 0:
             return
-        table = gather(work, found, attacks)
+        table, images = gather(work, found, attacks), np.concatenate([f["image"] for f in found])
+        pictures = np.rint(images * 255).astype(np.uint8).reshape(-1, 28, 28)
+        table["score_in_8_bits"] = np.nan
+        for seed in outputs["seeds"].tolist():
+            network, _ = networks.load(networks.weights_path(dataset, model, seed))
+            fooled = table[(table["seed"] == seed) & table["step"].notna()]
+            again = scores_of_images(
+                network,
+                pictures[fooled.index] / 255,
+                fooled["alpha"].to_numpy(),
+                beta=confidence.beta,
+                probes=engine.probes,
+                device=stage.device,
+            )
+            table.loc[fooled.index, "score_in_8_bits"] = again[np.arange(len(fooled)), fooled["target"]]
         _, metadata = networks.load(networks.weights_path(dataset, model, 0))
         key = f"fool_gradient.{dataset}"
         budget = metadata["budget"] | {f"{key}.restarts": settings.restarts, f"{key}.attacks": len(attacks),
                                        f"{key}.updates": settings.updates}  # fmt: skip
-        shown = summary.examples(table, np.concatenate([f["image"] for f in found]), pairs, classes)
+        hits = np.flatnonzero(table["step"].notna())
         cells.write(
-            stage.cell, budget=budget, metrics=summary.rows(table, pairs), tables={"trials": table}, examples=shown
+            stage.cell,
+            budget=budget,
+            metrics=summary.rows(table, pairs),
+            tables={"trials": table},
+            examples=summary.examples(table, images, pairs, classes),
+            successes={"trial": hits, "image": pictures[hits]},
         )
 
 
