@@ -87,6 +87,28 @@ def test_what_fools_the_daes_of_fashion_mnist_is_counted_in_the_trials() -> None
     assert [*map(int, said.groups())] == [*sym, *classes[:2], *asym, *scaled, *at_once]
 
 
+@pytest.mark.parametrize(("dataset", "alpha"), [("mnist", 3), ("fashion_mnist", 2)])
+def test_what_gradients_fool_at_the_higher_threshold_is_counted_in_the_trials(dataset: str, alpha: int) -> None:
+    """Of 170 trials of each start on each dAE, and how many of all still fool as pictures of 8 bits."""
+    text = " ".join(README.split("What it says on MNIST")[1].split())
+    text = text.partition("On Fashion-MNIST ([")[2 * (dataset == "fashion_mnist")]
+    said = re.search(
+        r"pass τ = 0.99 on dAE sym in (\d+) of 170 trials from noise, (\d+) from the mean image and (\d+) from another "
+        r"class, on dAE asym in (\d+), (\d+) and (\d+).*? As pictures of 8 bits (\d+) of these (\d+) still",
+        text,
+    )
+    assert said
+    counts, survive = [], 0
+    for model in ("dae_sym", "dae_asym"):
+        trials = pd.read_csv(ROOT / f"reports/cells/{dataset}/fool_gradient/{model}/trials.csv")
+        for start in ("noise", "mean_image", "other_class"):
+            mine = trials[(trials["tau"] == 0.99) & (trials["alpha"] == alpha) & (trials["start"] == start)]
+            assert len(mine) == 170
+            counts.append(int(mine["step"].notna().sum()))
+            survive += int((mine["score_in_8_bits"] > 0.99).sum())
+    assert [*map(int, said.groups())] == [*counts, survive, sum(counts)]
+
+
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([a-z_/0-9.]+)\)", README))))
 def test_what_it_links_to_is_there(path: str) -> None:
     assert (ROOT / path).exists()
