@@ -63,7 +63,7 @@ def successes(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
     table.insert(0, "attack", folder.parts[-2])
     table["score"] = trials["score_in_8_bits"].to_numpy(dtype=np.float64)
     table["fooled"] = table["score"] > table["tau"]
-    return table, kept["image"] / 255
+    return table, kept["image"] / np.float32(255)
 
 
 def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
