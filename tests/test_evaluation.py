@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from overgen import cells
 from overgen.attacks import fgn_summary
@@ -116,6 +117,13 @@ def test_fooling_rates_and_steps_by_hand() -> None:
     assert rows["fgn", "mean_steps_to_fool", 0.9]["reproduced"] == 4
     classes = [rows["fgn", "classes_fooled", tau] for tau in (0.9, 0.99)]
     assert [(row["reproduced"], row["n"]) for row in classes] == [(3, 4), (2, 4)]
+    over = rows["fgn", "fooling_rate_over_classes", 0.9]
+    rates = [100, 100, 0, 100]
+    low, high = stats.t.interval(0.95, 3, np.mean(rates), stats.sem(rates))
+    assert (over["reproduced"], over["low"], over["high"], over["n"]) == (75, pytest.approx(max(low, 0)), 100, 4)
+    assert high > 100
+    alike = rows["fgn_lr_1e-3", "fooling_rate_over_classes", 0.9]
+    assert (alike["reproduced"], alike["low"], alike["note"]) == (100, None, "the same in all classes")
     assert rows["fgn", "fooling_rate", 0.99]["reproduced"] == 50
     assert rows["fgn", "mean_steps_to_fool", 0.99]["reproduced"] == 6
     assert rows["fgn_on_scaled_output", "fooling_rate", 0.99]["reproduced"] == 50

@@ -146,6 +146,9 @@ def write_fgn(
         metrics.append(rate("fgn", f"fooling_rate{name}", k, 40, tau=tau))
         fooled_classes = table["target"][:k].nunique() if i == 0 else min(k, 3)
         metrics.append(row("fgn", f"classes_fooled{name}", float(fooled_classes), "classes", classes, tau=tau))
+        ends = (3.5, 96.5) if 0 < k < 40 else (None, None)
+        metrics.append(row("fgn", f"fooling_rate_over_classes{name}", k * 2.5, "percent", classes, tau=tau,
+                           low=ends[0], high=ends[1], interval="95 % t interval" if ends[0] else "none"))  # fmt: skip
         low, high = (mean_interval(steps) if k else None) or (None, None)
         mean = float(steps.mean()) if k else None
         metrics.append(row("fgn", f"mean_steps_to_fool{name}", mean, "updates", k, tau=tau, low=low, high=high,
@@ -448,6 +451,7 @@ def test_a_rate_says_in_which_classes_it_is_not_zero(frame: pd.DataFrame) -> Non
     assert tables.fooling(frame, ["cool"]).markdown.count(text) == 1
     assert tables.variants(frame, ["cnn"]).markdown.count(text) == 1
     assert "classes" not in tables.fooling(frame, ["dae_sym"]).markdown
+    assert tables.fooling(frame, ["cool"]).markdown.count("over classes [3.5–96.5]") == 2  # at both τ
 
 
 def test_reported_numbers_stand_beside_theirs(frame: pd.DataFrame) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from overgen.artifacts import replace_directory, write_csv, write_json, write_npz
-from overgen.statistics import bootstrap_over_seeds, prediction_interval, wilson
+from overgen.statistics import bootstrap_over_seeds, mean_interval, prediction_interval, wilson
 
 
 def row(
@@ -92,6 +92,29 @@ def rate_row(
         kind=kind,
         note=note,
         model=model,
+    )
+
+
+def over_classes_row(
+    experiment: str, metric: str, hits: pd.Series, classes: pd.Series, *, tau: float | None = None
+) -> dict[str, Any]:
+    """The mean of the classes' rates in percent, with an interval for trials that are alike within their class.
+
+    hits: (n,) bool, whether a trial did; classes: (n,) its target class. The Wilson interval of `rate_row` takes trials
+    for independent; this is Student's over the classes, and there is none where all of them have the same rate.
+    """
+    rates = 100 * hits.groupby(classes).mean().to_numpy(dtype=np.float64)
+    differ = rates.min() < rates.max()
+    return row(
+        experiment,
+        metric,
+        float(rates.mean()),
+        unit="percent",
+        n=len(rates),
+        tau=tau,
+        interval=mean_interval(rates, bounds=(0, 100)) if differ else None,
+        kind=f"95 % t interval of the mean over {len(rates)} classes",
+        note="" if differ else "the same in all classes",
     )
 
 

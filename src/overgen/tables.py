@@ -55,6 +55,7 @@ ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
 VARIANT = re.compile(r"fgn_(updates|lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
+CLASSES_FOOLED, OVER_CLASSES = "classes_fooled", "fooling_rate_over_classes"  # metrics of attacks
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
             "percentage points": 1}  # fmt: skip
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")
@@ -197,10 +198,10 @@ def _fooling(frame: pd.DataFrame, name: str, entries: Sequence[tuple[str, str, s
             *(("fooling_rate", t) for t in rates),
         ]:
             row = find(frame, experiment, model, metric, tau)
-            further = ("classes_fooled", "mean_steps_to_fool") if metric == "fooling_rate" else ()
-            classes, steps = [find(frame, experiment, model, name, tau) for name in further] or [None, None]
-            used += [found for found in (row, classes, steps) if found]
-            theirs.append(_entry(row, None, steps, ours=False))
+            further = (CLASSES_FOOLED, OVER_CLASSES, "mean_steps_to_fool") if metric == "fooling_rate" else ()
+            *classes, steps = [find(frame, experiment, model, name, tau) for name in further] or [None, None, None]
+            used += [found for found in (row, *classes, steps) if found]
+            theirs.append(_entry(row, [], steps, ours=False))
             ours.append(_entry(row, classes, steps, ours=True))
         lines += [[f"**{heading}**", *theirs], ["", *ours]] if has_reported else [[f"**{heading}**", *ours]]
     rows = pd.DataFrame(used, columns=frame.columns)
@@ -208,16 +209,20 @@ def _fooling(frame: pd.DataFrame, name: str, entries: Sequence[tuple[str, str, s
 
 
 def _entry(
-    row: dict[str, Any] | None, classes: dict[str, Any] | None, steps: dict[str, Any] | None, *, ours: bool
+    row: dict[str, Any] | None,
+    classes: Sequence[dict[str, Any] | None],
+    steps: dict[str, Any] | None,
+    *,
+    ours: bool,
 ) -> str:
-    """A number and, on further lines, its interval, in which classes it is not 0, and the mean steps."""
+    """A number and, on further lines, its interval, in which classes it is not 0, that over classes, the mean steps."""
     lines: list[str] = []
     for found, unit in ((row, ""), (steps, " steps")):
         text = "–" if found is None else measured(found, unit, "<br>") if ours else reported(found, unit)
         if not lines or text != "–":
             lines.append(text)
-        if found is row and _some_classes(classes):
-            lines.append(_some_classes(classes))
+        if found is row and classes:
+            lines += [line for line in (_some_classes(classes[0]), _over_classes(classes[1])) if line]
     return "<br>".join(lines)
 
 
@@ -226,6 +231,13 @@ def _some_classes(row: Mapping[str, Any] | None) -> str:
     if row is None or row["reproduced"] in (0, row["n"]):
         return ""
     return f"in {row['reproduced']:g} of {row['n']} classes"
+
+
+def _over_classes(row: Mapping[str, Any] | None) -> str:
+    """ "over classes [28.3–41.3]" of a row of `fooling_rate_over_classes`; "" where they do not differ."""
+    if row is None or pd.isna(row["low"]):
+        return ""
+    return "over classes " + measured(row).partition(" ")[2]
 
 
 def scaled_attack(frame: pd.DataFrame, models: Sequence[str]) -> Table:
@@ -245,7 +257,7 @@ def variants(frame: pd.DataFrame, models: Sequence[str]) -> Table:
         for experiment in ["fgn", *mine] if mine else []:
             line = ["" if lines and experiment != "fgn" else f"**{model_name(model)}**", variant_name(experiment)]
             for tau in at:
-                classes = find(frame, experiment, model, "classes_fooled", tau)
+                classes = find(frame, experiment, model, CLASSES_FOOLED, tau)
                 used += [classes] if classes else []
                 for metric in ("fooling_rate", "mean_steps_to_fool"):
                     row = find(frame, experiment, model, metric, tau)
@@ -322,11 +334,15 @@ def gradient(frame: pd.DataFrame, models: Sequence[str]) -> Table:
         for start in starts:
             line = [f"**{model_name(model)}**" if start == starts[0] else "", START_NAMES.get(start, start)]
             for tau in at:
+                over = find(rows, "gradient", model, f"{OVER_CLASSES}@start={start}", tau)
+                used += [over] if over else []
                 for name in ("fooling_rate", "fooling_rate_in_8_bits", "mean_steps_to_fool", "nearest_is_target_rate",
                              "mean_distance_to_target_class"):  # fmt: skip
                     row = find(rows, "gradient", model, f"{name}@start={start}", tau)
                     used += [row] if row else []
-                    if row is None or pd.isna(row["reproduced"]):
+                    if row and name == "fooling_rate" and _over_classes(over):
+                        line.append(f"{measured(row, between='<br>')}<br>{_over_classes(over)}")
+                    elif row is None or pd.isna(row["reproduced"]):
                         line.append("–")
                     elif name in ("mean_steps_to_fool", "fooling_rate_in_8_bits"):
                         line.append(number(row["reproduced"], name, row["unit"]))
@@ -484,6 +500,7 @@ METRIC_NAMES = {
     "thresholded_accuracy": "accuracy",
     "fooling_rate": "trials that fool",
     "classes_fooled": "classes with a trial that fools",
+    "fooling_rate_over_classes": "trials that fool, mean over classes",
     "mean_steps_to_fool": "mean steps to fool",
     "gamma_positive_rate": "γ > 0",
     "calibration_error": "expected calibration error of y",

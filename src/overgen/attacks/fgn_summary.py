@@ -84,8 +84,8 @@ def gather(
 def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
     """Of each attack at each pair that it was judged on: fooling rate, in how many classes, mean updates of the fooled.
 
-    The classes (a mean over seeds) tell whether a rate is the network's or a class's: its interval takes trials for
-    independent, which those of a class are not.
+    The classes (a mean over seeds) tell whether a rate is the network's or a class's: the interval of the rate takes
+    trials for independent, which those of a class are not; that over classes does not.
     """
     rows = []
     groups: Any = table.groupby(["objective", "objective_alpha"], dropna=False, sort=False)
@@ -111,6 +111,8 @@ def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[
                     tau=pair[0],
                 )
             )
+            over = "fooling_rate_over_classes" + name
+            rows.append(cells.over_classes_row(experiment, over, steps.notna(), trials["target"], tau=pair[0]))
             rows.append(
                 cells.row(
                     experiment,

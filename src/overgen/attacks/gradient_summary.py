@@ -36,6 +36,8 @@ def rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str
         hits = [int(k) for k in trials["step"].notna().groupby(trials["seed"]).sum()]
         n = len(trials) // len(hits)
         found.append(cells.rate_row("gradient", f"fooling_rate{name}", hits, n, of="trials", tau=pair[0]))
+        over = f"fooling_rate_over_classes{name}"
+        found.append(cells.over_classes_row("gradient", over, trials["step"].notna(), trials["target"], tau=pair[0]))
         survived = [int(k) for k in (trials["score_in_8_bits"] > pair[0]).groupby(trials["seed"]).sum()]
         metric = f"fooling_rate_in_8_bits{name}"
         found.append(cells.rate_row("gradient", metric, survived, n, of="trials", tau=pair[0]))
