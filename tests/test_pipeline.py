@@ -92,7 +92,13 @@ def test_a_variant_is_trained_as_its_stage_says_and_named_after_its_network(stud
     assert first["train_autoencoder"] != first["train_variants"]
     found = json.loads((study / "reports/cells/digits/fool_variants/dae_sym_l2_10/metrics.json").read_text())
     kinds = {(row["experiment"], row.get("model"), row["metric"].split("@")[0]) for row in found["metrics"]}
-    names = ("fooling_rate", "classes_fooled", "mean_steps_to_fool", "thresholded_accuracy")
+    names = (
+        "fooling_rate",
+        "fooling_rate_over_classes",
+        "classes_fooled",
+        "mean_steps_to_fool",
+        "thresholded_accuracy",
+    )
     assert kinds == {("fgn_l2_10", "dae_sym", n) for n in names} | {("fgn_on_scaled_output", None, n) for n in names}
 
 
