@@ -52,6 +52,7 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     write_npz(folders["fool_gradient"] / "successes.npz", trial=np.array([1, 3]),
               image=np.array([0, 255], np.uint8).repeat(784).reshape(2, 28, 28))  # fmt: skip
     trials = pd.DataFrame({"tau": [0.9, 0.9, 0.99, 0.99], "alpha": [20.0, 20, 3, 3], "target": [0, 2, 1, 2],
+                           "seed": [0, 0, 1, 1],
                            "start": ["noise"] * 3 + ["mean_image"], "score_in_8_bits": [np.nan, 0.91, np.nan, 0.98]}
                           )  # fmt: skip
     trials.to_csv(folders["fool_gradient"] / "trials.csv")
@@ -63,6 +64,9 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert np.array_equal(seen[:4], pictures.reshape(6, 28, 28)[~found["fooled"]])
     assert [seen[4].max(), seen[5].min()] == [0, 1]
+    one, image_of_one = examples.successes(folders["fool_gradient"], seed=1)  # `overgen check` has weights of a seed
+    assert one.equals(every.iloc[5:].reset_index(drop=True))
+    assert np.array_equal(image_of_one, seen[5:])
     assert examples.evidence(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)[0].shape == (6, 7)
     found, same = examples.stored(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
     assert np.array_equal(same, np.concatenate([pictures[1], 1 - pictures[0]]))  # of each encoding's last generation

@@ -49,11 +49,11 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
     return table, image.reshape(-1, *image.shape[2:])
 
 
-def successes(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+def successes(folder: Path, seed: int | None = None) -> tuple[pd.DataFrame, np.ndarray]:
     """Every image that fooled in a cell of `fool_gradient`, as a picture of 8 bits a pixel.
 
-    Returns a table as `stored` does, and the images (K, 28, 28) in [0, 1]; score and fooled are those of the picture.
-    Raises OvergenError if a file is missing.
+    seed: of the network that was fooled; any by default. Returns a table as `stored` does, and the images (K, 28, 28)
+    in [0, 1]; score and fooled are those of the picture. Raises OvergenError if a file is missing.
     """
     kept = read_npz(folder / "successes.npz")
     trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
@@ -63,7 +63,8 @@ def successes(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
     table.insert(0, "attack", folder.parts[-2])
     table["score"] = trials["score_in_8_bits"].to_numpy(dtype=np.float64)
     table["fooled"] = table["score"] > table["tau"]
-    return table, kept["image"] / np.float32(255)
+    mine = np.full(len(trials), True) if seed is None else (trials["seed"] == seed).to_numpy()
+    return table[mine].reset_index(drop=True), kept["image"][mine] / np.float32(255)
 
 
 def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
@@ -98,7 +99,7 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
         alpha = settings.fool_evolution[dataset].alpha
         table, images = stored(folder, confidence.thresholds, evolution_alpha=alpha)
         if attack == "fool_gradient":
-            every, pictures = successes(folder)
+            every, pictures = successes(folder, seed=0)
             table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, pictures])
         again = scores_of_images(network, images, table["alpha"].to_numpy(), beta=confidence.beta, probes=probes)
         score = again[np.arange(len(table)), table["target"]]
