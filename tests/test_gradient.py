@@ -15,6 +15,7 @@ from overgen import networks
 from overgen.artifacts import OvergenError, read_npz
 from overgen.attacks import gradient, gradient_summary
 from overgen.attacks.passage import Passage
+from overgen.confidence import scores_of_images
 from overgen.networks import Output
 from overgen.runtime import generator
 from overgen.stages import fool_gradient
@@ -207,6 +208,8 @@ def test_rates_and_means_of_the_trials() -> None:
     assert found["fooling_rate@start=noise"]["n"] == 2
     assert found["fooling_rate_in_8_bits@start=noise"]["reproduced"] == 0  # 0.9 is not above 0.9
     assert found["fooling_rate_in_8_bits@start=noise"]["n"] == 2
+    over = found["fooling_rate_over_classes@start=noise"]
+    assert (over["reproduced"], over["n"], over["low"]) == (50, 1, None)  # both trials are of one class
     assert found["mean_steps_to_fool@start=noise"]["reproduced"] == 30
     assert found["mean_distance_to_target_class@start=noise"]["reproduced"] == 6
     assert found["mean_change@start=noise"]["reproduced"] == 9
@@ -286,5 +289,13 @@ def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
         first = read_npz(cell / "examples.npz")
         assert first["fooled"][0, 0]
         np.testing.assert_array_equal(kept["image"][0], np.rint(first["image"][0, 0] * 255))  # the first of noise and 0
+        for seed in (0, 1):  # the score of the picture, by the network that it fooled
+            network, _ = networks.load(workspace / networks.weights_path("digits", "cnn", seed))
+            rows = np.flatnonzero(fooled & (trials["seed"] == seed))
+            pictures = kept["image"][np.isin(kept["trial"], rows)] / 255
+            found = scores_of_images(network, pictures, np.zeros(len(rows)), beta=0.0, probes=1)
+            score = found[np.arange(len(rows)), trials.loc[rows, "target"]]
+            np.testing.assert_allclose(trials.loc[rows, "score_in_8_bits"], score, atol=1e-6)
+    assert (trials["score_in_8_bits"] != trials["score"])[fooled].any()
     same = trials.dropna(subset="source").groupby(["seed", "target", "trial"])["source"].nunique()
     assert (same == 1).all()  # the attacks at every threshold start from the same image
