@@ -56,12 +56,12 @@ TINY = {
     "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
     "fool_fgn.digits.trials": 1,
     "fool_fgn.digits.updates": {"cnn": 3, "dae_sym": 2},
-    "fool_fgn.digits.scaled_updates": 1,
-    "fool_fgn.digits.variants": [{"models": ["cnn"], "updates": 1}],
+    "fool_fgn.digits.variants": [{"models": ["cnn"], "initial": 0.1}],
     "fool_gradient.digits": {
         "restarts": 1,
-        "updates": 12,
-        "attacks": [{"objective": o, "learning_rate": 0.1} for o in ("cross_entropy", "margin")],
+        "attacks": [
+            {"objective": o, "learning_rate": 0.1, "updates": n} for o, n in (("cross_entropy", 12), ("margin", 8))
+        ],
         "starts": ["noise", "mean_image", "other_class"],
         "check": 2,
         "block": 20,
@@ -70,7 +70,7 @@ TINY = {
     "fool_evolution.digits.generations": 2,
     "fool_evolution.digits.population": 10,
     "fool_evolution.digits.stored_generations": [0, 2],
-    "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},
+    "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1, "longer": {"known": 2, "epochs": 2}},
     "szegedy_datasets": ["digits"],
     "perceptrons": {
         "fc10_1": {"hidden": [], "decays": [1.0]},

@@ -56,6 +56,25 @@ def test_open_set_of_one_member(outputs: dict[str, np.ndarray]) -> None:
     assert evaluate_openset.trial(gate, 0, (0.9, 20.0), 10.0)["thresholded_accuracy"] == 0
 
 
+def test_what_a_longer_training_adds_is_paired_by_subset() -> None:
+    """Three images, three members; those that know two of the three classes were trained longer, in another order."""
+    labels, known = np.arange(3), np.array([[True, True, False], [True, False, True], [True, True, True]])
+    sure, unsure = log([[0.98, 0.01, 0.01], [0.01, 0.98, 0.01], [0.01, 0.01, 0.98]]), log([[0.4, 0.3, 0.3]] * 3)
+    before = {"labels": labels, "known": known, "log_y": np.stack([unsure, sure, sure])}
+    after = {"labels": labels, "known": known[[1, 0]], "log_y": np.stack([sure, sure]), "epochs": np.array(7)}
+    pairs = [(0.9, 0.0)]
+    table = evaluate_openset.paired(before, after, pairs, 10.0)
+    assert table["classes"].tolist() == ["0 2", "0 1"]
+    assert table["thresholded_accuracy"].tolist() == [1, 0]
+    assert table["thresholded_accuracy_longer"].tolist() == [1, 1]
+    rows = {row["metric"]: row for row in evaluate_openset.gains(table, pairs, {"train_openset.mnist.epochs": 7})}
+    assert rows["thresholded_accuracy_longer@known=2"]["reproduced"] == 100
+    gain = rows["thresholded_accuracy_gain@known=2"]
+    assert (gain["reproduced"], gain["n"], gain["unit"], gain["tau"]) == (50, 2, "percent", 0.9)
+    assert (gain["low"], gain["high"]) == (-100, 100)  # 50 ± 12.7·50 would lie beyond what a difference can be
+    assert {row["budget"]["train_openset.mnist.epochs"] for row in rows.values()} == {7}
+
+
 def test_where_all_classes_are_known_the_interval_is_over_images(outputs: dict[str, np.ndarray]) -> None:
     table = pd.DataFrame([evaluate_openset.trial(outputs, m, (0.9, 20.0), 10.0) for m in range(2)])
     rows = {row["metric"]: row for row in evaluate_openset.means(table, [(0.9, 20.0)])}
@@ -133,15 +152,6 @@ def test_fooling_rates_and_steps_by_hand() -> None:
     assert rows["fgn_lr_1e-3", "mean_steps_to_fool", 0.99]["reproduced"] == 4
     shown = fgn_summary.examples(table, images, pairs, 2, beta=10.0)
     assert shown["objective"].tolist() == ["y", "scaled"]  # not the variants
-
-
-def test_attacks_with_updates_of_their_own_say_so() -> None:
-    attacks = [*fgn_summary.attacks([3.0], 5), fgn_summary.Attack("lr_1e-3", None, {"learning_rate": 1e-3})]
-    assert [attack.options.get("updates") for attack in attacks] == [None, 5, None]
-    assert [attack.options for attack in fgn_summary.attacks([3.0])] == [{}, {}]
-    rows = [{"experiment": attack.experiment, "n": 1} for attack in attacks]
-    found = fgn_summary.of_own_budget(rows, attacks, "fool_fgn.mnist.updates")
-    assert found == [rows[0], rows[1] | {"budget": {"fool_fgn.mnist.updates": 5}}, rows[2]]
 
 
 def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> None:

@@ -44,8 +44,8 @@ RATE, UPDATES = 2e-5, 120  # some tens of updates to each threshold
 
 def trainer(**options: object) -> pl.Trainer:
     return pl.Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, log_every_n_steps=1, **options,
+        max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        log_every_n_steps=1, **({"accelerator": "cpu"} | options),
     )  # fmt: skip
 
 

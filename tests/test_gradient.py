@@ -17,6 +17,7 @@ from overgen.attacks import gradient, gradient_summary
 from overgen.attacks.passage import Passage
 from overgen.confidence import scores_of_images
 from overgen.networks import Output
+from overgen.params import GradientDescent
 from overgen.runtime import generator
 from overgen.stages import fool_gradient
 
@@ -169,15 +170,18 @@ def test_attacks_in_turn() -> None:
         seen.append(rows.tolist())
         return passage([-1], [0.7], 0.3)
 
-    found = gradient.in_turn([first, second, third], trials=3, updates=20, alpha=3, beta=10)
+    found = gradient.in_turn([(first, 20), (second, 30), (third, 5)], trials=3, alpha=3, beta=10)
     assert seen == [[0, 1, 2], [1, 2], [2]]  # who has been fooled is left alone
     assert found.step.tolist() == [7, 24, -1]  # with the 20 updates of the attack that failed
+    late = gradient.in_turn([(lambda rows: passage([-1], [0.1], 0.1), n) for n in (20, 30)]
+                            + [(lambda rows: passage([2], [0.95], 0.1), 5)], trials=1, alpha=3, beta=10)  # fmt: skip
+    assert late.step.tolist() == [20 + 30 + 2]
     assert found.attack.tolist() == [0, 1, 2]  # of the trial that none fooled, the attack with the highest score
     torch.testing.assert_close(found.score.exp(), torch.tensor([0.95, 0.91, 0.7]).double())
     torch.testing.assert_close(found.image[:, 0], torch.tensor([0.1, 0.2, 0.3]))
     assert bool(found.distance.isnan().all())
     done = gradient.in_turn(
-        [lambda rows: passage([0, 0, 0], [1, 1, 1], 0.5), first], trials=3, updates=9, alpha=3, beta=1
+        [(lambda rows: passage([0, 0, 0], [1, 1, 1], 0.5), 9), (first, 9)], trials=3, alpha=3, beta=1
     )
     assert (done.step.tolist(), len(seen)) == ([0, 0, 0], 3)  # nothing was left for the other
 
@@ -188,7 +192,7 @@ def test_what_an_attack_that_failed_is_kept_for_is_the_score_and_not_y() -> None
         lambda rows, y=y, apart=apart: passage([-1], [y], apart, apart) for y, apart in ((0.9, 300.0), (0.8, 9.0))
     )
     for order, kept in (((far, near), 1), ((near, far), 0)):
-        found = gradient.in_turn(order, trials=1, updates=5, alpha=3, beta=10)
+        found = gradient.in_turn([(attack, 5) for attack in order], trials=1, alpha=3, beta=10)
         assert found.attack.tolist() == [kept]
         assert found.score.exp().item() == pytest.approx(0.8 * math.exp(-3 * 9 / 784))
         assert found.distance.tolist() == [9.0]
@@ -248,7 +252,7 @@ def test_the_score_of_a_trial_has_every_factor() -> None:
         distance=torch.tensor([2.0, 3.0]),
         gamma=torch.tensor([0.01, -0.5]),
     )
-    found = gradient.in_turn([lambda rows: ended], trials=2, updates=9, alpha=20, beta=10)
+    found = gradient.in_turn([(lambda rows: ended, 9)], trials=2, alpha=20, beta=10)
     scores = [0.95 * math.exp(-20 / 784 * 2) * math.exp(-0.1), 0.5 * math.exp(-20 / 784 * 3)]
     assert found.score.exp().tolist() == pytest.approx(scores)
     work = [(0, (0.9, 20.0), [("noise", 3, 0), ("other_class", 4, 1)])]
@@ -256,7 +260,7 @@ def test_the_score_of_a_trial_has_every_factor() -> None:
         "source": np.array([-1, 77]), "change": np.ones(2), "target_distance": np.ones(2),
         "nearest_label": np.array([3, 4]), "nearest_distance": np.ones(2),
     }  # fmt: skip
-    table = fool_gradient.gather(work, [arrays], [("margin", 0.1)])
+    table = fool_gradient.gather(work, [arrays], [GradientDescent(objective="margin", learning_rate=0.1, updates=9)])
     assert table["score"].tolist() == pytest.approx(scores)
     assert table["step"].isna().tolist() == [False, True]
     assert table["source"].isna().tolist() == [True, False]
@@ -279,6 +283,7 @@ def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
     assert set(later) <= {"margin"}
     written = json.loads((cell / "metrics.json").read_text())
     assert written["budget"]["fool_gradient.digits.attacks"] == 2
+    assert written["budget"]["fool_gradient.digits.updates"] == 12 + 8  # of all attacks in turn
     rate = next(m for m in written["metrics"] if m["metric"] == "fooling_rate@start=mean_image" and m["tau"] == 0.9)
     mine = trials[(trials["start"] == "mean_image") & (trials["tau"] == 0.9)]
     assert rate["reproduced"] == pytest.approx(100 * mine["step"].notna().mean())

@@ -132,3 +132,10 @@ def test_what_a_stage_changes_of_the_training_reaches_it() -> None:
     item["model"] = "dae_sym"  # for which the stage changes nothing
     sections["models.dae_sym"] = settings.models["dae_sym"]
     assert training.prepare(stage, images(12), LABELS, key=("not",), classes=10).l2 == settings.training["mnist"].l2
+
+
+def test_the_weight_decay_of_a_part_of_the_images_may_be_that_of_all() -> None:
+    """λ/N with N the images of all classes: a member that sees a tenth of them has the same decay, not ten times it."""
+    network, common = built(Ten()), {"key": ("d",), "batch_size": 5, "learning_rate": 1e-3, "l2": 3.0}
+    assert Training(network, images(12), LABELS, **common).decay("layer.weight") == 2 * 3.0 / 12
+    assert Training(network, images(12), LABELS, of_images=120, **common).decay("layer.weight") == 2 * 3.0 / 120

@@ -20,8 +20,8 @@ import torch
 from pydantic import ValidationError
 from pytorch_lightning.loggers.logger import Logger
 
-from overgen import networks, params, tracking
-from overgen.artifacts import OvergenError, write_npz
+from overgen import modules, networks, params, tracking
+from overgen.artifacts import OvergenError, load_weights, read_npz, write_npz
 from overgen.modules import Together, Training
 from overgen.runtime import Stage, generator
 
@@ -74,9 +74,15 @@ def members(case: str, sizes: list[int] = SIZES, dtype: torch.dtype = torch.floa
     return found
 
 
-def train(module: pl.LightningModule, loggers: list[Log], epochs: int = 2, precision: Any = "64-true") -> None:
+def train(
+    module: pl.LightningModule,
+    loggers: list[Log],
+    epochs: int = 2,
+    precision: Any = "64-true",
+    accelerator: str = "cpu",
+) -> None:
     trainer = pl.Trainer(
-        max_epochs=epochs, accelerator="cpu", precision=precision, deterministic=True, logger=loggers,
+        max_epochs=epochs, accelerator=accelerator, devices=1, precision=precision, deterministic=True, logger=loggers,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
         reload_dataloaders_every_n_epochs=1,
     )  # fmt: skip
@@ -110,6 +116,34 @@ def test_a_chunk_of_one_is_as_alone() -> None:
     train(Together(together), [])
     train(alone["m0"], [])
     assert_same(together["m0"], alone["m0"])
+
+
+@pytest.mark.parametrize(("count", "bias", "padding"), [(48, True, 2), (5, False, 0)])
+def test_a_convolution_of_one_channel_is_as_a_product(count: int, bias: bool, padding: int) -> None:
+    """torch's own, under vmap over three members, with the gradients of weights, biases and images: float64."""
+    stream = generator("convolution", count)
+    shapes = [(3, count, 1, 9, 8), (3, 6, 1, 5, 5), (3, 6)][: 3 if bias else 2]
+    inputs = [torch.randn(s, generator=stream, dtype=torch.float64).requires_grad_() for s in shapes]
+
+    def convolve(*arguments: torch.Tensor) -> torch.Tensor:
+        return torch.conv2d(*arguments, padding=padding)
+
+    def results() -> tuple[torch.Tensor, ...]:
+        output = torch.func.vmap(convolve)(*inputs)
+        return (output, *torch.autograd.grad(output.sin().sum(), inputs))
+
+    expected = results()
+    with modules._Products():
+        found = results()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
+def test_other_convolutions_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modules, "convolution_of_one_channel", lambda *_, **__: pytest.fail("not for this one"))
+    with modules._Products():
+        torch.conv2d(torch.ones(2, 3, 8, 8), torch.ones(4, 3, 3, 3))
+        for options in ({"stride": 2}, {"dilation": 2}, {"padding": (1, 2)}, {"padding": "same"}):
+            torch.conv2d(torch.ones(2, 1, 8, 8), torch.ones(4, 1, 3, 3), **options)  # type: ignore[arg-type]
 
 
 def test_bfloat16_holds_under_vmap() -> None:
@@ -211,3 +245,23 @@ def test_a_chunk_killed_in_the_middle_resumes_to_the_same_bytes(tmp_path: Path, 
         names = sorted(path.name for path in (whole / folder).iterdir())
         assert len(names) >= 2
         assert filecmp.cmpfiles(whole / folder, killed / folder, names, shallow=False) == (names, [], [])
+
+
+def test_longer_members_are_those_of_a_larger_budget(tmp_path: Path, digits: Path, run_stage: Run) -> None:
+    """The same weights, batches and noise: what `longer` adds is what the members come to with so many epochs."""
+    key, two = "train_openset.digits", {"known": [2, 10], "subsets": 2, "epochs": 2}
+    workspace = make_workspace(tmp_path / "workspace", digits)
+    set_params(workspace / "params.yaml", {key: two | {"epochs": 1, "longer": {"known": 2, "epochs": 2}}})
+    folder = workspace / "models/digits/dae_sym/openset"
+    run_stage(workspace, "train_openset", model="dae_sym")
+    longer, weights = read_npz(folder / "longer.npz"), load_weights(folder / "k2-1-longer.safetensors")
+    assert (longer["known"].sum(1).tolist(), int(longer["epochs"])) == ([2, 2], 2)
+    set_params(workspace / "params.yaml", {key: two | {"longer": {"known": 2, "epochs": 2}}})  # no more than all have
+    run_stage(workspace, "train_openset", model="dae_sym")
+    assert not list(folder.glob("*longer*"))
+    whole, expected = read_npz(folder / "outputs.npz"), load_weights(folder / "k2-1.safetensors")
+    for name in ("known", "log_y", "distance", "gamma"):
+        np.testing.assert_array_equal(longer[name], whole[name][:2])
+    for name, tensor in expected[0].items():
+        assert torch.equal(weights[0][name], tensor)
+    assert weights[1] == expected[1]  # its budget too

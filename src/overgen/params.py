@@ -126,11 +126,17 @@ class Engine(Section):
     threads: Count
     chunk: Count
     probes: Count
-    together: Count = 1  # members of a cell that train as one: for GPUs, which one small network leaves idle
+    # Members of a cell that train as one: for GPUs, which one small network leaves idle. By type of device (cuda, cpu),
+    # 1 on those that are not named; a number is for every device.
+    together: Count | dict[Name, Count] = 1
+
+    def together_on(self, device: str) -> int:
+        """`together` on a type of device."""
+        return self.together if isinstance(self.together, int) else self.together.get(device, 1)
 
     @model_validator(mode="after")
     def independent(self) -> Engine:
-        if self.together > 1 and self.precision == "16-mixed":
+        if self.together not in (1, {}) and self.precision == "16-mixed":
             raise ValueError(f"together: {self.together} members would share a loss scale; use 32 or bf16-mixed")
         return self
 
@@ -230,7 +236,6 @@ class FgnVariant(Section):
     """The attack on y of some models with other options than the section's."""
 
     models: Annotated[list[Name], Field(min_length=1)]
-    updates: Count | None = None
     learning_rate: Positive | None = None
     optimizer: Optimizer | None = None
     input: GeneratorInput | None = None
@@ -254,7 +259,7 @@ class FgnVariant(Section):
     @model_validator(mode="after")
     def changes_something(self) -> FgnVariant:
         if not self.options:
-            raise ValueError("changes nothing: give one of updates, learning_rate, optimizer, input, initial, clip")
+            raise ValueError("changes nothing: give one of learning_rate, optimizer, input, initial, clip")
         return self
 
 
@@ -266,7 +271,6 @@ class FoolFgn(Section):
     input: GeneratorInput
     initial: GeneratorInitial = "glorot"
     scaled: dict[Name, list[NonNegative]]  # models of which ỹ is attacked too, each at these α
-    scaled_updates: Count | None = None  # of the attacks on ỹ; as many as of those on y unless given
     variants: list[FgnVariant] = []
     block: Count  # trials attacked together
 
@@ -284,11 +288,11 @@ class GradientDescent(Section):
 
     objective: Literal["cross_entropy", "margin"]
     learning_rate: Positive
+    updates: Count
 
 
 class FoolGradient(Section):
     restarts: Count  # for each target class and start
-    updates: Count  # of each attack
     attacks: Annotated[list[GradientDescent], Field(min_length=1)]
     starts: Annotated[list[Literal["noise", "mean_image", "other_class"]], Field(min_length=1)]
     check: Count  # updates between two estimates of γ
@@ -334,10 +338,18 @@ class RetrainOnFooling(Mutation):
     images: Count  # added a round, at most
 
 
+class Longer(Section):
+    """Members that are trained a second time, for more epochs: what the others miss. Without effect if not for more."""
+
+    known: Count  # classes: all members with so many
+    epochs: Count
+
+
 class TrainOpenset(Section):
     known: Annotated[list[Count], Field(min_length=1)]
     subsets: Count
     epochs: Count
+    longer: Longer | None = None
     training: dict[Name, TrainingChanges] = {}  # by model
 
     @field_validator("known")
@@ -346,6 +358,17 @@ class TrainOpenset(Section):
         if len(set(value)) != len(value):
             raise ValueError(f"numbers of known classes repeat: {value}")
         return value
+
+    @model_validator(mode="after")
+    def comparable(self) -> TrainOpenset:
+        if self.longer and self.longer.known not in self.known:
+            raise ValueError(f"longer.known: {self.longer.known} is none of the numbers in `known`: {self.known}")
+        return self
+
+    @property
+    def further(self) -> Longer | None:
+        """`longer`, where that is more than all members get."""
+        return self.longer if self.longer and self.longer.epochs > self.epochs else None
 
 
 class TrainOneclass(Section):

@@ -180,6 +180,14 @@ def _fingerprint(stage: str, item: dict[str, str], declared: parameters.Declared
     return digest.hexdigest()[:16]
 
 
+def whole_float32() -> None:
+    """Make CUDA compute float32 as such. By default its convolutions round to TF32's 10 bits, and scores by 1e-3."""
+    import torch
+
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
+
+
 def _launch() -> tuple[Any, int, int]:
     """This process's device, rank and the number of processes, chosen by Lightning.
 
@@ -226,6 +234,7 @@ def stage(name: str, *, compute: bool = True, engine: str | None = None, **item:
         threads = declared(engine or f"engine.{item['dataset']}").threads
         device, rank, world = _launch()
         torch.set_num_threads(threads)
+        whole_float32()
         progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
         others = (path for path in progress.parent.glob("*") if path != progress)
         for earlier in sorted(others, key=lambda p: p.stat().st_mtime)[:-KEPT] if rank == 0 else ():

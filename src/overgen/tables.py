@@ -130,6 +130,8 @@ def measured(row: Mapping[str, Any], unit: str = "", between: str = " ") -> str:
         return text
     low = number(row["low"], row["metric"], row["unit"])
     high = "∞" if pd.isna(row["high"]) else number(row["high"], row["metric"], row["unit"])
+    if low.startswith("-"):  # of a difference
+        return f"{text}{between}[{low} to {high}]".replace("-", "−")
     return f"{text}{between}[{low}–{high}]"
 
 
@@ -592,6 +594,33 @@ def open_set_apart(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     return Table("open_set_apart", _markdown(lines, header), pd.DataFrame(used, columns=frame.columns))
 
 
+def open_set_longer(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """What the same networks come to when they are trained for more epochs, and the difference, at the paper's α."""
+    rows = frame[(frame["experiment"] == "open_set_longer") & ~frame["metric"].str.contains("@alpha=")]
+    if rows.empty:
+        return Table("open_set_longer", "", rows)
+    known = rows["metric"].iloc[0].partition("=")[2]
+    has_reported = bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any())
+    names = ("f_measure", "auroc")
+    lines = []
+    for model in models:
+        for tau in sorted(rows["tau"].unique(), key=float):
+            first = find(frame, "open_set", model, f"f_measure@known={known}", tau)
+            line = [f"**{model_name(model)}**", tau]
+            line += [reported(first) if first else "–"] if has_reported else []
+            for name in names:
+                found = [find(frame, "open_set", model, f"{name}@known={known}", tau)]
+                found += [
+                    find(rows, "open_set_longer", model, f"{name}_{what}@known={known}", tau)
+                    for what in ("longer", "gain")
+                ]
+                line += ["–" if row is None else measured(row) for row in found]
+            lines.append(line)
+    header = ["", "τ", *(["F reported"] if has_reported else [])]
+    header += [f"{name}{part}" for name in ("F", "AUROC") for part in ("", ", longer", ": difference")]
+    return Table("open_set_longer", _markdown(lines, header), rows)
+
+
 def one_class(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """Figure 5 in numbers: one class against all others, a row a model and score, means over the classes.
 
@@ -726,7 +755,7 @@ def not_measured(rows: pd.DataFrame) -> Table:
 def budgets(grid: Grid, paper: Mapping[str, int]) -> str:
     """What was spent, a line a stage; models that spent the same stand together.
 
-    Below them the attacks of the stage that had a budget of their own.
+    Below them what of the stage had a budget of its own.
     """
     lines = []
     for stage, cells in grid.items():
@@ -737,7 +766,8 @@ def budgets(grid: Grid, paper: Mapping[str, int]) -> str:
             texts.setdefault((f"`{stage}`", budget_text(cell.budget, limits)), []).append(model_name(model))
             apart = {row["experiment"]: row["budget"] for row in cell.summary["metrics"] if "budget" in row}
             for experiment, spent in apart.items():
-                name = "on ỹ" if experiment == "fgn_on_scaled_output" else variant_name(experiment)
+                name = {"fgn_on_scaled_output": "on ỹ", "open_set_longer": "trained longer"}.get(experiment)
+                name = name or variant_name(experiment)
                 own.setdefault((f"`{stage}`, {name}", budget_text(spent, limits)), []).append(model_name(model))
         lines += [[name, ", ".join(models), text] for (name, text), models in (texts | own).items()]
     return _markdown(lines, ["stage", "models", "budget"])

@@ -63,8 +63,9 @@ def prepare(
     classes: int,
     model: Any = None,
     training: Any = None,
+    of_images: int | None = None,
 ) -> Training:
-    """The training of one member of the stage's cell, before its first step; arguments as in `fit`."""
+    """The training of one member of the stage's cell, before its first step; arguments as in `fit` and `Training`."""
     model = model or stage.params(f"models.{stage.item['model']}")
     settings = training or training_of(stage)
     network = networks.build(**network_options(model, classes))
@@ -81,6 +82,7 @@ def prepare(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         l2=settings.l2,
+        of_images=of_images,
         noise_std=settings.noise_std if denoises else 0.0,
         **({name: getattr(model, name) for name in OF_TRAINING if hasattr(model, name)} if denoises else {}),
     )
@@ -207,13 +209,16 @@ def train_members(stage: Stage, members: Sequence[Member], *, epochs: int) -> li
         modules = {}
         for member in (members[i] for i in chunk):
             images, labels = data.select(source.train_images, source.train_labels, member.classes)
-            modules[member.name] = prepare(stage, images, labels, key=member.key, classes=len(source.classes))
+            modules[member.name] = prepare(
+                stage, images, labels, key=member.key, classes=len(source.classes), of_images=len(source.train_labels)
+            )
         trained = train_together(stage, runs, modules, epochs=epochs)
         test_images = source.test_images.to(stage.device)
         return [partial(member_arrays, network, curves, test_images, engine) for network, curves in trained]
 
     largest_first = sorted(range(len(members)), key=lambda i: -int(counts[list(members[i].classes)].sum()))
-    chunks = [largest_first[i : i + engine.together] for i in range(0, len(members), engine.together)]
+    size = engine.together_on(stage.device.type)
+    chunks = [largest_first[i : i + size] for i in range(0, len(members), size)]
     return stage.chunks([member.name for member in members], chunks, train)
 
 

@@ -34,16 +34,9 @@ class Attack(NamedTuple):
         return [p for p in pairs if self.alpha is None or p[1] == self.alpha]
 
 
-def attacks(alphas: Sequence[float], updates: int | None = None) -> list[Attack]:
-    """The attack on y, and those on ỹ at some α. updates: of the latter, where they have a number of their own."""
-    own = {} if updates is None else {"updates": updates}
-    return [Attack("y", None, {}), *(Attack("scaled", alpha, own) for alpha in alphas)]
-
-
-def of_own_budget(rows: list[dict[str, Any]], attacks: Sequence[Attack], key: str) -> list[dict[str, Any]]:
-    """The rows, those of attacks with updates of their own with that budget beside them. key: of the updates."""
-    own = {attack.experiment: attack.options["updates"] for attack in attacks if "updates" in attack.options}
-    return [row | ({"budget": {key: own[row["experiment"]]}} if row["experiment"] in own else {}) for row in rows]
+def attacks(alphas: Sequence[float]) -> list[Attack]:
+    """The attack on y, and those on ỹ at some α."""
+    return [Attack("y", None, {}), *(Attack("scaled", alpha, {}) for alpha in alphas)]
 
 
 def column(pair: tuple[float, float]) -> str:

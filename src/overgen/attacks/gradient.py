@@ -133,12 +133,12 @@ class Ended:
 
 
 def in_turn(
-    attacks: Sequence[Callable[[Tensor], Passage]], *, trials: int, updates: int, alpha: float, beta: float
+    attacks: Sequence[tuple[Callable[[Tensor], Passage], int]], *, trials: int, alpha: float, beta: float
 ) -> Ended:
     """Attack so many trials, each with one attack after the other until one fools it.
 
-    attacks: each takes the trials (indices) that are left and gives their `Passage`, of one (τ, α), after at most so
-    many updates; alpha, beta: of the score.
+    attacks: each takes the trials (indices) that are left and gives their `Passage`, of one (τ, α); with it, after how
+    many updates at most. alpha, beta: of the score.
     """
     nan = torch.full((trials,), torch.nan)
     found = Ended(
@@ -149,8 +149,8 @@ def in_turn(
         distance=nan,
         gamma=nan.clone(),
     )
-    left = torch.arange(trials)
-    for i, attack in enumerate(attacks):
+    left, spent = torch.arange(trials), 0
+    for i, (attack, updates) in enumerate(attacks):
         passage = attack(left)
         score = passage.log_y.double()
         if bool(passage.distance.isfinite().all()):
@@ -163,8 +163,8 @@ def in_turn(
         for name in ("image", "distance", "gamma"):
             values = getattr(found, name)
             values[rows] = getattr(passage, name)[chosen].to(values)
-        found.step[left[fooled]] = i * updates + passage.step[fooled, 0].to(found.step)
-        left = left[~fooled]
+        found.step[left[fooled]] = spent + passage.step[fooled, 0].to(found.step)
+        left, spent = left[~fooled], spent + updates
         if not len(left):
             break
     return found

@@ -6,6 +6,7 @@ well the largest ỹ tells known images from unknown ones (AUROC, AUPR, FPR at 9
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,12 @@ def main(dataset: str, model: str) -> None:
         training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
         rows = means(table, pairs)
         rows += only_subset(outputs, pairs, confidence.beta, stage.params("evaluate_openset").resamples)
+        longer = Path(f"models/{dataset}/{model}/openset/longer.npz")
+        if longer.exists():
+            again = read_npz(longer)
+            tables["longer"] = paired(outputs, again, pairs, confidence.beta)
+            key = f"train_openset.{dataset}.epochs"
+            rows += gains(tables["longer"], pairs, training["budget"] | {key: int(again["epochs"])})
         cells.write(stage.cell, budget=training["budget"], metrics=rows, tables=tables)
 
 
@@ -126,6 +133,43 @@ def only_subset(
                     kind=f"95 % bootstrap over {len(labels)} test images: there is one subset of all classes",
                 )
             )
+    return rows
+
+
+def paired(
+    outputs: dict[str, np.ndarray], longer: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
+) -> pd.DataFrame:
+    """A row for each member that was trained longer too, and threshold: the columns of `TABLE` without `subset`.
+
+    <column>_longer has what the measures of `MEANS` came to with the longer training.
+    """
+    rows = []
+    for j, known in enumerate(longer["known"]):
+        (i,) = np.flatnonzero((outputs["known"] == known).all(1))
+        for pair in pairs:
+            after = trial(longer, j, pair, beta)
+            rows.append(trial(outputs, int(i), pair, beta) | {f"{name}_longer": after[name] for name in MEANS})
+    return pd.DataFrame(rows)
+
+
+def gains(table: pd.DataFrame, pairs: list[tuple[float, float]], budget: dict[str, int]) -> list[dict[str, Any]]:
+    """The means with the longer training, and what it adds, over the same subsets. table: of `paired`."""
+    rows = []
+    for tau, alpha in pairs:
+        mine = table[(table["tau"] == tau) & (table["alpha"] == alpha)]
+        for name, (unit, scale) in MEANS.items():
+            after = scale * mine[f"{name}_longer"].to_numpy()
+            gain = after - scale * mine[name].to_numpy()
+            metric = f"@known={mine['known'].iloc[0]}{alpha_suffix(pairs, (tau, alpha))}"
+            for prefix, values, bounds in (("longer", after, (0, scale)), ("gain", gain, (-scale, scale))):
+                rows.append(
+                    cells.row(
+                        "open_set_longer", f"{name}_{prefix}{metric}", float(values.mean()), unit=unit, n=len(values),
+                        tau=tau, interval=mean_interval(values, bounds=bounds),
+                        kind="95 % t interval of the mean over subsets",
+                    )
+                    | {"budget": budget}
+                )  # fmt: skip
     return rows
 
 

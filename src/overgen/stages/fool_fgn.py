@@ -27,14 +27,13 @@ def main(dataset: str, model: str) -> None:
         outputs = member_outputs(stage)
         if "distance" not in outputs and settings.scaled.get(model):
             raise OvergenError(f"params.yaml, fool_fgn.{dataset}.scaled: {model} does not reconstruct, so ỹ = y for it")
-        attacks = summary.attacks(settings.scaled.get(model, []), settings.scaled_updates)
+        attacks = summary.attacks(settings.scaled.get(model, []))
         attacks += [summary.Attack(v.name, None, v.options) for v in settings.variants if model in v.models]
         found = attack(
             stage, outputs, attacks, trials=settings.trials, updates=stage.for_model(f"fool_fgn.{dataset}.updates")
         )
         if stage.rank == 0:
             rows = summary.fooling_rows(found.trials, found.pairs)
-            rows = summary.of_own_budget(rows, attacks, f"fool_fgn.{dataset}.updates")
             if "distance" in outputs:
                 rows += summary.curvature_rows(outputs, found.trials)
             cells.write(stage.cell, budget=found.budget, metrics=rows, tables={"trials": found.trials},
@@ -66,8 +65,7 @@ def attack(
 ) -> Attacked:
     """Run all trials of some attacks on every seed of the stage's model, with the options of `fool_fgn`.
 
-    trials: for each target class; updates: at most so many, where an attack has none of its own. On ranks but 0 the
-    result is empty.
+    trials: for each target class; updates: at most so many. On ranks but 0 the result is empty.
     """
     dataset, model = stage.item["dataset"], stage.item["model"]
     settings, engine = stage.params(f"fool_fgn.{dataset}"), stage.params(f"engine.{dataset}")
@@ -102,7 +100,7 @@ def attack(
             alpha=attack.alpha,
             clip=options.get("clip"),
         )
-        passage = module.run(stage.trainer(epochs=1), options.get("updates", updates))
+        passage = module.run(stage.trainer(epochs=1), updates)
         return {name: t.numpy() for name, t in vars(passage).items()}
 
     names = [f"seed{seed}-{attack.objective}-{i}" for i, (seed, attack, _) in enumerate(work)]

@@ -22,6 +22,7 @@ from overgen.attacks import gradient_summary as summary
 from overgen.attacks.gradient import GradientAttack, in_turn, nearest, starts
 from overgen.attacks.passage import Passage
 from overgen.confidence import scores_of_images, threshold_pairs
+from overgen.params import GradientDescent
 
 
 def main(dataset: str, model: str) -> None:
@@ -40,7 +41,6 @@ def main(dataset: str, model: str) -> None:
         trials = [(start, target, trial) for start in settings.starts for target in range(classes)
                   for trial in range(settings.restarts)]  # fmt: skip
         blocks = [trials[i : i + settings.block] for i in range(0, len(trials), settings.block)]
-        attacks = [(attack.objective, attack.learning_rate) for attack in settings.attacks]
         work = list(product(outputs["seeds"].tolist(), pairs, blocks))
 
         def run_block(i: int, run: Any) -> dict[str, np.ndarray]:
@@ -52,7 +52,7 @@ def main(dataset: str, model: str) -> None:
             first, indices = starts(kinds, draws, wanted, source.train_images, source.train_labels)
             images, targets = first.to(stage.device), torch.tensor(wanted, device=stage.device)
 
-            def attack(rows: Tensor, objective: str, learning_rate: float) -> Passage:
+            def attack(rows: Tensor, options: GradientDescent) -> Passage:
                 rows = rows.to(stage.device)
                 module = GradientAttack(
                     network,
@@ -61,16 +61,15 @@ def main(dataset: str, model: str) -> None:
                     threshold=pair,
                     beta=confidence.beta,
                     probes=engine.probes,
-                    learning_rate=learning_rate,
-                    objective=objective,
+                    learning_rate=options.learning_rate,
+                    objective=options.objective,
                     check=settings.check,
                 )
-                return module.run(stage.trainer(epochs=1), settings.updates)
+                return module.run(stage.trainer(epochs=1), options.updates)
 
             found = in_turn(
-                [partial(attack, objective=objective, learning_rate=rate) for objective, rate in attacks],
+                [(partial(attack, options=options), options.updates) for options in settings.attacks],
                 trials=len(block),
-                updates=settings.updates,
                 alpha=pair[1],
                 beta=confidence.beta,
             )
@@ -87,7 +86,7 @@ def main(dataset: str, model: str) -> None:
         found = stage.members([f"block{i}" for i in range(len(work))], run_block)
         if stage.rank != 0:
             return
-        table, images = gather(work, found, attacks), np.concatenate([f["image"] for f in found])
+        table, images = gather(work, found, settings.attacks), np.concatenate([f["image"] for f in found])
         pictures = np.rint(images * 255).astype(np.uint8).reshape(-1, 28, 28)
         table["score_in_8_bits"] = np.nan
         for seed in outputs["seeds"].tolist():
@@ -104,8 +103,11 @@ def main(dataset: str, model: str) -> None:
             table.loc[fooled.index, "score_in_8_bits"] = again[np.arange(len(fooled)), fooled["target"]]
         _, metadata = networks.load(networks.weights_path(dataset, model, 0))
         key = f"fool_gradient.{dataset}"
-        budget = metadata["budget"] | {f"{key}.restarts": settings.restarts, f"{key}.attacks": len(attacks),
-                                       f"{key}.updates": settings.updates}  # fmt: skip
+        budget = metadata["budget"] | {
+            f"{key}.restarts": settings.restarts,
+            f"{key}.attacks": len(settings.attacks),
+            f"{key}.updates": sum(attack.updates for attack in settings.attacks),
+        }
         hits = np.flatnonzero(table["step"].notna())
         cells.write(
             stage.cell,
@@ -117,7 +119,7 @@ def main(dataset: str, model: str) -> None:
         )
 
 
-def gather(work: list[Any], found: list[dict[str, np.ndarray]], attacks: list[tuple[str, float]]) -> pd.DataFrame:
+def gather(work: list[Any], found: list[dict[str, np.ndarray]], attacks: list[GradientDescent]) -> pd.DataFrame:
     """All trials as one table: a row for each seed, pair, start, target and trial.
 
     objective, learning_rate: of the attack that fooled, else of the one with the highest score; step: updates of all
@@ -136,8 +138,8 @@ def gather(work: list[Any], found: list[dict[str, np.ndarray]], attacks: list[tu
                     "target": [target for _, target, _ in block],
                     "trial": [trial for _, _, trial in block],
                     "source": index.mask(index < 0),
-                    "objective": [attacks[i][0] for i in arrays["attack"]],
-                    "learning_rate": [attacks[i][1] for i in arrays["attack"]],
+                    "objective": [attacks[i].objective for i in arrays["attack"]],
+                    "learning_rate": [attacks[i].learning_rate for i in arrays["attack"]],
                     "step": step.mask(step < 0),
                     "score": np.exp(arrays["score"]),
                     "final_distance": arrays["distance"],

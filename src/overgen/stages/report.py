@@ -8,7 +8,6 @@ Reads only the cells that the declared lists of models name, never weights or da
 from __future__ import annotations
 
 import base64
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -103,6 +102,7 @@ def build_report(
         "confidence": tables.confidence(frame, attacked),
         "open_set": tables.open_set(frame, openset_models),
         "open_set_apart": tables.open_set_apart(frame, openset_models),
+        "open_set_longer": tables.open_set_longer(frame, openset_models),
         "evolution": tables.evolution(frame, evolved),
         "retraining": tables.retraining(frame, retrained),
         "smallest": tables.smallest(frame),
@@ -154,7 +154,7 @@ def draw(grid: Grid, frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         yield "fooling_images", figures.fooling_images(fgn)
     if grid["fool_gradient"]:
         cell = next(iter(grid["fool_gradient"].values()))
-        updates = math.prod(cell.budget[f"fool_gradient.{cell.dataset}.{name}"] for name in ("attacks", "updates"))
+        updates = cell.budget[f"fool_gradient.{cell.dataset}.updates"]
         found = sorted({row["tau"] for _, row in frame[frame["experiment"] == "gradient"].iterrows()}, key=float)
         yield "gradient_passage", figures.gradient_passage(grid["fool_gradient"], found, updates)
         yield "gradient_images", figures.gradient_images(grid["fool_gradient"])
@@ -240,6 +240,7 @@ def markdown(
         one_class_checks=tables.one_class_checks(frame),
         open_set_figure=bool(grid["evaluate_openset"]),
         few_subsets=max((int(n) for n in frame.loc[frame["experiment"] == "open_set", "n"]), default=10),
+        longer_budget=next(iter(frame.loc[frame["experiment"] == "open_set_longer", "budget"]), ""),
         open_set_reported=bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any()),
         score_models=[
             (tables.model_name(m), m)

@@ -13,6 +13,9 @@ from overgen.artifacts import OvergenError, replace_directory, write_npz
 from overgen.statistics import mean_interval
 from overgen.training import Member, metadata, save_member, stacked_outputs, train_members
 
+Subset = tuple[int, int, list[int]]  # how many classes are known, which subset it is, the classes
+LONGER = "-longer"  # at the end of the names of what is trained longer
+
 
 def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
     """`count` different random subsets of `known` of the classes, sorted; all of them where there are fewer.
@@ -32,7 +35,11 @@ def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
 
 
 def main(dataset: str, model: str) -> None:
-    """Write models/<dataset>/<model>/openset/ (weights and per-image outputs of every member) and the cell."""
+    """Write models/<dataset>/<model>/openset/ (weights and per-image outputs of every member) and the cell.
+
+    The members of one number of known classes may be trained again for longer (`longer`), from the same weights, on the
+    same batches, so that the two differ by the budget alone.
+    """
     with runtime.stage("train_openset", dataset=dataset, model=model) as stage:
         classes = len(data.load(dataset).classes)
         settings = stage.params(f"train_openset.{dataset}")
@@ -41,26 +48,39 @@ def main(dataset: str, model: str) -> None:
             for known in settings.known
             for subset, chosen in enumerate(class_subsets(classes, known, settings.subsets))
         ]
-        names = [f"k{known}-{subset}" for known, subset, _ in members]
-        trained = train_members(
-            stage,
-            [
-                Member(name, (dataset, model, "openset", known, subset), chosen)
-                for name, (known, subset, chosen) in zip(names, members, strict=True)
-            ],
-            epochs=settings.epochs,
-        )
+        trained = train(stage, members, settings.epochs)
+        longer = []
+        if settings.further:
+            again = [member for member in members if member[0] == settings.further.known]
+            longer = train(stage, again, settings.further.epochs, suffix=LONGER)
         if stage.rank == 0:
-            write(stage, names, members, trained)
+            write(stage, members, trained, longer)
+
+
+def name_of(member: Subset) -> str:
+    return f"k{member[0]}-{member[1]}"
+
+
+def train(stage: runtime.Stage, members: list[Subset], epochs: int, suffix: str = "") -> list[dict[str, np.ndarray]]:
+    """Train the stage's model on each subset; see `train_members`. suffix: of the members' names."""
+    key = (stage.item["dataset"], stage.item["model"], "openset")
+    return train_members(
+        stage,
+        [Member(name_of(member) + suffix, (*key, *member[:2]), member[2]) for member in members],
+        epochs=epochs,
+    )
 
 
 def write(
     stage: runtime.Stage,
-    names: list[str],
-    members: list[tuple[int, int, list[int]]],
+    members: list[Subset],
     trained: list[dict[str, np.ndarray]],
+    longer: list[dict[str, np.ndarray]],
 ) -> None:
-    """Write weights, outputs.npz (labels (N,), known (M, C) bool, `image_outputs` stacked by member) and the cell."""
+    """Write weights, outputs.npz (labels (N,), known (M, C) bool, `image_outputs` stacked by member) and the cell.
+
+    longer: of the members with so many known classes, in order; what they come to is written as longer.npz.
+    """
     dataset, model = stage.item["dataset"], stage.item["model"]
     source = data.load(dataset)
     labels = source.test_labels.numpy()
@@ -72,6 +92,8 @@ def write(
     }
     common = metadata(stage, budget)
     known = np.zeros((len(members), len(source.classes)), bool)
+    further = settings.further
+    at_longer = [i for i, member in enumerate(members) if further and member[0] == further.known]
     table = []
     with replace_directory(networks.weights_path(dataset, model, 0).parent / "openset") as directory:
         for i, (count, subset, chosen) in enumerate(members):
@@ -87,8 +109,16 @@ def write(
                     "final_loss": float(trained[i]["curve.loss"][-1]),
                 }
             )
-            save_member(directory / f"{names[i]}.safetensors", trained[i], common | {"known": chosen, "subset": subset})
+            about = common | {"known": chosen, "subset": subset}
+            save_member(directory / f"{name_of(members[i])}.safetensors", trained[i], about)
         write_npz(directory / "outputs.npz", labels=labels, known=known, **stacked_outputs(trained))
+        if further:
+            spent = {"budget": budget | {f"train_openset.{dataset}.epochs": further.epochs}}
+            for i, arrays in zip(at_longer, longer, strict=True):
+                about = common | spent | {"known": members[i][2], "subset": members[i][1]}
+                save_member(directory / f"{name_of(members[i])}{LONGER}.safetensors", arrays, about)
+            arrays = {"labels": labels, "known": known[at_longer], "epochs": np.array(further.epochs)}
+            write_npz(directory / "longer.npz", **arrays, **stacked_outputs(longer))
     frame = pd.DataFrame(table)
     rows = [
         cells.row(
