@@ -18,6 +18,16 @@ Measured on 2026-11-21, two cores of an AMD EPYC (Zen 5, AVX-512 bf16), `--steps
     dae_sym  default loop, float32     98.53    2.18×      131  73%
     the grid: 686 trainings of 100 epochs, 177.4 PFLOP; on an H200 60 min at 5% of 989 TFLOP/s (not measured)
 
+The same modules on batches of noise on an NVIDIA H200 (2026-11-26, torch 2.11, bfloat16, one process, before the first
+layers of members together became products; this script itself has not run there):
+
+    network  alone     28 together  images/s, alone → together
+    cnn      3.92 ms      12.60 ms    33 k → 284 k
+    dae_sym  9.5 ms       19.63 ms    14 k → 183 k
+
+Alone the GPU computes for 0.55 ms of the CNN's step and 0.97 ms of the autoencoder's, so cells side by side fill it
+too: twelve processes of one CNN each reached 400 k images/s under MPS, each at the speed that it has alone.
+
 The default loop trains our networks, whose decoder never forms the upsampled images, so that gain is in both.
 """
 

@@ -56,7 +56,7 @@ TINY = {
     "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
     "fool_fgn.digits.trials": 1,
     "fool_fgn.digits.updates": {"cnn": 3, "dae_sym": 2},
-    "fool_fgn.digits.variants": [{"models": ["cnn"], "initial": 0.1}],
+    "fool_fgn.digits.variants": [{"models": ["cnn"], "learning_rate": 1.0e-3}],
     "fool_gradient.digits": {
         "restarts": 1,
         "attacks": [
@@ -91,6 +91,7 @@ TINY = {
     },
     "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
     "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"], "other": ["scaled_output"]},
+    "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
     "train_oneclass.digits": {"classes": [3, 7], "epochs": 1, "training": {"dae_sym": {"noise_std": 0.3}}},
 }
 

@@ -13,6 +13,8 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from scipy.spatial.distance import cdist
+from sklearn.metrics import roc_auc_score
 from sklearn.svm import OneClassSVM as Oracle
 
 from overgen import data, networks, tables
@@ -237,6 +239,26 @@ def test_a_class_that_is_not_there_is_named(workspace: Path, run_stage: Run) -> 
     assert "params.yaml, train_oneclass.digits.classes: [10] of classes 0..9" in done.stderr
 
 
+def test_scores_of_pixels_are_fitted_on_the_class_alone(workspace: Path, run_stage: Run) -> None:
+    """AUROC of the fifth nearest neighbour among the class's training images, by scipy and scikit-learn."""
+    run_stage(workspace, "evaluate_oneclass_scores", model="pixels")
+    cell = Cell("digits", "evaluate_oneclass_scores", "pixels",
+                workspace / "reports/cells/digits/evaluate_oneclass_scores/pixels")  # fmt: skip
+    trials = cell.table("trials").set_index(["score", "class"])["auroc"]
+    source = data.load("digits", workspace / "data")
+    train, test = (data.floats(x).flatten(1).numpy() for x in (source.train_images, source.test_images))
+    for chosen in (3, 7):
+        apart = np.sort(cdist(test, train[source.train_labels.numpy() == chosen]), axis=1)[:, 4]
+        expected = roc_auc_score(source.test_labels.numpy() == chosen, -apart)
+        assert trials["@score=knn_pixels", chosen] == pytest.approx(expected, abs=1e-12)
+    rows = {row["metric"]: row for row in cell.summary["metrics"]}
+    assert rows["auroc@score=knn_pixels"]["reproduced"] == pytest.approx(trials["@score=knn_pixels"].mean())
+    assert trials["@score=other_shuffled_pixels"].min() > 0.5  # it has seen the class, and it is not alone with it
+    set_params(workspace / "params.yaml", {"train_oneclass.digits.classes": [3, 10]})
+    done = run_stage(workspace, "evaluate_oneclass_scores", model="pixels", check=False)
+    assert "params.yaml, train_oneclass.digits.classes: [10] of classes 0..9" in done.stderr
+
+
 def test_scores_have_names() -> None:
     def name(suffix: str, *there: str) -> str:
         return tables.score_name(pd.DataFrame({"metric": ["auroc", *there]}), suffix)
@@ -246,3 +268,4 @@ def test_scores_have_names() -> None:
     assert name("", "elsewhere_rate", "gamma_positive_rate") == "c̃"
     assert name("@score=scaled@alpha=3") == "ỹ, α = 3"
     assert name("@score=distance") == "−‖r(x) − x‖₂"
+    assert name("@score=knn_pixels") == "nearest neighbours on pixels"

@@ -130,20 +130,16 @@ def test_every_trial_is_in_the_evidence(study: Path) -> None:
     for model, updates in (("cnn", 3), ("dae_sym", 2)):  # by model, as params.yaml says
         written = json.loads((cell.parent / model / "metrics.json").read_text())
         assert written["budget"]["fool_fgn.digits.updates"] == updates
-        own = {row["experiment"]: row["budget"] for row in written["metrics"] if "budget" in row}
-        other = "fgn_updates_1" if model == "cnn" else "fgn_on_scaled_output"
-        assert own == {other: {"fool_fgn.digits.updates": 1}}  # and what it is judged by
     trials = pd.read_csv(cell / "trials.csv")
     metrics = json.loads((cell / "metrics.json").read_text())["metrics"]
     rate = next(m for m in metrics if m["metric"] == "fooling_rate" and m["tau"] == 0.9)
     column = next(c for c in trials if c.startswith("step@tau=0.9,"))
     trials = trials.set_index(["seed", "target", "trial"])
-    variant, trials = (trials[trials["objective"] == name] for name in ("updates_1", "y"))
+    variant, trials = (trials[trials["objective"] == name] for name in ("lr_1e-3", "y"))
     assert len(trials) == len(variant) == 2 * 10 * 1  # seeds × classes × trials
-    left = trials[column].isna() & variant[column].isna()  # that go on: after 1 update they are elsewhere than after 3
+    left = trials[column].isna() & variant[column].isna()  # that go on: at another rate they end elsewhere
     assert left.any()
     assert (trials["final_log_y"] != variant["final_log_y"])[left].all()
-    assert (variant[column].dropna() <= 1).all()
     assert rate["reproduced"] == pytest.approx(100 * trials[column].notna().mean())
     assert rate["n"] == len(trials)
 

@@ -144,7 +144,8 @@ class Together(pl.LightningModule):
     Their weights are stacked, (M, ...), and a step is one `vmap` over members. Each has the batches, the noise and the
     number of updates that it has alone: a shorter batch is padded with images that count nothing, and a member whose
     epoch is over rests, and so does its Adam. The loss is the sum of the members' losses, so the gradient of one does
-    not depend on another. Equal to `Training` but for the order of sums: to 1e-10 in float64.
+    not depend on another. Equal to `Training` but for the order of sums: to 1e-10 in float64. On an H200 28 CNNs see
+    8.7 times as many images in a second as one does, 28 denoising autoencoders 13 times as many (benchmarks/training).
 
     members: by name, those with most images first, so that the ones at work are always the first. They differ in
     weights, images, labels and key only. Images must not influence each other in the network, or padding would too.
@@ -312,7 +313,8 @@ class _Products(TorchFunctionMode):
             if isinstance(padding, tuple) and len(set(padding)) == 1:
                 padding = padding[0]
             if usual and isinstance(padding, int):
-                return convolution_of_one_channel(*args[:2], options.get("bias"), padding=padding)
+                x, weight = args[:2]
+                return convolution_of_one_channel(x, weight, options.get("bias"), padding=padding)
         return function(*args, **(kwargs or {}))
 
 

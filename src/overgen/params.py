@@ -388,6 +388,17 @@ class EvaluateOneclass(Section):
     grid: Annotated[int, Field(ge=10)]  # equal steps of the false positive rate at which ROC curves are averaged
 
 
+PixelScore = Literal[
+    "knn_pixels", "k_means_pixels", "pca_pixels", "autoencoder_pixels", "other_uniform_pixels", "other_shuffled_pixels",
+]  # fmt: skip
+
+
+class EvaluateOneclassScores(Section):
+    """Scores of pixels that can be fitted on one class; their options are those of evaluate_scores."""
+
+    methods: Annotated[list[PixelScore], Field(min_length=1), AfterValidator(distinct)]
+
+
 class EvaluateConfidence(Section):
     noise_images: Count
     bins: Count  # of the reliability diagrams; histograms of distances have four times as many
@@ -554,6 +565,7 @@ class Params(Section):
     evaluate_scores: EvaluateScores
     train_oneclass: dict[Name, TrainOneclass]
     evaluate_oneclass: EvaluateOneclass
+    evaluate_oneclass_scores: EvaluateOneclassScores
     evaluate_confidence: EvaluateConfidence
     evaluate_fooling: EvaluateFooling
     szegedy_datasets: list[Name]

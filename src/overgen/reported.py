@@ -230,6 +230,7 @@ def read_grid(
         "evaluate_scores": scored,
         "train_oneclass": oneclass_models,
         "evaluate_oneclass": oneclass_models,
+        "evaluate_oneclass_scores": ["pixels"] if oneclass_models else [],
     }
     grid = {
         stage: {model: Cell(dataset, stage, model, cells / dataset / stage / model) for model in models}

@@ -184,8 +184,8 @@ def whole_float32() -> None:
     """Make CUDA compute float32 as such. By default its convolutions round to TF32's 10 bits, and scores by 1e-3."""
     import torch
 
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _launch() -> tuple[Any, int, int]:

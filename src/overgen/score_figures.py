@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from overgen.figures import GREY, colour, style
 from overgen.reported import Cell
-from overgen.score_tables import ranked, score_name
-from overgen.tables import model_name
+from overgen.score_tables import ranked
+from overgen.tables import method_name, model_name
 
 KIND_COLOURS = {
     "known classes": "#0173b2",
@@ -48,7 +48,7 @@ def score_ranking(cells: Mapping[str, Cell]) -> Figure | None:
             axis.plot([rank - difference / 2, rank + difference / 2], [y, y], color=colour(model), lw=2.5, alpha=0.5)
             axis.plot(rank, y, "o", color=colour(model), ms=6)
         axis.axvspan(ranks[0] - difference / 2, ranks[0] + difference / 2, color="#f0f0f0", zorder=0)
-        axis.set_yticks(range(len(names)), [f"{score_name(method)} · {model_name(model)}" for model, method in names])
+        axis.set_yticks(range(len(names)), [f"{method_name(method)} · {model_name(model)}" for model, method in names])
         axis.tick_params(axis="y", labelsize=10)
         for label, (model, _) in zip(axis.get_yticklabels(), names, strict=True):
             label.set_color(colour(model))
@@ -83,7 +83,7 @@ def score_histograms(cell: Cell) -> Figure | None:
                 edges = [*mine["low"], mine["high"].iloc[-1]]
                 axis.stairs(share, edges, color=KIND_COLOURS[str(kind)], lw=1.5, fill=kind == "known classes",
                             alpha=0.35 if kind == "known classes" else 1, label=kind)  # fmt: skip
-            axis.set_title(score_name(method), fontsize=10)
+            axis.set_title(method_name(method), fontsize=10)
             axis.set_yticks([])
             axis.tick_params(axis="x", labelsize=8)
             axis.locator_params(axis="x", nbins=4)
@@ -105,7 +105,7 @@ def score_extremes(cells: Mapping[str, Cell]) -> Figure | None:
         place = found["method"].tolist().index(method)
         for kind in range(2):
             strip = np.concatenate([np.pad(image, 1, constant_values=128) for image in found["image"][place, kind]], 1)
-            text = f"{score_name(method)} · {model_name(model)}\n{found['kind'][kind]}"
+            text = f"{method_name(method)} · {model_name(model)}\n{found['kind'][kind]}"
             rows.append((model, text, strip))
     if not rows:
         return None
@@ -141,7 +141,7 @@ def score_confusion(cells: Mapping[str, Cell]) -> Figure | None:
             texts = [str(name) if name >= 0 else "?" for name in order]
             axis.set_xticks(range(len(order)), texts)
             axis.set_yticks(range(len(order)), texts)
-            axis.set_title(f"{score_name(method)}\n{model_name(model)}", fontsize=11)
+            axis.set_title(f"{method_name(method)}\n{model_name(model)}", fontsize=11)
             axis.set_xlabel("answer")
             axis.grid(visible=False)
         axes[0, 0].set_ylabel("truth")

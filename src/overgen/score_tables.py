@@ -8,30 +8,8 @@ import pandas as pd
 
 from overgen.ranking import Ranking, ranking
 from overgen.reported import Cell
-from overgen.tables import Table, _markdown, find, measured, model_name
+from overgen.tables import Table, _markdown, find, measured, method_name, model_name
 
-SCORE_NAMES = {
-    "scaled_output": "ỹ",
-    "confidence": "c̃",
-    "softmax": "softmax",
-    "entropy": "entropy",
-    "max_logit": "largest logit",
-    "energy": "energy",
-    "openmax": "OpenMax, P₀",
-    "openmax_max": "OpenMax, 1 − max",
-    "knn": "nearest neighbours",
-    "knn_normalised": "nearest neighbours, normalised",
-    "k_means": "k-means",
-    "mahalanobis": "Mahalanobis",
-    "gaussian_density": "Gaussian for each class",
-    "pca": "PCA error",
-    "one_class_svm": "one-class SVMs",
-    "w_svm": "W-SVM",
-    "one_vs_set": "1-vs-Set",
-    "autoencoder": "autoencoder error",
-    "other_uniform": "an “other” class, noise",
-    "other_shuffled": "an “other” class, shuffled",
-}
 COLUMNS = {
     "auroc": "AUROC",
     "oscr": "OSCR",
@@ -47,15 +25,6 @@ KINDS = {
     "auroc_other_data": "other data",
     "auroc_fooling": "fooling images",
 }
-
-
-def score_name(method: str) -> str:
-    """A method of evaluate_scores as it is written in reports: "scaled_output_alpha20" is "ỹ, α = 20"."""
-    name, _, alpha = method.partition("_alpha")
-    pixels = name.endswith("_pixels")
-    name = name.removesuffix("_pixels")
-    text = SCORE_NAMES.get(name, name)
-    return text + (f", α = {alpha}" if alpha else "") + (" on pixels" if pixels else "")
 
 
 def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] | None:
@@ -99,7 +68,7 @@ def _by_method(name: str, frame: pd.DataFrame, models: Sequence[str], columns: M
         used += [row for row in numbers if row]
         lines.append(
             [
-                f"**{score_name(method)}**",
+                f"**{method_name(method)}**",
                 model_name(model),
                 *(measured(row, between="<br>") if row and pd.notna(row["reproduced"]) else "–" for row in numbers),
             ]

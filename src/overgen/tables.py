@@ -36,6 +36,7 @@ MODEL_NAMES = {
     "fc200_200_10": "FC200-200-10",
     "ae400_10": "AE400-10",
     "ocsvm": "OCSVM",
+    "pixels": "no network",
 }
 CHANGE_NAMES = {"sigmoid_units": "sigmoid units", "l2_10": "λ_L2 = 10"}  # of variants, <model>_<change>
 DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
@@ -50,6 +51,28 @@ MARKS = {
     "differs at reduced budget, better": "(▲)",
     "differs at reduced budget": "(✗)",
     "not testable": "?",
+}
+SCORE_NAMES = {
+    "scaled_output": "ỹ",
+    "confidence": "c̃",
+    "softmax": "softmax",
+    "entropy": "entropy",
+    "max_logit": "largest logit",
+    "energy": "energy",
+    "openmax": "OpenMax, P₀",
+    "openmax_max": "OpenMax, 1 − max",
+    "knn": "nearest neighbours",
+    "knn_normalised": "nearest neighbours, normalised",
+    "k_means": "k-means",
+    "mahalanobis": "Mahalanobis",
+    "gaussian_density": "Gaussian for each class",
+    "pca": "PCA error",
+    "one_class_svm": "one-class SVMs",
+    "w_svm": "W-SVM",
+    "one_vs_set": "1-vs-Set",
+    "autoencoder": "autoencoder error",
+    "other_uniform": "an “other” class, noise",
+    "other_shuffled": "an “other” class, shuffled",
 }
 ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
@@ -76,6 +99,15 @@ def model_name(model: str) -> str:
     base = base_of(model, MODEL_NAMES)
     change = model.removeprefix(f"{base}_")
     return f"{model_name(base)} ({CHANGE_NAMES.get(change, change.replace('_', ' '))})" if base else model
+
+
+def method_name(method: str) -> str:
+    """A method of evaluate_scores as it is written in reports: "scaled_output_alpha20" is "ỹ, α = 20"."""
+    name, _, alpha = method.partition("_alpha")
+    pixels = name.endswith("_pixels")
+    name = name.removesuffix("_pixels")
+    text = SCORE_NAMES.get(name, name)
+    return text + (f", α = {alpha}" if alpha else "") + (" on pixels" if pixels else "")
 
 
 def dataset_name(dataset: str) -> str:
@@ -624,7 +656,8 @@ def open_set_longer(frame: pd.DataFrame, models: Sequence[str]) -> Table:
 def one_class(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """Figure 5 in numbers: one class against all others, a row a model and score, means over the classes.
 
-    The first score of a model, whose metrics have no suffix, is the one compared with the paper.
+    The first score of a model, whose metrics have no suffix, is the one compared with the paper. models: also "pixels",
+    the scores of pixels, of which none is.
     """
     rows = frame[frame["experiment"] == "one_class"]
     names = ("auroc", "aupr", "fpr_at_95_tpr")
@@ -636,7 +669,7 @@ def one_class(frame: pd.DataFrame, models: Sequence[str]) -> Table:
         for suffix in suffixes:
             found = [find(mine, "one_class", model, name + suffix) for name in names]
             used += [row for row in found if row]
-            line = ["" if suffix else f"**{model_name(model)}**", score_name(mine, suffix)]
+            line = ["" if suffix != suffixes[0] else f"**{model_name(model)}**", score_name(mine, suffix)]
             line += [reported(found[0]) if found[0] else "–"] if has_reported else []
             lines.append([*line, *(measured(row) if row else "–" for row in found)])
     header = ["", "score", *(["AUROC reported"] if has_reported else []), *(METRIC_NAMES[name] for name in names)]
@@ -653,7 +686,7 @@ def score_name(rows: pd.DataFrame, suffix: str) -> str:
         there = set(rows["metric"].str.split("@").str[0])
         reconstructs = "gamma_positive_rate" in there
         return "c̃" if reconstructs else "y" if "elsewhere_rate" in there else "decision function"
-    name = {"scaled": "ỹ", "distance": "−‖r(x) − x‖₂"}[parts["score"]]
+    name = {"scaled": "ỹ", "distance": "−‖r(x) − x‖₂"}.get(parts["score"]) or method_name(parts["score"])
     return name + (f", α = {parts['alpha']}" if "alpha" in parts else "")
 
 
