@@ -51,7 +51,7 @@ def test_the_committed_file_is_valid() -> None:
         ("optimizer: adam", "optimizer: adagrad", "fool_fgn.digits.optimizer", "'adam' or 'sgd'"),
         ("scaled: {dae_sym: [3]}", "scaled: {dae_sym: [4]}", "(top level)", "alphas of confidence.digits"),
         ("openset_models: [cnn", "openset_models: [vgg", "(top level)", "'vgg', which `models` does not have"),
-        ("known: [1, 4,", "known: [1, 1,", "train_openset.digits.known", "repeat"),
+        ("known: [1, 4]", "known: [1, 1]", "train_openset.digits.known", "repeat"),
         ("longer: {known: 5,", "longer: {known: 11,", "train_openset.mnist: ", "11 is none of the numbers in `known`"),
         ("evolved: [lenet, cnn, ", "evolved: [lenet, ", "(top level)", "evolved lacks cnn: evaluate_fooling shows"),
         ("evolved: [lenet", "evolved: [autoencoder", "(top level)", "'autoencoder' does not fit"),
