@@ -20,7 +20,7 @@ import torch
 from pydantic import ValidationError
 from pytorch_lightning.loggers.logger import Logger
 
-from overgen import modules, networks, params, tracking
+from overgen import data, modules, networks, params, tracking, training
 from overgen.artifacts import OvergenError, load_weights, read_npz, write_npz
 from overgen.modules import Together, Training
 from overgen.runtime import Stage, generator
@@ -259,7 +259,16 @@ def test_longer_members_are_those_of_a_larger_budget(
     folder = workspace / "models/digits/cnn/openset"
     monkeypatch.chdir(workspace)
     monkeypatch.setenv("OVERGEN_TRACKING", "off")
+    weighed: list[int] = []  # N of λ/N
+
+    def prepare(*arguments: Any, **options: Any) -> Training:
+        weighed.append(options["of_images"])
+        return prepared(*arguments, **options)
+
+    prepared = training.prepare
+    monkeypatch.setattr(training, "prepare", prepare)
     train_openset.main("digits", "cnn")
+    assert weighed == 4 * [len(data.load("digits").train_labels)]  # not of the two classes
     longer, weights = read_npz(folder / "longer.npz"), load_weights(folder / "k2-1-longer.safetensors")
     assert (longer["known"].sum(1).tolist(), int(longer["epochs"])) == ([2, 2], 2)
     set_params(workspace / "params.yaml", {key: two | {"longer": more}})  # no more than all have
