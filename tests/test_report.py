@@ -16,7 +16,7 @@ import pytest
 from overgen import figures, reported, tables
 from overgen.artifacts import OvergenError, directory_md5, read_json, write_csv, write_json, write_npz
 from overgen.reported import budget_text
-from overgen.stages.report import build_report, html
+from overgen.stages.report import build_report, embedded, html
 from overgen.statistics import mean_interval, wilson
 
 ROOT = Path(__file__).parents[1]
@@ -668,6 +668,15 @@ def test_open_set_after_a_longer_training(study: Path, frame: pd.DataFrame) -> N
     assert "for longer (100 epochs, 2 of 10 class subsets)" in text
     assert "| `evaluate_openset`, trained longer | CNN | 100 epochs, 2 of 10 class subsets |" in text
     assert tables.open_set_longer(frame[frame["experiment"] != "open_set_longer"], ["cnn"]).markdown == ""
+
+
+def test_the_page_holds_the_smaller_file_of_a_large_figure(tmp_path: Path) -> None:
+    for name, vector, pixels in (("small", 9_000, 100), ("large", 120_000, 80_000), ("fine", 120_000, 130_000)):
+        (tmp_path / f"{name}.svg").write_bytes(b" " * vector)
+        (tmp_path / f"{name}.png").write_bytes(b" " * pixels)
+    kept = [embedded(tmp_path / f"{name}.svg").name for name in ("small", "large", "fine")]
+    assert kept == ["small.svg", "large.png", "fine.svg"]
+    assert embedded(tmp_path / "fine.png").name == "fine.png"
 
 
 def test_what_witnesses_see(frame: pd.DataFrame) -> None:

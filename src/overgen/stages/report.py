@@ -24,6 +24,7 @@ from overgen.reported import Grid
 from overgen.statistics import reported_interval
 
 ONE_SEED = "One seed for each network: seed spread not measured; intervals are over images, trials or subsets."
+LARGE = 100_000  # bytes of an SVG, beyond which report.html may hold the PNG
 RETRAINED = ["lenet"]  # as in the matrix of retrain_on_fooling
 TEMPLATES = Path(__file__).parent.parent / "templates"
 ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False)
@@ -265,7 +266,7 @@ def html(text: str, folder: Path) -> str:
     renderer = MarkdownIt("commonmark", {"html": True}).enable("table")
 
     def image(tokens: Any, i: int, options: Any, env: Any) -> str:
-        path = folder / tokens[i].attrs["src"]
+        path = embedded(folder / tokens[i].attrs["src"])
         kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
         data = base64.b64encode(path.read_bytes()).decode("ascii")
         points = re.search(r'<svg[^>]* width="([\d.]+)pt"', path.with_suffix(".svg").read_text(encoding="utf-8"))
@@ -291,6 +292,12 @@ def html(text: str, folder: Path) -> str:
     body = body.replace("</h1>", f"</h1>\n{contents}", 1)
     title = text.partition("\n")[0].lstrip("# ")
     return ENVIRONMENT.get_template("report.html.j2").render(body=body, title=title) + "\n"
+
+
+def embedded(path: Path) -> Path:
+    """The file of a figure that report.html holds: of a large SVG, as many curves make it, the PNG if it is smaller."""
+    pixels = path.with_suffix(".png")
+    return pixels if LARGE < path.stat().st_size > pixels.stat().st_size else path
 
 
 def csv(frame: pd.DataFrame) -> str:
