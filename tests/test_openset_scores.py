@@ -209,7 +209,7 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
         },
         "attacked": [],
         "variant_datasets": [],
-        "evaluate_scores.network_updates": 200,
+        "evaluate_scores.network_updates": {"other": 200},
         "evaluate_scores.fit_images": 60,
         "evaluate_scores.noise_images": 20,
         "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},

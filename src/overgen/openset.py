@@ -32,14 +32,29 @@ from overgen.scores.softmax import Softmax
 from overgen.scores.w_svm import WeibullSVM
 
 
+class Options(NamedTuple):
+    """What the methods take of the section evaluate_scores; updates: network_updates of one data set."""
+
+    neighbours: int
+    clusters: int
+    components: int
+    tail: int
+    updates: int
+
+    @classmethod
+    def on(cls, dataset: str, section: EvaluateScores) -> Options:
+        updates = section.network_updates.get(dataset, section.network_updates["other"])
+        return cls(section.neighbours, section.clusters, section.components, section.tail, updates)
+
+
 class Method(NamedTuple):
-    """view: what of an image it judges, see `views`; make: the score, by the section's options; costly: N² to fit.
+    """view: what of an image it judges, see `views`; make: the score, by the options; costly: N² to fit.
 
     pool: of the negatives that it is fitted on as well, see `negatives`; "" for none.
     """
 
     view: str
-    make: Callable[[EvaluateScores], Any]
+    make: Callable[[Options], Any]
     costly: bool = False
     pool: str = ""
 
@@ -67,11 +82,11 @@ METHODS: dict[str, Method] = {
     "one_class_svm_pixels": Method("pixels", lambda o: OneClassSVMPerClass(), costly=True),
     "w_svm_pixels": Method("pixels", lambda o: WeibullSVM(tail=o.tail), costly=True),
     "one_vs_set_pixels": Method("pixels", lambda o: OneVsSet(), costly=True),
-    "autoencoder_pixels": Method("pixels", lambda o: AutoencoderError(updates=o.network_updates)),
-    "other_uniform": Method("features", lambda o: OtherClass(hidden=0, updates=o.network_updates), pool="uniform"),
-    "other_shuffled": Method("features", lambda o: OtherClass(hidden=0, updates=o.network_updates), pool="shuffled"),
-    "other_uniform_pixels": Method("pixels", lambda o: OtherClass(updates=o.network_updates), pool="uniform"),
-    "other_shuffled_pixels": Method("pixels", lambda o: OtherClass(updates=o.network_updates), pool="shuffled"),
+    "autoencoder_pixels": Method("pixels", lambda o: AutoencoderError(updates=o.updates)),
+    "other_uniform": Method("features", lambda o: OtherClass(hidden=0, updates=o.updates), pool="uniform"),
+    "other_shuffled": Method("features", lambda o: OtherClass(hidden=0, updates=o.updates), pool="shuffled"),
+    "other_uniform_pixels": Method("pixels", lambda o: OtherClass(updates=o.updates), pool="uniform"),
+    "other_shuffled_pixels": Method("pixels", lambda o: OtherClass(updates=o.updates), pool="shuffled"),
 }
 MEASURES = ["auroc", "aupr", "fpr_at_95_tpr", "oscr", "f_measure", "balanced_accuracy"]
 # What unknown images are besides those of other classes: noise; images of the known classes, the pixels of each in an

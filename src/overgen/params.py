@@ -488,7 +488,7 @@ class EvaluateScores(Section):
     clusters: Count
     components: Count
     tail: Annotated[int, Field(ge=2)]
-    network_updates: Count  # of methods that are networks of their own
+    network_updates: dict[Name, Count]  # of methods that are networks of their own, by data set; `other`: the rest
 
     def of(self, model: str) -> list[str]:
         """The methods of a model."""
@@ -498,6 +498,8 @@ class EvaluateScores(Section):
     def for_every_model(self) -> EvaluateScores:
         if "other" not in self.methods:
             raise ValueError("methods has no entry `other`, for models that it does not name")
+        if "other" not in self.network_updates:
+            raise ValueError("network_updates has no entry `other`, for data sets that it does not name")
         return self
 
 

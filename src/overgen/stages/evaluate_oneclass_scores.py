@@ -51,7 +51,8 @@ def main(dataset: str, model: str) -> None:
 
 def scores_of(stage: runtime.Stage, source: data.Dataset, chosen: int) -> dict[str, np.ndarray]:
     """The test images' scores by each method that was fitted on one class, (N,): larger = more like it."""
-    options, names = stage.params("evaluate_scores"), stage.params("evaluate_oneclass_scores").methods
+    options = openset.Options.on(source.name, stage.params("evaluate_scores"))
+    names = stage.params("evaluate_oneclass_scores").methods
     draws = runtime.generator("one-class scores", source.name, chosen)
     images, _ = data.select(source.train_images, source.train_labels, [chosen])
     images = images[torch.randperm(len(images), generator=draws)]

@@ -123,7 +123,9 @@ def scores_of(
     for name, method in methods.items():
         count = options.fit_images if method.costly else len(fit)  # fit is in random order
         apart = {"negatives": learnt[method.pool][method.view]} if method.pool else {}
-        score = method.make(options).fit(learnt[""][method.view][:count], labels[:count], **apart)
+        score = method.make(openset.Options.on(dataset.name, options)).fit(
+            learnt[""][method.view][:count], labels[:count], **apart
+        )
         result |= {f"{name}.{kind}": score.score(x[method.view]) for kind, x in seen.items()}
         own = hasattr(score, "predict")
         result[f"{name}.predicted"] = score.predict(seen["test"][method.view]) if own else answers
