@@ -323,6 +323,9 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
     cell adds. Raises OvergenError if a cell and the papers give one number in different units.
     """
     rows = []
+    by_number: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for source in _records(reported):
+        by_number.setdefault(tuple(source[name] for name in NUMBER), []).append(source)
     for cell in (cell for models in grid.values() for cell in models.values()):
         mine = of_model(paper, cell.model)
         for measured in cell.summary["metrics"]:
@@ -331,7 +334,8 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
             common: dict[str, Any] = {"budget": budget_text(spent, mine), "cell": cell.path, "md5": cell.md5}
             name = f"{measured['metric']}, tau {measured['tau']}"
             model = measured.get("model", cell.model)  # a row may be of another model than its cell
-            sources = _match(reported, cell.dataset, model, measured)
+            key = (measured["experiment"], cell.dataset, model, measured["metric"])
+            sources = [source for source in by_number.get(key, []) if _same_tau(source["tau"], measured["tau"])]
             for source in sources or [dict[str, Any]()]:
                 if source and source["unit"] != measured["unit"]:
                     raise OvergenError(
@@ -366,17 +370,16 @@ def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.
     return frame.astype(types)[order]
 
 
-def _match(reported: pd.DataFrame, dataset: str, model: str, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the papers report of a measured number: by experiment, data set, model, metric and tau."""
-    same = (
-        (reported["experiment"] == measured["experiment"])
-        & (reported["dataset"] == dataset)
-        & (reported["model"] == model)
-        & (reported["metric"] == measured["metric"])
-    )
-    tau = measured["tau"]
-    same &= reported["tau"].isna() if tau is None else np.isclose(reported["tau"], tau, atol=1e-9)
-    return [{str(k): v for k, v in row.items()} for row in reported[same].to_dict("records")]
+NUMBER = ("experiment", "dataset", "model", "metric")  # columns that tell numbers apart, with tau
+
+
+def _same_tau(reported: float, measured: float | None) -> bool:
+    """Whether two thresholds are the same; a number without one has NaN in reported.csv and None in a cell."""
+    return math.isnan(reported) if measured is None else math.isclose(reported, measured, abs_tol=1e-9)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _verdict(model: str, source: Mapping[str, Any], measured: Mapping[str, Any], full: bool) -> str:
