@@ -123,17 +123,31 @@ def test_fooling_rates_and_steps_by_hand() -> None:
     y, scaled, fast = (fgn_summary.Attack(*each, {}) for each in (("y", None), ("scaled", 3.0), ("lr_1e-3", None)))
     block = [(0, 0), (1, 0), (2, 0), (3, 0)]
     work = [(0, y, block), (0, scaled, block[:2]), (0, fast, block)]
-    passage = {"image": np.zeros((4, 784)), "log_y": np.zeros(4), "distance": np.ones(4), "gamma": np.ones(4)}
+    image = np.arange(8)[:, None].repeat(784, 1).reshape(4, 2, 784)  # a grey for each trial and pair
+    passage = {"image": image, "log_y": np.zeros(4), "distance": np.ones(4), "gamma": np.ones(4)}
     found = [
         passage | {"step": np.array([[5, 9], [7, -1], [-1, -1], [0, 3]])},
-        {k: v[:2] for k, v in passage.items()} | {"step": np.array([[-1], [40]])},
+        {k: v[:2] for k, v in passage.items()} | {"step": np.array([[-1], [40]]), "image": image[:2, :1]},
         passage | {"step": np.array([[1, 2], [2, -1], [3, 4], [4, 6]])},
     ]
     table, images = fgn_summary.gather(work, found, pairs)
-    assert images.shape == (10, 784)
+    assert images.shape == (10, 2, 784)
+    assert np.isnan(images[4:6, 0]).all()  # the attack on ỹ at α = 3 is not judged at the other
+    assert images[4:6, 1, 0].tolist() == [0, 2]
+    hits = fgn_summary.successes(table, pairs)
+    assert hits.loc[hits["tau"] == 0.9, "trial"].tolist() == [0, 1, 3, 6, 7, 8, 9]
+    late = hits[hits["tau"] == 0.99]
+    assert late[["trial", "target", "alpha", "pair"]].to_numpy().tolist() == [
+        [0, 0, 3, 1], [3, 3, 3, 1], [5, 1, 3, 1], [6, 0, 3, 1], [8, 2, 3, 1], [9, 3, 3, 1]
+    ]  # fmt: skip
+    assert images[late["trial"], late["pair"], 0].tolist() == [1, 7, 2, 1, 5, 7]
+    table["score_in_8_bits@tau=0.9,alpha=20"] = [0.95, 0.9, np.nan, 0.8, *[np.nan] * 6]
+    table["score_in_8_bits@tau=0.99,alpha=3"] = np.nan
     rows = {(r["experiment"], r["metric"], r["tau"]): r for r in fgn_summary.fooling_rows(table, pairs)}
     assert rows["fgn", "fooling_rate", 0.9]["reproduced"] == 75
     assert rows["fgn", "mean_steps_to_fool", 0.9]["reproduced"] == 4
+    assert rows["fgn", "fooling_rate_in_8_bits", 0.9]["reproduced"] == 25  # 0.9 is not above 0.9
+    assert rows["fgn", "fooling_rate_in_8_bits", 0.99]["reproduced"] == 0
     classes = [rows["fgn", "classes_fooled", tau] for tau in (0.9, 0.99)]
     assert [(row["reproduced"], row["n"]) for row in classes] == [(3, 4), (2, 4)]
     over = rows["fgn", "fooling_rate_over_classes", 0.9]

@@ -67,7 +67,21 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     one, image_of_one = examples.successes(folders["fool_gradient"], seed=1)  # `overgen check` has weights of a seed
     assert one.equals(every.iloc[5:].reset_index(drop=True))
     assert np.array_equal(image_of_one, seen[5:])
-    assert examples.evidence(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)[0].shape == (6, 7)
+    # so is it of the FGN, at each pair that a trial passed; not of its variants, of which there are no examples
+    write_npz(folders["fool_fgn"] / "successes.npz", trial=np.array([0, 2, 0]), tau=np.array([0.9, 0.9, 0.99]),
+              alpha=np.array([20.0, 20, 2]), score=np.array([0.91, 0.92, 0.98]),
+              image=np.array([0, 65535, 13107], np.uint16).repeat(784).reshape(3, 28, 28))  # fmt: skip
+    trials = pd.DataFrame({"seed": 0, "objective": ["y", "scaled", "lr_1e-3"], "target": [0, 1, 2]})
+    trials.to_csv(folders["fool_fgn"] / "trials.csv")
+    every, seen = examples.evidence(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)
+    assert every.iloc[4:].to_numpy().tolist() == [
+        ["fool_fgn", "y", 0.9, 20.0, 0, 0.91, True], ["fool_fgn", "y", 0.99, 2.0, 0, 0.98, False]
+    ]  # fmt: skip
+    assert [seen[4].max(), float(seen[5].max())] == [0, pytest.approx(0.2)]
+    every, seen = examples.successes(folders["fool_fgn"])
+    assert every["variant"].tolist() == ["y", "lr_1e-3", "y"]
+    assert every["score"].tolist() == [0.91, 0.92, 0.98]
+    assert len(seen) == 3
     found, same = examples.stored(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
     assert np.array_equal(same, np.concatenate([pictures[1], 1 - pictures[0]]))  # of each encoding's last generation
     assert found["variant"].tolist() == ["direct"] * 3 + ["cppn"] * 3
@@ -121,7 +135,7 @@ def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pyt
         attacks = examples.ATTACKS if model in settings.attacked else ["fool_evolution"]
         assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in attacks]
         for cell in found:
-            assert cell.examples >= 10
+            assert cell.images >= 10
             assert cell.difference < 1e-5, cell.cell
 
 

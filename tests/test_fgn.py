@@ -118,7 +118,7 @@ def test_a_clipped_loss_moves_only_what_lies_above() -> None:
     stuck = int(first.argmin())
     clipped = module(Linear(), clip=clip).run(trainer(), UPDATES)
     assert clipped.step[stuck].tolist() == [-1, -1]
-    torch.testing.assert_close(clipped.image[stuck], torch.sigmoid(a[stuck]))
+    torch.testing.assert_close(clipped.image[stuck], torch.sigmoid(a[stuck]).expand(2, -1))
     others = [i for i in range(3) if i != stuck]
     assert clipped.step[others].tolist() == free.step[others].tolist()
 
@@ -187,13 +187,20 @@ def test_curvature_can_refuse_what_everything_else_accepts() -> None:
     assert bool((gateless.step[:, 0] >= 0).all())
 
 
-def test_the_stored_image_is_that_of_the_first_passage() -> None:
+def test_the_stored_images_are_those_of_the_first_passages() -> None:
     net = Linear()
     passage = module(net).run(trainer(), UPDATES)
-    score = net(passage.image.view(-1, 1, 28, 28)).log_y.gather(1, torch.arange(3)[:, None])[:, 0]
-    torch.testing.assert_close(score, passage.log_y)
-    assert bool((score > math.log(0.9)).all())
-    assert bool((score < math.log(0.9999)).all())  # at the passage, not at the end of the run
+    score = net(passage.image.view(-1, 1, 28, 28)).log_y.view(3, 2, -1)
+    score = torch.stack([score[t, :, t] for t in range(3)])  # (trials, pairs)
+    torch.testing.assert_close(score[:, 0], passage.log_y)
+    assert bool((score > torch.tensor([0.9, 0.99]).log()).all())
+    assert bool((score < torch.tensor([0.99, 0.9999]).log()).all())  # at the passage, not at the end of the run
+    for updates in passage.step[:, 1].tolist():  # a trial that has passed nothing yet, or one pair, ends where it is
+        short = module(net).run(trainer(), updates - 1)
+        end = module(net, thresholds=[(1 - 1e-12, 0.0)]).run(trainer(), updates - 1).image  # that none passes
+        passed = short.step[..., None] >= 0
+        assert not bool(passed.all())
+        torch.testing.assert_close(short.image, torch.where(passed, passage.image, end))
 
 
 def test_attacking_the_scaled_output_lowers_the_distance() -> None:

@@ -61,7 +61,7 @@ def test_first_passages_are_those_of_a_plain_loop(objective: str, apart: float |
             update += 1
         assert 0 < update < UPDATES
         assert found.step[trial].tolist() == [update]
-        torch.testing.assert_close(found.image[trial], x.detach(), rtol=0, atol=1e-12)
+        torch.testing.assert_close(found.image[trial, 0], x.detach(), rtol=0, atol=1e-12)
 
 
 def test_the_attack_lowers_the_distance_and_not_only_raises_y() -> None:
@@ -147,7 +147,7 @@ def passage(steps: list[int], log_y: list[float], mark: float, apart: float = ma
     n = len(steps)
     return Passage(
         step=torch.tensor(steps)[:, None],
-        image=torch.full((n, 784), mark),
+        image=torch.full((n, 1, 784), mark),
         log_y=torch.tensor(log_y).log(),
         distance=torch.full((n,), apart),
         gamma=torch.full((n,), 0.0 if math.isfinite(apart) else math.nan),
@@ -247,7 +247,7 @@ def test_the_score_of_a_trial_has_every_factor() -> None:
     """ỹ_t = y_t · exp(−α/784·‖r − x‖) · exp(−βγ), as the threshold judges it."""
     ended = Passage(
         step=torch.tensor([[5], [-1]]),
-        image=torch.zeros(2, 784),
+        image=torch.zeros(2, 1, 784),
         log_y=torch.tensor([0.95, 0.5]).log(),
         distance=torch.tensor([2.0, 3.0]),
         gamma=torch.tensor([0.01, -0.5]),

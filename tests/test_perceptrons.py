@@ -274,17 +274,26 @@ def test_the_examples_are_what_the_numbers_say(cell: Path, monkeypatch: pytest.M
 def test_examples_are_scored_again(cell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(cell)
     again = rescore_perceptrons("digits")
-    assert (again.examples, again.cell) == (12, "reports/cells/digits/fool_lbfgs/perceptrons")
+    folder = Path("reports/cells/digits/fool_lbfgs/perceptrons")
+    trials, every = pd.read_csv(folder / "trials.csv"), read_npz(folder / "successes.npz")
+    assert every["trial"].tolist() == np.flatnonzero(trials["found"]).tolist()
+    shown = read_npz(folder / "examples.npz")
+    made = trials["found"].to_numpy()
+    np.testing.assert_array_equal(every["image"], shown["image"].reshape(12, 28, 28)[made])  # all are shown of so few
+    assert (again.images, again.cell) == (12 + made.sum(), folder.as_posix())
     assert again.difference < 1e-6
-    path = Path("reports/cells/digits/fool_lbfgs/perceptrons/examples.npz")
-    kept = path.read_bytes()
-    arrays = read_npz(path)
-    arrays["score"][1, 2] += 0.01
-    write_npz(path, **arrays)
-    try:
-        assert rescore_perceptrons("digits").difference == pytest.approx(0.01, rel=1e-3)
-    finally:
-        path.write_bytes(kept)
+    for path, name, place in (
+        (folder / "examples.npz", "score", (1, 2)),
+        (folder / "successes.npz", "image", (0, 5, 5)),
+    ):
+        kept, arrays = path.read_bytes(), read_npz(path)
+        arrays[name][place] += 0.01
+        write_npz(path, **arrays)
+        try:
+            changed = rescore_perceptrons("digits").difference
+            assert changed == pytest.approx(0.01, rel=1e-3) if name == "score" else changed > 1e-6
+        finally:
+            path.write_bytes(kept)
 
 
 def test_a_network_that_labels_too_little_right_is_named(cell: Path, run_stage: Run) -> None:

@@ -13,8 +13,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+
+from overgen import networks
+from overgen.artifacts import read_npz
+from overgen.confidence import scores_of_images
 
 from conftest import ROOT, Run, environment, make_workspace, set_params
 
@@ -96,6 +101,7 @@ def test_a_variant_is_trained_as_its_stage_says_and_named_after_its_network(stud
         "fooling_rate",
         "fooling_rate_over_classes",
         "classes_fooled",
+        "fooling_rate_in_8_bits",
         "mean_steps_to_fool",
         "thresholded_accuracy",
     )
@@ -142,6 +148,34 @@ def test_every_trial_is_in_the_evidence(study: Path) -> None:
     assert (trials["final_log_y"] != variant["final_log_y"])[left].all()
     assert rate["reproduced"] == pytest.approx(100 * trials[column].notna().mean())
     assert rate["n"] == len(trials)
+
+
+def test_every_fgn_success_is_saved(study: Path) -> None:
+    """A picture for each passage of a trial, of which trials.csv has the score by the network that it fooled."""
+    cell = study / "reports/cells/digits/fool_fgn/cnn"
+    trials, kept = pd.read_csv(cell / "trials.csv"), read_npz(cell / "successes.npz")
+    metrics = {
+        (m["experiment"], m["metric"], m["tau"]): m for m in json.loads((cell / "metrics.json").read_text())["metrics"]
+    }
+    assert kept["image"].dtype == np.uint16
+    assert (kept["score"] > kept["tau"] - 1e-5).all()  # 16 bits are enough
+    for tau in (0.9, 0.99):
+        passed, score = trials[f"step@tau={tau},alpha=0"].notna(), trials[f"score_in_8_bits@tau={tau},alpha=0"]
+        assert passed.any()
+        assert score.notna().tolist() == passed.tolist()
+        mine = kept["tau"] == tau
+        assert kept["trial"][mine].tolist() == np.flatnonzero(passed).tolist()
+        for seed in (0, 1):
+            network, _ = networks.load(study / networks.weights_path("digits", "cnn", seed))
+            rows = kept["trial"][mine][trials.loc[kept["trial"][mine], "seed"] == seed]
+            of_seed = mine & np.isin(kept["trial"], rows)
+            images = kept["image"][of_seed] / 65535
+            for stored, shown in ((kept["score"][of_seed], images), (score[rows], np.rint(images * 255) / 255)):
+                again = scores_of_images(network, shown, np.zeros(len(rows)), beta=0.0, probes=1)
+                np.testing.assert_allclose(stored, again[np.arange(len(rows)), trials.loc[rows, "target"]], atol=1e-6)
+        variant = trials["objective"] == "lr_1e-3"
+        rate = metrics["fgn_lr_1e-3", "fooling_rate_in_8_bits", tau]
+        assert rate["reproduced"] == pytest.approx(100 * (score[variant] > tau).mean())
 
 
 def test_a_fresh_clone_with_a_remote_is_up_to_date(study: Path, tmp_path: Path) -> None:

@@ -62,6 +62,19 @@ def test_what_other_networks_call_the_fooling_images_is_measured() -> None:
         assert [*map(int, said.groups())] == [round(min(rates)), round(max(rates)), min(counts), max(counts)]
 
 
+def test_what_others_see_in_the_generators_images_on_fashion_mnist() -> None:
+    """The range over networks for FGN against dAE sym at τ = 0.99."""
+    metric = "seen_as_target_rate@attack=fgn@attacked=dae_sym"
+    rows = measured("fashion_mnist")
+    found = [row for key, row in rows.items() if key[0] == "witness" and key[2:] == (metric, "0.99")]
+    assert len(found) == 3
+    low, high = (end(row["reproduced"] for row in found) for end in (min, max))
+    (n,) = {row["n"] for row in found}
+    assert f"in {low:.0f} to {high:.0f} % of the {n} that the generator made against dAE sym" in " ".join(
+        README.split()
+    )
+
+
 def test_what_fools_the_daes_of_fashion_mnist_is_counted_in_the_trials() -> None:
     """How many of 200 trials fool, by attack and threshold, and how many pass before any update."""
     text = " ".join(README.split())
@@ -112,6 +125,99 @@ def test_what_gradients_fool_is_counted_in_the_trials(dataset: str, alpha: int) 
     if dataset == "mnist":
         noise = high[1][high[1]["start"] == "noise"]
         assert f"dAE asym falls in only {(noise['step'] <= 1000).sum()} of the 170 from noise" in text
+
+
+def measured(dataset: str) -> dict[tuple[str, str, str, str], pd.Series]:
+    """The rows of a data set's reproduced.csv by experiment, model, metric and τ."""
+    frame = pd.read_csv(ROOT / f"reports/{dataset}/reproduced.csv", dtype=str)
+    for name in ("reproduced", "low", "high", "value"):
+        frame[name] = frame[name].astype(float)
+    keys = zip(frame["experiment"], frame["model"], frame["metric"], frame["tau"].fillna(""), strict=True)
+    return {key: row for key, (_, row) in zip(keys, frame.iterrows(), strict=True)}
+
+
+def prose(after: str, before: str) -> str:
+    """The README between two texts, on one line."""
+    return " ".join(README.partition(after)[2].partition(before)[0].split())
+
+
+def test_the_open_set_is_as_measured() -> None:
+    """F-measure after 10 and 100 epochs beside the reported, AUROCs of scores, as the README says them of MNIST."""
+    rows, text = measured("mnist"), prose("- Open set: who wins", "![What CPPNs draw")
+    short, longer, theirs = [], [], []
+    for model in ("cnn", "cool", "dae_sym"):
+        row = rows["open_set", model, "f_measure@known=5", "0.99"]
+        short.append(row["reproduced"])
+        theirs.append(row["value"])
+        longer.append(rows["open_set_longer", model, "f_measure_longer@known=5", "0.99"]["reproduced"])
+    said = "are {:.2f} for the CNN, {:.2f} for COOL and {:.2f} for dAE sym".format(*short)
+    said += "; after the paper's 100 epochs the same networks have {:.2f}, {:.2f} and {:.2f}".format(*longer)
+    said += " (reported {:.2f}, {:.2f}, {:.2f})".format(*theirs)
+    assert said in text
+
+    def auroc(model: str, method: str, at: str = "") -> pd.Series:
+        return rows["scores", model, f"auroc{at}@method={method}", ""]
+
+    best = auroc("cnn", "knn_normalised")
+    dae = max((auroc("dae_sym", f"scaled_output_alpha{alpha}") for alpha in (2, 3, 20)), key=lambda r: r["reproduced"])
+    assert "mean AUROC {:.3f} [{:.3f}–{:.3f}]".format(*best[["reproduced", "low", "high"]]) in text
+    assert (
+        "against {:.3f} [{:.3f}–{:.3f}] for dAE sym's ỹ (the best of its three α)".format(
+            *dae[["reproduced", "low", "high"]]
+        )
+        in text
+    )
+    softmax, openmax = (f"{auroc('cnn', name)['reproduced']:.3f}" for name in ("softmax", "openmax"))
+    assert softmax == openmax
+    assert f"{softmax} for the CNN's softmax and for OpenMax, and " in text
+    assert f"{auroc('cool', 'scaled_output')['reproduced']:.3f} for COOL's ỹ" in text
+    after = [
+        rows["open_set_longer", m, "auroc_longer@known=5", "0.99"]["reproduced"] for m in ("cool", "dae_sym", "cnn")
+    ]
+    assert "ahead of it ({:.3f} against {:.3f}; softmax {:.3f})".format(*after) in text
+    noise, classes = (auroc("cnn", "other_uniform", at)["reproduced"] for at in ("_uniform", ""))
+    assert f"knows noise ({noise:.3f}), not classes ({classes:.3f})" in text
+    every = [row["reproduced"] for key, row in rows.items() if re.fullmatch(r"auroc@method=\w+", key[2])]
+    assert f"Of {len(every)} open-set scores" in text
+    assert max(every) == best["reproduced"]
+
+
+def test_one_class_is_as_measured() -> None:
+    """AUROC on both data sets, with the reported, of a one-class SVM, dAE sym and COOL, and of pixels alone."""
+    text = prose("Trained on one class, ", "At the paper's budget")
+    both = {name: measured(name) for name in ("mnist", "fashion_mnist")}
+    for dataset, rows in both.items():
+        found = [rows["one_class", model, "auroc", ""] for model in ("ocsvm", "dae_sym", "cool")]
+        numbers = [number for row in found for number in (row["reproduced"], row["value"])]
+        said = "{:.3f} for a one-class SVM (reported {:.3f}), {:.3f} for dAE sym ({:.3f}) and {:.3f} for COOL ({:.3f})"
+        said = said if dataset == "mnist" else "{:.3f} ({:.3f}), {:.3f} ({:.3f}) and {:.3f} ({:.3f})"
+        assert said.format(*numbers) in text
+    pixels = [both[name]["one_class", "pixels", f"auroc@score={score}", ""]["reproduced"]
+              for score in ("pca_pixels", "knn_pixels") for name in both]  # fmt: skip
+    assert "has {:.3f} and {:.3f}, the distance to the fifth neighbour {:.3f} and {:.3f}".format(*pixels) in text
+
+
+def test_attacks_of_the_generator_on_mnist_are_as_measured() -> None:
+    """FGN on ỹ, with λ_L2 = 10 too, and on sigmoid units, at τ = 0.99."""
+    rows, text = measured("mnist"), prose("- The generator itself does it", "- Open set")
+    scaled, decayed = (
+        rows["fgn_on_scaled_output", model, "fooling_rate", "0.99"] for model in ("dae_sym", "dae_sym_l2_10")
+    )
+    trials = pd.read_csv(ROOT / "reports/cells/mnist/fool_fgn/dae_sym/trials.csv")
+    hits = int(trials.loc[trials["objective"] == "scaled", "step@tau=0.99,alpha=3"].notna().sum())
+    ends = ["reproduced", "low", "high", "value"]
+    said = "in {} of 200 trials at τ = 0.99 within 10,000 updates, {:.1f} % [{:.0f}–{:.0f}] (reported {:.0f} %)"
+    assert said.format(hits, *scaled[ends]) in text
+    assert "with λ_L2 = 10 in {:.1f} % [{:.0f}–{:.0f}] (reported {:.0f} %)".format(*decayed[ends]) in text
+    (cool, steps), (_, fast), (dae, _) = (
+        [rows["fgn_sigmoid_units", model, name, "0.99"] for name in ("fooling_rate", "mean_steps_to_fool")]
+        for model in ("cool", "cnn", "dae_sym")
+    )
+    assert "COOL is fooled at τ = 0.99 in {:.1f} % [{:.0f}–{:.0f}] of 200 trials".format(*cool[ends[:3]]) in text
+    said = "a mean of {:,.0f} updates (reported {:g} %, {:,.0f})"
+    assert said.format(steps["reproduced"], cool["value"], steps["value"]) in text
+    assert "the CNN in all ({:.0f} updates; reported 91 %, {:.0f})".format(*fast[["reproduced", "value"]]) in text
+    assert (dae["reproduced"], f"dAE sym in none [0–{dae['high']:.1f} %]" in text) == (0, True)
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([a-z_/0-9.]+)\)", README))))

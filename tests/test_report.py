@@ -148,6 +148,7 @@ def write_fgn(
         steps = steps + 60 * (i > 0)
         table[f"step@tau={tau:g},alpha={alpha}"] = pd.array([*steps, *[None] * (40 - k)], dtype="Int64")
         metrics.append(rate("fgn", f"fooling_rate{name}", k, 40, tau=tau))
+        metrics.append(rate("fgn", f"fooling_rate_in_8_bits{name}", k // 2, 40, tau=tau))
         fooled_classes = table["target"][:k].nunique() if i == 0 else min(k, 3)
         metrics.append(row("fgn", f"classes_fooled{name}", float(fooled_classes), "classes", classes, tau=tau))
         ends = (3.5, 96.5) if 0 < k < 40 else (None, None)
@@ -161,6 +162,7 @@ def write_fgn(
     if reconstructs:
         objectives.append("scaled")
         metrics.append(rate("fgn_on_scaled_output", "fooling_rate", 0, 40, tau=0.99))
+        metrics.append(rate("fgn_on_scaled_output", "fooling_rate_in_8_bits", 0, 40, tau=0.99))
         metrics.append(row("fgn_on_scaled_output", "mean_steps_to_fool", None, "updates", 0, tau=0.99))
         metrics.append(rate("curvature", "gamma_positive_rate@test", 0, 10_000))
     if model == "cnn":

@@ -158,7 +158,7 @@ def budget(
 def check(
     tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5,
 ) -> None:
-    """Score the stored examples of every attack again, with the published weights; exit 1 where a score differs."""
+    """Score the stored images of every attack again, with the published weights; exit 1 where a score differs."""
     from overgen import params
     from overgen.attacks.examples import rescore, rescore_perceptrons
 
@@ -172,7 +172,7 @@ def check(
         found = [cell for model in models for cell in rescore(dataset, model, settings)]
         found += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []
         for cell in found:
-            print(f"{cell.cell}: {cell.examples} examples, largest difference {cell.difference:.1e}")
+            print(f"{cell.cell}: {cell.images} images, largest difference {cell.difference:.1e}")
             if not cell.difference <= tolerance:  # NaN, too
                 wrong.append(f"{cell.cell} ({cell.difference:.1e})")
     if wrong:

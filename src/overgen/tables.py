@@ -305,6 +305,24 @@ def variants(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     return Table("variants", _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
 
 
+def in_8_bits(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """How many of the FGN's trials fool at each τ, and how many do as the saved picture: a row a model and attack."""
+    at = taus(frame, "fgn", "fooling_rate")
+    header = ["", "attack on", *(f"{text}, {_threshold(tau)}" for tau in at for text in ("fooled %", "in 8 bits"))]
+    lines: list[list[str]] = []
+    used = []
+    for model in models:
+        before = len(lines)
+        for experiment, score in (("fgn", "y"), ("fgn_on_scaled_output", "ỹ")):
+            metrics = ("fooling_rate", "fooling_rate_in_8_bits")
+            found = [find(frame, experiment, model, metric, tau) for tau in at for metric in metrics]
+            used += [row for row in found if row]
+            if any(found):
+                name = f"**{model_name(model)}**" if len(lines) == before else ""
+                lines.append([name, score, *("–" if row is None else measured(row) for row in found)])
+    return Table("in_8_bits", _markdown(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+
+
 def variant_name(experiment: str) -> str:
     """A variant of the FGN as it is written in reports: "fgn_lr_1e-3" is "learning rate 1e-3"."""
     if experiment == "fgn":
@@ -533,6 +551,7 @@ def stability(frame: pd.DataFrame) -> Table:
 METRIC_NAMES = {
     "thresholded_accuracy": "accuracy",
     "fooling_rate": "trials that fool",
+    "fooling_rate_in_8_bits": "trials that still fool in 8 bits",
     "classes_fooled": "classes with a trial that fools",
     "fooling_rate_over_classes": "trials that fool, mean over classes",
     "mean_steps_to_fool": "mean steps to fool",

@@ -1,4 +1,4 @@
-"""The example images that attacks keep in their cells: read back in one form, and scored again."""
+"""The images that attacks keep in their cells, examples and successes: read back in one form, and scored again."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import pandas as pd
 
 from overgen import networks
 from overgen.artifacts import read_npz
+from overgen.attacks import pictures
 from overgen.confidence import scores_of_images
 from overgen.params import Params
 
 ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")  # stages that attack the networks of the tables
 FGN = ("fool_fgn", "fool_variants")  # stages of the Fooling Generator Network
+COMPLETE = (*FGN, "fool_gradient")  # stages that keep every image that fooled
 
 
 def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
@@ -50,43 +52,49 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
 
 
 def successes(folder: Path, seed: int | None = None) -> tuple[pd.DataFrame, np.ndarray]:
-    """Every image that fooled in a cell of `fool_gradient`, as a picture of 8 bits a pixel.
+    """Every image that fooled in a cell of a stage of COMPLETE, as the picture that it was saved as.
 
     seed: of the network that was fooled; any by default. Returns a table as `stored` does, and the images (K, 28, 28)
     in [0, 1]; score and fooled are those of the picture. Raises OvergenError if a file is missing.
     """
     kept = read_npz(folder / "successes.npz")
     trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
-    table = pd.DataFrame({"variant": trials["start"].to_numpy()})
-    for name in ("tau", "alpha", "target"):
-        table[name] = trials[name].to_numpy()
+    if folder.parts[-2] in FGN:  # one trial, judged at several pairs
+        table = trials[["objective", "target"]].rename(columns={"objective": "variant"})
+        table = table.assign(**{name: kept[name] for name in ("tau", "alpha", "score")})
+    else:
+        table = trials.rename(columns={"start": "variant", "score": "before", "score_in_8_bits": "score"})
+    table = table[["variant", "tau", "alpha", "target", "score"]]
     table.insert(0, "attack", folder.parts[-2])
-    table["score"] = trials["score_in_8_bits"].to_numpy(dtype=np.float64)
     table["fooled"] = table["score"] > table["tau"]
     mine = np.full(len(trials), True) if seed is None else (trials["seed"] == seed).to_numpy()
-    return table[mine].reset_index(drop=True), kept["image"][mine] / np.float32(255)
+    return table[mine].reset_index(drop=True), pictures.images(kept["image"][mine])
 
 
 def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
-    """As `stored`, but with every success in place of the examples that fooled, where the cell keeps them all."""
+    """As `stored`, but with every success in place of the examples that fooled, where the cell keeps them all.
+
+    Of FGN's variants on y there are none among the examples, and none here.
+    """
     table, images = stored(folder, thresholds, evolution_alpha=evolution_alpha)
-    if folder.parts[-2] != "fool_gradient":
+    if folder.parts[-2] not in COMPLETE:
         return table, images
     held = ~table["fooled"].to_numpy()
-    every, pictures = successes(folder)
-    return pd.concat([table[held], every], ignore_index=True), np.concatenate([images[held], pictures])
+    every, theirs = successes(folder)
+    shown = every["variant"].isin(table["variant"]).to_numpy()
+    return pd.concat([table[held], every[shown]], ignore_index=True), np.concatenate([images[held], theirs[shown]])
 
 
 class Rescored(NamedTuple):
-    """One attack's cell, scored again. examples: images; difference: the largest between ỹ stored and ỹ found."""
+    """One attack's cell, scored again. images: how many; difference: the largest between ỹ stored and ỹ found."""
 
     cell: str
-    examples: int
+    images: int
     difference: float
 
 
 def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
-    """Score what the attacks on a model keep again, with its published weights: one result a cell.
+    """Score what the attacks on a model keep, examples and successes, with its published weights: one result a cell.
 
     settings: params.yaml. Raises OvergenError if weights or examples are missing or broken.
     """
@@ -98,9 +106,9 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
         folder = Path("reports/cells", dataset, attack, model)
         alpha = settings.fool_evolution[dataset].alpha
         table, images = stored(folder, confidence.thresholds, evolution_alpha=alpha)
-        if attack == "fool_gradient":
-            every, pictures = successes(folder, seed=0)
-            table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, pictures])
+        if attack in COMPLETE:
+            every, theirs = successes(folder, seed=0)
+            table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, theirs])
         again = scores_of_images(network, images, table["alpha"].to_numpy(), beta=confidence.beta, probes=probes)
         score = again[np.arange(len(table)), table["target"]]
         difference = np.abs(score - table["score"].to_numpy())
@@ -111,13 +119,18 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
 def rescore_perceptrons(dataset: str) -> Rescored:
     """Score the smallest changes that `fool_lbfgs` found again, each with the published weights of its network.
 
-    Raises OvergenError if weights or examples are missing or broken.
+    Raises OvergenError if weights, examples or successes are missing or broken.
     """
     folder = Path("reports/cells", dataset, "fool_lbfgs", "perceptrons")
-    found = read_npz(folder / "examples.npz")
+    shown, every = read_npz(folder / "examples.npz"), read_npz(folder / "successes.npz")
+    trials = pd.read_csv(folder / "trials.csv").iloc[every["trial"]]
     worst = []
-    for name, images, target, score in zip(*(found[k] for k in ("network", "image", "target", "score")), strict=True):
-        network, _ = networks.load(networks.perceptron_path(dataset, str(name)))
+    for n, name in enumerate(shown["network"].tolist()):
+        network, _ = networks.load(networks.perceptron_path(dataset, name))
+        mine = (trials["network"] == name).to_numpy()
+        images = np.concatenate([shown["image"][n], every["image"][mine]])
+        target = np.concatenate([shown["target"][n], trials.loc[mine, "target"]])
+        score = np.concatenate([shown["score"][n], trials.loc[mine, "score"]])
         again = scores_of_images(network, images, np.zeros(len(images)), beta=0.0, probes=1)
         worst.append(np.abs(again[np.arange(len(target)), target] - score).max())
-    return Rescored(folder.as_posix(), found["score"].size, float(np.max(worst)))
+    return Rescored(folder.as_posix(), shown["score"].size + len(trials), float(np.max(worst)))

@@ -39,9 +39,9 @@ def attacks(alphas: Sequence[float]) -> list[Attack]:
     return [Attack("y", None, {}), *(Attack("scaled", alpha, {}) for alpha in alphas)]
 
 
-def column(pair: tuple[float, float]) -> str:
-    """The column of trials.csv with the updates at the first passage of a (τ, α) pair."""
-    return f"step@tau={pair[0]:g},alpha={pair[1]:g}"
+def column(pair: tuple[float, float], of: str = "step") -> str:
+    """The column of trials.csv for a (τ, α) pair: the updates at its first passage, or that image's score_in_8_bits."""
+    return f"{of}@tau={pair[0]:g},alpha={pair[1]:g}"
 
 
 def gather(
@@ -49,10 +49,14 @@ def gather(
     found: list[dict[str, np.ndarray]],
     pairs: list[tuple[float, float]],
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """All trials as one table, a row each, and their stored images (rows, 784)."""
-    tables = []
+    """All trials as one table, a row each, and their images (rows, pairs, 784), NaN at pairs that do not judge them."""
+    tables, images = [], []
     for (seed, attack, block), passage in zip(work, found, strict=True):
-        columns = [column(p) for p in attack.judged(pairs)]
+        judged = attack.judged(pairs)
+        columns = [column(p) for p in judged]
+        whole = np.full((len(block), len(pairs), networks.PIXELS), np.nan, np.float32)
+        whole[:, [pairs.index(p) for p in judged]] = passage["image"]
+        images.append(whole)
         steps = {name: pd.Series(passage["step"][:, i], dtype="Int64") for i, name in enumerate(columns)}
         table = pd.DataFrame(
             {
@@ -70,15 +74,23 @@ def gather(
         tables.append(table)
     columns = ["seed", "objective", "objective_alpha", "target", "trial", *map(column, pairs)]
     columns += ["final_log_y", "final_distance", "final_gamma"]
-    whole = pd.concat(tables, ignore_index=True).reindex(columns=columns)
-    return whole, np.concatenate([passage["image"] for passage in found])
+    return pd.concat(tables, ignore_index=True).reindex(columns=columns), np.concatenate(images)
+
+
+def successes(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> pd.DataFrame:
+    """Passages, by pair and trial: trial (the row of the table), seed, target, pair (its index), tau, alpha."""
+    found = []
+    for i, (tau, alpha) in enumerate(pairs):
+        fooled = table.loc[table[column((tau, alpha))].notna(), ["seed", "target"]]
+        found.append(fooled.rename_axis("trial").reset_index().assign(pair=i, tau=tau, alpha=alpha))
+    return pd.concat(found, ignore_index=True)
 
 
 def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
-    """Of each attack at each pair that it was judged on: fooling rate, in how many classes, mean updates of the fooled.
+    """Of each attack at each pair that it was judged on: fooling rate, that of the images in 8 bits, mean updates.
 
-    The classes (a mean over seeds) tell whether a rate is the network's or a class's: the interval of the rate takes
-    trials for independent, which those of a class are not; that over classes does not.
+    In how many classes (a mean over seeds) tells whether a rate is the network's or a class's: the interval of the rate
+    takes trials for independent, which those of a class are not; that over classes does not.
     """
     rows = []
     groups: Any = table.groupby(["objective", "objective_alpha"], dropna=False, sort=False)
@@ -92,6 +104,9 @@ def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[
             n = len(trials) // len(hits)
             name = alpha_suffix(pairs, pair)
             rows.append(cells.rate_row(experiment, "fooling_rate" + name, hits, n, of="trials", tau=pair[0]))
+            as_pictures = (trials[column(pair, "score_in_8_bits")] > pair[0]).groupby(trials["seed"]).sum()
+            metric = f"fooling_rate_in_8_bits{name}"
+            rows.append(cells.rate_row(experiment, metric, [int(k) for k in as_pictures], n, of="trials", tau=pair[0]))
             fooled = steps.dropna().to_numpy(dtype=np.float64)
             among = trials[steps.notna()].groupby("seed")["target"].nunique()
             rows.append(
@@ -156,7 +171,8 @@ def examples(
 ) -> dict[str, np.ndarray]:
     """One trial of the first seed for each attack and target class: the first that was fooled, else trial 0.
 
-    Variants are left out. Judged at the attack's first pair; score is ỹ of the stored image at that pair's α.
+    images: (rows of the table, pairs, 784). Variants are left out. Judged at the attack's first pair; score is ỹ of its
+    image at that pair's α.
     """
     first = table[(table["seed"] == table["seed"].iloc[0]) & table["objective"].isin(["y", "scaled"])]
     attacks = list(first.groupby(["objective", "objective_alpha"], dropna=False, sort=False))
@@ -182,7 +198,7 @@ def examples(
             if np.isfinite(chosen["final_distance"]):
                 log_score += log_reconstruction(chosen["final_distance"], alpha=pair[1], pixels=networks.PIXELS)
                 log_score += log_gate(np.float64(chosen["final_gamma"]), beta=beta)
-            shown["image"][o, target] = images[index].reshape(28, 28)
+            shown["image"][o, target] = images[index, pairs.index(pair)].reshape(28, 28)
             shown["score"][o, target] = np.exp(log_score)
             shown["fooled"][o, target] = bool(len(fooled))
             shown["step"][o, target] = int(chosen[column(pair)]) if len(fooled) else -1

@@ -160,9 +160,12 @@ def in_turn(
         chosen = fooled | (score > found.score[left])
         rows = left[chosen]
         found.attack[rows], found.score[rows] = i, score[chosen]
-        for name in ("image", "distance", "gamma"):
-            values = getattr(found, name)
-            values[rows] = getattr(passage, name)[chosen].to(values)
+        for values, of_passage in (
+            (found.image, passage.image[:, 0]),
+            (found.distance, passage.distance),
+            (found.gamma, passage.gamma),
+        ):
+            values[rows] = of_passage[chosen].to(values)
         found.step[left[fooled]] = spent + passage.step[fooled, 0].to(found.step)
         left, spent = left[~fooled], spent + updates
         if not len(left):

@@ -139,6 +139,13 @@ def tables(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -
     return {"trials": pd.concat(trials)[order], "stability": pd.concat(stability), "transfer": shared}
 
 
+def successes(found: Found) -> dict[str, np.ndarray]:
+    """Every image that is seen as its target: trial (K,), its row of all networks' together, and image (K, 28, 28)."""
+    made = np.concatenate([arrays["found"] for arrays in found.values()])
+    images = np.concatenate([arrays["image"] for arrays in found.values()])
+    return {"trial": np.flatnonzero(made), "image": images[made]}
+
+
 def examples(found: Found, source: Dataset) -> dict[str, np.ndarray]:
     """The first images of each of S networks: network (S,); image and original (S, E, 28, 28), the original uint8.
 

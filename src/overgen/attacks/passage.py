@@ -21,8 +21,8 @@ from overgen.runtime import Steps
 class Passage:
     """What a block of T trials came to. P threshold pairs (τ, α).
 
-    step: (T, P) updates at the first passage of each pair, −1 where it never came; image: (T, 784) at the first
-    passage of the first pair, else the last; log_y, distance, gamma: (T,) of that image.
+    step: (T, P) updates at the first passage of each pair, −1 where it never came; image: (T, P, 784) at the first
+    passage of each pair, else the last; log_y, distance, gamma: (T,) of the first pair's image.
     """
 
     step: Tensor
@@ -52,7 +52,8 @@ class FirstPassage:
         self.network, self.targets = network, targets
         self.thresholds, self.beta, self.probes = list(thresholds), beta, probes
         self.first = torch.full((len(images), len(self.thresholds)), -1, device=images.device)
-        self.image = images.detach().clone()
+        self.last = images.detach().clone()
+        self.image = self.last[:, None].repeat(1, len(self.thresholds), 1)
 
     @property
     def running(self) -> Tensor:
@@ -61,7 +62,7 @@ class FirstPassage:
 
     @torch.no_grad()
     def judge(self, update: int, rows: Tensor, x: Tensor, log_target: Tensor, apart: Tensor | None) -> None:
-        """Note what passes after so many updates, and the images of trials that still wait for their first pair.
+        """Note what passes after so many updates, and its images.
 
         rows: (R,) trials; x: (R, 784) their images; log_target: (R,) log y_t; apart: (R,) ‖r(x) − x‖₂, None if the
         network does not reconstruct. Raises OvergenError if a score, a distance or a γ is not finite: that must not
@@ -70,8 +71,7 @@ class FirstPassage:
         self._refuse(log_target, "score", update)
         if apart is not None:
             self._refuse(apart, "distance to its reconstruction", update)
-        waiting = self.first[rows, 0] < 0
-        self.image[rows[waiting]] = x[waiting]
+        self.last[rows] = x
         gamma: dict[int, float] = {}
         for pair, (tau, alpha) in enumerate(self.thresholds):
             bound = log_target if apart is None else log_target + log_reconstruction(apart, alpha=alpha, pixels=PIXELS)
@@ -85,15 +85,17 @@ class FirstPassage:
                 gate = torch.tensor([gamma.get(i, 0.0) for i in range(len(rows))], device=x.device)
                 passed &= bound + log_gate(gate, beta=self.beta) > torch.tensor(tau).log().to(bound)
             self.first[rows[passed], pair] = update
+            self.image[rows[passed], pair] = x[passed]
 
     def _refuse(self, values: Tensor, name: str, update: int) -> None:
         if not bool(values.isfinite().all()):
             raise OvergenError(f"the attacked network's {name} is not finite after {update} updates")
 
     def outcome(self) -> Passage:
-        """What the trials came to, with the scores of the stored images."""
+        """What the trials came to, with the scores of the first pair's images."""
         self.network.to(self.image.device)  # Lightning leaves it on the CPU
-        x = self.image.view(-1, 1, 28, 28)
+        image = torch.where(self.first[..., None] < 0, self.last[:, None], self.image)
+        x = image[:, 0].reshape(-1, 1, 28, 28)
         with torch.no_grad():
             log_y, reconstruction = self.network(x)
         nothing = torch.full((len(x),), float("nan"))
@@ -102,7 +104,7 @@ class FirstPassage:
             apart = distance(x, reconstruction)
             gamma, _ = curvature(self.network, x, probes=self.probes)
         log_target = of_target(log_y, self.targets)
-        return Passage(*(t.detach().cpu() for t in (self.first, self.image, log_target, apart, gamma)))
+        return Passage(*(t.detach().cpu() for t in (self.first, image, log_target, apart, gamma)))
 
 
 class Trials(pl.LightningModule):

@@ -16,12 +16,18 @@ import torch
 from overgen import cells, data, networks, runtime
 from overgen.artifacts import OvergenError, read_npz
 from overgen.attacks import fgn_summary as summary
+from overgen.attacks import pictures
 from overgen.attacks.fgn import FoolingGenerator, start
 from overgen.confidence import threshold_pairs
 
 
 def main(dataset: str, model: str) -> None:
-    """Write the cell: rates and steps at each threshold, a row for each trial, images."""
+    """Write the cell: rates and steps at each threshold, a row for each trial, images.
+
+    successes.npz holds the first image of every trial that passed each (τ, α) pair, as a picture of 16 bits a pixel:
+    trial (K,), the row of trials.csv; tau, alpha and score (K,), its ỹ_t; and image (K, 28, 28) uint16. What is left of
+    the score in 8 bits is in trials.csv, as `score_in_8_bits@...`.
+    """
     with runtime.stage("fool_fgn", dataset=dataset, model=model) as stage:
         settings = stage.params(f"fool_fgn.{dataset}")
         outputs = member_outputs(stage)
@@ -37,7 +43,7 @@ def main(dataset: str, model: str) -> None:
             if "distance" in outputs:
                 rows += summary.curvature_rows(outputs, found.trials)
             cells.write(stage.cell, budget=found.budget, metrics=rows, tables={"trials": found.trials},
-                        examples=found.examples)  # fmt: skip
+                        examples=found.examples, successes=found.successes)  # fmt: skip
 
 
 def member_outputs(stage: runtime.Stage) -> dict[str, np.ndarray]:
@@ -47,11 +53,13 @@ def member_outputs(stage: runtime.Stage) -> dict[str, np.ndarray]:
 
 
 class Attacked(NamedTuple):
-    """What a network's attacks came to: the table of trials, what was spent, images to show, the (τ, α) judged at."""
+    """What a network's attacks came to: the table of trials, what was spent, images to show, every image that fooled
+    as a picture, and the (τ, α) judged at."""
 
     trials: pd.DataFrame
     budget: dict[str, int]
     examples: dict[str, np.ndarray]
+    successes: dict[str, np.ndarray]
     pairs: list[tuple[float, float]]
 
 
@@ -106,14 +114,24 @@ def attack(
     names = [f"seed{seed}-{attack.objective}-{i}" for i, (seed, attack, _) in enumerate(work)]
     found = stage.members(names, run_block)
     if stage.rank != 0:
-        return Attacked(pd.DataFrame(), {}, {}, pairs)
+        return Attacked(pd.DataFrame(), {}, {}, {}, pairs)
     table, images = summary.gather(work, found, pairs)
+    hits = summary.successes(table, pairs)
+    kept, in_8_bits = (pictures.rounded(images[hits["trial"], hits["pair"]], depth) for depth in (np.uint16, np.uint8))
+    judge = {"beta": confidence.beta, "probes": engine.probes, "device": stage.device}
+    hits["score"] = pictures.scores(kept, hits, dataset=dataset, model=model, **judge)
+    hits["score_in_8_bits"] = pictures.scores(in_8_bits, hits, dataset=dataset, model=model, **judge)
+    for i, pair in enumerate(pairs):
+        mine = hits[hits["pair"] == i].set_index("trial")["score_in_8_bits"]
+        table[summary.column(pair, "score_in_8_bits")] = mine.reindex(table.index)
     _, metadata = networks.load(networks.weights_path(dataset, model, 0))
     budget = metadata["budget"] | {
         f"{stage.name}.{dataset}.trials": trials,
         f"{stage.name}.{dataset}.updates": updates,
     }
-    return Attacked(table, budget, summary.examples(table, images, pairs, classes, confidence.beta), pairs)
+    examples = summary.examples(table, images, pairs, classes, confidence.beta)
+    successes = {name: hits[name].to_numpy() for name in ("trial", "tau", "alpha", "score")} | {"image": kept}
+    return Attacked(table, budget, examples, successes, pairs)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from torch import Tensor
 from overgen import cells, data, networks, runtime
 from overgen.artifacts import read_npz
 from overgen.attacks import gradient_summary as summary
+from overgen.attacks import pictures
 from overgen.attacks.gradient import GradientAttack, in_turn, nearest, starts
 from overgen.attacks.passage import Passage
-from overgen.confidence import scores_of_images, threshold_pairs
+from overgen.confidence import threshold_pairs
 from overgen.params import GradientDescent
 
 
@@ -87,20 +88,13 @@ def main(dataset: str, model: str) -> None:
         if stage.rank != 0:
             return
         table, images = gather(work, found, settings.attacks), np.concatenate([f["image"] for f in found])
-        pictures = np.rint(images * 255).astype(np.uint8).reshape(-1, 28, 28)
+        hits = np.flatnonzero(table["step"].notna())
+        kept = pictures.rounded(images[hits])
+        judge = {"beta": confidence.beta, "probes": engine.probes, "device": stage.device}
         table["score_in_8_bits"] = np.nan
-        for seed in outputs["seeds"].tolist():
-            network, _ = networks.load(networks.weights_path(dataset, model, seed))
-            fooled = table[(table["seed"] == seed) & table["step"].notna()]
-            again = scores_of_images(
-                network,
-                pictures[fooled.index] / 255,
-                fooled["alpha"].to_numpy(),
-                beta=confidence.beta,
-                probes=engine.probes,
-                device=stage.device,
-            )
-            table.loc[fooled.index, "score_in_8_bits"] = again[np.arange(len(fooled)), fooled["target"]]
+        table.loc[hits, "score_in_8_bits"] = pictures.scores(
+            kept, table.iloc[hits], dataset=dataset, model=model, **judge
+        )
         _, metadata = networks.load(networks.weights_path(dataset, model, 0))
         key = f"fool_gradient.{dataset}"
         budget = metadata["budget"] | {
@@ -108,14 +102,13 @@ def main(dataset: str, model: str) -> None:
             f"{key}.attacks": len(settings.attacks),
             f"{key}.updates": sum(attack.updates for attack in settings.attacks),
         }
-        hits = np.flatnonzero(table["step"].notna())
         cells.write(
             stage.cell,
             budget=budget,
             metrics=summary.rows(table, pairs),
             tables={"trials": table},
             examples=summary.examples(table, images, pairs, classes),
-            successes={"trial": hits, "image": pictures[hits]},
+            successes={"trial": hits, "image": kept},
         )
 
 

@@ -20,7 +20,11 @@ FIRST_C = 1.0  # where the search on c begins; it goes by factors of 10 until it
 
 
 def main(dataset: str, model: str) -> None:
-    """Write the cell: numbers of each network, a row for each image attacked, stability, the first images."""
+    """Write the cell: numbers of each network, a row for each image attacked, stability, the first images.
+
+    successes.npz holds every changed image that the network sees as the target: trial (K,), the row of trials.csv, and
+    image (K, 28, 28) float32, for the smallest change ends at the border, where 8 bits are too few.
+    """
     with runtime.stage("fool_lbfgs", dataset=dataset, model=model) as stage:
         names = list(stage.params("perceptrons"))
         attacked = stage.members(names, lambda i, run: attack(stage, names[i]))
@@ -40,6 +44,7 @@ def main(dataset: str, model: str) -> None:
             metrics=summary.rows(found, shared, source, settings),
             tables=summary.tables(found, shared, source, settings),
             examples=summary.examples(found, source),
+            successes=summary.successes(found),
         )
 
 

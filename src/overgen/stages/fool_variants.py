@@ -29,7 +29,7 @@ def main(dataset: str, model: str) -> None:
         if alphas:  # the paper reports the accuracy beside the attack on ỹ
             rows += [row | {"experiment": "fgn_on_scaled_output"} for row in accuracies]
         cells.write(stage.cell, budget=found.budget, metrics=rows, tables={"trials": found.trials},
-                    examples=found.examples)  # fmt: skip
+                    examples=found.examples, successes=found.successes)  # fmt: skip
 
 
 def named(rows: list[dict[str, Any]], variant: str, attacked: list[str]) -> list[dict[str, Any]]:

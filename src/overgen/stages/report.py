@@ -95,6 +95,7 @@ def build_report(
         "robustness": tables.robustness(frame, attacked),
         "gradient": tables.gradient(frame, attacked),
         "witnesses": tables.witnesses(frame, attacked),
+        "in_8_bits": tables.in_8_bits(frame, attacked),
         "variants": tables.variants(frame, attacked),
         "network_variants": tables.network_variants(frame, attacked, variants),
         "scaled_attack": tables.scaled_attack(frame, attacked),

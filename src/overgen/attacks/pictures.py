@@ -1,0 +1,45 @@
+"""The images that fooled, as pictures of 8 or 16 bits a pixel, with the scores that they have as such.
+
+An attack that ends at the first image above τ ends barely above it. Rounding to 8 bits puts many of the generator's
+images back below, whose last updates changed them by less; to 16 bits, hardly one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from overgen import networks
+from overgen.confidence import scores_of_images
+
+
+def rounded(images: np.ndarray, depth: type[np.uint8] | type[np.uint16] = np.uint8) -> np.ndarray:
+    """Images in [0, 1], (N, 784), as pictures, (N, 28, 28) uint8 or uint16."""
+    pixels = np.rint(images.astype(np.float64) * np.iinfo(depth).max)
+    return pixels.astype(depth).reshape(len(images), 28, 28)
+
+
+def images(pictures: np.ndarray) -> np.ndarray:
+    """Pictures of integers as images in [0, 1], float32, of the same shape."""
+    return (pictures / np.float64(np.iinfo(pictures.dtype).max)).astype(np.float32)
+
+
+def scores(
+    pictures: np.ndarray, trials: pd.DataFrame, *, dataset: str, model: str, beta: float, probes: int, device: Any
+) -> np.ndarray:
+    """ỹ_t of each picture by the network that it fooled, (N,) float64.
+
+    pictures: (N, 28, 28), integers; trials: a row for each, with the columns seed (of the network), alpha and target.
+    beta, probes: of ỹ.
+    """
+    found = np.zeros(len(pictures))
+    for seed in trials["seed"].unique().tolist():
+        network, _ = networks.load(networks.weights_path(dataset, model, seed))
+        mine = (trials["seed"] == seed).to_numpy()
+        alphas, targets = (trials.loc[mine, name].to_numpy() for name in ("alpha", "target"))
+        shown = images(pictures[mine])
+        again = scores_of_images(network, shown, alphas, beta=beta, probes=probes, device=device)
+        found[mine] = again[np.arange(len(targets)), targets]
+    return found
