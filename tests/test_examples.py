@@ -139,6 +139,35 @@ def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pyt
             assert cell.difference < 1e-5, cell.cell
 
 
+def test_every_committed_image_of_variants_and_perceptrons_scores_as_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    settings = params.load()
+    found = [cell for model in settings.variants for cell in examples.rescore("mnist", model, settings)]
+    assert [cell.cell for cell in found] == [
+        f"reports/cells/mnist/fool_variants/{model}" for model in settings.variants
+    ]
+    for cell in [*found, examples.rescore_perceptrons("mnist")]:
+        assert cell.difference < 1e-5, cell.cell
+
+
+def test_every_committed_success_is_saved() -> None:
+    """As many pictures as trials that passed, at each pair; of their trials, and above its τ but for the rounding."""
+    cells = [path for stage in examples.COMPLETE for path in (ROOT / "reports/cells").glob(f"*mnist/{stage}/*")]
+    assert len(cells) == 2 * 4 + 4 + 2 * 4
+    for cell in cells:
+        trials, kept = pd.read_csv(cell / "trials.csv"), read_npz(cell / "successes.npz")
+        if cell.parent.name == "fool_gradient":
+            assert kept["trial"].tolist() == np.flatnonzero(trials["step"].notna()).tolist()
+            continue
+        passed = []
+        for column in (name for name in trials if name.startswith("step@")):
+            tau, alpha = (float(part.partition("=")[2]) for part in column.removeprefix("step@").split(","))
+            passed += [(trial, tau, alpha) for trial in np.flatnonzero(trials[column].notna()).tolist()]
+        assert list(zip(*(kept[name].tolist() for name in ("trial", "tau", "alpha")), strict=True)) == passed, cell
+        assert (kept["score"] > kept["tau"] - 1e-5).all(), cell
+        assert len(kept["image"]) == len(passed)
+
+
 def test_a_score_that_is_not_the_networks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
