@@ -467,6 +467,19 @@ def test_a_rate_says_in_which_classes_it_is_not_zero(frame: pd.DataFrame) -> Non
     assert tables.fooling(frame, ["cool"]).markdown.count("over classes [3.5–96.5]") == 2  # at both τ
 
 
+def test_what_still_fools_in_8_bits_stands_beside_what_fools(frame: pd.DataFrame) -> None:
+    """Of 40 trials COOL's 12 fool and 6 do as pictures; the dAE has a line for the attack on ỹ, at its τ only."""
+    table = tables.in_8_bits(frame, ["cool", "dae_sym"])
+    _, _, cool, *dae = table.markdown.split("\n")
+    cells = [cell.strip().split(" [")[0] for cell in cool.split("|")[1:-1]]
+    assert cells[:2] == ["**COOL**", "y"]
+    assert [float(cell.split()[0]) for cell in cells[2:]] == [30, 15, 30, 15]
+    assert [line.split("|")[2].strip() for line in dae] == ["y", "ỹ"]
+    assert dae[1].split("|")[3].strip() == dae[1].split("|")[4].strip() == "–"
+    assert set(table.rows["metric"]) == {"fooling_rate", "fooling_rate_in_8_bits"}
+    assert tables.in_8_bits(frame, ["lenet"]).markdown == ""
+
+
 def test_reported_numbers_stand_beside_theirs(frame: pd.DataFrame) -> None:
     found = tables.find(frame, "fgn", "cool", "fooling_rate", "0.9")
     assert found is not None

@@ -306,7 +306,7 @@ def variants(frame: pd.DataFrame, models: Sequence[str]) -> Table:
 
 
 def in_8_bits(frame: pd.DataFrame, models: Sequence[str]) -> Table:
-    """How many of the FGN's trials fool at each τ, and how many do as the saved picture: a row a model and attack."""
+    """How many of the FGN's trials fool at each τ, and how many as a picture of 8 bits: a row a model and attack."""
     at = taus(frame, "fgn", "fooling_rate")
     header = ["", "attack on", *(f"{text}, {_threshold(tau)}" for tau in at for text in ("fooled %", "in 8 bits"))]
     lines: list[list[str]] = []
