@@ -6,7 +6,6 @@ import shutil
 import typing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from scipy import stats
 
 from overgen import data, openset, params, runtime
 from overgen.artifacts import OvergenError, read_json
-from overgen.attacks.examples import stored
 from overgen.networks import CNN, Autoencoder
 from overgen.stages import evaluate_scores
 
@@ -85,39 +83,6 @@ def test_pools_of_negatives() -> None:
     assert (noise.shape, noise.dtype) == (images.shape, torch.uint8)
     assert 120 < noise.float().mean() < 135
     assert {method.pool for method in openset.METHODS.values()} == {"", "uniform", "shuffled"}
-
-
-def test_the_fooling_images_of_all_networks_are_unknowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that fooled, of every attack and network, each once; of evolution only where it was run."""
-    from test_report import write_study
-
-    monkeypatch.chdir(tmp_path)
-    write_study(tmp_path / "reports/cells")
-    settings = params.load(ROOT / "params.yaml")
-
-    class Declared:
-        item: ClassVar[dict[str, str]] = {"dataset": "mnist", "model": "cnn"}
-
-        def __init__(self, **changes: Any) -> None:
-            self.changes = changes
-
-        def params(self, key: str) -> Any:
-            section, _, dataset = key.partition(".")
-            whole = self.changes.get(section, getattr(settings, section))
-            return whole[dataset] if dataset else whole
-
-    every = evaluate_scores.fooling_images(Declared(attacked=["cnn", "dae_sym"], evolved=["cnn"]))
-    parts = []
-    for attack, model in (("fool_fgn", "cnn"), ("fool_gradient", "cnn"), ("fool_evolution", "cnn"),
-                          ("fool_fgn", "dae_sym"), ("fool_gradient", "dae_sym")):  # fmt: skip
-        table, images = stored(Path("reports/cells/mnist", attack, model), settings.confidence["mnist"].thresholds,
-                               evolution_alpha=settings.fool_evolution["mnist"].alpha)  # fmt: skip
-        assert not table["fooled"].all() or attack != "fool_gradient"
-        parts.append(images[table["fooled"]])
-    wanted = {np.rint(image * 255).astype(np.uint8).tobytes() for image in np.concatenate(parts)}
-    assert {image.numpy().tobytes() for image in every} == wanted
-    assert len(every) == len(wanted) > 10
-    assert evaluate_scores.fooling_images(Declared(attacked=[])).shape == (0, 28, 28)
 
 
 def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +182,7 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
     set_params(workspace / "params.yaml", options)
     for attack in ("fool_fgn", "fool_gradient", "fool_evolution"):  # none was run
         (workspace / "reports/cells/digits" / attack).mkdir(parents=True)
+    run_stage(workspace, "collect_fooling", model="attacked")
     run_stage(workspace, "train_openset", model="dae_sym")
     run_stage(workspace, "evaluate_scores", model="dae_sym")
     cell = workspace / "reports/cells/digits/evaluate_scores/dae_sym"

@@ -70,6 +70,7 @@ def test_the_committed_file_is_valid() -> None:
         ("cool: [scaled_output, knn,", "cool: [scaled_output, knm,", "evaluate_scores.methods.cool.1", "'knn'"),
         ("    other: [scaled_output", "    others: [scaled_output", "evaluate_scores", "no entry `other`"),
         ("{digits: 100, other: 500}", "{digits: 100}", "evaluate_scores", "network_updates has no entry `other`"),
+        ("digits: {fixed: null}", "digits: {fixed: abc}", "collect_fooling.digits.fixed: ", "should match pattern"),
         ("nu: 0.1,", "nu: 1.5,", "models.ocsvm.nu: ", "less than or equal to 1"),
         ("method: one_class_svm", "method: one_class_sum", "models.ocsvm.method: ", "'one_class_svm'"),
         ("attacked: [cnn", "attacked: [ocsvm", "(top level)", "its method 'one_class_svm' does not fit"),

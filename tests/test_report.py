@@ -122,6 +122,9 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, class
         budget = {f"train_openset.{dataset}.epochs": epochs, f"train_openset.{dataset}.subsets": 10 if full else 2}
         write_openset(root, dataset, model, budget, draw)
         write_scores(root, dataset, model, budget, draw)
+    counts = [row("fooling_images", f"images@attack={attack}@attacked={model}", 1000.0 + k, "images", 3000)
+              for k, (attack, model) in enumerate(product(("fgn", "evolution"), MODELS["attacked"]))]  # fmt: skip
+    write_cell(root, dataset, "collect_fooling", "attacked", {}, counts)
     write_perceptrons(root, dataset, draw)
     for model in MODELS["oneclass_models"]:
         budget = {f"train_oneclass.{dataset}.epochs": epochs} if model != "ocsvm" else {}
@@ -212,6 +215,7 @@ def write_evolution(
 ) -> None:
     metrics = [row(f"evolution_{encoding}", "median_confidence@generation=40", 98.7654, "percent", 20, low=91.0,
                    high=99.9, interval="quartiles") for encoding in ("direct", "cppn")]  # fmt: skip
+    metrics.append(rate("evolution_direct", "fooling_rate", 5, 20, tau=0.99))
     metrics.append(rate("test_error", "test_error", 79, 10_000))
     folder = write_cell(root, dataset, "fool_evolution", model, budget, metrics)
     generation = np.arange(0, 41, 2)
@@ -919,6 +923,12 @@ def test_open_set_scores_are_ranked_and_drawn(tmp_path: Path) -> None:
     kinds = (output / "tables/score_kinds.md").read_text().splitlines()
     assert "fooling images" in kinds[0]
     assert [line.split("|")[1] for line in kinds[2:]] == [line.split("|")[1] for line in lines[2:]]  # in the same order
+    counts = [line.split("|")[1:-1] for line in (output / "tables/fooling_images.md").read_text().splitlines()]
+    assert [cell.strip() for cell in counts[0]] == ["attacked", "FGN", "gradients of ỹ", "evolution"]
+    assert [[cell.strip() for cell in line] for line in counts[2:]] == [
+        ["**CNN**", "1,000", "–", "1,003"], ["**COOL**", "1,001", "–", "1,004"], ["**dAE sym**", "1,002", "–", "1,005"]
+    ]  # fmt: skip
+    assert "| `collect_fooling`" not in (output / "report.md").read_text()  # it spends nothing
     names = {path.stem for path in (output / "figures").glob("score_*.svg")}
     assert names == {"score_ranking", "score_histograms_cnn", "score_histograms_dae_sym", "score_extremes",
                      "score_confusion"}  # fmt: skip

@@ -408,6 +408,11 @@ class EvaluateFooling(Section):
     attacks: Annotated[list[Literal["fool_fgn", "fool_gradient", "fool_evolution"]], Field(min_length=1)]
 
 
+class CollectFooling(Section):
+    # the MD5 of a published collection (examples.npz of the cell), to stay as it is; None: collect what there is
+    fixed: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None
+
+
 class EvaluateOpenset(Section):
     resamples: Annotated[int, Field(ge=100)]
 
@@ -564,6 +569,7 @@ class Params(Section):
     retrain_on_fooling: dict[Name, RetrainOnFooling]
     train_openset: dict[Name, TrainOpenset]
     evaluate_openset: EvaluateOpenset
+    collect_fooling: dict[Name, CollectFooling]
     evaluate_scores: EvaluateScores
     train_oneclass: dict[Name, TrainOneclass]
     evaluate_oneclass: EvaluateOneclass

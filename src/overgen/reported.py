@@ -227,6 +227,7 @@ def read_grid(
         "evaluate_openset": openset_models,
         "train_perceptrons": perceptrons,
         "fool_lbfgs": perceptrons,
+        "collect_fooling": ["attacked"] if scored else [],
         "evaluate_scores": scored,
         "train_oneclass": oneclass_models,
         "evaluate_oneclass": oneclass_models,

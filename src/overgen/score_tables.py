@@ -8,7 +8,7 @@ import pandas as pd
 
 from overgen.ranking import Ranking, ranking
 from overgen.reported import Cell
-from overgen.tables import Table, _markdown, find, measured, method_name, model_name
+from overgen.tables import ATTACK_NAMES, Table, _markdown, find, measured, method_name, model_name
 
 COLUMNS = {
     "auroc": "AUROC",
@@ -53,6 +53,18 @@ def scores(frame: pd.DataFrame, models: Sequence[str]) -> Table:
 def score_kinds(frame: pd.DataFrame, models: Sequence[str]) -> Table:
     """As `scores`: the AUROC between known classes and each kind of unknown image."""
     return _by_method("score_kinds", frame, models, KINDS)
+
+
+def fooling_images(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+    """How many of the collected fooling images are of each attack: a row an attacked network."""
+    rows = frame[frame["experiment"] == "fooling_images"]
+    lines = []
+    for model in models:
+        found = [find(rows, "fooling_images", "attacked", f"images@attack={a}@attacked={model}") for a in ATTACK_NAMES]
+        if any(found):
+            lines.append([f"**{model_name(model)}**", *(f"{row['reproduced']:,.0f}" if row else "–" for row in found)])
+    header = ["attacked", *ATTACK_NAMES.values()]
+    return Table("fooling_images", _markdown(lines, header) if lines else "", rows)
 
 
 def _by_method(name: str, frame: pd.DataFrame, models: Sequence[str], columns: Mapping[str, str]) -> Table:

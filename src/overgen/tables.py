@@ -452,7 +452,8 @@ def evolution(frame: pd.DataFrame, models: Sequence[str]) -> Table:
         for row in _records(rows[rows["model"] == model]):
             encoding = experiments[row["experiment"]]
             line = ["" if before else f"**{model_name(model)}**", encoding if encoding != before else ""]
-            line += [metric_name(row["metric"]), row["unit"], *([reported(row)] if has_reported else [])]
+            name = metric_name(row["metric"]) + (f", {_threshold(row['tau'])}" if row["tau"] else "")
+            line += [name, row["unit"], *([reported(row)] if has_reported else [])]
             lines.append([*line, measured(row), _count(row["n"])])
             before = encoding
     header = ["", "encoding", "number", "unit", *(["reported"] if has_reported else []), "measured", "n"]
@@ -815,7 +816,8 @@ def budgets(grid: Grid, paper: Mapping[str, int]) -> str:
         own: dict[tuple[str, str], list[str]] = {}
         for model, cell in cells.items():
             limits = of_model(paper, model)
-            texts.setdefault((f"`{stage}`", budget_text(cell.budget, limits)), []).append(model_name(model))
+            if cell.budget:  # else nothing was spent: images were only collected
+                texts.setdefault((f"`{stage}`", budget_text(cell.budget, limits)), []).append(model_name(model))
             apart = {row["experiment"]: row["budget"] for row in cell.summary["metrics"] if "budget" in row}
             for experiment, spent in apart.items():
                 name = {"fgn_on_scaled_output": "on ỹ", "open_set_longer": "trained longer"}.get(experiment)

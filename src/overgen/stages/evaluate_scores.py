@@ -7,7 +7,6 @@ networks were trained on them too: they are held out from the methods only.) Not
 from __future__ import annotations
 
 import os
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from torch import Tensor
 
 from overgen import cells, data, networks, openset, runtime
 from overgen.artifacts import read_json, read_npz
-from overgen.attacks.examples import ATTACKS, stored
 from overgen.confidence import image_outputs, scaled_scores
 from overgen.params import OF_OUTPUTS, EvaluateScores
 from overgen.statistics import mean_interval
@@ -42,7 +40,8 @@ def main(dataset: str, model: str) -> None:
         training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
         counts = outputs["known"].sum(1)
         names = [f"k{k}-{(counts[:i] == k).sum()}" for i, k in enumerate(counts)]
-        more = {"other_data": other_images(stage, options), "fooling": fooling_images(stage)}
+        collected = read_npz(f"reports/cells/{dataset}/collect_fooling/attacked/examples.npz")
+        more = {"other_data": other_images(stage, options), "fooling": torch.from_numpy(collected["image"])}
         more = {kind: images for kind, images in more.items() if len(images)}
 
         def evaluate(i: int, run: Any) -> dict[str, np.ndarray]:
@@ -63,21 +62,6 @@ def other_images(stage: runtime.Stage, options: EvaluateScores) -> Tensor:
     images = data.borrow(name, os.environ.get("OVERGEN_MIRROR") or None).test_images
     order = torch.randperm(len(images), generator=runtime.generator("other data", name))
     return images[order[: options.noise_images]]
-
-
-def fooling_images(stage: runtime.Stage) -> Tensor:
-    """The examples of all attacks on the study's networks that fooled, each once, in 8 bits: (N, 28, 28) uint8."""
-    dataset, found = stage.item["dataset"], []
-    thresholds = stage.params(f"confidence.{dataset}").thresholds
-    for attack, attacked in product(ATTACKS, stage.params("attacked")):
-        folder = Path("reports/cells", dataset, attack, attacked)
-        if attack == "fool_evolution" and attacked not in stage.params("evolved"):
-            continue
-        alpha = stage.params(f"fool_evolution.{dataset}").alpha
-        table, images = stored(folder, thresholds, evolution_alpha=alpha)
-        found.append(np.rint(images[table["fooled"].to_numpy()] * 255).astype(np.uint8))
-    whole = np.concatenate([*found, np.zeros((0, data.SIDE, data.SIDE), np.uint8)])
-    return torch.from_numpy(np.unique(whole, axis=0))
 
 
 def scores_of(

@@ -112,6 +112,7 @@ def build_report(
         "stability": tables.stability(frame),
         "scores": score_tables.scores(frame, scored),
         "score_kinds": score_tables.score_kinds(frame, scored),
+        "fooling_images": score_tables.fooling_images(frame, attacked),
         "one_class": tables.one_class(frame, [*oneclass_models, *grid["evaluate_oneclass_scores"]]),
         "training": tables.training(frame, trained),
         "not_measured": tables.not_measured(reported.not_measured(papers, frame, dataset)),
