@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -25,7 +26,7 @@ from overgen.attacks.evolution import (
     select,
     uniform,
 )
-from overgen.attacks.evolution_summary import attacked_score, cell_tables, median_interval
+from overgen.attacks.evolution_summary import attacked_score, cell_tables, fooling_rows, median_interval, successes
 
 # Lightning's own call into torch, at every fit; nothing of ours.
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.* is deprecated:FutureWarning")
@@ -427,6 +428,26 @@ def test_tables_of_a_cell_worked_by_hand():
     assert examples["encoding"].tolist() == ["direct", "direct"]
     assert examples["confidence"].tolist() == np.float32([[0.2, 0.4], [1, 1]]).tolist()
     assert examples["image"].shape == (2, 2, 28, 28)
+
+
+def test_fooling_champions_worked_by_hand():
+    trials = pd.DataFrame(
+        {"encoding": ["direct"] * 4 + ["cppn"] * 2, "seed": 0, "target": [0, 1, 0, 1, 0, 1],
+         "confidence": np.float32([0.995, 0.99, 1, 0.2, 0.1, 0.3])}
+    )  # fmt: skip
+    hits = successes(trials, (0.99, 3.0))
+    assert hits.to_dict("list") == {
+        "trial": [0, 2], "seed": [0, 0], "target": [0, 0], "tau": [0.99, 0.99], "alpha": [3.0, 3.0]
+    }  # fmt: skip
+    trials["score_in_8_bits"] = [0.985, np.nan, 0.9999, np.nan, np.nan, np.nan]
+    rows = {(row["experiment"], row["metric"]): row for row in fooling_rows(trials, 0.99)}
+    assert {key: row["reproduced"] for key, row in rows.items()} == {
+        ("evolution_direct", "fooling_rate"): 50, ("evolution_direct", "fooling_rate_in_8_bits"): 25,
+        ("evolution_cppn", "fooling_rate"): 0, ("evolution_cppn", "fooling_rate_in_8_bits"): 0,
+    }  # fmt: skip
+    assert {row["tau"] for row in rows.values()} == {0.99}
+    assert [row["n"] for row in rows.values()] == [4, 4, 2, 2]
+    assert rows["evolution_direct", "fooling_rate"]["low"] == pytest.approx(15.0, abs=0.1)  # Wilson, 2 of 4
 
 
 def test_no_median_where_most_never_reach_it_and_no_interval_for_one_run():

@@ -82,6 +82,19 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     assert every["variant"].tolist() == ["y", "lr_1e-3", "y"]
     assert every["score"].tolist() == [0.91, 0.92, 0.98]
     assert len(seen) == 3
+    # and of the evolution, of every run
+    write_npz(folders["fool_evolution"] / "successes.npz", trial=np.array([1, 2]), tau=np.full(2, 0.99),
+              alpha=np.full(2, 2.0), score=np.array([0.995, 0.999]),
+              image=np.array([0, 65535], np.uint16).repeat(784).reshape(2, 28, 28))  # fmt: skip
+    trials = pd.DataFrame({"encoding": ["direct", "direct", "cppn"], "seed": 0, "run": [0, 1, 0], "target": [0, 1, 2],
+                           "confidence": [0.5, 0.995, 0.999]})  # fmt: skip
+    trials.to_csv(folders["fool_evolution"] / "trials.csv")
+    every, seen = examples.evidence(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
+    assert every.iloc[-2:].to_numpy().tolist() == [
+        ["fool_evolution", "direct", 0.99, 2.0, 1, 0.995, True], ["fool_evolution", "cppn", 0.99, 2.0, 2, 0.999, True]
+    ]  # fmt: skip
+    assert every["fooled"].sum() == 2
+    assert [seen[-2].max(), seen[-1].min()] == [0, 1]
     found, same = examples.stored(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
     assert np.array_equal(same, np.concatenate([pictures[1], 1 - pictures[0]]))  # of each encoding's last generation
     assert found["variant"].tolist() == ["direct"] * 3 + ["cppn"] * 3
@@ -135,7 +148,7 @@ def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pyt
         attacks = examples.ATTACKS if model in settings.attacked else ["fool_evolution"]
         assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in attacks]
         for cell in found:
-            kept = read_npz(Path(cell.cell) / "successes.npz") if "evolution" not in cell.cell else {"trial": []}
+            kept = read_npz(Path(cell.cell) / "successes.npz")
             assert cell.images >= 10 + len(kept["trial"])  # the examples and every success
             assert cell.difference < 1e-5, cell.cell
 
@@ -154,12 +167,20 @@ def test_every_committed_image_of_variants_and_perceptrons_scores_as_stored(monk
 
 def test_every_committed_success_is_saved() -> None:
     """As many pictures as trials that passed, at each pair; of their trials, and above its τ but for the rounding."""
-    cells = [path for stage in examples.COMPLETE for path in (ROOT / "reports/cells").glob(f"*mnist/{stage}/*")]
-    assert len(cells) == 2 * 4 + 4 + 2 * 4
+    stages = {*examples.FGN, *examples.ATTACKS}
+    cells = [path for stage in sorted(stages) for path in (ROOT / "reports/cells").glob(f"*mnist/{stage}/*")]
+    assert len(cells) == 2 * 4 + 4 + 2 * 4 + 2 * 5
     for cell in cells:
         trials, kept = pd.read_csv(cell / "trials.csv"), read_npz(cell / "successes.npz")
         if cell.parent.name == "fool_gradient":
             assert kept["trial"].tolist() == np.flatnonzero(trials["step"].notna()).tolist()
+            continue
+        if cell.parent.name == "fool_evolution":
+            (tau,) = set(kept["tau"].tolist()) or {0.99}
+            assert kept["trial"].tolist() == np.flatnonzero(trials["confidence"] > tau).tolist()
+            assert kept["score"] == pytest.approx(trials["confidence"].to_numpy()[kept["trial"]], abs=1e-5)
+            assert trials["score_in_8_bits"].notna().tolist() == (trials["confidence"] > tau).tolist()
+            assert len(kept["image"]) == len(kept["trial"])
             continue
         passed = []
         for column in (name for name in trials if name.startswith("step@")):

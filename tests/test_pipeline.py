@@ -178,6 +178,27 @@ def test_every_fgn_success_is_saved(study: Path) -> None:
         assert rate["reproduced"] == pytest.approx(100 * (score[variant] > tau).mean())
 
 
+def test_every_champion_that_fools_is_saved(study: Path) -> None:
+    """Of every run, class and encoding, scored by the network of its seed."""
+    cell = study / "reports/cells/digits/fool_evolution/cnn"
+    trials, kept = pd.read_csv(cell / "trials.csv"), read_npz(cell / "successes.npz")
+    assert len(trials) == 2 * 2 * 2 * 10  # encodings, seeds, runs, classes
+    assert kept["trial"].tolist() == np.flatnonzero(trials["confidence"] > 0.99).tolist()
+    assert len(kept["trial"]) > 0
+    assert kept["image"].dtype == np.uint16
+    mine = trials.iloc[kept["trial"]]
+    assert kept["score"] == pytest.approx(mine["confidence"].to_numpy(), abs=1e-5)
+    assert (mine["score_in_8_bits"].notna()).all()
+    assert trials["score_in_8_bits"].count() == len(mine)
+    rows = {(m["experiment"], m["metric"]): m for m in json.loads((cell / "metrics.json").read_text())["metrics"]}
+    for encoding in ("direct", "cppn"):
+        of = trials[trials["encoding"] == encoding]
+        for metric, score in (("fooling_rate", "confidence"), ("fooling_rate_in_8_bits", "score_in_8_bits")):
+            row = rows[f"evolution_{encoding}", metric]
+            assert (row["tau"], row["n"]) == (0.99, 40)
+            assert row["reproduced"] == pytest.approx(100 * (of[score] > 0.99).mean())
+
+
 def test_a_fresh_clone_with_a_remote_is_up_to_date(study: Path, tmp_path: Path) -> None:
     """Push to a directory remote, clone, pull: nothing is left to run; nor, with --allow-missing, before the pull."""
     shutil.copytree(study, tmp_path / "origin", symlinks=True)

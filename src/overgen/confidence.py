@@ -211,6 +211,12 @@ def threshold_pairs(thresholds: Iterable[Any], *, reconstructs: bool) -> list[tu
     return list(dict.fromkeys(pairs))
 
 
+def pair_at(thresholds: Iterable[Any], alpha: float) -> tuple[float, float]:
+    """The (τ, α) to judge ỹ at one α on: the first τ that goes with it, else the last τ."""
+    pairs = [(t.tau, t.alpha) for t in thresholds]
+    return next((tau for tau, of in pairs if of == alpha), pairs[-1][0]), alpha
+
+
 def alpha_suffix(pairs: Sequence[tuple[float, float]], pair: tuple[float, float]) -> str:
     """What a metric's name ends with: nothing for the first α of a τ, which is the paper's, else "@alpha=…"."""
     paper = next(p for p in pairs if p[0] == pair[0])

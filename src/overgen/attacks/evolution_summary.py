@@ -99,6 +99,27 @@ def joined(parts: Sequence[Parts]) -> Parts:
     )
 
 
+def successes(trials: pd.DataFrame, pair: tuple[float, float]) -> pd.DataFrame:
+    """The last champions that fool at a (τ, α): trial (the row of the table "trials"), seed, target, tau, alpha."""
+    tau, alpha = pair
+    hits = trials.loc[trials["confidence"] > tau, ["seed", "target"]]
+    return hits.rename_axis("trial").reset_index().assign(tau=tau, alpha=alpha)
+
+
+def fooling_rows(trials: pd.DataFrame, tau: float) -> list[dict[str, Any]]:
+    """How many of each encoding's last champions fool at τ, and how many of them as a picture of 8 bits.
+
+    trials: the table, with score_in_8_bits where a champion fools.
+    """
+    rows = []
+    for encoding, mine in trials.groupby("encoding", sort=False):
+        for metric, score in (("fooling_rate", "confidence"), ("fooling_rate_in_8_bits", "score_in_8_bits")):
+            hits = [int(k) for k in (mine[score] > tau).groupby(mine["seed"]).sum()]
+            n, experiment = len(mine) // len(hits), f"evolution_{encoding}"
+            rows.append(cells.rate_row(experiment, metric, hits, n, of="champions of a class and run", tau=tau))
+    return rows
+
+
 def metric_rows(
     confidence: np.ndarray,
     reached: np.ndarray,

@@ -12,12 +12,11 @@ import pandas as pd
 from overgen import networks
 from overgen.artifacts import read_npz
 from overgen.attacks import pictures
-from overgen.confidence import scores_of_images
+from overgen.confidence import pair_at, scores_of_images
 from overgen.params import Params
 
 ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")  # stages that attack the networks of the tables
 FGN = ("fool_fgn", "fool_variants")  # stages of the Fooling Generator Network
-COMPLETE = (*FGN, "fool_gradient")  # stages that keep every image that fooled
 
 
 def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
@@ -31,8 +30,7 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
     """
     attack, found = folder.parts[-2], read_npz(folder / "examples.npz")
     if attack == "fool_evolution":
-        pairs = [(t.tau, t.alpha) for t in thresholds]
-        tau = next((tau for tau, alpha in pairs if alpha == evolution_alpha), pairs[-1][0])
+        tau, _ = pair_at(thresholds, evolution_alpha)
         encodings = found["encoding"].tolist()
         last = [i for i, name in enumerate(encodings) if name not in encodings[i + 1 :]]
         score = found["confidence"][last]
@@ -52,33 +50,33 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
 
 
 def successes(folder: Path, seed: int | None = None) -> tuple[pd.DataFrame, np.ndarray]:
-    """Every image that fooled in a cell of a stage of COMPLETE, as the picture that it was saved as.
+    """Every image that fooled in an attack's cell, as the picture that it was saved as.
 
     seed: of the network that was fooled; any by default. Returns a table as `stored` does, and the images (K, 28, 28)
     in [0, 1]; score and fooled are those of the picture. Raises OvergenError if a file is missing.
     """
     kept = read_npz(folder / "successes.npz")
     trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
-    if folder.parts[-2] in FGN:  # one trial, judged at several pairs
-        table = trials[["objective", "target"]].rename(columns={"objective": "variant"})
-        table = table.assign(**{name: kept[name] for name in ("tau", "alpha", "score")})
-    else:
-        table = trials.rename(columns={"start": "variant", "score": "before", "score_in_8_bits": "score"})
+    attack = folder.parts[-2]
+    variant = {"fool_gradient": "start", "fool_evolution": "encoding"}.get(attack, "objective")
+    table = trials[[variant, "target"]].rename(columns={variant: "variant"})
+    judged = (
+        trials.rename(columns={"score": "before", "score_in_8_bits": "score"}) if attack == "fool_gradient" else kept
+    )
+    table = table.assign(**{name: np.asarray(judged[name]) for name in ("tau", "alpha", "score")})
     table = table[["variant", "tau", "alpha", "target", "score"]]
-    table.insert(0, "attack", folder.parts[-2])
+    table.insert(0, "attack", attack)
     table["fooled"] = table["score"] > table["tau"]
     mine = np.full(len(trials), True) if seed is None else (trials["seed"] == seed).to_numpy()
     return table[mine].reset_index(drop=True), pictures.images(kept["image"][mine])
 
 
 def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
-    """As `stored`, but with every success in place of the examples that fooled, where the cell keeps them all.
+    """As `stored`, but with every success in place of the examples that fooled.
 
     Of FGN's variants on y there are none among the examples, and none here.
     """
     table, images = stored(folder, thresholds, evolution_alpha=evolution_alpha)
-    if folder.parts[-2] not in COMPLETE:
-        return table, images
     held = ~table["fooled"].to_numpy()
     every, theirs = successes(folder)
     shown = every["variant"].isin(table["variant"]).to_numpy()
@@ -106,9 +104,8 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
         folder = Path("reports/cells", dataset, attack, model)
         alpha = settings.fool_evolution[dataset].alpha
         table, images = stored(folder, confidence.thresholds, evolution_alpha=alpha)
-        if attack in COMPLETE:
-            every, theirs = successes(folder, seed=0)
-            table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, theirs])
+        every, theirs = successes(folder, seed=0)
+        table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, theirs])
         again = scores_of_images(network, images, table["alpha"].to_numpy(), beta=confidence.beta, probes=probes)
         score = again[np.arange(len(table)), table["target"]]
         difference = np.abs(score - table["score"].to_numpy())

@@ -43,3 +43,15 @@ def scores(
         again = scores_of_images(network, shown, alphas, beta=beta, probes=probes, device=device)
         found[mine] = again[np.arange(len(targets)), targets]
     return found
+
+
+def successes(images: np.ndarray, hits: pd.DataFrame, **judge: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What a cell keeps of the images that fooled, its successes.npz; and their scores as pictures of 8 bits, (K,).
+
+    images: (K, 784) in [0, 1]; hits: a row for each, with the columns trial (the row of trials.csv), seed, tau, alpha
+    and target; judge: options of `scores`. The file holds trial, tau, alpha and score (K,), the ỹ_t of image
+    (K, 28, 28) uint16: 16 bits a pixel.
+    """
+    kept, coarse = rounded(images, np.uint16), rounded(images, np.uint8)
+    arrays = {name: hits[name].to_numpy() for name in ("trial", "tau", "alpha")}
+    return arrays | {"score": scores(kept, hits, **judge), "image": kept}, scores(coarse, hits, **judge)

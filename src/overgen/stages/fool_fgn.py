@@ -24,9 +24,8 @@ from overgen.confidence import threshold_pairs
 def main(dataset: str, model: str) -> None:
     """Write the cell: rates and steps at each threshold, a row for each trial, images.
 
-    successes.npz holds the first image of every trial that passed each (τ, α) pair, as a picture of 16 bits a pixel:
-    trial (K,), the row of trials.csv; tau, alpha and score (K,), its ỹ_t; and image (K, 28, 28) uint16. What is left of
-    the score in 8 bits is in trials.csv, as `score_in_8_bits@...`.
+    successes.npz holds the first image of every trial that passed each (τ, α) pair (`pictures.successes`). What is left
+    of its score in 8 bits is in trials.csv, as `score_in_8_bits@...`.
     """
     with runtime.stage("fool_fgn", dataset=dataset, model=model) as stage:
         settings = stage.params(f"fool_fgn.{dataset}")
@@ -117,10 +116,10 @@ def attack(
         return Attacked(pd.DataFrame(), {}, {}, {}, pairs)
     table, images = summary.gather(work, found, pairs)
     hits = summary.successes(table, pairs)
-    kept, in_8_bits = (pictures.rounded(images[hits["trial"], hits["pair"]], depth) for depth in (np.uint16, np.uint8))
     judge = {"beta": confidence.beta, "probes": engine.probes, "device": stage.device}
-    hits["score"] = pictures.scores(kept, hits, dataset=dataset, model=model, **judge)
-    hits["score_in_8_bits"] = pictures.scores(in_8_bits, hits, dataset=dataset, model=model, **judge)
+    successes, hits["score_in_8_bits"] = pictures.successes(
+        images[hits["trial"], hits["pair"]], hits, dataset=dataset, model=model, **judge
+    )
     for i, pair in enumerate(pairs):
         mine = hits[hits["pair"] == i].set_index("trial")["score_in_8_bits"]
         table[summary.column(pair, "score_in_8_bits")] = mine.reindex(table.index)
@@ -130,7 +129,6 @@ def attack(
         f"{stage.name}.{dataset}.updates": updates,
     }
     examples = summary.examples(table, images, pairs, classes, confidence.beta)
-    successes = {name: hits[name].to_numpy() for name in ("trial", "tau", "alpha", "score")} | {"image": kept}
     return Attacked(table, budget, examples, successes, pairs)
 
 
