@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -98,6 +99,39 @@ def test_what_fools_the_daes_of_fashion_mnist_is_counted_in_the_trials() -> None
             at_once.add(int((fooled.filter(like=f"step@tau={tau},").iloc[:, 0] == 0).sum()))
     sym, asym, scaled = counts[:2], counts[2:4], counts[4:]
     assert [*map(int, said.groups())] == [*sym, *classes[:2], *asym, *scaled, *at_once]
+
+
+def test_what_evolution_fools_is_counted_in_the_trials() -> None:
+    """Of 100 pairs of run and class: all by CPPNs on all dAEs; by pixels as many as said; what the CNN sees in them."""
+    text = " ".join(README.split())
+    said = re.search(
+        r"CPPNs draw pass ỹ > 0.99 of both dAEs in all of (\d+) pairs of run and class after ([\d,]+) generations, on "
+        r"Fashion-MNIST too \(evolved pixels: in (\w+), there in (\w+)\). Of the (\d+) against dAE sym the CNN, which "
+        r"took no part, calls (\d+) the target \[(\d+)–(\d+) %\]",
+        text,
+    )
+    assert said
+    by_pixels = []
+    for dataset in ("mnist", "fashion_mnist"):
+        by_pixels.append(0)
+        for model in ("dae_sym", "dae_asym"):
+            trials = pd.read_csv(ROOT / f"reports/cells/{dataset}/fool_evolution/{model}/trials.csv")
+            fooled = trials[trials["confidence"] > 0.99]["encoding"].value_counts()
+            assert fooled["cppn"] == int(said[1]) == (trials["encoding"] == "cppn").sum()
+            by_pixels[-1] += fooled.get("direct", 0)
+    assert [{0: "none"}.get(n, str(n)) for n in by_pixels] == [said[3], said[4]]
+    row = measured("mnist")["witness", "cnn", "seen_as_target_rate@attack=evolution@attacked=dae_sym", "0.99"]
+    share = int(row["n"]) * row["reproduced"] / 100
+    assert [int(said[i]) for i in (5, 6, 7, 8)] == [int(row["n"]), round(share), round(row["low"]), round(row["high"])]
+
+
+def test_the_published_fooling_images_are_as_many_as_said() -> None:
+    counts = [
+        len(np.load(ROOT / f"reports/cells/{dataset}/collect_fooling/attacked/examples.npz")["image"])
+        for dataset in ("mnist", "fashion_mnist")
+    ]
+    assert f"holds {counts[0]} of them" in README
+    assert f"`…/fashion_mnist/…` {counts[1]}." in README
 
 
 @pytest.mark.parametrize(("dataset", "alpha"), [("mnist", 3), ("fashion_mnist", 2)])

@@ -484,6 +484,16 @@ def test_what_still_fools_in_8_bits_stands_beside_what_fools(frame: pd.DataFrame
     assert tables.in_8_bits(frame, ["lenet"]).markdown == ""
 
 
+def test_what_an_evolution_came_to_stands_by_encoding(frame: pd.DataFrame) -> None:
+    """The test error first, then each encoding once, also where the cell's rows come in another order."""
+    table = tables.evolution(frame, ["cnn"]).markdown.split("\n")[2:]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table]
+    assert [(line[1], line[2]) for line in lines] == [
+        ("–", "test error"), ("direct", "median confidence, generation = 40"), ("", "trials that fool, τ\u00a0=\u00a00.99"),
+        ("CPPN", "median confidence, generation = 40")
+    ]  # fmt: skip
+
+
 def test_reported_numbers_stand_beside_theirs(frame: pd.DataFrame) -> None:
     found = tables.find(frame, "fgn", "cool", "fooling_rate", "0.9")
     assert found is not None

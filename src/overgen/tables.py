@@ -443,13 +443,15 @@ def evolution(frame: pd.DataFrame, models: Sequence[str]) -> Table:
 
     For LeNet, whose error on the test images the paper gives, that comes first.
     """
-    experiments = {f"evolution_{encoding}": name for encoding, name in ENCODING_NAMES.items()} | {"test_error": "–"}
+    experiments = {"test_error": "–"} | {f"evolution_{encoding}": name for encoding, name in ENCODING_NAMES.items()}
+    place = {name: i for i, name in enumerate(experiments)}
     rows = frame[frame["experiment"].isin(experiments) & frame["model"].isin(models)]
     has_reported = bool((rows["value"] != "").any())
     lines = []
     for model in models:
         before = ""
-        for row in _records(rows[rows["model"] == model]):
+        mine = rows[rows["model"] == model]
+        for row in _records(mine.sort_values("experiment", key=lambda names: names.map(place), kind="stable")):
             encoding = experiments[row["experiment"]]
             line = ["" if before else f"**{model_name(model)}**", encoding if encoding != before else ""]
             name = metric_name(row["metric"]) + (f", {_threshold(row['tau'])}" if row["tau"] else "")
