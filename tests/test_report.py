@@ -489,8 +489,8 @@ def test_what_an_evolution_came_to_stands_by_encoding(frame: pd.DataFrame) -> No
     table = tables.evolution(frame, ["cnn"]).markdown.split("\n")[2:]
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table]
     assert [(line[1], line[2]) for line in lines] == [
-        ("–", "test error"), ("direct", "median confidence, generation = 40"), ("", "trials that fool, τ\u00a0=\u00a00.99"),
-        ("CPPN", "median confidence, generation = 40")
+        ("–", "test error"), ("direct", "median confidence, generation = 40"),
+        ("", "trials that fool, τ\u00a0=\u00a00.99"), ("CPPN", "median confidence, generation = 40")
     ]  # fmt: skip
 
 
