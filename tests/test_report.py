@@ -498,7 +498,8 @@ def test_reported_numbers_stand_beside_theirs(frame: pd.DataFrame) -> None:
     found = tables.find(frame, "fgn", "cool", "fooling_rate", "0.9")
     assert found is not None
     assert (found["value"], found["source"], found["where"]) == ("34.5", "spigler2019", "Table 1")
-    both = frame[(frame["model"] == "cool") & (frame["metric"] == "fooling_rate") & (frame["tau"] == "0.99")]
+    mine = frame[(frame["experiment"] == "fgn") & (frame["model"] == "cool")]
+    both = mine[(mine["metric"] == "fooling_rate") & (mine["tau"] == "0.99")]
     assert sorted(both["source"]) == ["kardan2017", "spigler2019"]
     other = both[both["source"] == "kardan2017"]["verdict"].iloc[0]
     assert other.startswith("not testable: sigmoid units")
