@@ -21,11 +21,11 @@ from conftest import ROOT, Run, environment, set_params
 
 SECTION = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STUDY = """
-from overgen.stages import evaluate_confidence, evaluate_fooling, evaluate_openset, evaluate_scores, fool_evolution
-from overgen.stages import fool_fgn, fool_gradient, report, train_classifier, train_openset
+from overgen.stages import collect_fooling, evaluate_confidence, evaluate_fooling, evaluate_openset, evaluate_scores
+from overgen.stages import fool_evolution, fool_fgn, fool_gradient, report, train_classifier, train_openset
 for stage in (train_classifier, fool_fgn, fool_gradient, fool_evolution, evaluate_confidence, evaluate_fooling,
-              train_openset, evaluate_openset, evaluate_scores):
-    stage.main("digits", "resnet")
+              collect_fooling, train_openset, evaluate_openset, evaluate_scores):
+    stage.main("digits", "attacked" if stage is collect_fooling else "resnet")
 report.main("digits")
 """
 
