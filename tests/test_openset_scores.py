@@ -15,7 +15,7 @@ import yaml
 from scipy import stats
 
 from overgen import data, openset, params, runtime
-from overgen.artifacts import OvergenError, read_json
+from overgen.artifacts import OvergenError, read_json, read_npz, write_npz
 from overgen.networks import CNN, Autoencoder
 from overgen.stages import evaluate_scores
 
@@ -224,3 +224,12 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
     first = (cell / "trials.csv").read_bytes()
     run_stage(workspace, "evaluate_scores", model="dae_sym")
     assert (cell / "trials.csv").read_bytes() == first
+    # the fooling images are those that were collected: here noise, which the error of pixels tells from every digit
+    collection = workspace / "reports/cells/digits/collect_fooling/attacked/examples.npz"
+    noise = np.random.default_rng(0).integers(256, size=(7, 28, 28), dtype=np.uint8)
+    write_npz(collection, **read_npz(collection) | {"image": noise})
+    set_params(workspace / "params.yaml", {"evaluate_scores.methods": {"other": ["pca_pixels"]}})
+    run_stage(workspace, "evaluate_scores", model="dae_sym")
+    trials = pd.read_csv(cell / "trials.csv")
+    assert trials["auroc_fooling"].tolist() == [1, 1, 1]
+    assert pd.read_csv(cell / "histograms.csv").groupby("kind")["count"].sum()["fooling images"] == 2 * len(noise)
