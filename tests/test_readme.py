@@ -122,6 +122,13 @@ def test_what_evolution_fools_is_counted_in_the_trials() -> None:
     assert [{0: "none"}.get(n, str(n)) for n in by_pixels] == [said[3], said[4]]
     row = measured("mnist")["witness", "cnn", "seen_as_target_rate@attack=evolution@attacked=dae_sym", "0.99"]
     share = int(row["n"]) * row["reproduced"] / 100
+    accepted = "accepted_as_target_rate@attack=evolution@attacked={}"
+    one, other = (
+        "{:.0f} % {}[{:.0f}–{:.0f}]".format(row["reproduced"], of, row["low"], row["high"])
+        for judge, attacked, of in (("dae_asym", "dae_sym", "of them "), ("dae_sym", "dae_asym", ""))
+        for row in [measured("mnist")["witness", judge, accepted.format(attacked), "0.99"]]
+    )
+    assert f"carry over: dAE asym accepts {one} at the same τ, dAE sym {other} of those against dAE asym." in text
     assert [int(said[i]) for i in (5, 6, 7, 8)] == [int(row["n"]), round(share), round(row["low"]), round(row["high"])]
 
 
