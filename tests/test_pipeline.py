@@ -267,11 +267,12 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
 ) -> None:
     whole, killed = (make_workspace(tmp_path / name, digits) for name in ("whole", "killed"))
     for workspace in (whole, killed):
-        set_params(workspace / "params.yaml", {"train_classifier.digits": {"epochs": 3, "seeds": [0, 1]}})
-    run_stage(whole, "train_classifier", model="cnn")
+        budget = {"train_classifier.digits": {"epochs": 3, "seeds": [0, 1]}}
+        set_params(workspace / "params.yaml", {"classifiers": ["cnn", "lenet"]} | budget)
+    run_stage(whole, "train_classifier", model="lenet")
 
     # killed in the middle of the second member: the first is whole, and nothing is among the outputs
-    assert kill_when(killed, "train_classifier", "cnn", "seed1.epochs/last.ckpt") == ["seed0.npz"]
+    assert kill_when(killed, "train_classifier", "lenet", "seed1.epochs/last.ckpt") == ["seed0.npz"]
     assert not (killed / "models").exists()
     assert not (killed / "reports").exists()
     copy = tmp_path / "changed"
@@ -282,42 +283,44 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     for age, name in enumerate(("old", "older", "oldest")):  # of which only the newest two others stay
         (progress.parent / name).mkdir()
         os.utime(progress.parent / name, (100 - age, 100 - age))
-    kill_when(killed, "train_classifier", "cnn", "seed0.epochs/last.ckpt")
+    kill_when(killed, "train_classifier", "lenet", "seed0.epochs/last.ckpt")
     kept = {path.name for path in progress.parent.iterdir()}
     assert {progress.name, "old"} < kept
     assert len(kept) == 3
     set_params(killed / "params.yaml", {"training.digits.learning_rate": 0.001})
-    done = run_stage(killed, "train_classifier", model="cnn")
+    done = run_stage(killed, "train_classifier", model="lenet")
     assert "seed0 was finished by an earlier run" in done.stderr
     assert "seed1 goes on from its last whole epoch" in done.stderr
-    for first, second in zip(results(whole, "cnn"), results(killed, "cnn"), strict=True):
+    for first, second in zip(results(whole, "lenet"), results(killed, "lenet"), strict=True):
         same(first, second)
     assert not progress.exists()
 
     # the same kill, then another learning rate: neither the finished member nor the half-trained one is reused
     set_params(copy / "params.yaml", {"training.digits.learning_rate": 0.002})
-    done = run_stage(copy, "train_classifier", model="cnn")
+    done = run_stage(copy, "train_classifier", model="lenet")
     assert "was finished by an earlier run" not in done.stderr
     assert "goes on from" not in done.stderr
     assert not filecmp.cmp(
-        results(whole, "cnn")[0] / "seed0.safetensors", results(copy, "cnn")[0] / "seed0.safetensors", False
+        results(whole, "lenet")[0] / "seed0.safetensors", results(copy, "lenet")[0] / "seed0.safetensors", False
     )
 
 
 def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path, run_stage: Run) -> None:
     """gloo, one thread each, started by Lightning and by torchrun: rank 1 trains the second member as if alone."""
     one, two, three = (make_workspace(tmp_path / name, digits) for name in ("one", "two", "three"))
-    run_stage(one, "train_classifier", model="cnn")
+    for workspace in (one, two, three):
+        set_params(workspace / "params.yaml", {"classifiers": ["cnn", "lenet"]})
+    run_stage(one, "train_classifier", model="lenet")
     devices = {"OVERGEN_ACCELERATOR": "cpu", "OVERGEN_DEVICES": "2"}
-    done = run_stage(two, "train_classifier", model="cnn", **devices)
+    done = run_stage(two, "train_classifier", model="lenet", **devices)
     command = re.findall(r"^    OVERGEN_DEVICES=2 (torchrun .*)$", (ROOT / "README.md").read_text(), re.M)[0]
-    command = command.replace("mnist", "digits").split()
+    command = command.replace("mnist", "digits").replace("cnn", "lenet").split()
     by_torchrun = subprocess.run(command, cwd=three, env=environment(**devices), capture_output=True, text=True)
     assert by_torchrun.returncode == 0, by_torchrun.stderr
     for workspace, errors in ((two, done.stderr), (three, by_torchrun.stderr)):
         assert "rank 0 of 2 is done" in errors
         assert "rank 1 of 2 is done" in errors
-        for first, second in zip(results(one, "cnn"), results(workspace, "cnn"), strict=True):
+        for first, second in zip(results(one, "lenet"), results(workspace, "lenet"), strict=True):
             same(first, second)
 
 

@@ -223,7 +223,7 @@ def test_a_chunk_killed_in_the_middle_resumes_to_the_same_bytes(tmp_path: Path, 
         changes = {
             "openset_models": ["cnn"],
             "engine.digits.together": 3,
-            "train_openset.digits": {"known": [1, 2], "subsets": 2, "epochs": 6},
+            "train_openset.digits": {"known": [1, 2], "subsets": 2, "epochs": 3},
         }
         set_params(workspace / "params.yaml", changes)
     run_stage(whole, "train_openset", model="cnn")
