@@ -29,7 +29,7 @@ TINY = {
     "retrained_datasets": ["digits"],
     "retrain_on_fooling.digits.rounds": 1,
     "retrain_on_fooling.digits.runs": 2,
-    "retrain_on_fooling.digits.epochs": 3,
+    "retrain_on_fooling.digits.epochs": 1,
     "retrain_on_fooling.digits.generations": 5,
     "retrain_on_fooling.digits.population": 20,
     "openset_models": ["dae_sym"],
@@ -43,7 +43,7 @@ TINY = {
     "searched_models": ["dae_sym"],
     "search_choices.digits": {
         "dae_sym": {
-            "held_out": 200,
+            "held_out": 100,
             "epochs": 1,
             "model": {"network": "dae", "tied": True, "reconstruction_weight": 1.0, "classifier_input": "noisy"},
             "training": {"batch_size": 256, "learning_rate": 0.001, "noise_std": 0.2, "l2": 0},
@@ -91,7 +91,9 @@ TINY = {
     },
     "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
     "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"], "other": ["scaled_output"]},
+    "evaluate_scores.noise_images": 20,
     "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
+    "report.dpi": 60,
     "train_oneclass.digits": {"classes": [3, 7], "epochs": 1, "training": {"dae_sym": {"noise_std": 0.3}}},
 }
 

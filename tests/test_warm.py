@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Run, environment, hears_ctrl_c, make_workspace, warm_process
+from conftest import ROOT, Run, environment, hears_ctrl_c, make_workspace, set_params, warm_process
 
 PROBE = """
 import os, sys, time
@@ -162,10 +162,11 @@ def test_the_command_ends_the_warm_process_with_its_own_status(tmp_path: Path) -
 
 def test_a_stage_writes_the_same_bytes_cold_and_warm(tmp_path: Path, digits: Path, run_stage: Run) -> None:
     cold, warm = (make_workspace(tmp_path / name, digits) for name in ("cold", "warm"))
-    run_stage(warm, "train_autoencoder", model="dae_sym")
-    run_stage(cold, "train_autoencoder", model="dae_sym", OVERGEN_WARM="")
-    run_stage(warm, "fool_fgn", model="dae_sym")
-    run_stage(cold, "fool_fgn", model="dae_sym", OVERGEN_WARM="")
+    for workspace in (cold, warm):
+        set_params(workspace / "params.yaml", {"classifiers": ["cnn", "lenet"], "evolved": ["cnn", "dae_sym", "lenet"]})
+    for stage in ("train_classifier", "fool_evolution"):
+        run_stage(warm, stage, model="lenet")
+        run_stage(cold, stage, model="lenet", OVERGEN_WARM="")
     files = [sorted(p.relative_to(w) for f in ("models", "reports") for p in (w / f).rglob("*")) for w in (cold, warm)]
     assert len(files[0]) > 10
     assert files[0] == files[1]
