@@ -4,6 +4,13 @@ Both draw the same networks: a population as it is after some generations of mut
 neat-python's FeedForwardNetwork is asked for each pixel of one image after another, with the same four functions from
 Python's math. In float64 the images must agree to 1e-6, or the benchmark fails. Making the networks counts on neither
 side: neat-python's evaluation order is worked out beforehand, ours is part of drawing.
+
+One core of an AMD EPYC (AVX2, another process on the other), torch 2.15, 200 networks of 3.9 nodes on average:
+
+                     images/s  against neat-python
+    ours, float32     26364.6                69.5×      (goal 10)
+    ours, float64     23519.4                62.0×
+    neat-python         379.3                 1.0×
 """
 
 from __future__ import annotations

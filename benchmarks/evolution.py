@@ -4,7 +4,18 @@ The network, the random numbers, the selection, the crossover and the mutation a
 is how every child is offered to every cell: ours (in the Lightning module, as stages run it), a plain Python loop over
 children and cells, and ribs (the extra `oracle`), whose archive offers a child to one cell and so is given each child
 once for every class. The champions of the three must be equal, or the benchmark fails. The time of the archive alone is
-shown too, since the network takes most of a generation.
+shown too, since the network and the breeding take most of a generation.
+
+One core of an AMD EPYC (AVX2, another process on the other), torch 2.15, 1,000 generations of 200 children, 10 cells:
+
+    archive       generations/s   ours is  archive, ms   ours is
+    ours                  116.0     1.00×         0.21      1.0×
+    Python loop           124.0     0.94×         0.54      2.6×
+    ribs                   57.0     2.03×         9.72     46.3×      (goal 2)
+
+The loops check nothing and know no curvature; ours refuses scores that are not finite, and bounds them before it asks
+for the curvature. Of its 8.6 ms crossover takes 2.2, mutation 1.5 and this small network 1.4; of crossover two fifths
+are powers, which the operator is made of.
 """
 
 from __future__ import annotations
@@ -117,8 +128,8 @@ def ours(network: Network, generations: int) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generations", type=int, default=100)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--generations", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -132,6 +132,27 @@ def test_what_evolution_fools_is_counted_in_the_trials() -> None:
     assert [int(said[i]) for i in (5, 6, 7, 8)] == [int(row["n"]), round(share), round(row["low"]), round(row["high"])]
 
 
+def test_what_others_see_in_evolved_images_on_fashion_mnist() -> None:
+    """Against the dAEs at τ = 0.99: the range over networks, and what the other dAE accepts, beside gradients."""
+    rows = measured("fashion_mnist")
+
+    def row(judge: str, kind: str, attack: str, attacked: str) -> pd.Series:
+        return rows["witness", judge, f"{kind}_as_target_rate@attack={attack}@attacked={attacked}", "0.99"]
+
+    daes = ("dae_sym", "dae_asym")
+    seen = [row(j, "seen", "evolution", a) for a in daes for j in ("cnn", "cool", *daes) if j != a]
+    low, high = (end(found["reproduced"] for found in seen) for end in (min, max))
+    n = [int(seen[i]["n"]) for i in (0, 3)]
+    one, other = (row(judge, "accepted", "evolution", attacked) for judge, attacked in (daes[::-1], daes))
+    gradient = {f"{row(j, 'accepted', 'gradient', a)['reproduced']:.0f}" for j, a in (daes, daes[::-1])}
+    assert (
+        f"they see the target in {low:.0f} to {high:.0f} % (n = {n[0]} and {n[1]}), dAE asym accepts "
+        f"{one['reproduced']:.0f} % [{one['low']:.0f}–{one['high']:.0f}] of what fools dAE sym so, dAE sym "
+        f"{other['reproduced']:.0f} % [{other['low']:.0f}–{other['high']:.0f}] of the reverse (by gradients: "
+        f"{'/'.join(gradient)} % each)."
+    ) in " ".join(README.split())
+
+
 def test_the_published_fooling_images_are_as_many_as_said() -> None:
     counts = [
         len(np.load(ROOT / f"reports/cells/{dataset}/collect_fooling/attacked/examples.npz")["image"])

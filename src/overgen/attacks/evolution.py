@@ -90,22 +90,24 @@ def crossover(
     chosen = uniform(first.shape[:1], first, generator) < rate
     a, b = first[chosen], second[chosen]
     u = uniform(a.shape, first, generator)
-    turned = uniform(a.shape, first, generator) < 0.5
+    turned = (uniform(a.shape, first, generator) < 0.5).to(a.dtype)
     low, high = torch.minimum(a, b), torch.maximum(a, b)
-    apart = high - low
+    apart, total = high - low, low + high
     distinct = apart > torch.finfo(torch.float32).eps
-    apart = torch.where(distinct, apart, 1)  # any number: not used below, but 0 would divide
+    apart.masked_fill_(~distinct, 1)  # any number: not used below, but 0 would divide
 
+    # To choose by 0 or 1, lerp: torch.where branches at each element, and takes 8 times as long on random ones (AVX2).
     def spread(to_bound: Tensor) -> Tensor:
-        alpha = 2 - (1 + 2 * to_bound / apart) ** -(eta + 1)
-        inner = u <= 1 / alpha
-        return torch.where(inner, u * alpha, 1 / (2 - u * alpha)) ** (1 / (eta + 1)) * apart
+        alpha = to_bound.mul(2).div_(apart).add_(1).pow_(-(eta + 1)).neg_().add_(2)
+        scaled = u * alpha
+        inner = (u <= alpha.reciprocal_()).to(u.dtype)
+        return (2 - scaled).reciprocal_().lerp_(scaled, inner).pow_(1 / (eta + 1)).mul_(apart)
 
-    lower = ((low + high - spread(low)) / 2).clamp(0, 1)
-    upper = ((low + high + spread(1 - high)) / 2).clamp(0, 1)
+    lower = (total - spread(low)).div_(2).clamp_(0, 1)
+    upper = (total + spread(1 - high)).div_(2).clamp_(0, 1)
+    crossed = torch.stack([lower.lerp(upper, turned), upper.lerp(lower, turned)], dim=1)
     children = torch.stack([first, second], dim=1)  # (P, 2, D)
-    crossed = torch.stack([torch.where(turned, upper, lower), torch.where(turned, lower, upper)], dim=1)
-    children[chosen] = torch.where(distinct[:, None], crossed, children[chosen])
+    children[chosen] = torch.stack([a, b], dim=1).lerp_(crossed, distinct[:, None].to(a.dtype))
     return children.flatten(0, 1)
 
 
@@ -114,16 +116,15 @@ def polynomial(u: Tensor, *, eta: float = 15.0) -> Tensor:
 
     (2u)^(1/(η+1)) − 1 for u < ½, else 1 − (2(1 − u))^(1/(η+1)); its density is (η+1)/2·(1 − |d|)^η.
     """
-    root = 1 / (eta + 1)
-    return torch.where(u < 0.5, (2 * u) ** root - 1, 1 - (2 * (1 - u)) ** root)
+    return (1 - (2 * torch.minimum(u, 1 - u)) ** (1 / (eta + 1))).copysign(u - 0.5)
 
 
 def mutate(genomes: Tensor, generator: torch.Generator, *, rate: float = 0.1, eta: float = 15.0) -> Tensor:
     """Add a polynomial step to each gene with probability `rate`, and clamp to [0, 1]. genomes, returned: (N, D)."""
     hit = (uniform(genomes.shape, genomes, generator) < rate).flatten().nonzero()[:, 0]
     mutated = genomes.flatten().clone()
-    mutated[hit] = (mutated[hit] + polynomial(uniform(hit.shape, genomes, generator), eta=eta)).clamp(0, 1)
-    return mutated.view(genomes.shape)
+    steps = polynomial(uniform(hit.shape, genomes, generator), eta=eta)
+    return mutated.index_copy_(0, hit, steps.add_(mutated[hit]).clamp_(0, 1)).view(genomes.shape)
 
 
 def winners(archive_scores: Tensor, child_scores: Tensor) -> tuple[Tensor, Tensor]:
