@@ -267,7 +267,7 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
 ) -> None:
     whole, killed = (make_workspace(tmp_path / name, digits) for name in ("whole", "killed"))
     for workspace in (whole, killed):
-        budget = {"train_classifier.digits": {"epochs": 5, "seeds": [0, 1]}}  # LeNet: two seconds and more to be killed in
+        budget = {"train_classifier.digits": {"epochs": 5, "seeds": [0, 1]}}  # seconds to be killed in
         set_params(workspace / "params.yaml", {"classifiers": ["cnn", "lenet"]} | budget)
     run_stage(whole, "train_classifier", model="lenet")
 
