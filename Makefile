@@ -21,7 +21,7 @@ endif
 .PHONY: reproduce test test-slow figures ui paper lock check clean
 
 reproduce: $(VENV)/.ready ## run the study on DATASET (digits, mnist, fashion_mnist, rings or all) and say where its report lies
-	python -m overgen.warm dvc repro $(TARGETS)
+	python -m overgen.run.warm dvc repro $(TARGETS)
 	-overgen sync # a window on the work, never part of it
 	@echo 'The report: $(REPORT) (and report.md beside it)'
 

@@ -24,7 +24,8 @@ from collections.abc import Callable
 
 import torch
 
-from overgen import confidence, data, networks
+from overgen import confidence, data
+from overgen.models import PIXELS, registry, weights
 
 PEERS = 4  # images for the loop of Jacobians
 
@@ -50,7 +51,7 @@ def jacobian_loop(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 def main(images: int) -> None:
     torch.set_num_threads(2)
-    network, _ = networks.load(networks.weights_path("mnist", "dae_sym", 0))
+    network, _ = registry.load(weights.weights_path("mnist", "dae_sym", 0))
     network = network.to(memory_format=torch.channels_last)
     x = data.floats(data.load("mnist").test_images[:images])
     with torch.no_grad():
@@ -59,10 +60,10 @@ def main(images: int) -> None:
     print(f"{images} images, of 400 hidden units {active:.0f} active on average")
     loop, reference = timed("loop of torch.func.jacrev", PEERS, lambda: jacobian_loop(network, x[:PEERS]))
     exact, found = timed("exact_curvature", images, lambda: confidence.exact_curvature(network, x))
-    probes = confidence.probe_vectors(2, networks.PIXELS)
+    probes = confidence.probe_vectors(2, PIXELS)
     estimate, guessed = timed("estimated_curvature, 2 probes", images,
                               lambda: torch.stack(confidence.estimated_curvature(network, x, probes)))  # fmt: skip
-    many = confidence.probe_vectors(256, networks.PIXELS)
+    many = confidence.probe_vectors(256, PIXELS)
     close = confidence.estimated_curvature(network, x[:PEERS], many)
     torch.testing.assert_close(found[:PEERS], reference, rtol=1e-4, atol=1e-5)
     assert bool(((close[0] - reference).abs() < 5 * close[1]).all())

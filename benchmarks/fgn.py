@@ -24,10 +24,9 @@ import time
 import torch
 import torch.nn.functional as F
 
-from overgen import networks
 from overgen.attacks.fgn import CollapsedAdam, start
-from overgen.networks import PIXELS
-from overgen.runtime import generator
+from overgen.models import PIXELS, registry
+from overgen.run.streams import generator
 
 RATE = 1e-5
 
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    network, _ = networks.load("models/mnist/cnn/seed0.safetensors")
+    network, _ = registry.load("models/mnist/cnn/seed0.safetensors")
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     targets = torch.arange(options.trials) % 10
     z, a = start([generator("benchmark", i) for i in range(options.trials)], "uniform", initial=0.02)

@@ -26,13 +26,14 @@ from torch import Tensor
 
 from overgen import data
 from overgen.attacks import lbfgs
-from overgen.networks import Perceptron
-from overgen.runtime import generator
+from overgen.data import sources
+from overgen.models.perceptrons import Perceptron
+from overgen.run.streams import generator
 
 
 def network_and_images(count: int) -> tuple[Perceptron, Tensor, Tensor]:
     """A trained network, images (N, 1, 28, 28) that it labels right, and another class for each."""
-    source = data.digits(Path(), None)
+    source = sources.digits(Path(), None)
     network = Perceptron([200, 200])
     network.initialise(generator("benchmark"))  # type: ignore[misc]
     x, labels = data.floats(source.train_images), source.train_labels

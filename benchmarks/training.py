@@ -46,11 +46,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from overgen import networks
 from overgen.data import floats
-from overgen.modules import Together, Training, adam, losses
-from overgen.runtime import generator
-from overgen.stages.train_openset import class_subsets
+from overgen.models import registry
+from overgen.run.streams import generator
+from overgen.stages.train_openset.run import class_subsets
+from overgen.training.module import Training, adam, losses
+from overgen.training.together import Together
 
 BATCH, NOISE = 128, 0.2
 MODELS: dict[str, dict[str, Any]] = {
@@ -65,7 +66,7 @@ H200 = 989e12  # bfloat16 FLOP/s without sparsity: NVIDIA's data sheet
 
 
 def built(model: str, seed: int = 0) -> nn.Module:
-    network = networks.build(**MODELS[model])
+    network = registry.build(**MODELS[model])
     network.initialise(generator("weights", seed))  # type: ignore[operator]
     return network.to(DEVICE)
 

@@ -118,13 +118,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds data/digits as the download stage writes it."""
-    from overgen import data
+    from overgen.data import sources
 
     root = tmp_path_factory.mktemp("digits")
     before = Path.cwd()
     os.chdir(root)
     try:
-        data.prepare("digits", Path("data/digits"))
+        sources.prepare("digits", Path("data/digits"))
     finally:
         os.chdir(before)
     return root

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from overgen import cli, tables
-from overgen.artifacts import OvergenError, write_json
+from overgen import OvergenError, cli
+from overgen.report import readme
+from overgen.run.files import write_json
 
 from conftest import hears_ctrl_c
 
@@ -167,7 +168,7 @@ def test_readme_is_rewritten_and_checked(monkeypatch: pytest.MonkeyPatch, capsys
 )
 def test_readme_without_its_markers(text: str) -> None:
     with pytest.raises(OvergenError, match="must hold one line"):
-        tables.with_results(text, "table")
+        readme.with_results(text, "table")
 
 
 def test_budget_sets_values_and_keeps_comments(
@@ -180,7 +181,7 @@ def test_budget_sets_values_and_keeps_comments(
         "# a comment\n\ntrain_classifier.mnist.epochs=77 # as said\ntrain_classifier.mnist.seeds=[0, 5]\n"
     )
     assert run_app(monkeypatch, "budget", "more.txt") == 0
-    from overgen import params
+    from overgen.run import params
 
     after = params.load("params.yaml")
     assert after.train_classifier["mnist"].epochs == 77

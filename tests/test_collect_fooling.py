@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from overgen import params
-from overgen.artifacts import OvergenError, directory_md5, read_json, read_npz, write_npz
-from overgen.attacks.examples import stored
-from overgen.stages import collect_fooling
+from overgen import OvergenError
+from overgen.attacks.evidence import stored
+from overgen.run import params
+from overgen.run.files import directory_md5, read_json, read_npz, write_npz
+from overgen.stages.collect_fooling import run as collect_fooling
 
 from conftest import ROOT, set_params
 

@@ -9,13 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overgen import confidence, networks
-from overgen.runtime import generator
+from overgen import confidence
+from overgen.measures import outputs
+from overgen.models import Output, registry
+from overgen.run.streams import generator
 
 
 @pytest.fixture(scope="module")
 def dae() -> torch.nn.Module:
-    net = networks.build("dae", tied=True)
+    net = registry.build("dae", tied=True)
     net.initialise(generator("dae"))
     return net.double().eval().requires_grad_(False)
 
@@ -38,9 +40,9 @@ class Affine(torch.nn.Module):
     def decode(self, h: torch.Tensor) -> torch.Tensor:
         return self.c * h + self.d
 
-    def forward(self, x: torch.Tensor) -> networks.Output:
+    def forward(self, x: torch.Tensor) -> Output:
         log_y = torch.tensor([[0.3, 0.7]], dtype=x.dtype).log().repeat(len(x), 1)
-        return networks.Output(log_y, self.decode(self.encode(x)))
+        return Output(log_y, self.decode(self.encode(x)))
 
 
 @given(alpha=st.floats(0.1, 100), beta=st.floats(0, 50), c=st.floats(-1, 3), d=st.floats(-2, 2))
@@ -58,7 +60,7 @@ def test_scaled_output_is_the_formula(alpha: float, beta: float, c: float, d: fl
         "distance": torch.tensor([[apart]], dtype=torch.float64).numpy(),
         "gamma": torch.tensor([[gamma]], dtype=torch.float64).numpy(),
     }
-    scores = confidence.scaled_scores(stored, 0, alpha=alpha, beta=beta)
+    scores = outputs.scaled_scores(stored, 0, alpha=alpha, beta=beta)
     assert scores[0].tolist() == pytest.approx(found[0].log().tolist(), rel=1e-6)
 
 
@@ -80,7 +82,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 @pytest.mark.parametrize("unpooling", ["nearest", "switches", "zeros"])
 def test_exact_curvature_is_the_trace_of_the_whole_jacobian(unpooling: str, x: torch.Tensor) -> None:
-    dae = networks.build("dae", tied=True, unpooling=unpooling)
+    dae = registry.build("dae", tied=True, unpooling=unpooling)
     dae.initialise(generator("dae"))
     dae = dae.double().eval().requires_grad_(False)
     found = confidence.exact_curvature(dae, x[:2])
@@ -93,7 +95,7 @@ def test_exact_curvature_is_the_trace_of_the_whole_jacobian(unpooling: str, x: t
 
 def test_curvature_against_finite_differences() -> None:
     """A smooth network: central differences of r_i by x_i, summed, are the trace."""
-    net = networks.build("autoencoder", hidden=5)
+    net = registry.build("autoencoder", hidden=5)
     net.initialise(generator("smooth"))
     net = net.double().requires_grad_(False)
     net.encoder[1], net.encoder[3], net.decoder[1] = torch.nn.Tanh(), torch.nn.Tanh(), torch.nn.Tanh()
@@ -133,7 +135,7 @@ def test_where_the_estimate_does_not_settle_it_the_trace_is_exact() -> None:
 
 
 def test_a_plain_classifier_is_certain_of_its_input() -> None:
-    net = networks.build("cnn")
+    net = registry.build("cnn")
     net.initialise(generator("cnn"))
     x = torch.rand(2, 1, 28, 28, generator=generator("x"))
     scaled = confidence.ScaledOutput(net, alpha=20.0, beta=10.0)
@@ -142,16 +144,16 @@ def test_a_plain_classifier_is_certain_of_its_input() -> None:
 
 def test_stored_outputs_give_the_same_scores(dae: torch.nn.Module) -> None:
     images = (255 * torch.rand(5, 28, 28, generator=generator("u8"))).to(torch.uint8)
-    net = networks.build("dae", tied=True)
+    net = registry.build("dae", tied=True)
     net.load_state_dict({k: v.float() for k, v in dae.state_dict().items()})
-    stored = {k: v[None] for k, v in confidence.image_outputs(net, images, chunk=2, probes=2).items()}
+    stored = {k: v[None] for k, v in outputs.image_outputs(net, images, chunk=2, probes=2).items()}
     from overgen.data import floats
 
     direct = confidence.ScaledOutput(net, alpha=3.0, beta=10.0)(floats(images)).detach().numpy()
-    assert confidence.scaled_scores(stored, 0, alpha=3.0, beta=10.0) == pytest.approx(direct, abs=1e-5)
+    assert outputs.scaled_scores(stored, 0, alpha=3.0, beta=10.0) == pytest.approx(direct, abs=1e-5)
     stored["distance"][0, 1] = math.nan
     with pytest.raises(ValueError, match="NaN"):
-        confidence.scaled_scores(stored, 0, alpha=3.0, beta=10.0)
+        outputs.scaled_scores(stored, 0, alpha=3.0, beta=10.0)
 
 
 @pytest.mark.parametrize(("tau", "alpha", "radius"), [(0.9, 20, 4.13), (0.99, 3, 2.63), (0.99, 2, 3.94)])

@@ -15,8 +15,8 @@ from scipy import stats
 
 from overgen.attacks import cppn, evolution
 from overgen.attacks.cppn import ACTIVATIONS, BOUND, INPUTS, OUTPUT, Cppn, Genome, Rates
-from overgen.attacks.evolution_summary import encoding_of
-from overgen.params import load
+from overgen.attacks.encodings import encoding_of
+from overgen.run.params import load
 
 from conftest import ROOT
 

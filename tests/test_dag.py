@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from overgen import params
+from overgen.run import params
 
 from conftest import ROOT, environment
 from imports import closure

@@ -28,9 +28,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from overgen import data
-from overgen.artifacts import OvergenError
-from overgen.stages import download
+from overgen import OvergenError, data
+from overgen.data import fetch, sources
+from overgen.stages.download import run as download
 
 NOWHERE = "http://127.0.0.1:9/"  # the discard port: refused at once
 FILES = (
@@ -138,7 +138,7 @@ DIGITS_MD5 = [  # images and labels of train, then of test
 
 @pytest.fixture(scope="module")
 def digits() -> data.Dataset:
-    return data.digits(Path("unused"), None)
+    return sources.digits(Path("unused"), None)
 
 
 def test_digits_are_scikit_learns_brought_to_28_by_28(digits: data.Dataset) -> None:
@@ -149,7 +149,7 @@ def test_digits_are_scikit_learns_brought_to_28_by_28(digits: data.Dataset) -> N
         torch.from_numpy(small).reshape(-1, 1, 8, 8), size=20, mode="bilinear", align_corners=False
     )
     expected = torch.nn.functional.pad(boxes[:, 0] * 255 / 16, (4, 4, 4, 4))
-    train, test = data._split([str(i) for i in range(1797)], labels, 500)
+    train, test = sources._split([str(i) for i in range(1797)], labels, 500)
     for images, numbers, part in (
         (digits.train_images, digits.train_labels, train),
         (digits.test_images, digits.test_labels, test),
@@ -179,7 +179,7 @@ def test_digits_are_the_same_bytes_on_every_machine(digits: data.Dataset) -> Non
 def test_split_gives_each_class_its_share(labels: list[int], draw: st.DataObject) -> None:
     count = draw.draw(st.integers(0, len(labels)))
     numbers = np.array(labels)
-    train, test = data._split([f"image {i}" for i in range(len(labels))], numbers, count)
+    train, test = sources._split([f"image {i}" for i in range(len(labels))], numbers, count)
     assert sorted([*train, *test]) == list(range(len(labels)))
     assert len(test) == count
     assert list(train) == sorted(train)
@@ -193,7 +193,7 @@ def test_split_takes_the_smallest_sha256_of_each_class() -> None:
     labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1])
     rank = {key: hashlib.sha256(key.encode()).hexdigest() for key in keys}
     expected = sorted(keys[:6], key=rank.get)[:2] + sorted(keys[6:], key=rank.get)[:1]
-    train, test = data._split(keys, labels, 3)
+    train, test = sources._split(keys, labels, 3)
     assert sorted(expected) == [keys[i] for i in test]
     assert len(train) == 6
 
@@ -247,7 +247,7 @@ def test_idx_is_read_as_torchvision_reads_it(tmp_path: Path) -> None:
     values = np.random.default_rng(1).integers(0, 256, (3, 4, 5), dtype=np.uint8)
     (tmp_path / "images.gz").write_bytes(idx(values))
     (tmp_path / "images").write_bytes(gzip.decompress(idx(values)))
-    read = data._idx(tmp_path / "images.gz")
+    read = sources._idx(tmp_path / "images.gz")
     assert np.array_equal(read, values)
     assert np.array_equal(read, torchvision.datasets.mnist.read_image_file(tmp_path / "images").numpy())
 
@@ -266,7 +266,7 @@ def test_idx_is_read_as_torchvision_reads_it(tmp_path: Path) -> None:
 def test_broken_idx_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "broken.gz").write_bytes(content)
     with pytest.raises(OvergenError, match=message) as caught:
-        data._idx(tmp_path / "broken.gz")
+        sources._idx(tmp_path / "broken.gz")
     assert "broken.gz" in str(caught.value)
 
 
@@ -274,14 +274,14 @@ def test_broken_idx_is_named(tmp_path: Path, content: bytes, message: str) -> No
 
 
 def test_mirror_as_directory_url_and_file_url_give_the_same_folder(mirror: Path, workplace: Path) -> None:
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     expected = contents(workplace / "data" / "mnist")
     assert set(expected) == {"tensors.safetensors", *(f"raw/{file}" for file in FILES)}
     with served(mirror) as (url, _):
         for place in (url, mirror.as_uri()):
             shutil.rmtree("data")
             shutil.rmtree(".overgen")
-            data.prepare("mnist", "data/mnist", mirror=place)
+            sources.prepare("mnist", "data/mnist", mirror=place)
             assert contents(workplace / "data" / "mnist") == expected
     assert not any(Path(".overgen/tmp").iterdir())
 
@@ -291,37 +291,37 @@ def test_mirror_as_directory_url_and_file_url_give_the_same_folder(mirror: Path,
     assert dataset.train_images.dtype == torch.uint8
     assert dataset.test_labels.dtype == torch.int64
     assert dataset.test_labels.tolist() == list(range(10)) * 2
-    assert np.array_equal(dataset.test_images.numpy(), data._idx(raw(mirror, FILES[2])))
+    assert np.array_equal(dataset.test_images.numpy(), sources._idx(raw(mirror, FILES[2])))
 
 
 def test_public_place_is_used_without_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with served(raw(mirror).parent) as (url, asked):
         monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [NOWHERE, url])
-        data.prepare("mnist", "data/mnist")
+        sources.prepare("mnist", "data/mnist")
     assert set(asked) == set(FILES)
 
 
 def test_second_run_and_run_after_dvc_deleted_the_output_fetch_nothing(mirror: Path) -> None:
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     before = contents(Path("data/mnist"))
     shutil.rmtree(mirror)
-    data.prepare("mnist", "data/mnist")
+    sources.prepare("mnist", "data/mnist")
     shutil.rmtree("data/mnist")
-    data.prepare("mnist", "data/mnist")
+    sources.prepare("mnist", "data/mnist")
     shutil.rmtree(".overgen")  # as in a fresh clone after `dvc pull`
-    data.prepare("mnist", "data/mnist")
+    sources.prepare("mnist", "data/mnist")
     assert contents(Path("data/mnist")) == before
 
 
 @pytest.mark.parametrize("fresh", [False, True], ids=["archives kept", "fresh clone"])
 def test_cut_archive_is_found_named_and_replaced(mirror: Path, capsys: pytest.CaptureFixture, fresh: bool) -> None:
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     before = contents(Path("data/mnist"))
     assert capsys.readouterr().err == ""
     cut(Path("data/mnist/raw") / FILES[0])
     if fresh:
         shutil.rmtree(".overgen")
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     said = capsys.readouterr().err
     assert FILES[0] in said
     assert "broken" in said
@@ -330,20 +330,20 @@ def test_cut_archive_is_found_named_and_replaced(mirror: Path, capsys: pytest.Ca
 
 
 def test_cut_kept_archive_is_fetched_again(mirror: Path, capsys: pytest.CaptureFixture) -> None:
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     before = contents(Path("data/mnist"))
     shutil.rmtree("data")
-    cut(data.ARCHIVES / "mnist" / FILES[2])
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
-    assert f"{data.ARCHIVES}/mnist/{FILES[2]}: broken" in capsys.readouterr().err
+    cut(fetch.ARCHIVES / "mnist" / FILES[2])
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
+    assert f"{fetch.ARCHIVES}/mnist/{FILES[2]}: broken" in capsys.readouterr().err
     assert contents(Path("data/mnist")) == before
 
 
 def test_strays_do_not_reach_the_output(mirror: Path) -> None:
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     before = contents(Path("data/mnist"))
     Path("data/mnist/raw/notes.txt").write_text("mine")
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     assert contents(Path("data/mnist")) == before
 
 
@@ -357,7 +357,7 @@ def test_wrong_md5_on_the_mirror_is_refused_and_the_next_place_tried(
     expected = hashlib.md5(raw(good).read_bytes()).hexdigest()
 
     with pytest.raises(OvergenError) as caught:
-        data.prepare("mnist", "data/mnist", mirror=str(mirror))
+        sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     message = str(caught.value)
     assert f"{raw(mirror)}: refused: 14 bytes with MD5 {found}, not {expected}" in message
     assert NOWHERE + FILES[0] in message
@@ -365,7 +365,7 @@ def test_wrong_md5_on_the_mirror_is_refused_and_the_next_place_tried(
 
     with served(raw(good).parent) as (url, _):
         monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [url])
-        data.prepare("mnist", "data/mnist", mirror=str(mirror))
+        sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     assert f"taken from {url}" in capsys.readouterr().err
     assert contents(Path("data/mnist/raw")) == contents(raw(good).parent)
 
@@ -375,21 +375,21 @@ def test_cut_transfer_is_refused_and_the_next_run_goes_on(mirror: Path) -> None:
         served(mirror, cut=frozenset({FILES[2]})) as (url, _),
         pytest.raises(OvergenError, match="refused") as caught,
     ):
-        data.prepare("mnist", "data/mnist", mirror=url)
+        sources.prepare("mnist", "data/mnist", mirror=url)
     size = raw(mirror, FILES[2]).stat().st_size - 100
     assert f"{FILES[2]}: refused: {size} bytes" in str(caught.value)
     assert not Path("data/mnist").exists()
-    assert {path.name for path in (data.ARCHIVES / "mnist").iterdir()} == set(FILES[:2])
+    assert {path.name for path in (fetch.ARCHIVES / "mnist").iterdir()} == set(FILES[:2])
     assert not any(Path(".overgen/tmp").iterdir())
 
     with served(mirror) as (url, asked):
-        data.prepare("mnist", "data/mnist", mirror=url)
+        sources.prepare("mnist", "data/mnist", mirror=url)
     assert set(asked) == set(FILES[2:])
 
 
 def test_without_network_and_mirror_the_error_says_what_to_set(mirror: Path) -> None:
     with pytest.raises(OvergenError) as caught:
-        data.prepare("mnist", "data/mnist", mirror=None)
+        sources.prepare("mnist", "data/mnist", mirror=None)
     message = str(caught.value)
     assert "OVERGEN_MIRROR" in message
     assert "MNIST/raw/" in message
@@ -399,18 +399,18 @@ def test_without_network_and_mirror_the_error_says_what_to_set(mirror: Path) -> 
 def test_silent_server_is_given_up(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "PATIENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(OvergenError, match="timed out"):
-        data.prepare("mnist", "data/mnist", mirror=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        sources.prepare("mnist", "data/mnist", mirror=f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert socket.getdefaulttimeout() is None
 
 
 def test_full_disk_is_said_and_loses_nothing(mirror: Path) -> None:
-    data.prepare("mnist", "data/mnist", mirror=str(mirror))
+    sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     before = contents(Path("data/mnist"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # writing more fails as on a full disk
     try:
         with pytest.raises(OvergenError, match="could not be written"):
-            data.prepare("mnist", "data/mnist", mirror=str(mirror))
+            sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert contents(Path("data/mnist")) == before
@@ -421,7 +421,7 @@ def test_full_disk_while_fetching_does_not_blame_the_mirror(mirror: Path) -> Non
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(OvergenError, match="could not be written") as caught:
-            data.prepare("mnist", "data/mnist", mirror=str(mirror))
+            sources.prepare("mnist", "data/mnist", mirror=str(mirror))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "OVERGEN_MIRROR" not in str(caught.value)
@@ -437,7 +437,7 @@ def test_real_archives(name: str, kind: str, mean: float, first: list[int]) -> N
     place = REAL_MIRROR or (str(beside) if (beside / kind).is_dir() else "")
     if not place:
         pytest.skip("needs the real archives: set OVERGEN_MIRROR")
-    data.prepare(name, f"data/{name}", mirror=place)
+    sources.prepare(name, f"data/{name}", mirror=place)
     dataset = data.load(name)
     assert dataset.train_images.shape == (60_000, 28, 28)
     assert dataset.test_images.shape == (10_000, 28, 28)
@@ -456,8 +456,8 @@ REAL_MIRROR = os.environ.get("OVERGEN_MIRROR")  # read at import: the tests them
 @pytest.fixture
 def stored(digits: data.Dataset, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tensor file of `digits` in the working directory."""
-    monkeypatch.setitem(data.SOURCES, "digits", lambda archives, mirror: digits)
-    data.prepare("digits", "data/digits")
+    monkeypatch.setitem(sources.SOURCES, "digits", lambda archives, mirror: digits)
+    sources.prepare("digits", "data/digits")
     return Path("data/digits/tensors.safetensors")
 
 
@@ -470,7 +470,7 @@ def test_what_is_stored_is_what_the_source_gave(digits: data.Dataset, stored: Pa
 
 
 def test_unknown_data_set_is_refused_with_the_known_ones() -> None:
-    for use in (data.load, lambda name: data.prepare(name, f"data/{name}")):
+    for use in (data.load, lambda name: sources.prepare(name, f"data/{name}")):
         with pytest.raises(OvergenError, match="unknown data set 'minst'; known: digits, mnist, fashion_mnist"):
             use("minst")
     assert not Path("data").exists()
@@ -527,9 +527,9 @@ def test_source_with_wrong_tensors_leaves_the_earlier_ones(
 ) -> None:
     before = stored.read_bytes()
     wrong = data.Dataset("digits", ("a", "b"), *(tensor[:3] for tensor in tensors_of(digits)))
-    monkeypatch.setitem(data.SOURCES, "digits", lambda archives, mirror: wrong)
+    monkeypatch.setitem(sources.SOURCES, "digits", lambda archives, mirror: wrong)
     with pytest.raises(OvergenError, match="with 2 class names"):
-        data.prepare("digits", "data/digits")
+        sources.prepare("digits", "data/digits")
     assert stored.read_bytes() == before
 
 
@@ -547,7 +547,7 @@ def gray(image: Image.Image, folder: Path, *, invert: bool = False, suffix: str 
         for i in range(10):
             Image.new("L", (3, 3)).save(folder / name / f"{i}.png")
     image.save(folder / "b" / f"image{suffix}")
-    dataset = data.image_folder(folder, invert=invert)
+    dataset = sources.image_folder(folder, invert=invert)
     ground = 255 if invert else 0
     found = [
         pixels.numpy()
@@ -599,7 +599,7 @@ def test_photograph_is_turned_upright(tmp_path: Path) -> None:
     (tmp_path / "x" / "b").mkdir(parents=True)
     image.save(tmp_path / "turned.png", exif=exif)
     with Image.open(tmp_path / "turned.png") as turned:
-        pixels = data.gray(turned, False)
+        pixels = sources.gray(turned, False)
     assert (pixels[14:] == 255).all()
     assert (pixels[:14] == 0).all()
 
@@ -620,10 +620,10 @@ def test_image_folder_as_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (folder / ".thumbnails" / "0.png").write_bytes(b"broken")
 
     def source(archives: Path, mirror: str | None) -> data.Dataset:
-        return data.image_folder(folder)
+        return sources.image_folder(folder)
 
-    monkeypatch.setitem(data.SOURCES, "letters", source)
-    data.prepare("letters", "data/letters")
+    monkeypatch.setitem(sources.SOURCES, "letters", source)
+    sources.prepare("letters", "data/letters")
     dataset = data.load("letters")
     assert dataset.classes == ("alpha", "beta", "gamma")
     assert dataset.train_labels.bincount().tolist() == [8, 8, 8]
@@ -651,8 +651,8 @@ def test_zip_gives_what_its_folder_gives(tmp_path: Path) -> None:
             archive.write(path, path.relative_to(folder))
         archive.writestr("__MACOSX/alpha/._0.png", b"junk")
     for one, other in zip(
-        tensors_of(data.image_folder(folder)),
-        tensors_of(data.image_folder(tmp_path / "letters.zip")),
+        tensors_of(sources.image_folder(folder)),
+        tensors_of(sources.image_folder(tmp_path / "letters.zip")),
         strict=True,
     ):
         assert torch.equal(one, other)
@@ -660,22 +660,22 @@ def test_zip_gives_what_its_folder_gives(tmp_path: Path) -> None:
 
 def test_image_folders_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(OvergenError, match="nowhere: missing"):
-        data.image_folder(tmp_path / "nowhere")
+        sources.image_folder(tmp_path / "nowhere")
     (tmp_path / "half.zip").write_bytes(b"PK")
     with pytest.raises(OvergenError, match=r"half.zip: neither a folder nor a whole zip"):
-        data.image_folder(tmp_path / "half.zip")
+        sources.image_folder(tmp_path / "half.zip")
     (tmp_path / "empty").mkdir()
     with pytest.raises(OvergenError, match="images of 0 classes"):
-        data.image_folder(tmp_path / "empty")
+        sources.image_folder(tmp_path / "empty")
     few = letters(tmp_path / "few", count=20)
     for path in list((few / "beta").iterdir())[1:]:
         path.unlink()
     with pytest.raises(OvergenError, match=r"class beta has 1 image\(s\)"):
-        data.image_folder(few)
+        sources.image_folder(few)
     broken = letters(tmp_path / "broken")
     cut(broken / "gamma" / "3.png")
     with pytest.raises(OvergenError, match=r"gamma/3.png cannot be read as an image"):
-        data.image_folder(broken)
+        sources.image_folder(broken)
 
 
 # the stage

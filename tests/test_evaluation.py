@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from overgen import cells
-from overgen.attacks import fgn_summary
-from overgen.confidence import alpha_suffix, threshold_pairs
-from overgen.params import Threshold
-from overgen.stages import evaluate_openset, fool_variants
-from overgen.stages.train_openset import class_subsets
+from overgen.measures import outputs
+from overgen.measures.thresholds import Threshold, alpha_suffix, threshold_pairs
+from overgen.run import results
+from overgen.stages.evaluate_openset import run as evaluate_openset
+from overgen.stages.fool_fgn import summary as fool_fgn_summary
+from overgen.stages.fool_variants import run as fool_variants
+from overgen.stages.train_openset.run import class_subsets
 
 PAIRS = [(0.9, 20.0), (0.99, 3.0), (0.99, 2.0)]
 
@@ -105,22 +106,22 @@ def test_thresholds_and_names() -> None:
 
 
 def test_rates_over_seeds() -> None:
-    one = cells.rate_row("x", "fooling_rate", [3], 10, of="trials")
+    one = results.rate_row("x", "fooling_rate", [3], 10, of="trials")
     assert one["reproduced"] == 30
     assert "seed spread not measured" in one["interval"]
-    none = cells.rate_row("x", "fooling_rate", [0, 0], 200, of="trials")  # never narrower than 0 of 400
+    none = results.rate_row("x", "fooling_rate", [0, 0], 200, of="trials")  # never narrower than 0 of 400
     assert (none["low"], none["n"]) == (0, 400)
     assert none["high"] == pytest.approx(100 * 0.00951, abs=0.01)
-    apart = cells.rate_row("x", "fooling_rate", [0, 200], 200, of="trials")
+    apart = results.rate_row("x", "fooling_rate", [0, 200], 200, of="trials")
     assert (apart["reproduced"], apart["low"], apart["high"]) == (50, 0, 100)
-    seeds = cells.rate_row("x", "test_accuracy", [98, 99], 100, of="test images")
+    seeds = results.rate_row("x", "test_accuracy", [98, 99], 100, of="test images")
     assert "prediction interval" in seeds["interval"]
     assert seeds["low"] < 98 < 99 < seeds["high"] <= 100
 
 
 def test_fooling_rates_and_steps_by_hand() -> None:
     pairs = [(0.9, 20.0), (0.99, 3.0)]
-    y, scaled, fast = (fgn_summary.Attack(*each, {}) for each in (("y", None), ("scaled", 3.0), ("lr_1e-3", None)))
+    y, scaled, fast = (fool_fgn_summary.Attack(*each, {}) for each in (("y", None), ("scaled", 3.0), ("lr_1e-3", None)))
     block = [(0, 0), (1, 0), (2, 0), (3, 0)]
     work = [(0, y, block), (0, scaled, block[:2]), (0, fast, block)]
     image = np.arange(8)[:, None].repeat(784, 1).reshape(4, 2, 784)  # a grey for each trial and pair
@@ -130,11 +131,11 @@ def test_fooling_rates_and_steps_by_hand() -> None:
         {k: v[:2] for k, v in passage.items()} | {"step": np.array([[-1], [40]]), "image": image[:2, :1]},
         passage | {"step": np.array([[1, 2], [2, -1], [3, 4], [4, 6]])},
     ]
-    table, images = fgn_summary.gather(work, found, pairs)
+    table, images = fool_fgn_summary.gather(work, found, pairs)
     assert images.shape == (10, 2, 784)
     assert np.isnan(images[4:6, 0]).all()  # the attack on ỹ at α = 3 is not judged at the other
     assert images[4:6, 1, 0].tolist() == [0, 2]
-    hits = fgn_summary.successes(table, pairs)
+    hits = fool_fgn_summary.successes(table, pairs)
     assert hits.loc[hits["tau"] == 0.9, "trial"].tolist() == [0, 1, 3, 6, 7, 8, 9]
     late = hits[hits["tau"] == 0.99]
     assert late[["trial", "target", "alpha", "pair"]].to_numpy().tolist() == [
@@ -143,7 +144,7 @@ def test_fooling_rates_and_steps_by_hand() -> None:
     assert images[late["trial"], late["pair"], 0].tolist() == [1, 7, 2, 1, 5, 7]
     table["score_in_8_bits@tau=0.9,alpha=20"] = [0.95, 0.9, np.nan, 0.8, *[np.nan] * 6]
     table["score_in_8_bits@tau=0.99,alpha=3"] = np.nan
-    rows = {(r["experiment"], r["metric"], r["tau"]): r for r in fgn_summary.fooling_rows(table, pairs)}
+    rows = {(r["experiment"], r["metric"], r["tau"]): r for r in fool_fgn_summary.fooling_rows(table, pairs)}
     assert rows["fgn", "fooling_rate", 0.9]["reproduced"] == 75
     assert rows["fgn", "mean_steps_to_fool", 0.9]["reproduced"] == 4
     assert rows["fgn", "fooling_rate_in_8_bits", 0.9]["reproduced"] == 25  # 0.9 is not above 0.9
@@ -164,14 +165,14 @@ def test_fooling_rates_and_steps_by_hand() -> None:
     assert ("fgn_on_scaled_output", "fooling_rate", 0.9) not in rows
     assert rows["fgn_lr_1e-3", "fooling_rate", 0.9]["reproduced"] == 100
     assert rows["fgn_lr_1e-3", "mean_steps_to_fool", 0.99]["reproduced"] == 4
-    shown = fgn_summary.examples(table, images, pairs, 2, beta=10.0)
+    shown = fool_fgn_summary.examples(table, images, pairs, 2, beta=10.0)
     assert shown["objective"].tolist() == ["y", "scaled"]  # not the variants
 
 
 def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> None:
     stored = {k: v[:1] for k, v in outputs.items() if k not in ("labels", "known")}
     stored |= {"labels": outputs["labels"], "seeds": np.array([0])}
-    rows = fgn_summary.accuracy_rows(stored, PAIRS, beta=10.0)
+    rows = outputs.accuracy_rows(stored, PAIRS, beta=10.0)
     assert [(r["metric"], r["tau"], r["reproduced"]) for r in rows] == [
         ("thresholded_accuracy", 0.0, 75.0),
         ("thresholded_accuracy", 0.9, 50.0),
@@ -179,7 +180,9 @@ def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> 
         ("thresholded_accuracy@alpha=2", 0.99, 0.0),
     ]
     stored["gamma"] = np.array([[-1.0, 0.0, 0.5, 0.1]])
-    test, attacked = fgn_summary.curvature_rows(stored, pd.DataFrame({"seed": 0, "final_gamma": [-1.0, 0.2, -3, -2]}))
+    test, attacked = fool_fgn_summary.curvature_rows(
+        stored, pd.DataFrame({"seed": 0, "final_gamma": [-1.0, 0.2, -3, -2]})
+    )
     assert (test["reproduced"], attacked["reproduced"]) == (50, 25)
 
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from torch import Tensor
 
-from overgen.artifacts import OvergenError
+from overgen import OvergenError
 from overgen.attacks.evolution import (
     Result,
     crossover,
@@ -26,7 +26,7 @@ from overgen.attacks.evolution import (
     select,
     uniform,
 )
-from overgen.attacks.evolution_summary import attacked_score, cell_tables, fooling_rows, median_interval, successes
+from overgen.stages.fool_evolution.summary import attacked_score, cell_tables, fooling_rows, median_interval, successes
 
 # Lightning's own call into torch, at every fit; nothing of ours.
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.* is deprecated:FutureWarning")

@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
-from overgen import cli, networks, params
-from overgen.artifacts import OvergenError, read_npz, write_npz
-from overgen.attacks import examples
+from overgen import OvergenError, audit, cli
+from overgen.attacks import evidence
 from overgen.confidence import ScaledOutput
-from overgen.params import Threshold
-from overgen.stages import evaluate_fooling
+from overgen.measures.thresholds import Threshold
+from overgen.models import registry, weights
+from overgen.run import params
+from overgen.run.files import read_npz, write_npz
+from overgen.stages.evaluate_fooling import run as evaluate_fooling
 
 from conftest import ROOT, set_params
 
@@ -27,7 +29,7 @@ def image(*shape: int) -> np.ndarray:
 
 
 def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
-    folders = {attack: tmp_path / attack / "net" for attack in examples.ATTACKS}
+    folders = {attack: tmp_path / attack / "net" for attack in evidence.ATTACKS}
     pictures = image(2, 3)
     common = {"image": pictures, "score": np.arange(6).reshape(2, 3) / 10, "fooled": np.eye(2, 3, dtype=bool)}
     pairs = {"tau": np.array([0.9, 0.99]), "alpha": np.array([20.0, 3.0])}
@@ -38,7 +40,7 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
                "confidence": np.array([[1, 1, 1], [0.995, 0.5, 1], [0, 1, 0.5]])}  # fmt: skip
     write_npz(folders["fool_evolution"] / "examples.npz", **evolved)
 
-    found, same = examples.stored(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)
+    found, same = evidence.stored(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)
     assert np.array_equal(same, pictures.reshape(6, 28, 28))
     assert found["attack"].unique().tolist() == ["fool_fgn"]
     assert found["variant"].tolist() == ["y"] * 3 + ["scaled"] * 3
@@ -46,7 +48,7 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     assert found["target"].tolist() == [0, 1, 2] * 2
     assert found["score"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert found["fooled"].tolist() == [True, False, False, False, True, False]
-    found, _ = examples.stored(folders["fool_gradient"], THRESHOLDS, evolution_alpha=2.0)
+    found, _ = evidence.stored(folders["fool_gradient"], THRESHOLDS, evolution_alpha=2.0)
     assert found["variant"].tolist() == ["noise"] * 3 + ["mean_image"] * 3
     # of the gradient attack every success is evidence, as the picture that it is, which may fool no more
     write_npz(folders["fool_gradient"] / "successes.npz", trial=np.array([1, 3]),
@@ -56,7 +58,7 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
                            "start": ["noise"] * 3 + ["mean_image"], "score_in_8_bits": [np.nan, 0.91, np.nan, 0.98]}
                           )  # fmt: skip
     trials.to_csv(folders["fool_gradient"] / "trials.csv")
-    every, seen = examples.evidence(folders["fool_gradient"], THRESHOLDS, evolution_alpha=2.0)
+    every, seen = evidence.evidence(folders["fool_gradient"], THRESHOLDS, evolution_alpha=2.0)
     assert every.columns.tolist() == found.columns.tolist()
     assert every.iloc[:4].equals(found[~found["fooled"]].reset_index(drop=True))
     assert every.iloc[4:].to_numpy().tolist() == [
@@ -64,7 +66,7 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert np.array_equal(seen[:4], pictures.reshape(6, 28, 28)[~found["fooled"]])
     assert [seen[4].max(), seen[5].min()] == [0, 1]
-    one, image_of_one = examples.successes(folders["fool_gradient"], seed=1)  # `overgen check` has weights of a seed
+    one, image_of_one = evidence.successes(folders["fool_gradient"], seed=1)  # `overgen check` has weights of a seed
     assert one.equals(every.iloc[5:].reset_index(drop=True))
     assert np.array_equal(image_of_one, seen[5:])
     # so is it of the FGN, at each pair that a trial passed; not of its variants, of which there are no examples
@@ -73,12 +75,12 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
               image=np.array([0, 65535, 13107], np.uint16).repeat(784).reshape(3, 28, 28))  # fmt: skip
     trials = pd.DataFrame({"seed": 0, "objective": ["y", "scaled", "lr_1e-3"], "target": [0, 1, 2]})
     trials.to_csv(folders["fool_fgn"] / "trials.csv")
-    every, seen = examples.evidence(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)
+    every, seen = evidence.evidence(folders["fool_fgn"], THRESHOLDS, evolution_alpha=2.0)
     assert every.iloc[4:].to_numpy().tolist() == [
         ["fool_fgn", "y", 0.9, 20.0, 0, 0.91, True], ["fool_fgn", "y", 0.99, 2.0, 0, 0.98, False]
     ]  # fmt: skip
     assert [seen[4].max(), float(seen[5].max())] == [0, pytest.approx(0.2)]
-    every, seen = examples.successes(folders["fool_fgn"])
+    every, seen = evidence.successes(folders["fool_fgn"])
     assert every["variant"].tolist() == ["y", "lr_1e-3", "y"]
     assert every["score"].tolist() == [0.91, 0.92, 0.98]
     assert len(seen) == 3
@@ -89,13 +91,13 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     trials = pd.DataFrame({"encoding": ["direct", "direct", "cppn"], "seed": 0, "run": [0, 1, 0], "target": [0, 1, 2],
                            "confidence": [0.5, 0.995, 0.999]})  # fmt: skip
     trials.to_csv(folders["fool_evolution"] / "trials.csv")
-    every, seen = examples.evidence(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
+    every, seen = evidence.evidence(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
     assert every.iloc[-2:].to_numpy().tolist() == [
         ["fool_evolution", "direct", 0.99, 2.0, 1, 0.995, True], ["fool_evolution", "cppn", 0.99, 2.0, 2, 0.999, True]
     ]  # fmt: skip
     assert every["fooled"].sum() == 2
     assert [seen[-2].max(), seen[-1].min()] == [0, 1]
-    found, same = examples.stored(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
+    found, same = evidence.stored(folders["fool_evolution"], THRESHOLDS, evolution_alpha=2.0)
     assert np.array_equal(same, np.concatenate([pictures[1], 1 - pictures[0]]))  # of each encoding's last generation
     assert found["variant"].tolist() == ["direct"] * 3 + ["cppn"] * 3
     assert found[["tau", "alpha"]].to_numpy().tolist() == [[0.99, 2]] * 6
@@ -122,9 +124,9 @@ def test_a_committed_witness_judges_others_by_its_own_alpha(monkeypatch: pytest.
     assert set(table["attacked"]) == {"cnn", "cool", "dae_asym"}  # not itself
     assert (table.groupby(["attack", "attacked", "tau"])["alpha"].nunique() == 1).all()  # the paper's, not further ones
     settings = params.load()
-    network, _ = networks.load(networks.weights_path("mnist", "dae_sym", 0))
+    network, _ = registry.load(weights.weights_path("mnist", "dae_sym", 0))
     folder = Path("reports/cells/mnist/fool_gradient/cnn")
-    stored, pictures = examples.evidence(folder, settings.confidence["mnist"].thresholds, evolution_alpha=3)
+    stored, pictures = evidence.evidence(folder, settings.confidence["mnist"].thresholds, evolution_alpha=3)
     mine = table[(table["attack"] == "fool_gradient") & (table["attacked"] == "cnn")]
     assert mine["target"].tolist() == stored["target"].tolist()
     for tau, alpha in ((0.9, 20.0), (0.99, 3.0)):
@@ -144,8 +146,8 @@ def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pyt
     monkeypatch.chdir(ROOT)
     settings = params.load()
     for model in settings.evolved:
-        found = examples.rescore(dataset, model, settings)
-        attacks = examples.ATTACKS if model in settings.attacked else ["fool_evolution"]
+        found = audit.rescore(dataset, model, settings)
+        attacks = evidence.ATTACKS if model in settings.attacked else ["fool_evolution"]
         assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in attacks]
         for cell in found:
             kept = read_npz(Path(cell.cell) / "successes.npz")
@@ -156,18 +158,18 @@ def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pyt
 def test_every_committed_image_of_variants_and_perceptrons_scores_as_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     settings = params.load()
-    found = [cell for model in settings.variants for cell in examples.rescore("mnist", model, settings)]
+    found = [cell for model in settings.variants for cell in audit.rescore("mnist", model, settings)]
     assert [cell.cell for cell in found] == [
         f"reports/cells/mnist/fool_variants/{model}" for model in settings.variants
     ]
-    for cell in [*found, examples.rescore_perceptrons("mnist")]:
+    for cell in [*found, audit.rescore_perceptrons("mnist")]:
         assert cell.images >= 10 + len(read_npz(Path(cell.cell) / "successes.npz")["trial"])
         assert cell.difference < 1e-5, cell.cell
 
 
 def test_every_committed_success_is_saved() -> None:
     """As many pictures as trials that passed, at each pair; of their trials, and above its τ but for the rounding."""
-    stages = {*examples.FGN, *examples.ATTACKS}
+    stages = {*evidence.FGN, *evidence.ATTACKS}
     cells = [path for stage in sorted(stages) for path in (ROOT / "reports/cells").glob(f"*mnist/{stage}/*")]
     assert len(cells) == 2 * 4 + 4 + 2 * 4 + 2 * 5
     for cell in cells:
@@ -203,7 +205,7 @@ def test_a_score_that_is_not_the_networks_is_named(
     for model in settings.evolved:
         weights = f"models/mnist/{model}"
         shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset", "oneclass"))
-        for attack in examples.ATTACKS if model in settings.attacked else ["fool_evolution"]:
+        for attack in evidence.ATTACKS if model in settings.attacked else ["fool_evolution"]:
             shutil.copytree(ROOT / f"reports/cells/mnist/{attack}/{model}", f"reports/cells/mnist/{attack}/{model}")
     cli.check(tolerance=1e-5)
     assert "fashion_mnist: no cells here" in capsys.readouterr().out

@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from overgen import cli, networks
-from overgen.artifacts import OvergenError, save_weights
+from overgen import OvergenError, cli
 from overgen.confidence import ScaledOutput, curvature
 from overgen.export import export
-from overgen.runtime import generator
+from overgen.models import registry, weights
+from overgen.models.weights import save_weights
+from overgen.run.streams import generator
 
 from conftest import ROOT, environment
 
@@ -36,13 +37,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(path)
         Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
         for model, options in MODELS.items():
-            network = networks.build(**options)
+            network = registry.build(**options)
             network.initialise(generator("export", model))
             if model == "dae_sym":
                 network.fc1.weight.data *= 21.5
-            networks.round_weights(network)
+            weights.round_weights(network)
             metadata = {"model": model, "network": options, "seed": 0}
-            save_weights(networks.weights_path("digits", model, 0), network.state_dict(), metadata)
+            save_weights(weights.weights_path("digits", model, 0), network.state_dict(), metadata)
         yield path
 
 
@@ -55,7 +56,7 @@ def images() -> Tensor:
 
 def scaled(model: str, x: Tensor, *, alpha: float, beta: float) -> tuple[Tensor, Tensor]:
     """ỹ and c̃ by ScaledOutput: c̃ is what it takes from log y."""
-    network, _ = networks.load(networks.weights_path("digits", model, 0))
+    network, _ = registry.load(weights.weights_path("digits", model, 0))
     log_y = ScaledOutput(network, alpha=alpha, beta=beta)(x)
     return log_y.exp(), (log_y - network(x).log_y)[:, 0].exp()
 
@@ -68,7 +69,7 @@ def description(path: Path) -> dict[str, object]:
 
 
 def test_the_images_are_of_every_kind(images: Tensor) -> None:
-    network, _ = networks.load(networks.weights_path("digits", "dae_sym", 0))
+    network, _ = registry.load(weights.weights_path("digits", "dae_sym", 0))
     gamma, error = curvature(network, images, probes=2)
     assert gamma[0] == -1
     assert not error[1:].any()  # exact

@@ -9,11 +9,10 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 
-from overgen import networks
-from overgen.artifacts import OvergenError
+from overgen import OvergenError
 from overgen.attacks import fgn
-from overgen.networks import Output
-from overgen.runtime import generator
+from overgen.models import Output, registry
+from overgen.run.streams import generator
 
 
 class Linear(torch.nn.Module):
@@ -205,7 +204,7 @@ def test_the_stored_images_are_those_of_the_first_passages() -> None:
 
 def test_attacking_the_scaled_output_lowers_the_distance() -> None:
     """The loss on ỹ has the reconstruction term in it: on a real autoencoder it brings r closer to x."""
-    net = networks.build("dae", tied=True)
+    net = registry.build("dae", tied=True)
     net.initialise(generator("dae"))
     net.double().requires_grad_(False)
     ends = {}

@@ -14,11 +14,12 @@ from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
-from overgen import cli, fool, networks
-from overgen.artifacts import OvergenError, save_weights
+from overgen import OvergenError, cli, fool
 from overgen.attacks.ascent import Regularisers, ascend
 from overgen.confidence import ScaledOutput
-from overgen.runtime import generator
+from overgen.models import registry, weights
+from overgen.models.weights import save_weights
+from overgen.run.streams import generator
 
 from conftest import ROOT
 
@@ -89,13 +90,13 @@ def project(tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         "autoencoder": {"network": "autoencoder", "hidden": 5},
     }
     for model, chosen in options.items():
-        network = networks.build(**chosen)
+        network = registry.build(**chosen)
         network.initialise(generator("fool", model))
         if hasattr(network, "fc2"):
             network.fc2.weight.data *= 30  # as sure as a trained network
-        networks.round_weights(network)
+        weights.round_weights(network)
         metadata = {"model": model, "network": chosen, "seed": 0}
-        save_weights(networks.weights_path("digits", model, 0), network.state_dict(), metadata)
+        save_weights(weights.weights_path("digits", model, 0), network.state_dict(), metadata)
     return tmp_path
 
 
@@ -117,7 +118,7 @@ def score(model: str, path: Path, target: int, alpha: float) -> float:
     pixels = read(path)
     assert pixels.shape == (28, 28)
     assert pixels.dtype == np.uint8
-    network, _ = networks.load(networks.weights_path("digits", model, 0))
+    network, _ = registry.load(weights.weights_path("digits", model, 0))
     x = torch.from_numpy(pixels.astype(np.float32) / 255)[None, None]
     return float(ScaledOutput(network, alpha=alpha, beta=10)(x)[0, target].exp())
 

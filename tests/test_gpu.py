@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from overgen import networks
 from overgen.attacks.gradient import GradientAttack
-from overgen.confidence import image_outputs
-from overgen.modules import Together, Training
-from overgen.runtime import generator, whole_float32
+from overgen.measures.outputs import image_outputs
+from overgen.models import registry, weights
+from overgen.run.devices import whole_float32
+from overgen.run.streams import generator
+from overgen.training.module import Training
+from overgen.training.together import Together
 from test_together import CASES, assert_same, members, train
 
 from test_fgn import trainer
@@ -52,7 +54,7 @@ def pictures(count: int) -> torch.Tensor:
 @pytest.mark.parametrize("model", ["cnn", "cool", "dae_sym", "dae_asym"])
 def test_outputs_are_those_of_the_cpu(model: str) -> None:
     """float32 to 1e-5: with TF32, which is off, scores differ by more."""
-    network, _ = networks.load(ROOT / networks.weights_path("mnist", model, 0))
+    network, _ = registry.load(ROOT / weights.weights_path("mnist", model, 0))
     here = image_outputs(network, pictures(40), chunk=20, probes=2)
     there = image_outputs(network.cuda(), pictures(40).cuda(), chunk=20, probes=2)
     for name in ("log_y", "distance"):
@@ -63,7 +65,7 @@ def test_outputs_are_those_of_the_cpu(model: str) -> None:
 
 
 def test_a_gradient_attack_fools_at_the_updates_of_the_cpu() -> None:
-    network, _ = networks.load(ROOT / networks.weights_path("mnist", "cnn", 0))
+    network, _ = registry.load(ROOT / weights.weights_path("mnist", "cnn", 0))
     steps = []
     for device, accelerator in (("cpu", "cpu"), ("cuda", "gpu")):
         first = pictures(10).flatten(1).double().to(device) / 255

@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 import torch
 
-from overgen import networks
-from overgen.artifacts import OvergenError, read_npz
-from overgen.attacks import gradient, gradient_summary
+from overgen import OvergenError
+from overgen.attacks import gradient
 from overgen.attacks.passage import Passage
-from overgen.confidence import scores_of_images
-from overgen.networks import Output
-from overgen.params import GradientDescent
-from overgen.runtime import generator
-from overgen.stages import fool_gradient
+from overgen.measures.outputs import scores_of_images
+from overgen.models import Output, registry, weights
+from overgen.run.files import read_npz
+from overgen.run.streams import generator
+from overgen.stages.fool_gradient import run as fool_gradient
+from overgen.stages.fool_gradient import summary as fool_gradient_summary
+from overgen.stages.fool_gradient.params import GradientDescent
 
 from conftest import Run
 from test_fgn import Linear, trainer
@@ -66,7 +67,7 @@ def test_first_passages_are_those_of_a_plain_loop(objective: str, apart: float |
 
 def test_the_attack_lowers_the_distance_and_not_only_raises_y() -> None:
     """On a real autoencoder: with a large α the reconstruction comes closer; with α = 0 it does not have to."""
-    net = networks.build("dae", tied=True)
+    net = registry.build("dae", tied=True)
     net.initialise(generator("dae"))
     net.double().requires_grad_(False)
     ends = [module(net, noise(), threshold=(0.9, alpha), beta=0.0).run(trainer(), 20).distance.mean()
@@ -99,7 +100,7 @@ def test_the_attack_goes_through_the_curvature_where_it_acts(monkeypatch: pytest
 def test_with_relu_and_linear_pixels_the_curvature_has_no_gradient() -> None:
     from overgen.confidence import estimated_curvature, probe_vectors
 
-    net = networks.build("dae", tied=True)
+    net = registry.build("dae", tied=True)
     net.initialise(generator("flat"))
     net.double().requires_grad_(False)
     vectors = probe_vectors(2, 784).double()
@@ -207,7 +208,7 @@ def test_rates_and_means_of_the_trials() -> None:
         ]
     ).astype({"step": "Int64"})
     table["score_in_8_bits"] = [math.nan, 0.9]
-    found = {row["metric"]: row for row in gradient_summary.rows(table, [(0.9, 20.0)])}
+    found = {row["metric"]: row for row in fool_gradient_summary.rows(table, [(0.9, 20.0)])}
     assert found["fooling_rate@start=noise"]["reproduced"] == 50
     assert found["fooling_rate@start=noise"]["n"] == 2
     assert found["fooling_rate_in_8_bits@start=noise"]["reproduced"] == 0  # 0.9 is not above 0.9
@@ -220,7 +221,7 @@ def test_rates_and_means_of_the_trials() -> None:
     assert found["nearest_is_target_rate@start=noise"]["reproduced"] == 0
     assert found["nearest_is_target_rate@start=noise"]["n"] == 1
     images = np.arange(2)[:, None] * np.ones((2, 784))
-    shown = gradient_summary.examples(table, images, [(0.9, 20.0)], classes=4)
+    shown = fool_gradient_summary.examples(table, images, [(0.9, 20.0)], classes=4)
     assert shown["image"][0, 3].flat[0] == 1
     assert shown["score"][0, 3] == 0.92
     assert shown["fooled"][0].tolist() == [False, False, False, True]
@@ -295,7 +296,7 @@ def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
         assert first["fooled"][0, 0]
         np.testing.assert_array_equal(kept["image"][0], np.rint(first["image"][0, 0] * 255))  # the first of noise and 0
         for seed in (0, 1):  # the score of the picture, by the network that it fooled
-            network, _ = networks.load(workspace / networks.weights_path("digits", "cnn", seed))
+            network, _ = registry.load(workspace / weights.weights_path("digits", "cnn", seed))
             rows = np.flatnonzero(fooled & (trials["seed"] == seed))
             pictures = kept["image"][np.isin(kept["trial"], rows)] / 255
             found = scores_of_images(network, pictures, np.zeros(len(rows)), beta=0.0, probes=1)

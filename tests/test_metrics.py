@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score, roc_curve
 
-from overgen import metrics
-from overgen.metrics import auroc, f_measure, openness, openness_scheirer, oscr, thresholded_accuracy
+from overgen.measures import metrics
+from overgen.measures.metrics import auroc, f_measure, openness, openness_scheirer, oscr, thresholded_accuracy
 
 
 def outputs(*rows: list[float]) -> np.ndarray:

@@ -10,11 +10,12 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 
-from overgen import networks, params, training
 from overgen.data import floats
-from overgen.modules import Training
-from overgen.networks import Output
-from overgen.runtime import generator
+from overgen.models import Output, cnn, registry
+from overgen.run import params
+from overgen.run.streams import generator
+from overgen.training import members
+from overgen.training.module import Training
 
 from conftest import ROOT
 
@@ -47,7 +48,7 @@ class Ten(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> Output:
         return Output(F.log_softmax(self.layer(x.flatten(1)), dim=1), None)
 
-    initialise = networks.CNN.initialise
+    initialise = cnn.CNN.initialise
 
 
 def built(network: torch.nn.Module) -> torch.nn.Module:
@@ -83,7 +84,7 @@ def test_a_plain_loop_takes_the_same_path() -> None:
 @pytest.mark.parametrize("seen", ["noisy", "clean"])
 def test_denoising_loss(seen: str) -> None:
     """The corrupted image goes in, the clean one is the target; the classifier sees what is declared."""
-    network = built(networks.build("dae", classes=3, tied=True))
+    network = built(registry.build("dae", classes=3, tied=True))
     module = Training(
         network, images(12), LABELS, key=("m",), batch_size=12, learning_rate=1e-3, l2=0.0, noise_std=0.3,
         reconstruction_weight=2.0, classifier_input=seen,
@@ -100,11 +101,11 @@ def test_denoising_loss(seen: str) -> None:
 
 
 def test_a_member_does_not_depend_on_what_ran_before() -> None:
-    first = fitted(built(networks.build("autoencoder", hidden=4)), noise_std=0.1)
+    first = fitted(built(registry.build("autoencoder", hidden=4)), noise_std=0.1)
     torch.rand(11)
-    second = fitted(built(networks.build("autoencoder", hidden=4)), noise_std=0.1)
+    second = fitted(built(registry.build("autoencoder", hidden=4)), noise_std=0.1)
     assert first.curves == second.curves
-    other = fitted(built(networks.build("autoencoder", hidden=4)), noise_std=0.1, key=("other",))
+    other = fitted(built(registry.build("autoencoder", hidden=4)), noise_std=0.1, key=("other",))
     assert first.curves != other.curves
 
 
@@ -127,11 +128,11 @@ def test_what_a_stage_changes_of_the_training_reaches_it() -> None:
     stage: Any = SimpleNamespace(
         name="train_variants", item=item, params=sections.__getitem__, device=torch.device("cpu")
     )
-    changed = training.prepare(stage, images(12), LABELS, key=("changed",), classes=10)
+    changed = members.prepare(stage, images(12), LABELS, key=("changed",), classes=10)
     assert settings.training["mnist"].l2 != changed.l2 == settings.train_variants["mnist"].training["dae_sym_l2_10"].l2
     item["model"] = "dae_sym"  # for which the stage changes nothing
     sections["models.dae_sym"] = settings.models["dae_sym"]
-    assert training.prepare(stage, images(12), LABELS, key=("not",), classes=10).l2 == settings.training["mnist"].l2
+    assert members.prepare(stage, images(12), LABELS, key=("not",), classes=10).l2 == settings.training["mnist"].l2
 
 
 def test_the_weight_decay_of_a_part_of_the_images_may_be_that_of_all() -> None:

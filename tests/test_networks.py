@@ -12,14 +12,15 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overgen import networks
-from overgen.artifacts import OvergenError, load_weights, save_weights
-from overgen.modules import losses
-from overgen.runtime import generator
+from overgen import OvergenError
+from overgen.models import Output, autoencoders, registry, weights
+from overgen.models.weights import load_weights, save_weights
+from overgen.run.streams import generator
+from overgen.training.module import losses
 
 
 def built(network: str, **options: object) -> torch.nn.Module:
-    net = networks.build(network, **options)
+    net = registry.build(network, **options)
     net.initialise(generator("test", network))
     return net.double().eval()
 
@@ -35,7 +36,7 @@ def built(network: str, **options: object) -> torch.nn.Module:
     ],
 )
 def test_parameter_counts_are_the_papers(network: str, options: dict[str, object], count: int) -> None:
-    assert sum(p.numel() for p in networks.build(network, **options).parameters()) == count
+    assert sum(p.numel() for p in registry.build(network, **options).parameters()) == count
 
 
 @pytest.mark.parametrize("unpooling", ["nearest", "zeros", "switches"])
@@ -53,7 +54,7 @@ def test_unpooled_conv_equals_unpooling_then_convolving(unpooling: str) -> None:
             ]
             full[n, c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2][where] = x[n, c, i, j]
         plain = F.conv2d(full, weight, bias, padding=2)
-        ours = networks.unpooled_conv(x, weight, bias, unpooling, position)
+        ours = autoencoders.unpooled_conv(x, weight, bias, unpooling, position)
         torch.testing.assert_close(ours, plain, rtol=0, atol=1e-12)
 
 
@@ -62,7 +63,7 @@ def test_argmax_in_windows_is_torchs_and_takes_the_first_of_equal_ones(seed: int
     x = torch.randint(0, 3, (2, 3, 4, 6), generator=generator(seed)).float()  # three values: most windows have ties
     _, index = F.max_pool2d(x, 2, return_indices=True)
     row, column = index // 6, index % 6
-    assert torch.equal(networks.argmax_in_windows(x).long(), row % 2 * 2 + column % 2)
+    assert torch.equal(autoencoders.argmax_in_windows(x).long(), row % 2 * 2 + column % 2)
 
 
 def test_tied_decoder_is_the_transposed_encoder() -> None:
@@ -140,7 +141,7 @@ def test_cool_training_loss_is_the_cross_entropy_with_the_target_spread_over_uni
     labels = torch.tensor([0, 1, 2, 3, 0])
     target = F.one_hot(labels, classes).double().repeat_interleave(omega, dim=1) / omega
     literal = F.cross_entropy(net.fc2(h), target)
-    monkeypatch.setattr(net, "forward", lambda x: networks.Output(net.classify(h), None))
+    monkeypatch.setattr(net, "forward", lambda x: Output(net.classify(h), None))
     x = torch.zeros(5, 1, 28, 28, dtype=torch.float64)
     options = {"reconstruction_loss": "squared", "reconstruction_weight": 1.0, "classifier_input": "noisy"}
     loss, *_ = losses(net, x, x, labels, **options)
@@ -174,7 +175,7 @@ def test_a_perfect_cool_scores_one() -> None:
 
 
 def test_initialisation_depends_on_the_key_alone() -> None:
-    first, second = networks.build("cnn"), networks.build("cnn")
+    first, second = registry.build("cnn"), registry.build("cnn")
     torch.rand(7)  # a global draw between them must not matter
     first.initialise(generator(0, "weights"))
     second.initialise(generator(0, "weights"))
@@ -184,7 +185,7 @@ def test_initialisation_depends_on_the_key_alone() -> None:
 
 
 def save(path: Path, net: torch.nn.Module, **options: object) -> Path:
-    networks.round_weights(net)
+    weights.round_weights(net)
     save_weights(path, net.state_dict(), {"network": options})
     return path
 
@@ -193,7 +194,7 @@ def test_saved_weights_are_what_was_measured(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     net = built("cnn").float()
     path = save(tmp_path / "w.safetensors", net, network="cnn", classes=10)
-    loaded, metadata = networks.load(path)
+    loaded, metadata = registry.load(path)
     assert metadata["network"] == {"network": "cnn", "classes": 10}
     x = torch.rand(4, 1, 28, 28, generator=generator("x"))
     assert torch.equal(loaded(x).log_y, net(x).log_y)
@@ -221,7 +222,7 @@ def test_broken_weights_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.
     else:
         path.unlink()
     with pytest.raises(OvergenError, match=r"w\.safetensors"):
-        networks.load(path)
+        registry.load(path)
 
 
 def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,6 +236,6 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, monkeypatch
 
 def test_unknown_network_names_the_known_ones() -> None:
     with pytest.raises(OvergenError, match="cnn, cool, lenet, dae"):
-        networks.build("resnet")
+        registry.build("resnet")
     with pytest.raises(OvergenError, match="omega"):
-        networks.build("cnn", omega=3)
+        registry.build("cnn", omega=3)

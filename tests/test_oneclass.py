@@ -17,12 +17,16 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import OneClassSVM as Oracle
 
-from overgen import data, networks, tables
-from overgen.artifacts import OvergenError, read_npz, write_npz
-from overgen.reported import Cell
+from overgen import OvergenError, data
+from overgen.models import registry
+from overgen.report.grid import Cell
+from overgen.run.files import read_npz, write_npz
 from overgen.scores import one_class_svm
 from overgen.scores.one_class_svm import OneClassSVM
-from overgen.stages import evaluate_oneclass, evaluate_oneclass_scores, train_oneclass
+from overgen.stages.evaluate_oneclass import report as evaluate_oneclass_report
+from overgen.stages.evaluate_oneclass import run as evaluate_oneclass
+from overgen.stages.evaluate_oneclass_scores import run as evaluate_oneclass_scores
+from overgen.stages.train_oneclass import run as train_oneclass
 
 from conftest import Run, set_params
 
@@ -174,7 +178,7 @@ def test_nothing_but_images_of_the_class_is_trained_on(workspace: Path, run_stag
     pixels = data.floats(source.test_images).flatten(1).numpy()
     again = read_npz(results(workspace, "ocsvm") / "outputs.npz")
     np.testing.assert_allclose(machine.score(pixels), again["score"][1], rtol=0, atol=1e-10)
-    network, metadata = networks.load(results(workspace, "cool") / "class7.safetensors")
+    network, metadata = registry.load(results(workspace, "cool") / "class7.safetensors")
     stored = read_npz(results(workspace, "cool") / "outputs.npz")
     with torch.no_grad():
         log_y = network(data.floats(source.test_images)).log_y
@@ -265,7 +269,7 @@ def test_scores_of_pixels_are_fitted_on_the_class_alone(
 
 def test_scores_have_names() -> None:
     def name(suffix: str, *there: str) -> str:
-        return tables.score_name(pd.DataFrame({"metric": ["auroc", *there]}), suffix)
+        return evaluate_oneclass_report.score_name(pd.DataFrame({"metric": ["auroc", *there]}), suffix)
 
     assert name("") == "decision function"
     assert name("", "elsewhere_rate") == "y"

@@ -14,25 +14,32 @@ import torch
 import yaml
 from scipy import stats
 
-from overgen import data, openset, params, runtime
-from overgen.artifacts import OvergenError, read_json, read_npz, write_npz
-from overgen.networks import CNN, Autoencoder
-from overgen.stages import evaluate_scores
+from overgen import OvergenError, data
+from overgen.measures import histograms, intervals, separation, thresholds
+from overgen.models.autoencoders import Autoencoder
+from overgen.models.cnn import CNN
+from overgen.run import params, streams
+from overgen.run.files import read_json, read_npz, write_npz
+from overgen.scores import methods, views
+from overgen.stages.evaluate_scores import params as evaluate_scores_params
+from overgen.stages.evaluate_scores import run as evaluate_scores
 
 from conftest import ROOT, Run, set_params
 
 
 def test_every_method_that_params_may_name_is_there() -> None:
-    assert set(typing.get_args(params.ScoreMethod)) == set(openset.METHODS) | set(params.OF_OUTPUTS)
+    assert set(typing.get_args(evaluate_scores_params.ScoreMethod)) == set(methods.METHODS) | set(
+        evaluate_scores_params.OF_OUTPUTS
+    )
     methods = yaml.safe_load((ROOT / "params.yaml").read_text())["evaluate_scores"]["methods"]
-    assert set(openset.METHODS) <= set(methods["cnn"])
+    assert set(methods.METHODS) <= set(methods["cnn"])
 
 
 def test_a_threshold_keeps_the_share_asked_for() -> None:
     scores = np.arange(100.0)[::-1]
-    assert openset.threshold(scores, 0.95) == 5
-    assert np.mean(scores >= openset.threshold(scores, 0.95)) == 0.95
-    assert openset.threshold(np.arange(7.0), 0.95) == 0  # never fewer
+    assert separation.threshold(scores, 0.95) == 5
+    assert np.mean(scores >= separation.threshold(scores, 0.95)) == 0.95
+    assert separation.threshold(np.arange(7.0), 0.95) == 0  # never fewer
 
 
 def test_one_method_on_one_member_by_hand() -> None:
@@ -45,7 +52,7 @@ def test_one_method_on_one_member_by_hand() -> None:
         "normal": np.array([9.0]),
     }
     labels, known = np.array([0, 0, 2, 1, 1, 1]), np.array([0, 2])
-    found = openset.trial(scores, labels, known, 0.95, 3)
+    found = separation.trial(scores, labels, known, 0.95, 3)
     assert found["threshold"] == 1
     assert found["known_accepted"] == pytest.approx(2 / 3)
     # known 5, ½, 3 against unknown 2, 0, 4: above them are 3, 1 and 2 of 3
@@ -58,31 +65,31 @@ def test_one_method_on_one_member_by_hand() -> None:
     assert found["auroc_uniform"] == pytest.approx((2 + 1 + 1) / 6)
     assert found["auroc_normal"] == 0
     assert np.isnan(found["auroc_fooling"])  # there is none
-    table = openset.confusion(scores, labels, known, 1.0).set_index(["truth", "answer"])["count"]
+    table = separation.confusion(scores, labels, known, 1.0).set_index(["truth", "answer"])["count"]
     assert table[table > 0].to_dict() == {(0, 0): 1, (0, -1): 1, (2, 2): 1, (-1, 0): 1, (-1, -1): 2}
-    everything = openset.trial(scores, np.array([0, 0, 2, 0, 2, 1]), np.arange(3), 0.95, 3)
+    everything = separation.trial(scores, np.array([0, 0, 2, 0, 2, 1]), np.arange(3), 0.95, 3)
     assert np.isnan(everything["auroc"])
     assert everything["f_measure"] > 0.5
 
 
 def test_images_are_held_out_of_the_known_classes_only() -> None:
     labels = torch.arange(1000) % 10
-    fit, held = openset.held_out(labels, [1, 4], runtime.generator("x"), 30)
+    fit, held = views.held_out(labels, [1, 4], streams.generator("x"), 30)
     assert (len(fit), len(held)) == (170, 30)
     assert set(labels[fit].tolist()) == set(labels[held].tolist()) == {1, 4}
     assert not set(fit.tolist()) & set(held.tolist())
-    assert len(openset.held_out(labels, [1], runtime.generator("x"), 30)[1]) == 20  # a fifth at most
+    assert len(views.held_out(labels, [1], streams.generator("x"), 30)[1]) == 20  # a fifth at most
 
 
 def test_pools_of_negatives() -> None:
     images = torch.arange(784).div(784 / 255).byte().view(1, 28, 28).repeat(3, 1, 1)
-    mixed = openset.negatives("shuffled", images, runtime.generator("x"))
+    mixed = views.negatives("shuffled", images, streams.generator("x"))
     assert torch.equal(mixed.flatten(1).sort(1).values, images.flatten(1))  # the same pixels
     assert len({tuple(row) for row in mixed.flatten(1).tolist()}) == 3  # each in an order of its own
-    noise = openset.negatives("uniform", images, runtime.generator("x"))
+    noise = views.negatives("uniform", images, streams.generator("x"))
     assert (noise.shape, noise.dtype) == (images.shape, torch.uint8)
     assert 120 < noise.float().mean() < 135
-    assert {method.pool for method in openset.METHODS.values()} == {"", "uniform", "shuffled"}
+    assert {method.pool for method in methods.METHODS.values()} == {"", "uniform", "shuffled"}
 
 
 def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,38 +116,38 @@ def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: py
 
 
 def test_views_of_a_network() -> None:
-    images = torch.randint(0, 256, (7, 28, 28), generator=runtime.generator("images")).byte()
+    images = torch.randint(0, 256, (7, 28, 28), generator=streams.generator("images")).byte()
     network = CNN(classes=4)
-    network.initialise(runtime.generator("weights"))
-    found = openset.views(network, images, {"pixels", "features", "logits"}, chunk=3)
+    network.initialise(streams.generator("weights"))
+    found = views.views(network, images, {"pixels", "features", "logits"}, chunk=3)
     assert {name: a.shape for name, a in found.items()} == {"pixels": (7, 784), "features": (7, 400), "logits": (7, 4)}
     np.testing.assert_array_equal(found["pixels"], images.flatten(1).numpy() / np.float32(255))
     log_y = network(images[:, None] / 255).log_y.detach().numpy()
     np.testing.assert_allclose(
         found["logits"] - np.log(np.exp(found["logits"]).sum(1, keepdims=True)), log_y, rtol=1e-5
     )
-    assert set(openset.views(network, images, {"pixels"}, chunk=3)) == {"pixels"}
+    assert set(views.views(network, images, {"pixels"}, chunk=3)) == {"pixels"}
     with pytest.raises(OvergenError, match=r"Autoencoder has no `encode` .* or `fc2`"):
-        openset.views(Autoencoder(), images, {"logits"}, chunk=3)
+        views.views(Autoencoder(), images, {"logits"}, chunk=3)
 
 
 def test_means_over_strata() -> None:
     """With one stratum it is the t interval of the mean; a shift between strata widens nothing."""
     values = np.array([0.3, 0.4, 0.45])
-    value, (low, high) = openset.stratified_mean([values], (0, 1))
+    value, (low, high) = intervals.stratified_mean([values], (0, 1))
     expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
     assert (value, low, high) == pytest.approx((values.mean(), *expected))
-    _, (near_low, near_high) = openset.stratified_mean([values, values + 0.1], (0, 1))
-    _, (far_low, far_high) = openset.stratified_mean([values, values + 0.3], (0, 1))
+    _, (near_low, near_high) = intervals.stratified_mean([values, values + 0.1], (0, 1))
+    _, (far_low, far_high) = intervals.stratified_mean([values, values + 0.3], (0, 1))
     assert near_high - near_low == pytest.approx(far_high - far_low)
     assert near_high - near_low < high - low
-    assert openset.stratified_mean([values[:1], values[1:2]], (0, 1)) == (pytest.approx(0.35), None)
-    _, (low, high) = openset.stratified_mean([np.array([0.5, 0.5])], (0, 1))
+    assert intervals.stratified_mean([values[:1], values[1:2]], (0, 1)) == (pytest.approx(0.35), None)
+    _, (low, high) = intervals.stratified_mean([np.array([0.5, 0.5])], (0, 1))
     assert low == high == 0.5
 
 
 def test_labels_of_the_networks_own_scores() -> None:
-    thresholds = [params.Threshold(tau=tau, alpha=alpha) for tau, alpha in ((0.9, 20.0), (0.99, 3.0))]
+    thresholds = [thresholds.Threshold(tau=tau, alpha=alpha) for tau, alpha in ((0.9, 20.0), (0.99, 3.0))]
     names = ["softmax", "scaled_output", "confidence"]
     assert evaluate_scores.labelled(names, thresholds, reconstructs=False) == [("scaled_output", 0.0)]
     found = evaluate_scores.labelled(names, thresholds, reconstructs=True)
@@ -150,10 +157,10 @@ def test_labels_of_the_networks_own_scores() -> None:
 
 def test_histograms_hold_every_score() -> None:
     kinds = {"known": np.r_[np.linspace(0, 1, 500), 1e9], "unknown": np.full(40, -1e9)}
-    found = openset.histogram(kinds, 10, span=["known"])
+    found = histograms.histogram(kinds, 10, span=["known"])
     assert 0 <= found["low"].min() < found["high"].max() <= 1
     assert found.groupby("kind")["count"].sum().to_dict() == {"known": 501, "unknown": 40}
-    assert openset.histogram({"alike": np.full(9, 3.0)}, 4, span=["alike"])["count"].sum() == 9
+    assert histograms.histogram({"alike": np.full(9, 3.0)}, 4, span=["alike"])["count"].sum() == 9
 
 
 def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:

@@ -13,9 +13,10 @@ import pytest
 import torch
 import yaml
 
-from overgen import data, networks, params
-from overgen.artifacts import OvergenError
+from overgen import OvergenError, data
 from overgen.export import export
+from overgen.models import registry
+from overgen.run import params
 
 from conftest import ROOT, Run, environment, set_params
 
@@ -58,7 +59,7 @@ def test_the_example_goes_through_the_whole_study(project: Path) -> None:
     assert "**resnet**" in (report / "report.md").read_text()
 
     # what was measured is what was saved, running averages included
-    network, metadata = networks.load("models/digits/resnet/seed0.safetensors")
+    network, metadata = registry.load("models/digits/resnet/seed0.safetensors")
     assert metadata["network"] == {"network": "src/own/resnet.py:ResNet", "width": 16, "classes": 10}
     stored = np.load("models/digits/resnet/members/outputs.npz")["log_y"][0]
     x = data.floats(data.load("digits").test_images)
@@ -106,7 +107,7 @@ def test_a_line_that_does_not_fit_is_refused(project: Path, old: str, new: str, 
 )
 def test_a_class_that_is_not_there_is_named(project: Path, network: str, options: dict[str, int], message: str) -> None:
     with pytest.raises(OvergenError) as caught:
-        networks.build(network, **options)
+        registry.build(network, **options)
     assert message in str(caught.value)
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from overgen import params
-from overgen.artifacts import OvergenError
+from overgen import OvergenError
+from overgen.run import engine, params
+from overgen.stages.fool_fgn import params as fool_fgn_params
+from overgen.training import params
 
 from conftest import set_params
 
@@ -148,16 +150,16 @@ def test_a_users_network_takes_its_own_options(project: Path) -> None:
 
 
 def test_members_that_train_together_are_counted_by_device() -> None:
-    engine = params.Engine(precision="32", threads=1, chunk=1, probes=1, together={"cuda": 50})
+    engine = engine.Engine(precision="32", threads=1, chunk=1, probes=1, together={"cuda": 50})
     assert (engine.together_on("cuda"), engine.together_on("cpu")) == (50, 1)
-    assert params.Engine(precision="32", threads=1, chunk=1, probes=1, together=4).together_on("cpu") == 4
+    assert engine.Engine(precision="32", threads=1, chunk=1, probes=1, together=4).together_on("cpu") == 4
     with pytest.raises(ValueError, match="share a loss scale"):
-        params.Engine(precision="16-mixed", threads=1, chunk=1, probes=1, together={"cuda": 50})
+        engine.Engine(precision="16-mixed", threads=1, chunk=1, probes=1, together={"cuda": 50})
 
 
 def test_variants_of_the_fgn_are_named_by_what_they_change() -> None:
     def name(**options: object) -> str:
-        return params.FgnVariant.model_validate({"models": ["cnn"]} | options).name
+        return fool_fgn_params.FgnVariant.model_validate({"models": ["cnn"]} | options).name
 
     assert name(learning_rate=1e-3) == "lr_1e-3"  # as in reported.csv
     assert name(clip=1e-10) == "clip_1e-10"

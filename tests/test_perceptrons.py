@@ -16,13 +16,17 @@ import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
-from overgen import data, networks, params
-from overgen.artifacts import OvergenError, read_npz, write_npz
-from overgen.attacks.examples import rescore_perceptrons
-from overgen.modules import Together, Training
-from overgen.networks import Perceptron, PerceptronAutoencoder
-from overgen.runtime import generator
-from overgen.stages.train_perceptrons import decays
+from overgen import OvergenError, data
+from overgen.audit import rescore_perceptrons
+from overgen.models import params, registry, weights
+from overgen.models.perceptrons import Perceptron, PerceptronAutoencoder
+from overgen.run import params
+from overgen.run.files import read_npz, write_npz
+from overgen.run.streams import generator
+from overgen.stages.fool_lbfgs import params as fool_lbfgs_params
+from overgen.stages.train_perceptrons.run import decays
+from overgen.training.module import Training
+from overgen.training.together import Together
 
 from conftest import ROOT, TINY, Run, environment, make_workspace, set_params
 
@@ -190,7 +194,7 @@ def test_impossible_networks_are_refused(change: dict[str, object], message: str
 def test_impossible_numbers_of_pixels_are_refused(pixels: list[int]) -> None:
     section = {"images": 1, "draws": 1, "magnified": 0.1, "stability_images": 1, "pixels": pixels}
     with pytest.raises(ValueError, match="must differ and not exceed 784"):
-        params.FoolLbfgs.model_validate(section)
+        fool_lbfgs_params.FoolLbfgs.model_validate(section)
 
 
 def test_a_data_set_without_its_section_is_named(workspace: Path) -> None:
@@ -219,7 +223,7 @@ def metrics(cell: Path, stage: str) -> dict[tuple[str, str, str], dict[str, obje
 def test_errors_are_those_of_the_published_weights(cell: Path) -> None:
     source, found = data.load("digits", cell / "data"), metrics(cell, "train_perceptrons")
     for name in NAMES:
-        network, metadata = networks.load(cell / networks.perceptron_path("digits", name))
+        network, metadata = registry.load(cell / weights.perceptron_path("digits", name))
         assert metadata["model"] == name
         for split, x, y in (
             ("test", source.test_images, source.test_labels),
@@ -235,7 +239,7 @@ def test_errors_are_those_of_the_published_weights(cell: Path) -> None:
 
 def test_the_pretraining_is_the_one_that_params_describe(cell: Path) -> None:
     """Units that are drawn to an activation of 0.1 come near to it, and a softmax with no rate stays where it began."""
-    network, _ = networks.load(cell / networks.perceptron_path("digits", "ae6_10"))
+    network, _ = registry.load(cell / weights.perceptron_path("digits", "ae6_10"))
     x = data.floats(data.load("digits", cell / "data").train_images)
     assert (network.encode(x).mean(0) - 0.1).abs().max() < 0.1  # type: ignore[operator]
     first = Perceptron([6])
@@ -253,7 +257,7 @@ def test_the_examples_are_what_the_numbers_say(cell: Path, monkeypatch: pytest.M
     assert trials.groupby("index")["target"].nunique().max() == 1  # whatever the network
     for n, name in enumerate(shown["network"]):
         mine = trials[trials["network"] == name]
-        network, _ = networks.load(networks.perceptron_path("digits", str(name)))
+        network, _ = registry.load(weights.perceptron_path("digits", str(name)))
         x = torch.from_numpy(shown["image"][n])[:, None]
         assert bool(((x >= 0) & (x <= 1)).all())
         made = mine["found"].to_numpy()

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from overgen import networks
-from overgen.artifacts import read_npz
-from overgen.confidence import scores_of_images
+from overgen.measures.outputs import scores_of_images
+from overgen.models import registry, weights
+from overgen.run.files import read_npz
 
 from conftest import ROOT, Run, environment, make_workspace, set_params
 
@@ -166,7 +166,7 @@ def test_every_fgn_success_is_saved(study: Path) -> None:
         mine = kept["tau"] == tau
         assert kept["trial"][mine].tolist() == np.flatnonzero(passed).tolist()
         for seed in (0, 1):
-            network, _ = networks.load(study / networks.weights_path("digits", "cnn", seed))
+            network, _ = registry.load(study / weights.weights_path("digits", "cnn", seed))
             rows = kept["trial"][mine][trials.loc[kept["trial"][mine], "seed"] == seed]
             of_seed = mine & np.isin(kept["trial"], rows)
             images = kept["image"][of_seed] / 65535

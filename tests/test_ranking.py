@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overgen.ranking import ranking
+from overgen.measures.ranking import ranking
 
 
 def test_ranks_by_hand() -> None:

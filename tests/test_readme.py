@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from overgen import tables
+from overgen.report import readme
 
 from conftest import ROOT, environment
 
@@ -45,7 +45,7 @@ def test_the_pipeline_is_what_dvc_draws() -> None:
 
 
 def test_the_results_are_those_of_the_reports() -> None:
-    assert tables.readme_is_current(ROOT / "README.md", ROOT / "reports"), "run `overgen readme`"
+    assert readme.readme_is_current(ROOT / "README.md", ROOT / "reports"), "run `overgen readme`"
 
 
 def test_what_other_networks_call_the_fooling_images_is_measured() -> None:

@@ -13,11 +13,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from overgen import figures, reported, tables
-from overgen.artifacts import OvergenError, directory_md5, read_json, write_csv, write_json, write_npz
-from overgen.reported import budget_text
-from overgen.stages.report import build_report, embedded, html
-from overgen.statistics import mean_interval, wilson
+from overgen import OvergenError
+from overgen.measures.intervals import mean_interval, wilson
+from overgen.report import assumptions, budgets, compare, grid, names, readme, reported, tables
+from overgen.report.budgets import budget_text
+from overgen.report.build import build_report
+from overgen.report.html import embedded, html
+from overgen.run.files import directory_md5, read_json, write_csv, write_json, write_npz
+from overgen.stages.evaluate_fooling import report as evaluate_fooling_report
+from overgen.stages.evaluate_oneclass import report as evaluate_oneclass_report
+from overgen.stages.evaluate_openset import report as evaluate_openset_report
+from overgen.stages.fool_evolution import report as fool_evolution_report
+from overgen.stages.fool_fgn import report as fool_fgn_report
+from overgen.stages.fool_gradient import report as fool_gradient_report
+from overgen.stages.fool_lbfgs import report as fool_lbfgs_report
+from overgen.stages.report import tables as report_tables
+from overgen.stages.search_choices import report as search_choices_report
 
 ROOT = Path(__file__).parents[1]
 MODELS: dict[str, Any] = {
@@ -310,12 +321,12 @@ SCORES = {"cnn": ["softmax", "knn", "pca_pixels"], "dae_sym": ["scaled_output_al
 
 def write_scores(root: Path, dataset: str, model: str, budget: dict[str, int], draw: np.random.Generator) -> None:
     """Open-set scores: neighbours always best, then the others in the order of `SCORES`."""
-    from overgen import openset
-    from overgen.stages import evaluate_scores
+    from overgen.measures import histograms, separation
+    from overgen.stages.evaluate_scores import run as evaluate_scores
 
     trials = pd.DataFrame(
         [{"known": known, "subset": subset, "method": method, "threshold": 0.5}
-         | dict.fromkeys([*openset.MEASURES, "known_accepted", *(f"auroc_{kind}" for kind in openset.KINDS)],
+         | dict.fromkeys([*separation.MEASURES, "known_accepted", *(f"auroc_{kind}" for kind in separation.KINDS)],
                          np.nan if known == 10 else 0.9 - 0.1 * (method != "knn") - 0.1 * i - 0.01 * draw.random())
          for known in (1, 5, 10) for subset in range(2) for i, method in enumerate(SCORES[model])]
     )  # fmt: skip
@@ -323,7 +334,9 @@ def write_scores(root: Path, dataset: str, model: str, budget: dict[str, int], d
     write_csv(folder / "trials.csv", trials)
     kinds = {"known classes": draw.normal(2, 1, 500), "unknown classes": draw.normal(0, 1, 500),
              "uniform noise": draw.normal(-2, 0.2, 90), "normal noise": draw.normal(-1, 0.2, 90)}  # fmt: skip
-    parts = [openset.histogram(kinds, 20, span=list(kinds)).assign(method=method, known=5) for method in SCORES[model]]
+    parts = [
+        histograms.histogram(kinds, 20, span=list(kinds)).assign(method=method, known=5) for method in SCORES[model]
+    ]
     write_csv(folder / "histograms.csv", pd.concat(parts))
     names = [*range(5), -1]
     counts = [(t, a, int(draw.integers(9)) + 90 * (t == a), m) for m in SCORES[model] for t in names for a in names]
@@ -465,15 +478,15 @@ def test_a_rate_says_in_which_classes_it_is_not_zero(frame: pd.DataFrame) -> Non
     """Only where some classes fool and others do not: of COOL at τ = 0.99 three do, of the dAE none."""
     rows = frame[(frame["metric"] == "classes_fooled") & (frame["tau"] == "0.99")].set_index("model")
     text = f"in 3 of {rows.loc['cool', 'n']} classes"
-    assert tables.fooling(frame, ["cool"]).markdown.count(text) == 1
-    assert tables.variants(frame, ["cnn"]).markdown.count(text) == 1
-    assert "classes" not in tables.fooling(frame, ["dae_sym"]).markdown
-    assert tables.fooling(frame, ["cool"]).markdown.count("over classes [3.5–96.5]") == 2  # at both τ
+    assert fool_fgn_report.fooling(frame, ["cool"]).markdown.count(text) == 1
+    assert fool_fgn_report.variants(frame, ["cnn"]).markdown.count(text) == 1
+    assert "classes" not in fool_fgn_report.fooling(frame, ["dae_sym"]).markdown
+    assert fool_fgn_report.fooling(frame, ["cool"]).markdown.count("over classes [3.5–96.5]") == 2  # at both τ
 
 
 def test_what_still_fools_in_8_bits_stands_beside_what_fools(frame: pd.DataFrame) -> None:
     """Of 40 trials COOL's 12 fool and 6 do as pictures; the dAE has a line for the attack on ỹ, at its τ only."""
-    table = tables.in_8_bits(frame, ["cool", "dae_sym"])
+    table = fool_fgn_report.in_8_bits(frame, ["cool", "dae_sym"])
     _, _, cool, *dae = table.markdown.split("\n")
     cells = [cell.strip().split(" [")[0] for cell in cool.split("|")[1:-1]]
     assert cells[:2] == ["**COOL**", "y"]
@@ -481,12 +494,12 @@ def test_what_still_fools_in_8_bits_stands_beside_what_fools(frame: pd.DataFrame
     assert [line.split("|")[2].strip() for line in dae] == ["y", "ỹ"]
     assert dae[1].split("|")[3].strip() == dae[1].split("|")[4].strip() == "–"
     assert set(table.rows["metric"]) == {"fooling_rate", "fooling_rate_in_8_bits"}
-    assert tables.in_8_bits(frame, ["lenet"]).markdown == ""
+    assert fool_fgn_report.in_8_bits(frame, ["lenet"]).markdown == ""
 
 
 def test_what_an_evolution_came_to_stands_by_encoding(frame: pd.DataFrame) -> None:
     """The test error first, then each encoding once, also where the cell's rows come in another order."""
-    table = tables.evolution(frame, ["cnn"]).markdown.split("\n")[2:]
+    table = fool_evolution_report.evolution(frame, ["cnn"]).markdown.split("\n")[2:]
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table]
     assert [(line[1], line[2]) for line in lines] == [
         ("–", "test error"), ("direct", "median confidence, generation = 40"),
@@ -575,11 +588,11 @@ def test_the_text_shows_the_study(study: Path, frame: pd.DataFrame) -> None:
 
 def test_what_stands_of_the_reported_rates(frame: pd.DataFrame) -> None:
     """The made-up gradient attacks fool all 10 trials from noise: more than 34.5 % and 0 %, as many as 100 %."""
-    table = tables.robustness(frame, ["cnn", "cool", "dae_sym"]).markdown
+    table = fool_gradient_report.robustness(frame, ["cnn", "cool", "dae_sym"]).markdown
     assert re.search(r"\*\*CNN\*\* +\| 0.9 .* 100.0 \[72.2–100.0\] +\| noise +\| does not differ", table)
     assert re.search(r"\*\*COOL\*\* +\| 0.9 +\| 34.5 .*\| noise +\| fooled more often", table)
     assert re.search(r"\*\*dAE sym\*\* +\| 0.99 +\| 0 .*\| noise +\| fooled more often", table)
-    assert tables.robustness(frame[frame["experiment"] != "gradient"], ["cnn"]).markdown == ""
+    assert fool_gradient_report.robustness(frame[frame["experiment"] != "gradient"], ["cnn"]).markdown == ""
 
 
 def test_a_row_may_have_a_budget_of_its_own(tmp_path: Path) -> None:
@@ -588,23 +601,23 @@ def test_a_row_may_have_a_budget_of_its_own(tmp_path: Path) -> None:
     metrics = [rate("fgn", "fooling_rate", 200, 200, tau=tau) for tau in (0.9, 0.99)]
     metrics[1]["budget"] = {"fool_fgn.mnist.updates": 2_000}
     folder = write_cell(tmp_path, "mnist", "fool_fgn", "cnn", budget, metrics)
-    grid = {"fool_fgn": {"cnn": reported.Cell("mnist", "fool_fgn", "cnn", folder)}}
+    grid = {"fool_fgn": {"cnn": grid.Cell("mnist", "fool_fgn", "cnn", folder)}}
     papers = reported.load()
-    found = reported.compare(grid, papers, reported.paper_budget(ROOT / "budgets/paper.txt")).set_index("tau")
+    found = compare.compare(grid, papers, budgets.paper_budget(ROOT / "budgets/paper.txt")).set_index("tau")
     assert found.loc["0.9", "budget"] == "100 epochs, 20 trials a class, 10,000 updates"
     assert found.loc["0.99", "budget"] == "100 epochs, 20 trials a class, 2,000 of 10,000 updates"
     assert found.loc["0.9", "verdict"] == "reproduced"
     assert "reduced budget" in found.loc["0.99", "verdict"]
     metrics[1]["experiment"] = "fgn_on_scaled_output"
     folder = write_cell(tmp_path, "mnist", "fool_fgn", "cnn", budget, metrics)
-    grid = {"fool_fgn": {"cnn": reported.Cell("mnist", "fool_fgn", "cnn", folder)}}
-    lines = tables.budgets(grid, reported.paper_budget(ROOT / "budgets/paper.txt")).splitlines()
+    grid = {"fool_fgn": {"cnn": grid.Cell("mnist", "fool_fgn", "cnn", folder)}}
+    lines = report_tables.budgets(grid, budgets.paper_budget(ROOT / "budgets/paper.txt")).splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["`fool_fgn`", "`fool_fgn`, on ỹ"]
     assert "| 2,000 of 10,000 updates" in lines[3]
 
 
 def test_variants_stand_beside_the_attack_itself(frame: pd.DataFrame) -> None:
-    table = tables.variants(frame, ["cnn", "cool", "dae_sym"])
+    table = fool_fgn_report.variants(frame, ["cnn", "cool", "dae_sym"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
     assert lines[0][2:4] == ["fooled %, τ\u00a0=\u00a00.9", "mean steps, τ\u00a0=\u00a00.9"]
     assert [line[:2] for line in lines[2:]] == [["**CNN**", "as in the study"], ["", "learning rate 1e-3"]]
@@ -612,10 +625,10 @@ def test_variants_stand_beside_the_attack_itself(frame: pd.DataFrame) -> None:
     assert lines[3][2].startswith("100 → 97.5 ")
     assert lines[3][3].startswith("2.66 → 2.5 ")
     assert lines[3][4] == "–"  # not measured at 0.99
-    assert tables.variant_name("fgn_input_normal-initial_glorot") == "input normal, initial weights glorot"
-    assert tables.variant_name("fgn_updates_2000-initial_0.06") == "updates 2,000, initial weights 0.06"
-    assert tables.VARIANT.fullmatch("fgn_updates_2000-initial_0.06")
-    assert tables.variants(frame[~frame["experiment"].str.startswith("fgn_lr")], ["cnn"]).markdown == ""
+    assert names.variant_name("fgn_input_normal-initial_glorot") == "input normal, initial weights glorot"
+    assert names.variant_name("fgn_updates_2000-initial_0.06") == "updates 2,000, initial weights 0.06"
+    assert names.VARIANT.fullmatch("fgn_updates_2000-initial_0.06")
+    assert fool_fgn_report.variants(frame[~frame["experiment"].str.startswith("fgn_lr")], ["cnn"]).markdown == ""
 
 
 def test_networks_of_one_cell_stand_by_their_own_names(frame: pd.DataFrame) -> None:
@@ -623,20 +636,23 @@ def test_networks_of_one_cell_stand_by_their_own_names(frame: pd.DataFrame) -> N
     assert found is not None
     assert (found["value"], found["source"], found["verdict"]) == ("20", "szegedy2013", "reproduced")
     assert found["cell"] == "reports/cells/mnist/train_perceptrons/perceptrons"
-    assert "FC10(1)" in tables.smallest(frame).markdown
+    assert "FC10(1)" in fool_lbfgs_report.smallest(frame).markdown
     distortion = tables.find(frame, "lbfgs", "ae400_10", "mean_distortion")
     assert distortion is not None
     assert distortion["verdict"] == "not reproduced"  # larger, but these networks defend nothing: no merit
-    line = next(line for line in tables.smallest(frame).markdown.splitlines() if "AE400-10" in line)
+    line = next(line for line in fool_lbfgs_report.smallest(frame).markdown.splitlines() if "AE400-10" in line)
     assert "0.086 → 0.172 ✗<br>[0.162–0.182]" in line
 
 
 def test_errors_on_examples_made_for_others(frame: pd.DataFrame) -> None:
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in tables.transfer(frame).markdown.splitlines()]
+    lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in fool_lbfgs_report.transfer(frame).markdown.splitlines()
+    ]
     assert lines[0] == ["made for", "distortion", "FC10(1), error %", "AE400-10, error %", "n"]
     assert lines[2] == ["FC10(1)", "smallest", "44.4", "33.3", "9"]
     assert [line[1] for line in lines[2:]] == ["smallest", "smallest", "0.1", "0.1"]  # not the unchanged ones
-    assert "| -12.0 at n = 784" in tables.stability(frame).markdown
+    assert "| -12.0 at n = 784" in fool_lbfgs_report.stability(frame).markdown
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -653,7 +669,7 @@ def test_a_data_set_without_perceptrons_does_not_mention_them(
 
 
 def test_one_class_beside_the_paper(study: Path, frame: pd.DataFrame) -> None:
-    table = tables.one_class(frame, [*MODELS["oneclass_models"], "pixels"])
+    table = evaluate_oneclass_report.one_class(frame, [*MODELS["oneclass_models"], "pixels"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
     assert lines[0] == ["", "score", "AUROC reported", "AUROC", "AUPR", "FPR at 95 % TPR, %"]
     assert [line[:3] for line in lines[2:]] == [
@@ -674,20 +690,20 @@ def test_one_class_beside_the_paper(study: Path, frame: pd.DataFrame) -> None:
     text = (study / "reports/mnist/report.md").read_text()
     assert "## Figure 5: one class against all others" in text
     assert re.search(r"COOL tells one class from the others less well than OCSVM +\| 0.753 < 0.952", text)
-    assert tables.one_class(frame[frame["experiment"] != "one_class"], ["cool"]).markdown == ""
+    assert evaluate_oneclass_report.one_class(frame[frame["experiment"] != "one_class"], ["cool"]).markdown == ""
 
 
 def test_open_set_without_a_threshold(frame: pd.DataFrame) -> None:
-    table = tables.open_set_apart(frame, ["cnn", "dae_sym"])
+    table = evaluate_openset_report.open_set_apart(frame, ["cnn", "dae_sym"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
     assert lines[0][2:5] == ["AUROC", "AUPR", "FPR at 95 % TPR, %"]
     assert [line[:2] for line in lines[2:]] == [["**CNN**", "5"], ["", "1"], ["**dAE sym**", "5"], ["", "1"]]
     assert lines[2][2:5] == ["0.875 [0.800–0.900]", "–", "31.50"]
-    assert tables.open_set_apart(frame[frame["experiment"] != "open_set"], ["cnn"]).markdown == ""
+    assert evaluate_openset_report.open_set_apart(frame[frame["experiment"] != "open_set"], ["cnn"]).markdown == ""
 
 
 def test_open_set_after_a_longer_training(study: Path, frame: pd.DataFrame) -> None:
-    table = tables.open_set_longer(frame, ["cnn"])
+    table = evaluate_openset_report.open_set_longer(frame, ["cnn"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
     assert lines[0] == ["", "τ", "F reported", "F", "F, longer", "F: difference",
                         "AUROC", "AUROC, longer", "AUROC: difference"]  # fmt: skip
@@ -697,7 +713,9 @@ def test_open_set_after_a_longer_training(study: Path, frame: pd.DataFrame) -> N
     text = " ".join((study / "reports/mnist/report.md").read_text().split())
     assert "for longer (100 epochs, 2 of 10 class subsets)" in text
     assert "| `evaluate_openset`, trained longer | CNN | 100 epochs, 2 of 10 class subsets |" in text
-    assert tables.open_set_longer(frame[frame["experiment"] != "open_set_longer"], ["cnn"]).markdown == ""
+    assert (
+        evaluate_openset_report.open_set_longer(frame[frame["experiment"] != "open_set_longer"], ["cnn"]).markdown == ""
+    )
 
 
 def test_the_page_holds_the_smaller_file_of_a_large_figure(tmp_path: Path) -> None:
@@ -710,7 +728,7 @@ def test_the_page_holds_the_smaller_file_of_a_large_figure(tmp_path: Path) -> No
 
 
 def test_what_witnesses_see(frame: pd.DataFrame) -> None:
-    table = tables.witnesses(frame, ["cnn", "cool", "dae_sym"])
+    table = evaluate_fooling_report.witnesses(frame, ["cnn", "cool", "dae_sym"])
     lines = [[part.strip() for part in line.split("|")[1:-1]] for line in table.markdown.splitlines()[2:]]
     assert [line[:4] for line in lines[:2]] == [
         ["**CNN**", "FGN", "0.9", "8"],
@@ -721,7 +739,7 @@ def test_what_witnesses_see(frame: pd.DataFrame) -> None:
     assert lines[2][4].endswith("accepts 25.0")
     assert lines[2][5] == "–"  # not a witness of its own case
     assert len(table.rows) == 2 * 12
-    assert tables.witnesses(frame[frame["experiment"] != "witness"], ["cnn"]).markdown == ""
+    assert evaluate_fooling_report.witnesses(frame[frame["experiment"] != "witness"], ["cnn"]).markdown == ""
 
 
 def test_tables_hold_only_numbers_of_the_cells_and_the_papers(study: Path) -> None:
@@ -732,7 +750,7 @@ def test_tables_hold_only_numbers_of_the_cells_and_the_papers(study: Path) -> No
         known.add(f"{record['n']:,}")
         for name in ("reproduced", "low", "high"):
             if record[name] is not None and not pd.isna(record[name]):
-                known.add(tables.number(float(record[name]), record["metric"], record["unit"]).lstrip("-"))
+                known.add(names.number(float(record[name]), record["metric"], record["unit"]).lstrip("-"))
     known |= {"20", "3", "2", "40", "0", "1e-3", "784"}  # α, generations, a learning rate, pixels
     checked = 0
     for path in (study / "reports/mnist/tables").glob("*.md"):
@@ -856,8 +874,8 @@ def test_a_number_for_reading() -> None:
     assert tables.measured(found | {"reproduced": None}) == "–"
     nines = {"reproduced": 99.999952, "low": 99.98, "high": 100.0, "metric": "median_confidence@generation=200"}
     assert tables.measured(found | nines | {"unit": "percent"}) == "99.9999 [99.98–100.00]"
-    assert tables.metric_name("fooling_rate@alpha=2") == "trials that fool, α = 2"
-    assert tables.metric_name("gamma_positive_rate@test") == "γ > 0, on test images"
+    assert names.metric_name("fooling_rate@alpha=2") == "trials that fool, α = 2"
+    assert names.metric_name("gamma_positive_rate@test") == "γ > 0, on test images"
 
 
 def test_budgets_in_words() -> None:
@@ -866,12 +884,12 @@ def test_budgets_in_words() -> None:
         "10 of 100 epochs, 1 of 5 seeds"
     )
     assert budget_text({"train_classifier.mnist.epochs": 200, "a.b.new_thing": 3}, paper) == "200 epochs, 3 new thing"
-    assert not reported.at_paper_budget({"train_classifier.mnist.seeds": 4}, paper)
-    assert reported.at_paper_budget({"train_classifier.mnist.epochs": 200, "other": 1}, paper)
+    assert not budgets.at_paper_budget({"train_classifier.mnist.seeds": 4}, paper)
+    assert budgets.at_paper_budget({"train_classifier.mnist.epochs": 200, "other": 1}, paper)
 
 
 def test_readme_table(study: Path, tmp_path: Path) -> None:
-    text = tables.readme_table(study / "reports")
+    text = readme.readme_table(study / "reports")
     assert "| MNIST" in text
     assert "Fashion" not in text
     line = next(line for line in text.splitlines() if "**COOL**" in line)
@@ -879,15 +897,15 @@ def test_readme_table(study: Path, tmp_path: Path) -> None:
     assert "(✓) agrees at reduced budget" in text
     assert "10 of 100 epochs" in text
     readme = tmp_path / "README.md"
-    readme.write_text(tables.with_results("# x\n<!-- results -->\n<!-- /results -->\nmore\n", text))
-    assert tables.readme_is_current(readme, study / "reports")
+    readme.write_text(readme.with_results("# x\n<!-- results -->\n<!-- /results -->\nmore\n", text))
+    assert readme.readme_is_current(readme, study / "reports")
     readme.write_text(readme.read_text().replace("34.5 →", "34.6 →"))
-    assert not tables.readme_is_current(readme, study / "reports")
+    assert not readme.readme_is_current(readme, study / "reports")
     readme.write_text("# no markers\n")
     with pytest.raises(OvergenError, match=r"README\.md: must hold one line `<!-- results -->"):
-        tables.readme_is_current(readme, study / "reports")
+        readme.readme_is_current(readme, study / "reports")
     with pytest.raises(OvergenError, match="dvc repro report@mnist"):
-        tables.readme_table(tmp_path)
+        readme.readme_table(tmp_path)
 
 
 def test_html_of_markdown_alone(tmp_path: Path) -> None:
@@ -917,7 +935,7 @@ def test_a_search_says_when_the_study_does_not_use_its_best_setting(tmp_path: Pa
     }))  # fmt: skip
     settings = {f"{key}.model.output_std": 1.0, f"{key}.settings": [{}, {"output_std": 0.1}],
                 "models.cool.output_std": used}  # fmt: skip
-    text = tables.search(reported.Cell("mnist", "search_choices", "cool", folder), settings).markdown
+    text = search_choices_report.search(grid.Cell("mnist", "search_choices", "cool", folder), settings).markdown
     assert re.search(r"\| \*\*output_std: 0.1\*\* +\| 98.00 +\| 97.00 ", text)
     assert f"Used in the study: output_std {used:g}." in text
     assert ("That is not the setting nearest to the paper." in text) == said
@@ -954,8 +972,8 @@ def test_what_a_stage_changes_of_the_training_is_said() -> None:
         "train_openset.mnist.training.cnn.l2": 10.0,
         "train_openset.digits.training.cnn.l2": 3.0,
     }
-    text = tables.assumptions(settings, "mnist")
+    text = assumptions.assumptions(settings, "mnist")
     assert "l2 10 in `train_openset`: dAE sym, CNN" in text
     assert "l2 3" not in text
     assert "noise_std" not in text
-    assert "that a stage changes" not in tables.assumptions({}, "mnist")
+    assert "that a stage changes" not in assumptions.assumptions({}, "mnist")

@@ -3,9 +3,13 @@ from typing import Any
 
 import pytest
 
-from overgen import params
-from overgen.artifacts import OvergenError, write_json
-from overgen.reported import COLUMNS, FILE, Cell, compare, load, of_model, paper_budget
+from overgen import OvergenError
+from overgen.report.budgets import of_model, paper_budget
+from overgen.report.compare import compare
+from overgen.report.grid import Cell
+from overgen.report.reported import COLUMNS, FILE, load
+from overgen.run import params
+from overgen.run.files import write_json
 
 ROOT = Path(__file__).parents[1]
 GOOD = "spigler2019,Table 1,fgn,mnist,cnn,fooling_rate,0.9,34.5,percent,200 trials"

@@ -12,9 +12,17 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from overgen.attacks.retraining import Collecting, KnownClasses, cell_tables, drawn, labels_of, with_fooling_class
-from overgen.networks import LeNet, Output
-from overgen.runtime import generator
+from overgen.models import Output
+from overgen.models.cnn import LeNet
+from overgen.run.streams import generator
+from overgen.stages.retrain_on_fooling.summary import (
+    Collecting,
+    KnownClasses,
+    cell_tables,
+    drawn,
+    labels_of,
+    with_fooling_class,
+)
 
 from conftest import Run
 

@@ -13,11 +13,17 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 
-from overgen import confidence, networks, params, rings
-from overgen.artifacts import OvergenError, directory_md5
-from overgen.runtime import generator
-from overgen.stages import report_rings, train_rings
-from overgen.tracking import lightning_logger
+from overgen import OvergenError, confidence
+from overgen.models import points
+from overgen.run import params
+from overgen.run.files import directory_md5
+from overgen.run.streams import generator
+from overgen.run.tracking import lightning_logger
+from overgen.stages.report_rings import run as report_rings
+from overgen.stages.train_rings import geometry as train_rings_geometry
+from overgen.stages.train_rings import module as train_rings_module
+from overgen.stages.train_rings import outputs as train_rings_outputs
+from overgen.stages.train_rings import run as train_rings
 
 from conftest import ROOT, Run, set_params
 
@@ -35,9 +41,9 @@ TINY = {
 }
 
 
-def built(hidden: int = 7) -> networks.PointAutoencoder:
+def built(hidden: int = 7) -> points.PointAutoencoder:
     """A random network that expands some places and contracts others."""
-    network = networks.PointAutoencoder(hidden)
+    network = points.PointAutoencoder(hidden)
     network.initialise(generator("rings", hidden))
     for bias in (network.fc1.bias, network.fc2.bias, network.decoder_bias1, network.decoder_bias2):
         torch.nn.init.normal_(bias, generator=generator(bias.shape))
@@ -47,7 +53,7 @@ def built(hidden: int = 7) -> networks.PointAutoencoder:
 
 
 def test_points_lie_in_their_ring_and_are_uniform_in_area() -> None:
-    points, labels = rings.sample(60_000, draws=generator("sample"), **GEOMETRY)
+    points, labels = train_rings_geometry.sample(60_000, draws=generator("sample"), **GEOMETRY)
     offset = points - CENTRES[labels]
     radius = offset.norm(dim=1)
     assert 0.6 - 1e-6 <= float(radius.min()) < float(radius.max()) <= 0.7 + 1e-6
@@ -63,18 +69,18 @@ def test_points_lie_in_their_ring_and_are_uniform_in_area() -> None:
 
 def test_distance_to_the_nearest_ring() -> None:
     points = torch.tensor([[-1.0, 1.0], [-0.35, 1.0], [0.0, 1.0], [2.5, -1.0]])
-    found = rings.distance_to_rings(points, **GEOMETRY)
+    found = train_rings_geometry.distance_to_rings(points, **GEOMETRY)
     assert found.tolist() == pytest.approx([0.6, 0, 0.3, 0.8], abs=1e-6)
 
 
 def test_the_plane_is_cells_of_equal_area() -> None:
-    points = rings.plane(4, 2.0)
+    points = train_rings_geometry.plane(4, 2.0)
     assert points[:5].tolist() == [[-1.5, -1.5], [-0.5, -1.5], [0.5, -1.5], [1.5, -1.5], [-1.5, -0.5]]
     assert points.shape == (16, 2)
 
 
 def test_the_network_is_that_of_the_paper_with_tied_weights() -> None:
-    assert sum(p.numel() for p in networks.PointAutoencoder().parameters()) == 41_605
+    assert sum(p.numel() for p in points.PointAutoencoder().parameters()) == 41_605
     network, x = built(), torch.randn(5, 2, generator=generator("x"))
     h = (network.fc2.weight @ (network.fc1.weight @ x.T + network.fc1.bias[:, None]).relu()).T + network.fc2.bias
     log_y, reconstruction = network(x)
@@ -97,9 +103,9 @@ def test_curvature_is_the_trace_of_each_points_jacobian() -> None:
 def test_scores_are_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rings, "CHUNK", 3)  # the points go through in blocks
     network, x = built(), torch.randn(7, 2, generator=generator("scores"))
-    outputs = rings.point_outputs(network, x)
+    outputs = train_rings_outputs.point_outputs(network, x)
     assert 0 < (outputs["gamma"] > 0).sum() < 7
-    found = rings.scores(outputs, alpha=40, beta=5)
+    found = train_rings_outputs.scores(outputs, alpha=40, beta=5)
     for i, point in enumerate(x):
         apart = math.dist(network(point[None]).reconstruction[0].tolist(), point.tolist())
         gate = math.exp(-5 * max(0, float(outputs["gamma"][i])))
@@ -110,9 +116,9 @@ def test_scores_are_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_other_reconstruction_has_a_smaller_error() -> None:
     """The quadrature against the posterior mean over a large sample of clean points."""
-    clean, _ = rings.sample(200_000, draws=generator("clean"), **GEOMETRY)
+    clean, _ = train_rings_geometry.sample(200_000, draws=generator("clean"), **GEOMETRY)
     x = torch.tensor([[-0.35, 1.0], [1.0, 1.0], [0.0, 0.9], [1.6, -1.3]])
-    found = rings.optimal_reconstruction(x, noise_std=0.2, **GEOMETRY)
+    found = train_rings_geometry.optimal_reconstruction(x, noise_std=0.2, **GEOMETRY)
     posterior = torch.softmax(-torch.cdist(x, clean).square() / (2 * 0.2**2), 1)
     torch.testing.assert_close(found, posterior @ clean, atol=0.01, rtol=0)
 
@@ -127,11 +133,11 @@ class Log:
         self.points.append((int(step), values))
 
 
-def untrained(steps: int) -> rings.RingsTraining:
-    network = networks.PointAutoencoder(16)
+def untrained(steps: int) -> train_rings_module.RingsTraining:
+    network = points.PointAutoencoder(16)
     network.initialise(generator("n"))
     settings = SETTINGS.model_copy(update={"steps": steps, "batch_size": 8, "reconstruction_weight": 2.0})
-    return rings.RingsTraining(network, settings, key=("r",))
+    return train_rings_module.RingsTraining(network, settings, key=("r",))
 
 
 def trainer(epochs: int, log: Any = None) -> pl.Trainer:
@@ -141,7 +147,7 @@ def trainer(epochs: int, log: Any = None) -> pl.Trainer:
     )  # fmt: skip
 
 
-def trained(steps: int, log: Any = None) -> rings.RingsTraining:
+def trained(steps: int, log: Any = None) -> train_rings_module.RingsTraining:
     module = untrained(steps)
     trainer(module.epochs, log).fit(module)
     return module
@@ -154,13 +160,13 @@ def test_a_plain_loop_takes_the_same_path(monkeypatch: pytest.MonkeyPatch) -> No
     assert [curve["step"] for curve in module.curves] == [3, 4]
     assert [step for step, _ in log.points] == [3, 4]
     assert log.points[1][1]["train/accuracy"] == pytest.approx(module.curves[1]["accuracy"])
-    plain = networks.PointAutoencoder(16)
+    plain = points.PointAutoencoder(16)
     plain.initialise(generator("n"))
     adam = torch.optim.Adam(plain.parameters(), lr=1e-3)
     losses = []
     for first, count in ((0, 3), (3, 1)):
         draws = generator("r", "points", first)
-        clean, labels = rings.sample(8 * count, draws=draws, **GEOMETRY)
+        clean, labels = train_rings_geometry.sample(8 * count, draws=draws, **GEOMETRY)
         noisy = clean + 0.2 * torch.randn(clean.shape, generator=draws)
         for i in range(0, 8 * count, 8):
             log_y, r = plain(noisy[i : i + 8])
@@ -202,15 +208,15 @@ def test_a_killed_run_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(train_rings, "CHECKPOINT", 2)
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)  # it would stay for later tests
     monkeypatch.setenv("OVERGEN_TRACKING", "off")
-    step, blocks = rings.RingsTraining.training_step, []
+    step, blocks = train_rings_module.RingsTraining.training_step, []
 
-    def counted(module: rings.RingsTraining, index: int) -> None:
+    def counted(module: train_rings_module.RingsTraining, index: int) -> None:
         blocks.append(module.current_epoch)
         if len(blocks) == 6:
             raise RuntimeError("killed")
         step(module, index)
 
-    monkeypatch.setattr(rings.RingsTraining, "training_step", counted)
+    monkeypatch.setattr(train_rings_module.RingsTraining, "training_step", counted)
     monkeypatch.chdir(make_workspace(tmp_path / "killed"))
     with pytest.raises(RuntimeError, match="killed"):
         train_rings.main("rings", "dae")
@@ -236,8 +242,8 @@ def test_the_stage_and_its_report(cell: Path) -> None:
     summary = json.loads((cell / "metrics.json").read_text())
     assert summary["budget"] == {"train_rings.steps": 700, "train_rings.seeds": 2}
     rows = {row["metric"]: row for row in summary["metrics"]}
-    points = rings.plane(12, 2.5)
-    far = int((rings.distance_to_rings(points, **GEOMETRY) > 0.4).sum())
+    points = train_rings_geometry.plane(12, 2.5)
+    far = int((train_rings_geometry.distance_to_rings(points, **GEOMETRY) > 0.4).sum())
     assert [rows[f"mean_y@{place}"]["n"] for place in ("rings", "far", "plane")] == [50, far, 144]
     for place in ("rings", "far", "plane"):
         y, ungated, scaled = (rows[f"mean_{name}@{place}"]["reproduced"] for name in ("y", "ungated", "scaled"))

@@ -6,20 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from overgen.statistics import (
-    VERDICTS,
-    better_direction,
+from overgen.measures.histograms import histograms
+from overgen.measures.intervals import (
     bootstrap_over_seeds,
-    claim_verdict,
     difference_interval,
     differs,
-    histograms,
     mean_interval,
     prediction_interval,
-    reported_interval,
-    verdict,
     wilson,
 )
+from overgen.measures.verdicts import VERDICTS, better_direction, claim_verdict, reported_interval, verdict
 
 counts = st.integers(1, 12_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

@@ -20,11 +20,17 @@ import torch
 from pydantic import ValidationError
 from pytorch_lightning.loggers.logger import Logger
 
-from overgen import data, modules, networks, params, tracking, training
-from overgen.artifacts import OvergenError, load_weights, read_npz, write_npz
-from overgen.modules import Together, Training
-from overgen.runtime import Stage, generator
-from overgen.stages import train_openset
+from overgen import OvergenError, data
+from overgen.models import registry
+from overgen.models.weights import load_weights
+from overgen.run import engine, tracking
+from overgen.run.files import read_npz, write_npz
+from overgen.run.stage import Stage
+from overgen.run.streams import generator
+from overgen.stages.train_openset import run as train_openset
+from overgen.training import members, together
+from overgen.training.module import Training
+from overgen.training.together import Together
 
 from conftest import Run, environment, make_workspace, set_params
 
@@ -65,7 +71,7 @@ def members(case: str, sizes: list[int] = SIZES, dtype: torch.dtype = torch.floa
     found = {}
     for i, size in enumerate(sizes):
         (options, settings), stream = CASES[case], generator("data", i)
-        network = networks.build(**options).to(dtype)
+        network = registry.build(**options).to(dtype)
         network.initialise(generator("weights", i))  # type: ignore[operator]
         images = torch.randint(0, 256, (size, 28, 28), generator=stream, dtype=torch.uint8)
         labels = torch.randint(0, 3, (size,), generator=stream)
@@ -134,14 +140,14 @@ def test_a_convolution_of_one_channel_is_as_a_product(count: int, bias: bool, pa
         return (output, *torch.autograd.grad(output.sin().sum(), inputs))
 
     expected = results()
-    with modules._Products():
+    with together._Products():
         found = results()
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
 
 
 def test_other_convolutions_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modules, "convolution_of_one_channel", lambda *_, **__: pytest.fail("not for this one"))
-    with modules._Products():
+    with together._Products():
         torch.conv2d(torch.ones(2, 3, 8, 8), torch.ones(4, 3, 3, 3))
         for options in ({"stride": 2}, {"dilation": 2}, {"padding": (1, 2)}, {"padding": "same"}):
             torch.conv2d(torch.ones(2, 1, 8, 8), torch.ones(4, 1, 3, 3), **options)  # type: ignore[arg-type]
@@ -190,7 +196,7 @@ def test_what_cannot_train_together_is_refused() -> None:
     with pytest.raises(OvergenError, match=r"CNN has buffers \(normalisation.running_mean.*together to 1"):
         Together(normalised)
     with pytest.raises(ValidationError, match="4 members would share a loss scale"):
-        params.Engine(precision="16-mixed", threads=1, chunk=1, probes=1, together=4)
+        engine.Engine(precision="16-mixed", threads=1, chunk=1, probes=1, together=4)
 
 
 def test_ranks_take_whole_chunks_and_ask_only_for_what_is_missing(tmp_path: Path, monkeypatch: Any) -> None:
@@ -265,7 +271,7 @@ def test_longer_members_are_those_of_a_larger_budget(
         weighed.append(options["of_images"])
         return prepared(*arguments, **options)
 
-    prepared = training.prepare
+    prepared = members.prepare
     monkeypatch.setattr(training, "prepare", prepare)
     train_openset.main("digits", "cnn")
     assert weighed == 4 * [len(data.load("digits").train_labels)]  # not of the two classes

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from overgen import tracking
-from overgen.artifacts import OvergenError, directory_md5, write_json
+from overgen import OvergenError
+from overgen.run import sync, tracking
+from overgen.run.files import directory_md5, write_json
 
 SOURCE = str(Path(tracking.__file__).parents[1])
 
@@ -36,7 +37,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("empty")
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        tracking.prepare(folder)
+        sync.prepare(folder)
     return folder / "mlflow.db"
 
 
@@ -217,8 +218,8 @@ def test_sync_logs_each_cell_once(server: str, root: Path, monkeypatch: pytest.M
         },
     }
     Path("dvc.lock").write_text(json.dumps(lock))  # JSON is YAML
-    assert tracking.sync() == (2, 2)
-    assert tracking.sync() == (2, 0)
+    assert sync.sync() == (2, 2)
+    assert sync.sync() == (2, 0)
     found = {run["run_name"]: run for run in runs_of(server, "fool_evolution")}
     assert found["mnist/cnn"]["params"] == {"fool_evolution.mnist.runs": "5", "seed": "1"}
     assert found["mnist/cool"]["params"] == {"fool_evolution.mnist.trials": "20"}  # not in dvc.lock: the budget
@@ -226,7 +227,7 @@ def test_sync_logs_each_cell_once(server: str, root: Path, monkeypatch: pytest.M
     assert {run["status"] for run in found.values()} == {"FINISHED"}
 
     make_cell(root, "cool", 60.0, "fool_evolution")  # a new result is a new run
-    assert tracking.sync() == (2, 1)
+    assert sync.sync() == (2, 1)
     assert len(runs_of(server, "fool_evolution")) == 3
 
 
@@ -333,9 +334,9 @@ def test_a_dead_server_warns_once_and_loses_nothing(
     assert "http://***@127.0.0.1" in message
     assert "secret" not in message
     with pytest.raises(OvergenError, match="no server answers there"):
-        tracking.sync()
+        sync.sync()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert tracking.sync() == (1, 1)
+    assert sync.sync() == (1, 1)
     assert query(root / "mlflow.db", "SELECT value FROM metrics WHERE key = 'fgn/fooling_rate_0.99'") == [(98.5,)]
 
 
@@ -445,14 +446,14 @@ def test_other_values_of_the_switch_are_refused(root: Path, monkeypatch: pytest.
     ):
         pass
     with pytest.raises(OvergenError, match="OVERGEN_TRACKING='no'"):
-        tracking.sync()
+        sync.sync()
 
 
 def test_broken_cells_are_named(root: Path) -> None:
     cell = make_cell(root)
     write_json(cell / "metrics.json", {"dataset": "mnist", "metrics": []})
     with pytest.raises(OvergenError, match=r"fool_fgn/cnn/metrics.json: lacks 'budget'"):
-        tracking.sync()
+        sync.sync()
 
 
 # Lightning 2.6.4 asks torch 2.11+ whether a tree is a leaf in a way that torch deprecates.

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from overgen.artifacts import OvergenError, write_text
+from overgen import OvergenError
+from overgen.run.files import write_text
 
 commands = typer.Typer(
     help="Overgeneralisation of neural classifiers, reproduced, measured and extended. "
@@ -25,12 +26,12 @@ commands = typer.Typer(
 @commands.command()
 def sync() -> None:
     """Log finished cells that have no MLflow run yet, such as those that DVC took from its cache."""
-    from overgen import tracking
+    from overgen.run import sync, tracking
 
     if not tracking.enabled():
         print("OVERGEN_TRACKING=off: nothing is logged")
         return
-    cells, logged = tracking.sync()
+    cells, logged = sync.sync()
     print(f"{tracking.shown(tracking.uri())}: {logged} cells logged, {cells - logged} were there")
 
 
@@ -45,7 +46,7 @@ def ui(
     import subprocess
     from contextlib import suppress
 
-    from overgen import tracking
+    from overgen.run import sync, tracking
 
     uri = tracking.uri()
     if uri.startswith(("http://", "https://")):
@@ -57,7 +58,7 @@ def ui(
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise OvergenError(f"port {port}: {error.strerror}; choose another: `overgen ui --port 5001`") from error
-    tracking.prepare()
+    sync.prepare()
     print(f"MLflow on {tracking.shown(uri)}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     # One worker and no job runners: each takes seconds and 250 MB, and there is one reader.
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
@@ -84,13 +85,13 @@ def readme(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when the table is stale.")] = False,
 ) -> None:
     """Rewrite the README's table of results from the committed reports."""
-    from overgen import tables
+    from overgen.report import readme
 
     path = Path("README.md")
     if not path.exists():
         raise OvergenError("README.md: missing; run this in the repository root")
     text = path.read_text(encoding="utf-8")
-    new = tables.with_results(text, tables.readme_table(Path("reports")))
+    new = readme.with_results(text, readme.readme_table(Path("reports")))
     if new == text:
         print("README.md: up to date")
     elif check:
@@ -103,17 +104,16 @@ def readme(
 @commands.command()
 def figures() -> None:
     """Redraw the report of every data set whose cells are here, from those cells alone."""
-    from overgen import params
-    from overgen.stages import report, report_rings
+    from overgen.run import params
+    from overgen.run.stage import execute
 
     broken = []
-    drawn_by = dict.fromkeys(params.load().datasets, report.main) | {"rings": report_rings.main}
-    for dataset, draw in drawn_by.items():
+    for dataset, stage in (dict.fromkeys(params.load().datasets, "report") | {"rings": "report_rings"}).items():
         if not Path("reports/cells", dataset).is_dir():
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue
         try:
-            draw(dataset)
+            execute(stage, dataset=dataset)
             print(f"reports/{dataset}/report.html")
         except OvergenError as error:  # a half-finished data set does not keep the others from being drawn
             broken.append(f"{dataset}: {error}")
@@ -128,8 +128,8 @@ def budget(
     """Set the budgets of a file in params.yaml, keeping its comments."""
     from ruamel.yaml import YAML
 
-    from overgen import params
-    from overgen.artifacts import replace_file
+    from overgen.run import params
+    from overgen.run.files import replace_file
 
     yaml = YAML()
     yaml.width = 120
@@ -159,8 +159,8 @@ def check(
     tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5,
 ) -> None:
     """Score the stored images of every attack again, with the published weights; exit 1 where a score differs."""
-    from overgen import params
-    from overgen.attacks.examples import rescore, rescore_perceptrons
+    from overgen.audit import rescore, rescore_perceptrons
+    from overgen.run import params
 
     settings, wrong = params.load(), []
     for dataset in settings.datasets:

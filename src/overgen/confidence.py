@@ -9,15 +9,12 @@ The norm is not squared. Products of small numbers are sums of logs here: nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-
-from overgen.networks import PIXELS
 
 CLEAR = 6  # standard errors: an estimate of γ so far below 0 settles that Γ = 1
 
@@ -164,75 +161,3 @@ class ScaledOutput(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, 1, 28, 28). Returns log ỹ, (N, C)."""
         return self.upper_bound(x) + self.log_curvature(x)[:, None]
-
-
-def scores_of_images(
-    network: nn.Module, images: np.ndarray, alphas: np.ndarray, *, beta: float, probes: int, device: Any = "cpu"
-) -> np.ndarray:
-    """ỹ of each image at its own α, (N, C) float64. images: (N, 28, 28) in [0, 1]; alphas: (N,)."""
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    found: np.ndarray | None = None
-    for alpha in np.unique(alphas):
-        mine = alphas == alpha
-        x = torch.from_numpy(images[mine].astype(np.float32))[:, None].to(device)
-        with torch.no_grad():
-            log_score = ScaledOutput(network, alpha=float(alpha), beta=beta, probes=probes)(x)
-        block = log_score.double().exp().cpu().numpy()
-        found = np.zeros((len(images), block.shape[1])) if found is None else found
-        found[mine] = block
-    return np.zeros((0, 0)) if found is None else found
-
-
-def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int) -> dict[str, np.ndarray]:
-    """All that α, β and τ need to know of each image, so that they can change without evaluating again.
-
-    images: (N, 28, 28) uint8. Returns float32 arrays: log_y (N, C), distance (N,), gamma (N,), gamma_error (N,);
-    only those that the network has.
-    """
-    from overgen.data import floats
-
-    parts: dict[str, list[Tensor]] = {}
-    for block in images.split(chunk):
-        x = floats(block)
-        with torch.no_grad():
-            log_y, reconstruction = network(x)
-        found = {} if log_y is None else {"log_y": log_y}
-        if reconstruction is not None:
-            found["distance"] = distance(x, reconstruction)
-            found["gamma"], found["gamma_error"] = curvature(network, x, probes=probes)
-        for name, values in found.items():
-            parts.setdefault(name, []).append(values.detach())
-    return {name: torch.cat(values).float().cpu().numpy() for name, values in parts.items()}
-
-
-def threshold_pairs(thresholds: Iterable[Any], *, reconstructs: bool) -> list[tuple[float, float]]:
-    """The (τ, α) pairs to judge on; without a reconstruction c̃ = 1, and α, written as 0, has no part in it."""
-    pairs = [(t.tau, t.alpha if reconstructs else 0.0) for t in thresholds]
-    return list(dict.fromkeys(pairs))
-
-
-def pair_at(thresholds: Iterable[Any], alpha: float) -> tuple[float, float]:
-    """The (τ, α) to judge ỹ at one α on: the first τ that goes with it, else the last τ."""
-    pairs = [(t.tau, t.alpha) for t in thresholds]
-    return next((tau for tau, of in pairs if of == alpha), pairs[-1][0]), alpha
-
-
-def alpha_suffix(pairs: Sequence[tuple[float, float]], pair: tuple[float, float]) -> str:
-    """What a metric's name ends with: nothing for the first α of a τ, which is the paper's, else "@alpha=…"."""
-    paper = next(p for p in pairs if p[0] == pair[0])
-    return "" if pair == paper else f"@alpha={pair[1]:g}"
-
-
-def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: float, beta: float) -> np.ndarray:
-    """log ỹ of the images whose `image_outputs` were stored, stacked over members. Returns (N, C) float64.
-
-    Raises ValueError if a score is NaN.
-    """
-    scores = outputs["log_y"][member].astype(np.float64)
-    if "distance" in outputs:
-        apart, gamma = (outputs[name][member].astype(np.float64) for name in ("distance", "gamma"))
-        term = log_reconstruction(apart, alpha=alpha, pixels=PIXELS) + log_gate(gamma, beta=beta)
-        scores = scores + term[:, None]
-    if np.isnan(scores).any():
-        raise ValueError(f"member {member} has NaN scores")
-    return scores

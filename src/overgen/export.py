@@ -23,8 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from overgen import networks, params
-from overgen.artifacts import OvergenError, replace_file
+from overgen import OvergenError
 from overgen.confidence import (
     CLEAR,
     distance,
@@ -34,6 +33,10 @@ from overgen.confidence import (
     log_reconstruction,
     probe_vectors,
 )
+from overgen.models import PIXELS, registry
+from overgen.models.weights import weights_path
+from overgen.run import params
+from overgen.run.files import replace_file
 
 
 class Program(nn.Module):
@@ -49,7 +52,7 @@ class Program(nn.Module):
         self.alpha, self.beta = alpha, beta
         self.reconstructs = hasattr(network, "decode")
         if self.reconstructs:
-            vectors = probe_vectors(probes, networks.PIXELS)
+            vectors = probe_vectors(probes, PIXELS)
             # of any number of images (3 stands for it: 0 and 1 would be taken for constants), and of one
             self.estimate = recorded(lambda x: estimated_curvature(network, x, vectors), 3)
             self.exact = recorded(lambda x: exact_curvature(network, x, skip_idle=False), 1)
@@ -59,7 +62,7 @@ class Program(nn.Module):
         log_y, reconstruction = self.network(x)
         log_c = log_y.new_zeros(x.shape[0])
         if self.reconstructs:
-            log_c = log_reconstruction(distance(x, reconstruction), alpha=self.alpha, pixels=networks.PIXELS)
+            log_c = log_reconstruction(distance(x, reconstruction), alpha=self.alpha, pixels=PIXELS)
             log_c = log_c + log_gate(self.curvature(x), beta=self.beta)
         return (log_y + log_c[:, None]).exp(), log_c.exp()
 
@@ -102,7 +105,7 @@ def export(
     """
     if path.suffix != ".pt2" or path.is_dir():
         raise OvergenError(f"{path}: {'is a directory' if path.is_dir() else 'does not end in .pt2'}; name a .pt2 file")
-    network, metadata = networks.load(weights(cell, seed))
+    network, metadata = registry.load(weights(cell, seed))
     if network(torch.zeros(1, 1, 28, 28)).log_y is None:
         raise OvergenError(f"{cell}: a plain autoencoder does not classify, so it has no ỹ to export")
     dataset = cell.split("/")[0]
@@ -135,7 +138,7 @@ def weights(cell: str, seed: int) -> Path:
             f"cell {cell!r}: no trained weights; there are {', '.join(here) or 'none'}. `dvc repro` trains, "
             "`dvc pull` fetches; run from the repository's root"
         )
-    path = networks.weights_path(dataset, model, seed)
+    path = weights_path(dataset, model, seed)
     if not path.exists():
         further = sorted(int(p.stem.removeprefix("seed")) for p in path.parent.glob("seed*.safetensors"))
         raise OvergenError(

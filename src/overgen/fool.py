@@ -17,12 +17,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from overgen import data, networks, params, runtime
-from overgen.artifacts import OvergenError, replace_file
+from overgen import OvergenError, data
 from overgen.attacks.ascent import Regularisers, ascend
 from overgen.attacks.lbfgs import smallest_change
 from overgen.confidence import ScaledOutput
+from overgen.data import sources
 from overgen.export import weights
+from overgen.models import registry
+from overgen.run import params
+from overgen.run.files import replace_file
+from overgen.run.streams import generator
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's preprocessing
 IMAGENET_SIDE = 224
@@ -65,7 +69,7 @@ def cell_subject(cell: str, *, seed: int = 0, alpha: float | None = None) -> Sub
 
     Raises OvergenError if the cell has no weights, does not classify, or its data set is not here.
     """
-    network, _ = networks.load(weights(cell, seed))
+    network, _ = registry.load(weights(cell, seed))
     if network(torch.zeros(1, 1, data.SIDE, data.SIDE)).log_y is None:
         raise OvergenError(f"{cell}: a plain autoencoder does not classify, so there is no class to fool it into")
     dataset = data.load(cell.split("/")[0])
@@ -80,7 +84,7 @@ def cell_subject(cell: str, *, seed: int = 0, alpha: float | None = None) -> Sub
     )
 
     def read(path: Path) -> Tensor:
-        return torch.from_numpy(data.gray(picture(path), invert=False).copy())[None] / 255
+        return torch.from_numpy(sources.gray(picture(path), invert=False).copy())[None] / 255
 
     centre = dataset.train_images.double().mean(0, keepdim=True).float() / 255
     return Subject(cell, bounded(scaled), dataset.classes, centre, read, first.tau)
@@ -164,7 +168,7 @@ def class_number(subject: Subject, name: str) -> int:
 def first_image(subject: Subject, start: str, seed: int) -> Tensor:
     """The image that the attack starts at, (C, H, W): `noise` (uniform), `mean`, or a picture file."""
     if start == "noise":
-        return torch.rand(subject.centre.shape, generator=runtime.generator("fool", seed))
+        return torch.rand(subject.centre.shape, generator=generator("fool", seed))
     return subject.centre.clone() if start == "mean" else subject.read(Path(start))
 
 

@@ -38,8 +38,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from overgen.artifacts import OvergenError
-from overgen.networks import PIXELS
+from overgen import OvergenError
+from overgen.models import PIXELS
 
 TARGET = 0.9999  # the confidence at which the paper counts a class as fooled
 

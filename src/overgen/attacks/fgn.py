@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from overgen.attacks.passage import FirstPassage, Trials, of_target
 from overgen.confidence import log_reconstruction
-from overgen.networks import PIXELS
+from overgen.models import PIXELS
 
 LOWEST, HIGHEST, NODES = 1e-9, 1e9, 2048  # of the tabulated √v̂/ε, and grid points between
 

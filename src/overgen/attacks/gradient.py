@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from overgen.attacks.passage import FirstPassage, Passage, Trials, of_target
 from overgen.confidence import CLEAR, estimated_curvature, log_gate, log_reconstruction, probe_vectors
-from overgen.networks import PIXELS
+from overgen.models import PIXELS
 
 STARTS = ("noise", "mean_image", "other_class")
 MEAN_DEVIATION = 0.1  # of the normal noise that tells restarts from the mean image apart

@@ -11,10 +11,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from overgen.artifacts import OvergenError
+from overgen import OvergenError
 from overgen.confidence import curvature, distance, log_gate, log_reconstruction
-from overgen.networks import PIXELS
-from overgen.runtime import Steps
+from overgen.models import PIXELS
+from overgen.run.trainer import Steps
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from overgen import networks
-from overgen.confidence import scores_of_images
+from overgen.measures.outputs import scores_of_images
+from overgen.models import registry
+from overgen.models.weights import weights_path
 
 
 def rounded(images: np.ndarray, depth: type[np.uint8] | type[np.uint16] = np.uint8) -> np.ndarray:
@@ -36,7 +37,7 @@ def scores(
     """
     found = np.zeros(len(pictures))
     for seed in trials["seed"].unique().tolist():
-        network, _ = networks.load(networks.weights_path(dataset, model, seed))
+        network, _ = registry.load(weights_path(dataset, model, seed))
         mine = (trials["seed"] == seed).to_numpy()
         alphas, targets = (trials.loc[mine, name].to_numpy() for name in ("alpha", "target"))
         shown = images(pictures[mine])

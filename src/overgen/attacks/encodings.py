@@ -1,0 +1,16 @@
+"""Encodings of evolved images by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from overgen.attacks.cppn import Cppn, Rates
+from overgen.attacks.evolution import Direct, Encoding
+
+
+def encoding_of(name: str, mutation: Any) -> Encoding:
+    """An encoding with the rates of a section of params.yaml that has them (`params.Mutation`)."""
+    if name == "direct":
+        return Direct(mutation.mutation_rate, mutation.mutation_eta, mutation.crossover_rate, mutation.crossover_eta)
+    rate, (add, remove), (add_node, remove_node) = mutation.mutation_rate, mutation.connections, mutation.nodes
+    return Cppn(Rates(rate, mutation.mutation_eta, rate, add, remove, add_node, remove_node))

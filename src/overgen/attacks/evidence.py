@@ -1,0 +1,81 @@
+"""What attacks keep in their cells: images, with the network, target and score of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from overgen.attacks import pictures
+from overgen.measures.thresholds import pair_at
+from overgen.run.files import read_npz
+
+ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")  # stages that attack the networks of the tables
+FGN = ("fool_fgn", "fool_variants")  # stages of the Fooling Generator Network
+
+
+def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
+    """The examples of one attack's cell: reports/cells/<dataset>/<stage>/<model>.
+
+    thresholds: of confidence.<dataset>; evolution_alpha: the α of the ỹ that evolution climbs. Of an evolution the
+    champions of each encoding's last stored generation are its examples, at the first τ of that α, else at the last τ.
+    Returns a table with a row an image, and the images (N, 28, 28) in [0, 1]. Columns: attack (the stage), variant
+    (objective, start or encoding), tau, alpha, target, score (ỹ of the target as the cell states it), fooled (score > τ
+    when it was judged). Raises OvergenError if there is no such file.
+    """
+    attack, found = folder.parts[-2], read_npz(folder / "examples.npz")
+    if attack == "fool_evolution":
+        tau, _ = pair_at(thresholds, evolution_alpha)
+        encodings = found["encoding"].tolist()
+        last = [i for i, name in enumerate(encodings) if name not in encodings[i + 1 :]]
+        score = found["confidence"][last]
+        image, fooled = found["image"][last], score > tau
+        groups = [(encodings[i], tau, evolution_alpha) for i in last]
+    else:
+        variant = found["objective" if attack in FGN else "start"]
+        score, image, fooled = found["score"], found["image"], found["fooled"]
+        groups = list(zip(variant.tolist(), found["tau"].tolist(), found["alpha"].tolist(), strict=True))
+    classes = image.shape[1]
+    repeated = [group for group in groups for _ in range(classes)]
+    table = pd.DataFrame(repeated, columns=["variant", "tau", "alpha"])
+    table.insert(0, "attack", attack)
+    table["target"] = np.tile(np.arange(classes), len(groups))
+    table["score"], table["fooled"] = score.ravel().astype(np.float64), fooled.ravel()
+    return table, image.reshape(-1, *image.shape[2:])
+
+
+def successes(folder: Path, seed: int | None = None) -> tuple[pd.DataFrame, np.ndarray]:
+    """Every image that fooled in an attack's cell, as the picture that it was saved as.
+
+    seed: of the network that was fooled; any by default. Returns a table as `stored` does, and the images (K, 28, 28)
+    in [0, 1]; score and fooled are those of the picture. Raises OvergenError if a file is missing.
+    """
+    kept = read_npz(folder / "successes.npz")
+    trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
+    attack = folder.parts[-2]
+    variant = {"fool_gradient": "start", "fool_evolution": "encoding"}.get(attack, "objective")
+    table = trials[[variant, "target"]].rename(columns={variant: "variant"})
+    judged = (
+        trials.rename(columns={"score": "before", "score_in_8_bits": "score"}) if attack == "fool_gradient" else kept
+    )
+    table = table.assign(**{name: np.asarray(judged[name]) for name in ("tau", "alpha", "score")})
+    table = table[["variant", "tau", "alpha", "target", "score"]]
+    table.insert(0, "attack", attack)
+    table["fooled"] = table["score"] > table["tau"]
+    mine = np.full(len(trials), True) if seed is None else (trials["seed"] == seed).to_numpy()
+    return table[mine].reset_index(drop=True), pictures.images(kept["image"][mine])
+
+
+def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
+    """As `stored`, but with every success in place of the examples that fooled.
+
+    Of FGN's variants on y there are none among the examples, and none here.
+    """
+    table, images = stored(folder, thresholds, evolution_alpha=evolution_alpha)
+    held = ~table["fooled"].to_numpy()
+    every, theirs = successes(folder)
+    shown = every["variant"].isin(table["variant"]).to_numpy()
+    return pd.concat([table[held], every[shown]], ignore_index=True), np.concatenate([images[held], theirs[shown]])

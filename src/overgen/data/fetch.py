@@ -1,0 +1,77 @@
+"""Archives of data sets: fetched from a mirror or the network, verified, kept."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+import socket
+from collections.abc import Sequence
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from overgen import OvergenError
+from overgen.data.sources import _say
+from overgen.run.files import replace_file
+
+ARCHIVES = Path(".overgen/archives")  # outside the output, which DVC deletes before it runs a stage
+PATIENCE = 60.0  # seconds of silence from a server; torchvision itself would wait for ever
+
+
+def fetch_archive(target: Path, md5: str, places: Sequence[str], layout: str) -> None:
+    """Bring a file to `target` from the first of `places` (folders or URLs, ending in /) that has its MD5."""
+    if target.exists():
+        found = md5_of(target)
+        if found == md5:
+            return
+        _say(f"{target}: broken ({target.stat().st_size} bytes, MD5 {found}, not {md5}); fetching it again")
+    problems: list[str] = []
+    with replace_file(target) as temporary:
+        for place in places:
+            problem = copy_archive(place + target.name, temporary, md5)
+            if problem is None:
+                break
+            problems.append(f"  {place}{target.name}: {problem}")
+        else:
+            raise OvergenError(
+                f"{target.name} could not be had with MD5 {md5}. Tried:\n"
+                + "\n".join(problems)
+                + "\nSet OVERGEN_MIRROR to a directory or URL that holds "
+                + f"{layout}, and run the same command again. What was fetched so far is kept."
+            )
+    if problems:
+        _say(f"{target.name}: taken from {place} after\n" + "\n".join(problems))
+
+
+def copy_archive(origin: str, target: Path, md5: str) -> str | None:
+    """Copy a file or download a URL onto `target`: None, or what went wrong. OSError if the disk is full."""
+    usual = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        if origin.startswith("file://"):
+            shutil.copyfile(url2pathname(urlsplit(origin).path), target)
+        elif "://" in origin:
+            from torchvision.datasets.utils import download_url
+
+            download_url(origin, str(target.parent), target.name, md5)
+        else:
+            shutil.copyfile(origin, target)
+    except RecursionError as error:  # torchvision: too many redirects
+        return str(error)
+    except RuntimeError:  # torchvision: not the MD5, which is told below in more words
+        pass
+    except (OSError, HTTPException) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    finally:
+        socket.setdefaulttimeout(usual)
+    found = md5_of(target)
+    return None if found == md5 else f"refused: {target.stat().st_size} bytes with MD5 {found}, not {md5}"
+
+
+def md5_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

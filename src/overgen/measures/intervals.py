@@ -1,0 +1,149 @@
+"""Intervals and verdicts: what a measured number says about a reported one.
+
+Every interval is two-sided. Nothing here draws from a global random state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+Interval = tuple[float, float]
+
+
+def wilson(k: int, n: int, level: float = 0.95) -> Interval:
+    """Wilson score interval of a rate: k successes of n trials; (low, high) as fractions in [0, 1].
+
+    Wilson 1927; it stays inside [0, 1] and has a width at k = 0 and k = n: 0 of 200 gives (0, 0.019).
+    Raises ValueError unless n >= 1, 0 <= k <= n and 0 < level < 1.
+    """
+    _check_level(level)
+    if n < 1:
+        raise ValueError(f"a rate needs at least one trial: n = {n}")
+    if not 0 <= k <= n:
+        raise ValueError(f"k = {k} successes of n = {n} trials: k must lie in 0..n")
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    p = k / n
+    centre = p + z * z / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    # The ends are exact at k = 0 and k = n; rounding would leave 1e-17 there.
+    low = 0.0 if k == 0 else (centre - half) / scale
+    high = 1.0 if k == n else (centre + half) / scale
+    return low, high
+
+
+def mean_interval(
+    values: Sequence[float] | np.ndarray, level: float = 0.95, bounds: Interval | None = None
+) -> Interval | None:
+    """Student's t interval of the mean of independent values; None for one value.
+
+    values: (n,) such as class subsets or fooled trials, finite. bounds: the range of the quantity, e.g. (0,
+    1) for an F-measure; the interval is cut there. Raises ValueError on an empty, non-finite or not
+    one-dimensional input.
+    """
+    return _t_interval(values, level, bounds, lambda n: math.sqrt(1 / n))
+
+
+def prediction_interval(
+    values: Sequence[float] | np.ndarray, level: float = 0.95, bounds: Interval | None = None
+) -> Interval | None:
+    """Student's t prediction interval: where one further seed is expected to fall; None for one value.
+
+    A reported number is one run, so it is compared with this and not with the interval of the mean.
+    values: (n,) one number per seed, finite. bounds: as in `mean_interval`.
+    Raises ValueError on an empty, non-finite or not one-dimensional input.
+    """
+    return _t_interval(values, level, bounds, lambda n: math.sqrt(1 + 1 / n))
+
+
+def bootstrap_over_seeds(
+    values: Sequence[float] | np.ndarray, level: float = 0.95, *, resamples: int = 10_000, seed: int = 0
+) -> Interval | None:
+    """Percentile bootstrap of a mean whose trials share a network: whole seeds are drawn; None for one seed.
+
+    values: (S,) one number per seed, or (S, ...) outcomes per seed, finite. seed: of the generator, so that
+    the same input gives the same interval. Raises ValueError on an empty or non-finite input.
+    """
+    _check_level(level)
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim < 1 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(f"a bootstrap over seeds needs finite values, one row per seed: shape {array.shape}")
+    means = array.reshape(len(array), -1).mean(axis=1)
+    if len(means) < 2:
+        return None
+    draws = np.random.default_rng(seed).integers(len(means), size=(resamples, len(means)))
+    low, high = np.quantile(means[draws].mean(axis=1), [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def differs(first: float, first_interval: Interval | None, second: float, second_interval: Interval | None) -> int:
+    """Sign of first - second where their intervals say that they differ, else 0.
+
+    The interval of the difference is put together from the two intervals (Newcombe 1998, method 10, for
+    rates; the same construction for any two): two 95 % intervals may overlap a little and still differ at the
+    5 % level, so overlap alone is not asked. An interval of None counts as a point.
+    """
+    low, high = first_interval or (first, first)
+    other_low, other_high = second_interval or (second, second)
+    difference = first - second
+    if difference > math.hypot(first - low, other_high - second):
+        return 1
+    if -difference > math.hypot(high - first, second - other_low):
+        return -1
+    return 0
+
+
+def difference_interval(first: float, first_interval: Interval, second: float, second_interval: Interval) -> Interval:
+    """The interval of first - second put together from theirs (Newcombe 1998, method 10)."""
+    difference = first - second
+    low = math.hypot(first - first_interval[0], second_interval[1] - second)
+    high = math.hypot(first_interval[1] - first, second - second_interval[0])
+    return difference - low, difference + high
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level}: must lie between 0 and 1, e.g. 0.95")
+
+
+def _t_interval(
+    values: Sequence[float] | np.ndarray, level: float, bounds: Interval | None, width: Callable[[int], float]
+) -> Interval | None:
+    _check_level(level)
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(f"an interval needs a list of finite values: shape {array.shape}, {array.tolist()!r}")
+    n = len(array)
+    if n < 2:
+        return None
+    mean = float(array.mean())
+    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * array.std(ddof=1)) * width(n)
+    low, high = mean - half, mean + half
+    if bounds is not None:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
+    return low, high
+
+
+def stratified_mean(groups: Sequence[np.ndarray], bounds: tuple[float, float]) -> tuple[float, Any]:
+    """The mean of the groups' means, and its 95 % t interval within bounds, None if no group has two values.
+
+    Variances are pooled as Σ s²/n over the groups, with Satterthwaite's degrees of freedom; a group of one value says
+    nothing of its spread and is taken to have the others' mean variance.
+    """
+    means = np.array([group.mean() for group in groups])
+    spread = np.array([group.var(ddof=1) if len(group) > 1 else np.nan for group in groups])
+    value = float(means.mean())
+    if np.isnan(spread).all():
+        return value, None
+    counts = np.array([len(group) for group in groups])
+    parts = np.where(np.isnan(spread), np.nanmean(spread), spread) / counts
+    several = counts > 1
+    weight = (parts[several] ** 2 / (counts[several] - 1)).sum()
+    freedom = parts[several].sum() ** 2 / weight if weight > 0 else float((counts[several] - 1).sum())
+    half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(parts.sum()) / len(groups)
+    return value, (max(value - half, bounds[0]), min(value + half, bounds[1]))

@@ -1,0 +1,88 @@
+"""What networks say of images, stored once, and the scores that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from overgen.confidence import ScaledOutput, curvature, distance, log_gate, log_reconstruction
+from overgen.measures import metrics
+from overgen.measures.thresholds import alpha_suffix
+from overgen.models import PIXELS
+from overgen.run import results
+
+
+def scores_of_images(
+    network: nn.Module, images: np.ndarray, alphas: np.ndarray, *, beta: float, probes: int, device: Any = "cpu"
+) -> np.ndarray:
+    """ỹ of each image at its own α, (N, C) float64. images: (N, 28, 28) in [0, 1]; alphas: (N,)."""
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    found: np.ndarray | None = None
+    for alpha in np.unique(alphas):
+        mine = alphas == alpha
+        x = torch.from_numpy(images[mine].astype(np.float32))[:, None].to(device)
+        with torch.no_grad():
+            log_score = ScaledOutput(network, alpha=float(alpha), beta=beta, probes=probes)(x)
+        block = log_score.double().exp().cpu().numpy()
+        found = np.zeros((len(images), block.shape[1])) if found is None else found
+        found[mine] = block
+    return np.zeros((0, 0)) if found is None else found
+
+
+def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int) -> dict[str, np.ndarray]:
+    """All that α, β and τ need to know of each image, so that they can change without evaluating again.
+
+    images: (N, 28, 28) uint8. Returns float32 arrays: log_y (N, C), distance (N,), gamma (N,), gamma_error (N,);
+    only those that the network has.
+    """
+    from overgen.data import floats
+
+    parts: dict[str, list[Tensor]] = {}
+    for block in images.split(chunk):
+        x = floats(block)
+        with torch.no_grad():
+            log_y, reconstruction = network(x)
+        found = {} if log_y is None else {"log_y": log_y}
+        if reconstruction is not None:
+            found["distance"] = distance(x, reconstruction)
+            found["gamma"], found["gamma_error"] = curvature(network, x, probes=probes)
+        for name, values in found.items():
+            parts.setdefault(name, []).append(values.detach())
+    return {name: torch.cat(values).float().cpu().numpy() for name, values in parts.items()}
+
+
+def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: float, beta: float) -> np.ndarray:
+    """log ỹ of the images whose `image_outputs` were stored, stacked over members. Returns (N, C) float64.
+
+    Raises ValueError if a score is NaN.
+    """
+    scores = outputs["log_y"][member].astype(np.float64)
+    if "distance" in outputs:
+        apart, gamma = (outputs[name][member].astype(np.float64) for name in ("distance", "gamma"))
+        term = log_reconstruction(apart, alpha=alpha, pixels=PIXELS) + log_gate(gamma, beta=beta)
+        scores = scores + term[:, None]
+    if np.isnan(scores).any():
+        raise ValueError(f"member {member} has NaN scores")
+    return scores
+
+
+def accuracy_rows(
+    outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
+) -> list[dict[str, Any]]:
+    """Thresholded accuracy on the test images: right label and ỹ > τ, at τ = 0 and at each pair.
+
+    The rows are of the experiment "fgn", since the paper reports them beside its fooling rates.
+    """
+    labels, seeds = outputs["labels"], range(len(outputs["seeds"]))
+    n = len(labels)
+    rows = []
+    for tau, alpha in [(0.0, 0.0), *pairs]:
+        scores = [scaled_scores(outputs, s, alpha=alpha, beta=beta) for s in seeds]
+        hits = [round(n * metrics.thresholded_accuracy(score, labels, tau)) for score in scores]
+        name = "thresholded_accuracy" + (alpha_suffix(pairs, (tau, alpha)) if tau else "")
+        rows.append(results.rate_row("fgn", name, hits, n, of="test images", tau=tau))
+    return rows

@@ -1,0 +1,163 @@
+"""How models, metrics and numbers are written in reports."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from overgen.measures.verdicts import VERDICTS
+from overgen.models.params import base_of
+
+MODEL_NAMES = {
+    "cnn": "CNN",
+    "cool": "COOL",
+    "lenet": "LeNet",
+    "dae_sym": "dAE sym",
+    "dae_asym": "dAE asym",
+    "autoencoder": "plain AE",
+    "perceptrons": "perceptrons",
+    "fc10_1e-4": "FC10(10⁻⁴)",
+    "fc10_1e-2": "FC10(10⁻²)",
+    "fc10_1": "FC10(1)",
+    "fc100_100_10": "FC100-100-10",
+    "fc200_200_10": "FC200-200-10",
+    "ae400_10": "AE400-10",
+    "ocsvm": "OCSVM",
+    "pixels": "no network",
+}
+CHANGE_NAMES = {"sigmoid_units": "sigmoid units", "l2_10": "λ_L2 = 10"}  # of variants, <model>_<change>
+DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+PAPER_TABLE = {"mnist": "Table 1", "fashion_mnist": "Table 2"}
+MAIN_SOURCE = "spigler2019"  # of Tables 1 and 2
+MARKS = {
+    "reproduced": "✓",
+    "better than reported": "▲",
+    "not reproduced": "✗",
+    "agrees at reduced budget": "(✓)",
+    "differs at reduced budget, better": "(▲)",
+    "differs at reduced budget": "(✗)",
+    "not testable": "?",
+}
+SCORE_NAMES = {
+    "scaled_output": "ỹ",
+    "confidence": "c̃",
+    "softmax": "softmax",
+    "entropy": "entropy",
+    "max_logit": "largest logit",
+    "energy": "energy",
+    "openmax": "OpenMax, P₀",
+    "openmax_max": "OpenMax, 1 − max",
+    "knn": "nearest neighbours",
+    "knn_normalised": "nearest neighbours, normalised",
+    "k_means": "k-means",
+    "mahalanobis": "Mahalanobis",
+    "gaussian_density": "Gaussian for each class",
+    "pca": "PCA error",
+    "one_class_svm": "one-class SVMs",
+    "w_svm": "W-SVM",
+    "one_vs_set": "1-vs-Set",
+    "autoencoder": "autoencoder error",
+    "other_uniform": "an “other” class, noise",
+    "other_shuffled": "an “other” class, shuffled",
+}
+ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
+START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
+ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
+VARIANT = re.compile(r"fgn_(updates|lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
+DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
+            "percentage points": 1}  # fmt: skip
+
+
+def model_name(model: str) -> str:
+    """A model as it is written in reports; of a variant, the name of what it changes and the change."""
+    if model in MODEL_NAMES:
+        return MODEL_NAMES[model]
+    base = base_of(model, MODEL_NAMES)
+    change = model.removeprefix(f"{base}_")
+    return f"{model_name(base)} ({CHANGE_NAMES.get(change, change.replace('_', ' '))})" if base else model
+
+
+def method_name(method: str) -> str:
+    """A method of evaluate_scores as it is written in reports: "scaled_output_alpha20" is "ỹ, α = 20"."""
+    name, _, alpha = method.partition("_alpha")
+    pixels = name.endswith("_pixels")
+    name = name.removesuffix("_pixels")
+    text = SCORE_NAMES.get(name, name)
+    return text + (f", α = {alpha}" if alpha else "") + (" on pixels" if pixels else "")
+
+
+def dataset_name(dataset: str) -> str:
+    """A data set as it is written in reports."""
+    return DATASET_NAMES.get(dataset, dataset)
+
+
+def number(value: float, metric: str, unit: str) -> str:
+    """A number for reading: rates over trials with one decimal, accuracies with two, fractions with three.
+
+    A confidence just below 100 % keeps its nines, cut rather than rounded to a false 100.
+    """
+    if metric.startswith("median_confidence") and 99.99 <= value < 100:
+        return f"{math.floor(value * 10_000) / 10_000:.4f}"
+    one = metric.startswith(("fooling_rate", "seen_as_target", "accepted_as_target", "error@", "label_changed"))
+    decimals = 1 if one else DECIMALS.get(unit)
+    return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
+
+
+def mark(verdict: str) -> str:
+    """The sign of a verdict; "" for none."""
+    return MARKS[kind(verdict)] if verdict else ""
+
+
+def kind(verdict: str) -> str:
+    return next(kind for kind in VERDICTS if verdict == kind or verdict.startswith(kind + ":"))
+
+
+def variant_name(experiment: str) -> str:
+    """A variant of the FGN as it is written in reports: "fgn_lr_1e-3" is "learning rate 1e-3"."""
+    if experiment == "fgn":
+        return "as in the study"
+    words = {"lr": "learning rate", "initial": "initial weights", "clip": "loss clipped at y ="}
+    options = re.split(r"-(?=[a-z])", experiment.removeprefix("fgn_"))
+    named = {
+        name: f"{int(value):,}" if value.isdigit() else value for name, _, value in (o.partition("_") for o in options)
+    }
+    return ", ".join(f"{words.get(name, name)} {value}" for name, value in named.items())
+
+
+METRIC_NAMES = {
+    "thresholded_accuracy": "accuracy",
+    "fooling_rate": "trials that fool",
+    "fooling_rate_in_8_bits": "trials that still fool in 8 bits",
+    "classes_fooled": "classes with a trial that fools",
+    "fooling_rate_over_classes": "trials that fool, mean over classes",
+    "mean_steps_to_fool": "mean steps to fool",
+    "gamma_positive_rate": "γ > 0",
+    "calibration_error": "expected calibration error of y",
+    "scaled_calibration_error": "expected calibration error of ỹ",
+    "noise_accepted": "accepted",
+    "median_confidence": "median confidence",
+    "generations_to_0.9999": "generations to 99.99 %",
+    "test_accuracy": "test accuracy",
+    "test_error": "test error",
+    "mean_reconstruction_distance": "mean ‖r(x) − x‖₂",
+    "mean_bce": "mean binary cross-entropy",
+    "std_bce": "deviation of the binary cross-entropy",
+    "f_measure": "F-measure",
+    "auroc": "AUROC",
+    "aupr": "AUPR",
+    "fpr_at_95_tpr": "FPR at 95 % TPR, %",
+    "oscr": "OSCR",
+    "balanced_accuracy": "balanced accuracy",
+    "known_accuracy": "accuracy on known classes",
+    "elsewhere_rate": "largest output is another class's",
+}
+
+
+def metric_name(metric: str) -> str:
+    """A metric as it is written in reports: "fooling_rate@alpha=2" is "trials that fool, α = 2"."""
+    name, *suffixes = metric.split("@")
+    parts = [METRIC_NAMES.get(name, name.replace("_", " "))]
+    for suffix in suffixes:
+        key, _, value = suffix.partition("=")
+        parts.append(f"{'α' if key == 'alpha' else key} = {value}" if value else f"on {key} images")
+    return ", ".join(parts)

@@ -1,0 +1,1 @@
+"""How a stage runs: files, parameters, devices, members, tracking. Knows no science."""

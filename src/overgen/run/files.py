@@ -1,0 +1,154 @@
+"""Files that stages read and write: whole or absent, and the same bytes for the same content.
+
+Everything is written to a temporary name under `.overgen/tmp` and renamed, so a killed process or a full disk
+leaves the earlier file as it was. Nothing written here carries a time or an absolute path.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from overgen import OvergenError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+TEMPORARY = Path(".overgen/tmp")
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+def _unwritable(path: Path, error: OSError) -> Exception:
+    """What to raise for an OSError met while writing: OvergenError if the disk is the cause, else the error itself."""
+    if error.errno not in DISK_ERRORS:
+        return error
+    free = shutil.disk_usage(".").free / 2**20
+    return OvergenError(
+        f"{path}: could not be written ({error.strerror or error}; {free:.0f} MiB free on this disk). "
+        "No part of it was written. Mend that and run the same command again; what DVC removed before the stage, "
+        "`git checkout` or `dvc checkout` brings back."
+    )
+
+
+@contextmanager
+def replace_file(path: str | Path, *, directory: Path = TEMPORARY) -> Iterator[Path]:
+    """Yield a temporary path; on success it becomes `path`, on failure it is removed and `path` stays as it was.
+
+    directory: of the temporary file; a rename needs it on the file system of `path`, which may be another one.
+    Raises OvergenError when the disk is full or the place cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=directory, suffix=path.suffix, prefix=path.stem + "-")
+        os.close(handle)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o644)  # mkstemp makes it private; a result is not
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_directory(path: str | Path) -> Iterator[Path]:
+    """Yield an empty temporary directory; on success it replaces the directory `path` as a whole."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        TEMPORARY.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=TEMPORARY, prefix=path.name + "-"))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield temporary
+        os.chmod(temporary, 0o755)
+        if path.exists():  # a directory cannot be renamed onto a full one: move the old one aside first
+            aside = Path(tempfile.mkdtemp(dir=TEMPORARY, prefix=path.name + "-old-"))
+            os.replace(path, aside / path.name)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                os.replace(aside / path.name, path)
+                raise
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text with Unix line ends."""
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON; NaN and infinities are refused (ValueError), because they are not JSON and hide failures."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON; OvergenError when the file is missing or is not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise OvergenError(f"{path}: missing; `dvc repro` makes it") from error
+    except json.JSONDecodeError as error:
+        raise OvergenError(f"{path}: not JSON ({error}); delete it and run `dvc repro`") from error
+
+
+def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
+    """Write a table; floats as their shortest exact decimal form."""
+    with replace_file(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
+    """Write a compressed npz. numpy stamps its members with a fixed date, so equal arrays give equal bytes."""
+    with replace_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def read_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """Read all arrays of an npz file; OvergenError when it is missing or broken."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise OvergenError(f"{path}: missing; `dvc repro` makes it, `dvc pull` fetches it") from error
+    except Exception as error:  # numpy and zipfile raise many kinds for a cut file
+        raise OvergenError(f"{path}: not a readable npz file ({error}); delete it and run `dvc repro`") from error
+
+
+def directory_md5(path: str | Path) -> str:
+    """The checksum that DVC records in `dvc.lock` for a directory: MD5 over its sorted (md5, relative path) list."""
+    path = Path(path)
+    entries = [
+        {"md5": hashlib.md5(file.read_bytes()).hexdigest(), "relpath": file.relative_to(path).as_posix()}
+        for file in path.rglob("*")
+        if file.is_file()
+    ]
+    entries.sort(key=lambda entry: entry["relpath"])
+    return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"

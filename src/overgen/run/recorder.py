@@ -1,0 +1,213 @@
+"""The recorder: the process that logs a stage's events, the only one that imports MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from overgen.run.tracking import Event, locked, shown, warn
+
+COLLECT_SECONDS = 1.0  # events of this long are logged together
+RETRY_SECONDS = 30.0  # between attempts to reach a server that did not answer
+BATCH = 1000, 100  # MLflow's limits of one batch: metrics, params
+PENDING = 100_000  # events kept for a server that does not answer; beyond that, training curves are dropped
+
+
+class Writer:
+    """Writes events to MLflow, in their order."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._client: Any = None
+        self._runs: dict[str, str | None] = {}  # our key -> MLflow's run id; None: that cell is already there
+        self._experiments: dict[str, str] = {}
+        self.logged = 0
+
+    def connect(self) -> None:
+        """Import MLflow and open the store; one process at a time creates or upgrades a SQLite database."""
+        if self._client is not None:
+            return
+        from mlflow.tracking.client import MlflowClient
+
+        database = self._uri.removeprefix("sqlite:///")
+        if database in (self._uri, ""):
+            self._client = MlflowClient(self._uri)
+            return
+        path = Path(database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(Path(f"{database}.lock")) as lock:
+            from mlflow.version import VERSION
+
+            known = lock.read()  # the MLflow that last brought the database up to date
+            if known != VERSION and path.exists() and path.stat().st_size:
+                import shutil
+
+                import mlflow.db
+
+                shutil.copyfile(path, f"{database}.backup")  # a migration cannot be undone
+                assert mlflow.db.upgrade.callback is not None
+                mlflow.db.upgrade.callback(self._uri)
+            self._client = MlflowClient(self._uri)
+            lock.seek(0)
+            lock.truncate()
+            lock.write(VERSION)
+
+    def write(self, pending: deque[Event]) -> None:
+        """Log events and remove them from the left; on an exception, those not yet logged are left."""
+        self.connect()
+        while pending:
+            if pending[0]["event"] == "metrics":
+                self._metrics(pending)
+            else:
+                getattr(self, f"_{pending[0]['event']}")(pending[0])
+                pending.popleft()
+
+    def _metrics(self, pending: deque[Event]) -> None:
+        """Log the first event together with those after it that are metrics of the same run."""
+        from mlflow.entities import Metric
+
+        points: list[Metric] = []
+        count = 0
+        for event in pending:
+            if event["event"] != "metrics" or event["run"] != pending[0]["run"] or len(points) > BATCH[0]:
+                break
+            points += [Metric(*point) for point in event["points"]]
+            count += 1
+        run_id = self._runs[pending[0]["run"]]
+        for start in range(0, len(points) if run_id else 0, BATCH[0]):
+            self._client.log_batch(run_id, metrics=points[start : start + BATCH[0]])
+        for _ in range(count):
+            pending.popleft()
+
+    def _start(self, event: Event) -> None:
+        from mlflow.entities import Param
+
+        key = event["run"]
+        if key not in self._runs:
+            experiment = self._experiment(event["experiment"])
+            if any(self._exists(experiment, tag, value) for tag, value in event.get("unless", {}).items()):
+                self._runs[key] = None
+                return
+            tags = dict(event["tags"])
+            if event["parent"] is not None:
+                tags["mlflow.parentRunId"] = self._runs[event["parent"]]
+            made = self._client.create_run(experiment, event["time"], tags, run_name=event["name"])
+            self._runs[key] = made.info.run_id
+            self.logged += 1
+        params = [Param(name, value) for name, value in event["params"].items()]
+        for start in range(0, len(params), BATCH[1]):
+            self._client.log_batch(self._runs[key], params=params[start : start + BATCH[1]])
+
+    def _tags(self, event: Event) -> None:
+        from mlflow.entities import RunTag
+
+        if run_id := self._runs[event["run"]]:
+            self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in event["tags"].items()])
+
+    def _end(self, event: Event) -> None:
+        if run_id := self._runs[event["run"]]:
+            self._client.set_terminated(run_id, event["status"], event["time"])
+
+    def _exists(self, experiment: str, tag: str, value: str) -> bool:
+        return bool(self._client.search_runs([experiment], f"tags.{tag} = '{value}'", max_results=1))
+
+    def _experiment(self, name: str) -> str:
+        """The experiment's id; made if it is missing, restored if it was deleted (MLflow keeps the name)."""
+        if name not in self._experiments:
+            found = self._client.get_experiment_by_name(name)
+            if found is None:
+                try:
+                    self._experiments[name] = self._client.create_experiment(name)
+                    return self._experiments[name]
+                except Exception:  # another process was first; anything else shows at the next line
+                    found = self._client.get_experiment_by_name(name)
+                    if found is None:
+                        raise
+            if found.lifecycle_stage == "deleted":
+                self._client.restore_experiment(found.experiment_id)
+            self._experiments[name] = found.experiment_id
+        return self._experiments[name]
+
+
+def _short(problem: Exception) -> str:
+    text = str(problem).strip().partition("\n")[0] or type(problem).__name__
+    if re.search("NewConnectionError|ConnectTimeout|NameResolutionError|Connection aborted", text):
+        return "no server answers there"
+    return shown(text[:300])
+
+
+def _record(uri: str, *, sync: bool) -> None:
+    """Log the events that come as lines on stdin until it closes; print the outcome as JSON on stdout."""
+    import logging
+    import queue
+    import signal
+    import threading
+    import warnings
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the stage still has to say KILLED
+    answer = sys.stdout
+    sys.stdout = sys.stderr  # what MLflow prints is not our answer
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # a warm process may have imported it before the environment
+    warnings.simplefilter("ignore")
+    arrived: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+
+    def read() -> None:  # always, so that a stage never waits for a full pipe
+        for line in sys.stdin.buffer:
+            try:
+                arrived.put(json.loads(line))
+            except json.JSONDecodeError:  # the last line of a stage that was killed while it wrote
+                break
+        arrived.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    pending: deque[Event] = deque()
+
+    def collect() -> bool:
+        """Move what comes within COLLECT_SECONDS of the first event to `pending`; True at the stage's end."""
+        try:
+            event = arrived.get(timeout=RETRY_SECONDS if pending else None)
+            deadline = time.monotonic() + COLLECT_SECONDS
+            while event is not None:
+                pending.append(event)
+                left = deadline - time.monotonic()
+                if left < 0:
+                    return False
+                event = arrived.get(timeout=left)
+        except queue.Empty:
+            return False
+        return True
+
+    writer = Writer(uri)
+    error: str | None = None
+    warned, closed, retry_at = False, False, 0.0
+    while True:
+        if closed or time.monotonic() >= retry_at:
+            try:
+                writer.write(pending)
+                error = None
+            except Exception as problem:  # MLflow raises many kinds; none may reach the training
+                error = _short(problem)
+                retry_at = time.monotonic() + RETRY_SECONDS
+                if not warned and not sync:
+                    warn(uri, error)
+                warned = True
+        if closed:
+            break
+        closed = collect()
+        if len(pending) > PENDING:
+            pending = deque(event for event in pending if event["event"] != "metrics")
+    print(json.dumps({"logged": writer.logged, "error": error}), file=answer)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Record what comes on stdin at MLFLOW_TRACKING_URI. arguments: `--sync` for `overgen sync`."""
+    _record(os.environ["MLFLOW_TRACKING_URI"], sync="--sync" in arguments)
+    return 0

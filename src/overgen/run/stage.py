@@ -1,0 +1,223 @@
+"""Running a stage: its declared parameters, its devices, its members, and picking up where a killed run stopped.
+
+A cell (data set × model) has independent members: seeds, class subsets, blocks of trials. Ranks take whole members;
+each finished member is a file under `.overgen/progress`, in a folder named by a hash of everything that the stage
+depends on, so another σ, another data set or another line of code never meets the members of an earlier run, and
+whoever takes a change back goes on where that run was killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import json
+import logging
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from overgen import OvergenError
+from overgen.run import params, pipeline, tracking
+from overgen.run.devices import launch, whole_float32
+from overgen.run.files import read_npz, write_npz
+from overgen.run.trainer import LIGHTNING_ADVICE
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
+
+PROGRESS = Path(".overgen/progress")
+KEPT = 2  # unfinished runs of a cell with other parameters, code or data: the newest, should those come back
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One cell at work. rank, world: this process among those that share the members of the cell."""
+
+    name: str
+    item: dict[str, str]
+    params: params.Declared
+    progress: Path
+    device: Any
+    rank: int
+    world: int
+    run: Any  # tracking.run's object
+
+    @property
+    def cell(self) -> Path:
+        """Where the results go: reports/cells/<dataset>/<stage>/<model>."""
+        return Path("reports/cells", self.item["dataset"], self.name, self.item["model"])
+
+    def for_model(self, key: str) -> Any:
+        """A value of params.yaml that is given once for every model, or by model: the one for the stage's model.
+
+        Raises OvergenError if only other models' are given.
+        """
+        found, model = self.params(key), self.item["model"]
+        if isinstance(found, dict) and model not in found:
+            raise OvergenError(f"params.yaml, {key}: none for {model}; give one number, or one for each model")
+        return found[model] if isinstance(found, dict) else found
+
+    def members(
+        self, names: Sequence[str], compute: Callable[[int, Any], dict[str, np.ndarray]]
+    ) -> list[dict[str, np.ndarray]]:
+        """The arrays of every member, computed by this rank, by the others, or by an earlier run that was killed.
+
+        compute(i, run) gives the arrays of member i and may log to `run`. Returns the members in order on rank 0 and
+        an empty list on the other ranks, which have nothing more to do.
+        """
+
+        def alone(chunk: Sequence[int], runs: Sequence[Any]) -> list[Callable[[], dict[str, np.ndarray]]]:
+            return [lambda: compute(chunk[0], runs[0])]
+
+        return self.chunks(names, [[i] for i in range(len(names))], alone)
+
+    def chunks(
+        self,
+        names: Sequence[str],
+        chunks: Sequence[Sequence[int]],
+        compute: Callable[[Sequence[int], Sequence[Any]], Sequence[Callable[[], dict[str, np.ndarray]]]],
+    ) -> list[dict[str, np.ndarray]]:
+        """As `members`, for members that are computed together; ranks take whole chunks.
+
+        compute(chunk, runs) computes these members and gives, for each, a function that returns its arrays: of a chunk
+        that was killed between two files, only the missing ones are asked for.
+        """
+        paths = [self.progress / f"{name}.npz" for name in names]
+        for chunk in chunks[self.rank :: self.world]:
+            finished = [i for i in chunk if paths[i].exists()]
+            for i in finished:
+                print(f"{self.name}: {names[i]} was finished by an earlier run", file=sys.stderr)
+            if len(finished) == len(chunk):
+                continue
+            with ExitStack() as stack:
+                runs = [stack.enter_context(self.run.member(names[i])) for i in chunk]
+                for i, arrays in zip(chunk, compute(chunk, runs), strict=True):
+                    if i not in finished:
+                        write_npz(paths[i], **arrays())
+        if self.world > 1:
+            import torch.distributed
+
+            print(f"{self.name}: rank {self.rank} of {self.world} is done", file=sys.stderr)
+            torch.distributed.barrier()
+        return [read_npz(path) for path in paths] if self.rank == 0 else []
+
+    def trainer(self, *, epochs: int, precision: str = "32-true", **options: Any) -> Trainer:
+        """A Lightning Trainer on this rank's device: deterministic, with nothing that is not asked for.
+
+        options: further arguments of `Trainer`.
+        """
+        import pytorch_lightning as pl
+        from pytorch_lightning.strategies import SingleDeviceStrategy
+
+        # Lightning tells of every Trainer which devices it does not use, and advertises: a cell makes dozens of them.
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        for message in LIGHTNING_ADVICE:
+            warnings.filterwarnings("ignore", message)
+        defaults: dict[str, Any] = {
+            "accelerator": self.device.type if self.device.type != "cuda" else "gpu",
+            # The module is not wrapped: members have different weights, which no rank may average or broadcast.
+            "strategy": SingleDeviceStrategy(device=self.device),
+            "devices": 1,
+            "max_epochs": epochs,
+            "precision": precision,
+            "deterministic": True,
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_model_summary": False,
+            "log_every_n_steps": 1,  # modules log once an epoch; a larger number only makes Lightning warn
+            "enable_progress_bar": self.rank == 0 and sys.stderr.isatty(),
+        }
+        return pl.Trainer(**(defaults | options))
+
+
+def _fingerprint(stage: str, item: dict[str, str], declared: params.Declared) -> str:
+    """A hash of all that a stage depends on: declared parameters, and the bytes of its code and data dependencies."""
+    digest = hashlib.sha256(json.dumps(declared.values(), sort_keys=True).encode())
+    for dependency in sorted(pipeline.stage_entry(stage, item)["deps"]):
+        path = Path(dependency)
+        if not path.exists():
+            raise OvergenError(f"{dependency}: missing; `dvc repro {stage}@{'-'.join(item.values())}` makes it first")
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                digest.update(f"{file.as_posix()}\0".encode())
+                digest.update(hashlib.md5(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def opened(name: str, *, compute: bool = True, engine: str | None = None, **item: str) -> Iterator[Stage]:
+    """One cell of a stage, ready to work: parameters, tracking and, if it computes, threads, devices and progress.
+
+    item: dataset and, for stages that write a cell, model. compute: the stage trains or attacks on a device; others
+    read and write small files. engine: the params section with the number of threads, engine.<dataset> unless given.
+    """
+    declared = params.declared(name, **item)
+    if not compute:
+        with _tracked(name, item, declared) as run:
+            yield Stage(name, item, declared, PROGRESS / name, None, 0, 1, run)
+        return
+    with _tracked(name, item, declared) as run:  # its recorder starts while torch is imported
+        import torch
+
+        threads = declared(engine or f"engine.{item['dataset']}").threads
+        device, rank, world = launch()
+        torch.set_num_threads(threads)
+        whole_float32()
+        progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
+        others = (path for path in progress.parent.glob("*") if path != progress)
+        for earlier in sorted(others, key=lambda p: p.stat().st_mtime)[:-KEPT] if rank == 0 else ():
+            shutil.rmtree(earlier, ignore_errors=True)
+        progress.mkdir(parents=True, exist_ok=True)
+        yield Stage(name, item, declared, progress, device, rank, world, run)
+    if world > 1:
+        torch.distributed.destroy_process_group()
+    if rank == 0:
+        shutil.rmtree(progress, ignore_errors=True)
+
+
+def execute(name: str, **item: str) -> None:
+    """Run one cell of a stage: `main` of overgen.stages.<name>.run. item: the cell's values of the matrix.
+
+    A module may say `COMPUTE = False` (no device, no progress) and `ENGINE` (see `opened`).
+    """
+    module = importlib.import_module(f"overgen.stages.{name}.run")
+    with opened(name, compute=getattr(module, "COMPUTE", True), engine=getattr(module, "ENGINE", None), **item) as cell:
+        module.main(cell)
+
+
+@contextmanager
+def _tracked(name: str, item: dict[str, str], declared: params.Declared) -> Iterator[Any]:
+    """The MLflow run of a cell, which ends with the cell's metrics; None for a stage that writes no cell."""
+    if "model" not in item:
+        yield None
+        return
+    with tracking.run(name, item["dataset"], item["model"], params=declared.values()) as run:
+        yield run
+        if tracking.enabled() and tracking.rank() == 0:
+            tracking.log_cell(run, Path("reports/cells", item["dataset"], name, item["model"]))
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run a cell from the command line: the stage's name, then one option for each name of its matrix in dvc.yaml.
+
+    An OvergenError is printed without a traceback. Returns the exit status.
+    """
+    parser = argparse.ArgumentParser(prog="python -m overgen.run", description="Run one cell of a stage of dvc.yaml.")
+    parser.add_argument("stage")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--model")
+    given = parser.parse_args(arguments)
+    try:
+        execute(given.stage, dataset=given.dataset, **({"model": given.model} if given.model else {}))
+    except OvergenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,67 @@
+"""`overgen sync`: finished cells that have no MLflow run yet are logged once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from overgen import OvergenError
+from overgen.run.files import directory_md5, read_json
+from overgen.run.pipeline import read_lock
+from overgen.run.tracking import Recorder, Run, cell_event, enabled, ended, locked, log_cell, shown, uri
+
+
+def sync(root: str | Path = ".") -> tuple[int, int]:
+    """Log every finished cell under reports/cells that has no run yet; returns (cells, cells logged now).
+
+    Params are those that `dvc.lock` records for the cell; of a cell that is not in it, metrics.json's budget.
+    Raises OvergenError if a cell is broken or MLflow cannot be written (what was logged is not logged again).
+    """
+    if not enabled():
+        return 0, 0
+    cells = sorted(path.parent for path in Path(root).glob("reports/cells/*/*/*/metrics.json"))
+    if not cells:
+        return 0, 0
+    declared = declared_of_lock(Path(root) / "dvc.lock")
+    starts = []
+    for cell in cells:
+        metrics = read_json(cell / "metrics.json")
+        try:
+            key = cell.relative_to(root).as_posix(), directory_md5(cell)
+            params = declared.get(key, metrics["budget"])
+            event = cell_event(metrics["stage"], metrics["dataset"], metrics["model"], params)
+        except KeyError as error:
+            problem = f"{cell / 'metrics.json'}: lacks {error}; delete the folder and run `dvc repro`"
+            raise OvergenError(problem) from error
+        event["tags"]["logged_by"] = "overgen sync"
+        starts.append(event | {"unless": {"cell_md5": key[1]}})
+    (Path(root) / ".overgen").mkdir(exist_ok=True)
+    with locked(Path(root) / ".overgen" / "sync.lock"):  # two at once would both find a cell missing
+        recorder = Recorder(uri(root), sync=True)
+        for number, (cell, event) in enumerate(zip(cells, starts, strict=True)):
+            with ended(Run(recorder.send, str(number), None, event)) as cell_run:
+                log_cell(cell_run, cell)
+        outcome = recorder.close()
+    if outcome["error"]:
+        raise OvergenError(
+            f"MLflow at {shown(uri(root))} cannot be written ({outcome['error']}). {outcome['logged']} cells "
+            "were logged. Start that server or set MLFLOW_TRACKING_URI, then run `overgen sync` again."
+        )
+    return len(cells), outcome["logged"]
+
+
+def prepare(root: str | Path = ".") -> None:
+    """Create or upgrade the SQLite database, if runs go there. OvergenError if MLflow cannot use it."""
+    outcome = Recorder(uri(root), sync=True).close()
+    if outcome["error"]:
+        raise OvergenError(f"MLflow at {shown(uri(root))} cannot be used: {outcome['error']}")
+
+
+def declared_of_lock(lock: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The params that dvc.lock records, by (path, md5) of the output they gave."""
+    return {
+        (out["path"], out["md5"]): stage["params"].get("params.yaml", {})
+        for stage in read_lock(lock).values()
+        for out in stage.get("outs", [])
+        if "params" in stage and "md5" in out
+    }

@@ -1,0 +1,307 @@
+"""Runs in MLflow: experiment = stage, run = cell "<dataset>/<model>", nested runs = members.
+
+MLflow is a window on the work and never part of it: a stage writes the same bytes with tracking on, off
+(`OVERGEN_TRACKING=off`) or broken. So a stage does not import MLflow (2 s of CPU). `run` starts a recorder,
+`python -m overgen.run recorder`, and sends it one line of JSON per event through a pipe (20 µs); the recorder
+imports MLflow while the stage imports torch, collects events for a second and logs them in batches. A server
+that does not answer delays the recorder, not the training.
+
+The address is `MLFLOW_TRACKING_URI`, or `sqlite:///mlflow.db` in the repository root. The recorder creates
+and upgrades a SQLite database itself, under a lock: those that start together crash in MLflow's migration.
+A run ends FINISHED, FAILED (an exception) or KILLED (Ctrl-C); that of a stage that was killed stays RUNNING.
+
+What is not logged, because DVC took the cell from its cache or because the server was away, is logged by
+`overgen sync`: it logs each finished cell once, known by the tag `cell_md5`, the checksum in `dvc.lock`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from overgen import OvergenError
+from overgen.run.files import directory_md5, read_json
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers.logger import Logger
+
+
+Event = dict[str, Any]
+CLOSE_SECONDS = 180.0  # the longest that a finished stage waits for its recorder; a dead server takes 2 to 40
+# The recorder repeats what failed itself, so MLflow's own retries (four minutes) are cut short;
+# a study does not report its use to anyone; and "creating tables" is nothing a user can act on.
+RECORDER_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def enabled() -> bool:
+    """Whether runs are logged. OvergenError if `OVERGEN_TRACKING` is set to anything but "on" and "off"."""
+    value = os.environ.get("OVERGEN_TRACKING", "on")
+    if value not in ("on", "off"):
+        raise OvergenError(f'OVERGEN_TRACKING={value!r} in the environment: must be "on" or "off"')
+    return value == "on"
+
+
+def uri(root: str | Path = ".") -> str:
+    """Where runs are logged: `MLFLOW_TRACKING_URI`, or the SQLite database mlflow.db in `root`."""
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return given or f"sqlite:///{(Path(root) / 'mlflow.db').as_posix()}"
+
+
+def shown(text: str) -> str:
+    """The text with the user and password of any address in it hidden."""
+    return re.sub(r"//[^/@\s]+@", "//***@", text)
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested params as dotted keys: {"engine": {"digits": 3}} gives {"engine.digits": 3}; lists stay."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def metric_name(row: Mapping[str, Any]) -> str:
+    """The MLflow name of a row of metrics.json: "fgn/fooling_rate_0.99", "open_set/f_measure_known_3_0.99".
+
+    MLflow allows letters, digits, and `_ - . / : space`; "@" and "=" become "_".
+    """
+    tau = "" if row.get("tau") is None else f"_{row['tau']:.10g}"
+    model = f"{row['model']}/" if "model" in row else ""
+    return re.sub(r"[^\w\-./: ]+", "_", f"{model}{row['experiment']}/{row['metric']}{tau}")
+
+
+class Run:
+    """One MLflow run. With tracking off, `send` drops the events and everything else stays the same."""
+
+    def __init__(self, send: Callable[[Event], None], key: str, parent: str | None, event: Event) -> None:
+        self._send = send
+        self._key = key
+        self._event: Event = {"event": "start", "run": key, "parent": parent, "time": _now()} | event
+        self._members = 0
+        send(self._event)
+
+    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log values by name, such as {"train/loss": 0.3}, at one step (update, epoch or generation)."""
+        time_ms = _now()
+        points = [(name, float(value), time_ms, int(step)) for name, value in values.items()]
+        self._send({"event": "metrics", "run": self._key, "points": points})
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        self._send({"event": "tags", "run": self._key, "tags": dict(tags)})
+
+    @contextmanager
+    def member(self, name: str, *, params: Mapping[str, Any] | None = None) -> Iterator[Run]:
+        """A nested run for one member (a seed, a class subset). Several may be open at once."""
+        self._members += 1
+        tags = {key: self._event["tags"][key] for key in ("dvc.stage", "dataset", "model")}
+        event = {"experiment": self._event["experiment"], "name": name, "tags": tags}
+        event["params"] = _texts(flatten(params or {}))
+        with ended(Run(self._send, f"{self._key}.{self._members}", self._key, event)) as member:
+            yield member
+
+    def _end(self, status: str) -> None:
+        self._send({"event": "end", "run": self._key, "status": status, "time": _now()})
+
+
+@contextmanager
+def run(
+    stage: str,
+    dataset: str,
+    model: str,
+    *,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+    root: str | Path = ".",
+) -> Iterator[Run]:
+    """The MLflow run of a cell: `with tracking.run("fool_fgn", "mnist", "cnn", params=...) as run: ...`.
+
+    params: exactly those the stage declares, nested or with dotted keys. Enter it before the heavy imports:
+    the recorder starts while they run. Of several processes of one training, only rank 0 logs.
+    A server that does not answer is warned about once, on stderr; nothing is raised.
+    Raises OvergenError if `OVERGEN_TRACKING` is neither "on" nor "off".
+    """
+    event = cell_event(stage, dataset, model, params)
+    if not enabled() or rank() > 0:
+        yield Run(lambda event: None, "0", None, event)
+        return
+    event["tags"] |= {**_git_commit(root), **(tags or {})}
+    recorder = Recorder(uri(root), sync=False)
+    try:
+        with ended(Run(recorder.send, "0", None, event)) as cell_run:
+            yield cell_run
+    finally:
+        recorder.close()
+
+
+def log_cell(run: Run, cell: str | Path) -> None:
+    """Log the final metrics of a finished cell's directory and mark the run as that cell's (tag `cell_md5`).
+
+    A metric without a value (no trial fooled, so no mean) is left out. OvergenError without metrics.json.
+    """
+    rows = read_json(Path(cell) / "metrics.json")["metrics"]
+    run.log_metrics({metric_name(row): row["reproduced"] for row in rows if row["reproduced"] is not None})
+    run.set_tags({"cell_md5": directory_md5(cell)})
+
+
+def lightning_logger(run: Run) -> Logger:
+    """What Lightning's Trainer takes as `logger`: `self.log("train/loss", ...)` goes to this run.
+
+    Hyperparameters are not logged: a run's params are those that its stage declares. The Trainer does not end
+    the run.
+    """
+    from pytorch_lightning.loggers.logger import Logger
+
+    class CellLogger(Logger):
+        @property
+        def name(self) -> str:
+            return "overgen"
+
+        @property
+        def version(self) -> str:
+            return ""
+
+        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+            run.log_metrics(metrics, step or 0)
+
+        def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    return CellLogger()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000  # MLflow counts milliseconds
+
+
+def rank() -> int:
+    """The rank among the processes of one training, as torchrun, Lightning and SLURM tell it; 0 alone writes."""
+    for name in ("RANK", "SLURM_PROCID"):
+        if name in os.environ:
+            return int(os.environ[name])
+    # Lightning's own launcher: the first process of every node has LOCAL_RANK 0 or, before the launch, none
+    return int(os.environ.get("NODE_RANK", "0")) + int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def _texts(params: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value if isinstance(value, str) else json.dumps(value, default=str) for key, value in params.items()}
+
+
+def cell_event(stage: str, dataset: str, model: str, params: Mapping[str, Any]) -> Event:
+    texts = _texts(flatten(params))
+    digest = hashlib.md5(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+    tags = {
+        "dvc.stage": f"{stage}@{dataset}-{model}",
+        "dataset": dataset,
+        "model": model,
+        "params_md5": digest,
+    }
+    return {"experiment": stage, "name": f"{dataset}/{model}", "params": texts, "tags": tags}
+
+
+def _git_commit(root: str | Path) -> dict[str, str]:
+    """The commit as MLflow's own tag for it; nothing where there is no Git or no commit."""
+    command = ["git", "rev-parse", "--verify", "HEAD"]
+    try:
+        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"mlflow.source.git.commit": answer.stdout.strip()}
+
+
+@contextmanager
+def ended(run: Run) -> Iterator[Run]:
+    try:
+        yield run
+    except KeyboardInterrupt:
+        run._end("KILLED")
+        raise
+    except BaseException:
+        run._end("FAILED")
+        raise
+    run._end("FINISHED")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[IO[str]]:
+    """Hold an exclusive lock on a file, at its start; it ends with the process, however that ends."""
+    import fcntl
+
+    with open(path, "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
+
+
+class Recorder:
+    """The stage's end of the pipe to the process that logs."""
+
+    def __init__(self, uri: str, *, sync: bool) -> None:
+        package = str(Path(__file__).resolve().parents[2])
+        search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+        # The address goes through the environment, where a password in it is not shown to other users.
+        given = {"PYTHONPATH": search, "MLFLOW_TRACKING_URI": uri}
+        command = [sys.executable, "-P", "-W", "ignore", "-m", "overgen.run", "recorder", *(["--sync"] if sync else [])]
+        pipe = subprocess.PIPE
+        environment = RECORDER_ENVIRONMENT | os.environ | given
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
+        self._uri = uri
+        self._gone = False
+        self._patience = None if sync else CLOSE_SECONDS  # a training does not wait for a slow server
+
+    def send(self, event: Event) -> None:
+        if self._gone:
+            return
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(event).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._gone = True
+            warn(self._uri, "its recorder ended")
+
+    def close(self) -> Event:
+        """Wait until everything is logged or given up; returns {"logged": runs, "error": text or None}."""
+        try:
+            output, _ = self._process.communicate(timeout=self._patience)
+            outcome: Event = json.loads(output)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            outcome = {"logged": 0, "error": f"it took more than {self._patience:g} s"}
+        except json.JSONDecodeError:
+            outcome = {"logged": 0, "error": f"the recorder ended with status {self._process.returncode}"}
+        else:
+            return outcome  # a server's failure was warned about when it happened
+        if not self._gone and self._patience is not None:
+            warn(self._uri, outcome["error"])
+        return outcome
+
+
+def warn(uri: str, problem: str) -> None:
+    print(
+        f"warning: MLflow at {shown(uri)} cannot be written ({problem}). The work goes on and nothing is "
+        "lost: start that server, or set MLFLOW_TRACKING_URI, and run `overgen sync` afterwards. "
+        "OVERGEN_TRACKING=off turns logging off.",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,66 @@
+"""What open-set scores see of images, and the images that they are fitted and tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from overgen import OvergenError, data
+
+
+def views(network: nn.Module, images: Tensor, wanted: set[str], *, chunk: int) -> dict[str, np.ndarray]:
+    """What methods see of images, each computed once. images: (N, 28, 28) uint8; wanted: of the names below.
+
+    pixels: (N, 784) in [0, 1]; features: the top hidden layer, (N, H); logits: what its last layer `fc2` makes of
+    them before the softmax, (N, C), or (N, C·ω) for COOL. float32.
+    Raises OvergenError if the network has no such layer.
+    """
+    found: dict[str, list[Tensor]] = {name: [] for name in sorted(wanted)}
+    for block in images.split(chunk):
+        x = data.floats(block)
+        if "pixels" in wanted:
+            found["pixels"].append(x.flatten(1))
+        if wanted - {"pixels"}:
+            if not hasattr(network, "encode") or ("logits" in wanted and not hasattr(network, "fc2")):
+                raise OvergenError(
+                    f"params.yaml, evaluate_scores.methods: {type(network).__name__} has no `encode` (for features) or "
+                    "`fc2` (for logits); name methods of pixels, scaled_output or confidence for it"
+                )
+            with torch.no_grad():
+                h = network.encode(x)  # type: ignore[operator]
+                if "features" in wanted:
+                    found["features"].append(h)
+                if "logits" in wanted:
+                    found["logits"].append(network.fc2(h))  # type: ignore[operator]
+    return {name: torch.cat(parts).cpu().numpy() for name, parts in found.items()}
+
+
+def held_out(labels: Tensor, known: Sequence[int], draws: torch.Generator, count: int) -> tuple[Tensor, Tensor]:
+    """Training images of the known classes, in random order: those to fit on, and those to choose a threshold on.
+
+    count: of the latter, at most a fifth of all. Returns indices into labels.
+    """
+    mine = torch.isin(labels, torch.tensor(list(known))).nonzero()[:, 0]
+    mine = mine[torch.randperm(len(mine), generator=draws)]
+    count = min(count, len(mine) // 5)
+    return mine[count:], mine[:count]
+
+
+def uniform_images(count: int, draws: torch.Generator) -> Tensor:
+    """Images of uniform noise, (count, 28, 28) uint8."""
+    return torch.randint(0, 256, (count, data.SIDE, data.SIDE), generator=draws).byte()
+
+
+def shuffled(images: Tensor, draws: torch.Generator) -> Tensor:
+    """Images with the pixels of each in a random order of its own. images: (N, 28, 28) uint8. Returns another such."""
+    flat = images.flatten(1)
+    order = torch.rand(flat.shape, generator=draws).argsort(1)
+    return flat.gather(1, order).view_as(images)
+
+
+def negatives(pool: str, images: Tensor, draws: torch.Generator) -> Tensor:
+    """As many negatives of a pool as there are images that a method is fitted on. images: (N, 28, 28) uint8."""
+    return uniform_images(len(images), draws) if pool == "uniform" else shuffled(images, draws)

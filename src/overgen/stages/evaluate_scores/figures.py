@@ -1,0 +1,149 @@
+"""Figures of open-set scores in the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from overgen.report.grid import Cell
+from overgen.report.names import method_name, model_name
+from overgen.report.style import GREY, colour, style
+from overgen.stages.evaluate_scores.tables import ranked
+
+KIND_COLOURS = {
+    "known classes": "#0173b2",
+    "unknown classes": "#d55e00",
+    "uniform noise": "#7f7f7f",
+    "normal noise": "#1b1b1b",
+    "shuffled pixels": "#029e73",
+    "other data": "#ece133",
+    "fooling images": "#cc78bc",
+}
+
+
+def shown_methods(cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
+    """The (model, method) whose images and answers are shown: of each model the best by mean rank, and softmax."""
+    found = ranked(cells)
+    order = found[0] if found else []
+    best = [next(pair for pair in order if pair[0] == model) for model in cells] if order else []
+    return [*best, *(pair for pair in order if pair[1] == "softmax" and pair not in best)]
+
+
+def score_ranking(cells: Mapping[str, Cell]) -> Figure | None:
+    """Mean ranks by AUROC, best above, with bars of Nemenyi's critical difference; None where there are too few.
+
+    Two methods whose bars do not overlap differ at the 5 % level.
+    """
+    found = ranked(cells)
+    if found is None:
+        return None
+    names, (ranks, p, difference, problems) = found
+    with style():
+        figure, axis = plt.subplots(figsize=(8.4, 0.27 * len(names) + 1.3))
+        for y, ((model, _), rank) in enumerate(zip(names, ranks, strict=True)):
+            axis.plot([rank - difference / 2, rank + difference / 2], [y, y], color=colour(model), lw=2.5, alpha=0.5)
+            axis.plot(rank, y, "o", color=colour(model), ms=6)
+        axis.axvspan(ranks[0] - difference / 2, ranks[0] + difference / 2, color="#f0f0f0", zorder=0)
+        axis.set_yticks(range(len(names)), [f"{method_name(method)} · {model_name(model)}" for model, method in names])
+        axis.tick_params(axis="y", labelsize=10)
+        for label, (model, _) in zip(axis.get_yticklabels(), names, strict=True):
+            label.set_color(colour(model))
+        axis.set(
+            xlim=(0, len(names) + 1),
+            ylim=(len(names) - 0.4, -0.6),
+            xlabel=f"mean rank by AUROC over {problems} problems, 1 = best",
+        )
+        chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+        axis.set_title(f"Friedman: {chance}; critical difference {difference:.1f}", fontsize=11, loc="left")
+        axis.grid(axis="y", visible=False)
+        figure.tight_layout()
+        return figure
+
+
+def score_histograms(cell: Cell) -> Figure | None:
+    """How each method's scores are spread over known and unknown classes and other images; None where all are known.
+
+    cell: of evaluate_scores. Shares of each kind; what lies beyond the ends counts to the outer bins.
+    """
+    if not (cell.folder / "histograms.csv").is_file():
+        return None
+    table = cell.table("histograms")
+    methods = list(dict.fromkeys(table["method"]))
+    columns = min(4, len(methods))
+    lines = math.ceil(len(methods) / columns)
+    with style():
+        figure, axes = plt.subplots(lines, columns, figsize=(2.9 * columns, 1.9 * lines + 0.6), squeeze=False)
+        for axis, method in zip(axes.flat, methods, strict=False):
+            for kind, mine in table[table["method"] == method].groupby("kind", sort=False):
+                share = mine["count"] / mine["count"].sum()
+                edges = [*mine["low"], mine["high"].iloc[-1]]
+                axis.stairs(share, edges, color=KIND_COLOURS[str(kind)], lw=1.5, fill=kind == "known classes",
+                            alpha=0.35 if kind == "known classes" else 1, label=kind)  # fmt: skip
+            axis.set_title(method_name(method), fontsize=10)
+            axis.set_yticks([])
+            axis.tick_params(axis="x", labelsize=8)
+            axis.locator_params(axis="x", nbins=4)
+            axis.xaxis.get_offset_text().set_fontsize(7)
+            axis.grid(visible=False)
+        for axis in axes.flat[len(methods) :]:
+            axis.axis("off")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.tight_layout()
+        figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.01), ncols=3, fontsize=10)
+        return figure
+
+
+def score_extremes(cells: Mapping[str, Cell]) -> Figure | None:
+    """The unknown test images that score highest and the known ones that score lowest; None where there are none."""
+    rows = []
+    for model, method in shown_methods(cells):
+        found = cells[model].examples()
+        place = found["method"].tolist().index(method)
+        for kind in range(2):
+            strip = np.concatenate([np.pad(image, 1, constant_values=128) for image in found["image"][place, kind]], 1)
+            text = f"{method_name(method)} · {model_name(model)}\n{found['kind'][kind]}"
+            rows.append((model, text, strip))
+    if not rows:
+        return None
+    with style():
+        height = 0.72 * len(rows)
+        figure, axes = plt.subplots(len(rows), 1, figsize=(0.62 * rows[0][2].shape[1] / 30, height), squeeze=False)
+        for axis, (model, text, strip) in zip(axes[:, 0], rows, strict=True):
+            axis.imshow(strip, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.axis("off")
+            axis.text(-0.01, 0.5, text, transform=axis.transAxes, ha="right", va="center", fontsize=10,
+                      color=colour(model))  # fmt: skip
+        figure.subplots_adjust(0, 0, 1, 1, hspace=0.08)
+        return figure
+
+
+def score_confusion(cells: Mapping[str, Cell]) -> Figure | None:
+    """Answers at the threshold against the truth, "unknown" among them, in % of a row; None where there are none."""
+    chosen = shown_methods(cells)
+    if not chosen:
+        return None
+    with style():
+        figure, axes = plt.subplots(1, len(chosen), figsize=(3.3 * len(chosen), 3.6), squeeze=False)
+        for axis, (model, method) in zip(axes[0], chosen, strict=True):
+            table = cells[model].table("confusion")
+            wide = table[table["method"] == method].pivot(index="truth", columns="answer", values="count")
+            order = [*(name for name in wide.index if name >= 0), -1]
+            counts = wide.loc[order, order].to_numpy()
+            share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+            axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
+            for (i, j), value in np.ndenumerate(share):
+                ink = "white" if value > 60 else GREY
+                axis.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=9, color=ink)
+            texts = [str(name) if name >= 0 else "?" for name in order]
+            axis.set_xticks(range(len(order)), texts)
+            axis.set_yticks(range(len(order)), texts)
+            axis.set_title(f"{method_name(method)}\n{model_name(model)}", fontsize=11)
+            axis.set_xlabel("answer")
+            axis.grid(visible=False)
+        axes[0, 0].set_ylabel("truth")
+        figure.tight_layout()
+        return figure

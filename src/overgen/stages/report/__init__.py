@@ -1,0 +1,1 @@
+"""The engine that draws reports from cells. Knows no study."""

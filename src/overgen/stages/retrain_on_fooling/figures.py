@@ -1,0 +1,46 @@
+"""Figures of retraining on fooling images in the report."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from overgen.report.champions import champions
+from overgen.report.grid import Cell
+from overgen.report.names import ENCODING_NAMES
+from overgen.report.style import ENCODING_COLOURS, colour, legend_below, style
+
+
+def retraining_champions(cell: Cell) -> Figure:
+    """The champions of the first network of each encoding: a row a round of retraining, a column a class."""
+    return champions(cell.examples(), "round", colour(cell.model))
+
+
+def retraining(frame: pd.DataFrame) -> Figure:
+    """Retraining on fooling images: confidence of the champions evolved afterwards and test error, over the rounds.
+
+    frame: rows of `reported.compare` of one model, experiments retraining_<encoding>; bars are their 95 % intervals.
+    """
+    panels = {
+        "median_confidence": "median confidence of new\nfooling images, %",
+        "test_error": "test error, %",
+        "recognised_rate": "fooling images of earlier rounds\nthat are recognised, %",
+    }
+    rounds = frame["metric"].str.partition("=")[2].astype(int)
+    with style():
+        figure, axes = plt.subplots(1, len(panels), figsize=(12.4, 3.7), squeeze=False)
+        for axis, (metric, label) in zip(axes[0], panels.items(), strict=True):
+            for i, (encoding, name) in enumerate(ENCODING_NAMES.items()):
+                mine = (frame["experiment"] == f"retraining_{encoding}") & frame["metric"].str.startswith(f"{metric}@")
+                if not mine.any():
+                    continue
+                x, rows = rounds[mine] + 0.06 * (2 * i - 1), frame[mine]
+                axis.vlines(x, rows["low"], rows["high"], color=ENCODING_COLOURS[encoding], lw=1.5, alpha=0.7)
+                axis.plot(x, rows["reproduced"], "-o", color=ENCODING_COLOURS[encoding], ms=5, label=f"{name} encoding")
+            axis.set(title=label, xlabel="round")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_ylim(0, None if metric == "test_error" else 103)
+        legend_below(figure, axes[0, 0])
+        return figure

@@ -1,0 +1,1 @@
+"""Training networks, one or many together."""
