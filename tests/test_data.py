@@ -29,8 +29,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from overgen import OvergenError, data
-from overgen.data import fetch, sources
-from overgen.stages.download import run as download
+from overgen.data import borrow, fetch, sources
+from overgen.run.files import TEMPORARY
+from overgen.run.stage import execute
 
 NOWHERE = "http://127.0.0.1:9/"  # the discard port: refused at once
 FILES = (
@@ -283,7 +284,7 @@ def test_mirror_as_directory_url_and_file_url_give_the_same_folder(mirror: Path,
             shutil.rmtree(".overgen")
             sources.prepare("mnist", "data/mnist", mirror=place)
             assert contents(workplace / "data" / "mnist") == expected
-    assert not any(Path(".overgen/tmp").iterdir())
+    assert not any(Path().rglob(f"{TEMPORARY}*"))
 
     dataset = data.load("mnist")
     assert dataset.classes == tuple("0123456789")
@@ -380,7 +381,7 @@ def test_cut_transfer_is_refused_and_the_next_run_goes_on(mirror: Path) -> None:
     assert f"{FILES[2]}: refused: {size} bytes" in str(caught.value)
     assert not Path("data/mnist").exists()
     assert {path.name for path in (fetch.ARCHIVES / "mnist").iterdir()} == set(FILES[:2])
-    assert not any(Path(".overgen/tmp").iterdir())
+    assert not any(Path().rglob(f"{TEMPORARY}*"))
 
     with served(mirror) as (url, asked):
         sources.prepare("mnist", "data/mnist", mirror=url)
@@ -397,7 +398,7 @@ def test_without_network_and_mirror_the_error_says_what_to_set(mirror: Path) -> 
 
 
 def test_silent_server_is_given_up(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "PATIENCE", 0.05)
+    monkeypatch.setattr(fetch, "PATIENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(OvergenError, match="timed out"):
         sources.prepare("mnist", "data/mnist", mirror=f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert socket.getdefaulttimeout() is None
@@ -470,15 +471,34 @@ def test_what_is_stored_is_what_the_source_gave(digits: data.Dataset, stored: Pa
 
 
 def test_unknown_data_set_is_refused_with_the_known_ones() -> None:
-    for use in (data.load, lambda name: sources.prepare(name, f"data/{name}")):
-        with pytest.raises(OvergenError, match="unknown data set 'minst'; known: digits, mnist, fashion_mnist"):
-            use("minst")
+    with pytest.raises(OvergenError, match="unknown data set 'minst'; known: digits, mnist, fashion_mnist"):
+        sources.prepare("minst", "data/minst")
     assert not Path("data").exists()
 
 
-def test_missing_tensors_name_the_command() -> None:
-    with pytest.raises(OvergenError, match="missing; `dvc repro download@digits`"):
+def test_missing_tensors_name_the_command_and_where_the_name_stands() -> None:
+    missing = "missing; `dvc repro download@digits` makes it, if params.yaml names digits under `datasets`"
+    with pytest.raises(OvergenError, match=missing):
         data.load("digits")
+
+
+def test_use_of_a_data_set_hangs_on_no_source() -> None:
+    code = "import sys, overgen.data.borrow; print(*sorted(name for name in sys.modules if name.startswith('overgen')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["overgen", "overgen.data", "overgen.data.borrow"]
+
+
+def test_a_borrowed_data_set_is_fetched_once_and_kept_outside_the_outputs(mirror: Path) -> None:
+    first = borrow.borrow("mnist", str(mirror))
+    shutil.rmtree(mirror)
+    again = borrow.borrow("mnist", None)
+    assert torch.equal(first.test_images, again.test_images)
+    assert not Path("data").exists()
+
+
+def test_where_a_data_set_was_downloaded_that_one_is_borrowed(stored: Path) -> None:
+    assert torch.equal(borrow.borrow("digits", None).test_images, data.load("digits").test_images)
+    assert not Path(".overgen/data").exists()
 
 
 @pytest.mark.parametrize("kept", [0, 5, 300, 100_000, -1])
@@ -684,7 +704,7 @@ def test_image_folders_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 def test_stage_takes_the_mirror_from_the_environment(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVERGEN_MIRROR", str(mirror))
     as_in_the_repository(Path())
-    download.main("mnist")
+    execute("download", dataset="mnist")
     assert len(data.load("mnist").train_labels) == 30
 
 
@@ -700,8 +720,8 @@ def test_stage_fails_without_a_traceback_and_imports_only_what_it_uses() -> None
         "import sys, runpy; import overgen.data;"
         "heavy = {'torchvision', 'sklearn', 'pytorch_lightning', 'PIL', 'pandas'};"
         "print(*sorted(heavy & sys.modules.keys()));"
-        "sys.argv = ['download', '--dataset', 'minst'];"
-        "runpy.run_module('overgen.stages.download', run_name='__main__')"
+        "sys.argv = ['overgen.run', 'download', '--dataset', 'minst'];"
+        "runpy.run_module('overgen.run', run_name='__main__')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1

@@ -1,4 +1,8 @@
-"""Data sets by name, in use: loaded whole, cut into subsets and batches."""
+"""Data sets by name, in use: loaded whole, cut into subsets and batches.
+
+How a data set is made stands in `overgen.data.sources`, which nothing here imports: a further source leaves what was
+trained on others as it is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ import torch
 from torch import Tensor
 
 from overgen import OvergenError
-from overgen.data.sources import source_of
 
 SIDE = 28  # pixels
 
@@ -34,13 +37,10 @@ class Dataset:
     archives: tuple[Path, ...] = ()
 
 
-# Use: load, then index tensors.
-
-
 def load(name: str, root: str | Path = "data") -> Dataset:
-    """Load `<root>/<name>/tensors.safetensors`, as `prepare` wrote it.
+    """Load `<root>/<name>/tensors.safetensors`, as `sources.prepare` wrote it.
 
-    Raises OvergenError when the name is not in `SOURCES`, or the file is missing, cut or not such a data set.
+    Raises OvergenError if the file is missing, cut or not such a data set.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -53,8 +53,9 @@ def load(name: str, root: str | Path = "data") -> Dataset:
                 key: file.get_tensor(key) for key in ("train_images", "train_labels", "test_images", "test_labels")
             }
     except FileNotFoundError as error:
-        source_of(name)  # an unknown name is the likelier mistake
-        raise OvergenError(f"{path}: missing; `dvc repro download@{name}` makes it") from error
+        raise OvergenError(
+            f"{path}: missing; `dvc repro download@{name}` makes it, if params.yaml names {name} under `datasets`"
+        ) from error
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise OvergenError(f"{path}: has no class names, so overgen did not write it; {again}") from error
     except (SafetensorError, OSError) as error:
@@ -75,20 +76,29 @@ def load(name: str, root: str | Path = "data") -> Dataset:
 
 
 def floats(images: Tensor) -> Tensor:
-    """Pixels as networks take them: (N, 28, 28) uint8 to (N, 1, 28, 28) float32 in [0, 1]."""
+    """Pixels as networks take them.
+
+    images: (N, 28, 28) uint8.
+    Returns (N, 1, 28, 28) float32 in [0, 1].
+    """
     return images.unsqueeze(1).to(torch.float32).div_(255)
 
 
 def select(images: Tensor, labels: Tensor, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """The images (N, ...) and labels (N,) of some classes, in their order; labels keep their numbers."""
+    """The images and labels of some classes, in their order; labels keep their numbers.
+
+    images: (N, ...); labels: (N,) integers; classes: the numbers of the classes that are kept.
+    Returns images (K, ...) and labels (K,).
+    """
     kept = torch.isin(labels, torch.tensor(list(classes), dtype=labels.dtype, device=labels.device))
     return images[kept], labels[kept]
 
 
 def batches(count: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """One epoch: a random permutation of 0..count−1, cut into (batch_size,) int64 tensors.
+    """One epoch: a random permutation of 0..count−1, cut into batches.
 
-    The last one may be shorter: no image is left out. They lie on the generator's device.
+    count: images; batch_size: images of a batch.
+    Returns (batch_size,) int64 tensors on the generator's device; the last one may be shorter: no image is left out.
     Raises ValueError unless both numbers are positive.
     """
     if count < 1 or batch_size < 1:
@@ -97,6 +107,7 @@ def batches(count: int, batch_size: int, generator: torch.Generator) -> tuple[Te
 
 
 def check(dataset: Dataset, where: str, way_out: str) -> None:
+    """Raises OvergenError, with `where` the data set is and a `way_out`, for tensors that are not as `Dataset` says."""
     classes = len(dataset.classes)
     if not 2 <= classes <= 256:
         raise OvergenError(f"{where}: {classes} classes; a data set has 2 to 256; {way_out}")

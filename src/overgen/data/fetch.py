@@ -6,6 +6,7 @@ import errno
 import hashlib
 import shutil
 import socket
+import sys
 from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
@@ -13,20 +14,29 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from overgen import OvergenError
-from overgen.data.sources import _say
 from overgen.run.files import replace_file
 
 ARCHIVES = Path(".overgen/archives")  # outside the output, which DVC deletes before it runs a stage
 PATIENCE = 60.0  # seconds of silence from a server; torchvision itself would wait for ever
 
 
+def say(message: str) -> None:
+    """Tell the user of something that went on despite a fault."""
+    print(message, file=sys.stderr)
+
+
 def fetch_archive(target: Path, md5: str, places: Sequence[str], layout: str) -> None:
-    """Bring a file to `target` from the first of `places` (folders or URLs, ending in /) that has its MD5."""
+    """Bring an archive to a file, unless it is there already.
+
+    target: the file; md5: its checksum, in hex; places: folders or URLs, each ending in "/", tried in order.
+    layout: what a mirror must hold, for the error.
+    Raises OvergenError, with what went wrong at each place, if none has the archive with this MD5.
+    """
     if target.exists():
         found = md5_of(target)
         if found == md5:
             return
-        _say(f"{target}: broken ({target.stat().st_size} bytes, MD5 {found}, not {md5}); fetching it again")
+        say(f"{target}: broken ({target.stat().st_size} bytes, MD5 {found}, not {md5}); fetching it again")
     problems: list[str] = []
     with replace_file(target) as temporary:
         for place in places:
@@ -42,7 +52,7 @@ def fetch_archive(target: Path, md5: str, places: Sequence[str], layout: str) ->
                 + f"{layout}, and run the same command again. What was fetched so far is kept."
             )
     if problems:
-        _say(f"{target.name}: taken from {place} after\n" + "\n".join(problems))
+        say(f"{target.name}: taken from {place} after\n" + "\n".join(problems))
 
 
 def copy_archive(origin: str, target: Path, md5: str) -> str | None:
@@ -73,5 +83,6 @@ def copy_archive(origin: str, target: Path, md5: str) -> str | None:
 
 
 def md5_of(path: Path) -> str:
+    """The MD5 of a file, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

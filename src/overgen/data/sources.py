@@ -1,4 +1,7 @@
-"""Sources of data sets: functions that return one, by name."""
+"""Sources of data sets: functions that return one, by name.
+
+A source takes a folder for the archives that it fetches and a mirror or None (see `mnist`), and returns a `Dataset`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import hashlib
 import json
 import math
 import shutil
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +23,7 @@ import torch
 
 from overgen import OvergenError
 from overgen.data import SIDE, Dataset, check
-from overgen.data.fetch import ARCHIVES, fetch_archive
+from overgen.data.fetch import ARCHIVES, fetch_archive, say
 from overgen.run.files import replace_directory, replace_file
 
 if TYPE_CHECKING:
@@ -31,14 +33,11 @@ if TYPE_CHECKING:
 Source = Callable[[Path, str | None], Dataset]
 
 
-# Making: prepare, and what it needs.
-
-
 def prepare(name: str, directory: str | Path, *, mirror: str | None = None) -> None:
-    """Fetch a data set, verify it, and write `directory`: `tensors.safetensors` and, in `raw/`, its archives.
+    """Fetch a data set, verify it, and write its folder: `tensors.safetensors` and, in `raw/`, its archives.
 
-    mirror: a directory or URL, tried before the public places (see `mnist`).
-    The directory appears whole or stays as it was. Archives that were fetched before a failure are kept in
+    name: of `SOURCES`; directory: the folder; mirror: a directory or URL, tried before the public places (see `mnist`).
+    The folder appears whole or stays as it was. Archives that were fetched before a failure are kept in
     `.overgen/archives/<name>`, so the next run goes on from there.
     Raises OvergenError for an unknown name, an archive that cannot be had, a full disk.
     """
@@ -51,7 +50,7 @@ def prepare(name: str, directory: str | Path, *, mirror: str | None = None) -> N
             with replace_file(kept) as temporary:
                 shutil.copyfile(earlier, temporary)
         elif not filecmp.cmp(earlier, kept, shallow=False):
-            _say(f"{earlier}: broken, or not the same as {kept}; it will be replaced")
+            say(f"{earlier}: broken, or not the same as {kept}; it will be replaced")
     dataset = source(archives, mirror)
     check(dataset, f"data set {name}", "its source must return other tensors")
     with replace_directory(directory) as new:
@@ -69,20 +68,14 @@ def prepare(name: str, directory: str | Path, *, mirror: str | None = None) -> N
         (new / "tensors.safetensors").write_bytes(save(tensors, metadata))
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
 def source_of(name: str) -> Source:
+    """The source of a data set. Raises OvergenError for a name that is not in `SOURCES`."""
     if name not in SOURCES:
         raise OvergenError(
             f"unknown data set {name!r}; known: {', '.join(SOURCES)}. To add one, write a function that "
-            "returns its images and list it in SOURCES (src/overgen/data.py; the README shows how)."
+            "returns its images and list it in SOURCES (src/overgen/data/sources.py; the README shows how)."
         )
     return SOURCES[name]
-
-
-# Sources.
 
 
 def digits(archives: Path, mirror: str | None) -> Dataset:
@@ -139,47 +132,45 @@ def image_folder(path: str | Path, *, invert: bool = False) -> Dataset:
     Split: a fifth of the images are test images, stratified by class, fixed by the images' paths (`_split`).
     Raises OvergenError naming the file or class when an image cannot be read or a class has too few images.
     """
-    from PIL import Image
-
     path = Path(path)
-    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    images, labels, keys = [], [], []
-    with _files(path) as (names, open_file):
-        wanted = [
-            name
-            for name in names
-            if Path(name).suffix.lower() in suffixes
-            and not any(part.startswith((".", "__MACOSX")) for part in Path(name).parts)
-            and len(Path(name).parts) > 1
-        ]
-        classes = sorted({Path(name).parent.name for name in wanted})
-        for name in sorted(wanted):
-            try:
-                with open_file(name) as file, Image.open(file) as image:
-                    images.append(gray(image, invert))
-            except (
-                OSError,
-                ValueError,
-                SyntaxError,
-                zipfile.BadZipFile,
-                Image.DecompressionBombError,
-            ) as error:
-                raise OvergenError(
-                    f"{path}: {name} cannot be read as an image ({error}); repair or remove it"
-                ) from error
-            labels.append(classes.index(Path(name).parent.name))
-            keys.append(name)
+    images, labels, names = _pictures(path, invert)
+    classes = sorted(set(labels))
     if len(classes) < 2:
         raise OvergenError(
             f"{path}: images of {len(classes)} classes; at least 2 are needed, as {path.name}/<class>/<image>"
         )
-    numbers = np.array(labels)
-    train, test = _split(keys, numbers, len(keys) // 5)
+    numbers = np.array([classes.index(label) for label in labels])
+    train, test = _split(names, numbers, len(names) // 5)
     for number, name in enumerate(classes):
         if not (numbers[train] == number).any() or not (numbers[test] == number).any():
             count = int((numbers == number).sum())
             raise OvergenError(f"{path}: class {name} has {count} image(s), too few to test on a fifth; add some")
     return _dataset(path.stem, classes, np.stack(images), numbers, train, test)
+
+
+def _pictures(path: Path, invert: bool) -> tuple[list[np.ndarray], list[str], list[str]]:
+    """The images of a folder or zip file by `gray`, the names of their classes, and their own, sorted by these."""
+    from PIL import Image
+
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    broken = (OSError, ValueError, SyntaxError, zipfile.BadZipFile, Image.DecompressionBombError)
+    images, labels, found = [], [], []
+    with _files(path) as (names, open_file):
+        for name in sorted(names):
+            *folders, file_name = Path(name).parts
+            hidden = any(part.startswith((".", "__MACOSX")) for part in (*folders, file_name))
+            if not folders or hidden or Path(name).suffix.lower() not in suffixes:
+                continue
+            try:
+                with open_file(name) as file, Image.open(file) as image:
+                    images.append(gray(image, invert))
+            except broken as error:
+                raise OvergenError(
+                    f"{path}: {name} cannot be read as an image ({error}); repair or remove it"
+                ) from error
+            labels.append(folders[-1])
+            found.append(name)
+    return images, labels, found
 
 
 SOURCES: dict[str, Source] = {
