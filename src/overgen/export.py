@@ -123,7 +123,7 @@ def export(
     exported = torch.export.export(
         program, (torch.zeros(3, 1, 28, 28),), dynamic_shapes={"x": {0: torch.export.Dim("N")}}
     )
-    with replace_file(path, directory=path.parent) as temporary:
+    with replace_file(path) as temporary:
         description = json.dumps(metadata | used, sort_keys=True)
         torch.export.save(exported, temporary, extra_files={"overgen.json": description})
     return (alpha, beta) if program.reconstructs else None

@@ -228,5 +228,5 @@ def fool(
 def save(image: Tensor, path: Path) -> None:
     """Write an image (C, H, W) uint8 as a PNG file, whole or not at all."""
     pixels = image[0].numpy() if len(image) == 1 else image.permute(1, 2, 0).numpy()
-    with replace_file(path, directory=path.parent) as temporary:
+    with replace_file(path) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG")

@@ -1,17 +1,20 @@
 """Files that stages read and write: whole or absent, and the same bytes for the same content.
 
-Everything is written to a temporary name under `.overgen/tmp` and renamed, so a killed process or a full disk
-leaves the earlier file as it was. Nothing written here carries a time or an absolute path.
+Everything is written beside its target under a temporary name (`TEMPORARY`, which Git and DVC ignore) and renamed, so
+a killed process or a full disk leaves the earlier file as it was, and a target on another disk is as good as one on
+this. Nothing written here carries a time or an absolute path.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-TEMPORARY = Path(".overgen/tmp")
+TEMPORARY = ".overgen-tmp-"  # how temporary names begin; see .gitignore and .dvcignore
+DAY = 86_400  # seconds, after which what a killed process left is removed
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
@@ -33,26 +37,42 @@ def _unwritable(path: Path, error: OSError) -> Exception:
     """What to raise for an OSError met while writing: OvergenError if the disk is the cause, else the error itself."""
     if error.errno not in DISK_ERRORS:
         return error
-    free = shutil.disk_usage(".").free / 2**20
+    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(there).free / 2**20
     return OvergenError(
-        f"{path}: could not be written ({error.strerror or error}; {free:.0f} MiB free on this disk). "
-        "No part of it was written. Mend that and run the same command again; what DVC removed before the stage, "
-        "`git checkout` or `dvc checkout` brings back."
+        f"{path}: could not be written ({error.strerror or error}; {free:.0f} MiB free on its disk). "
+        "What was there is as it was. Mend that and run the same command again."
     )
 
 
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two paths in one step, so that neither is ever missing; False where the system cannot (Linux can)."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(here, os.fsencode(first), here, os.fsencode(second), swap) == 0
+
+
+def _prepare(path: Path) -> None:
+    """Make the folder of a target, and remove what processes that were killed long ago left of this target there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{TEMPORARY}{path.name}-*"):
+        if time.time() - left.lstat().st_mtime > DAY:
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
 @contextmanager
-def replace_file(path: str | Path, *, directory: Path = TEMPORARY) -> Iterator[Path]:
+def replace_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path; on success it becomes `path`, on failure it is removed and `path` stays as it was.
 
-    directory: of the temporary file; a rename needs it on the file system of `path`, which may be another one.
     Raises OvergenError when the disk is full or the place cannot be written.
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=directory, suffix=path.suffix, prefix=path.stem + "-")
+        _prepare(path)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=path.suffix, prefix=f"{TEMPORARY}{path.name}-")
         os.close(handle)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -69,19 +89,23 @@ def replace_file(path: str | Path, *, directory: Path = TEMPORARY) -> Iterator[P
 
 @contextmanager
 def replace_directory(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary directory; on success it replaces the directory `path` as a whole."""
+    """Yield an empty temporary directory; on success it replaces the directory `path` as a whole.
+
+    Raises OvergenError when the disk is full or the place cannot be written; `path` then stays as it was.
+    """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        TEMPORARY.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=TEMPORARY, prefix=path.name + "-"))
+        _prepare(path)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{TEMPORARY}{path.name}-"))
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
         yield temporary
         os.chmod(temporary, 0o755)
-        if path.exists():  # a directory cannot be renamed onto a full one: move the old one aside first
-            aside = Path(tempfile.mkdtemp(dir=TEMPORARY, prefix=path.name + "-old-"))
+        if path.exists() and _exchange(temporary, path):
+            pass  # the old one goes with the temporary name
+        elif path.exists():  # a directory cannot be renamed onto a full one: move the old one aside first
+            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{TEMPORARY}{path.name}-old-"))
             os.replace(path, aside / path.name)
             try:
                 os.replace(temporary, path)
@@ -96,6 +120,15 @@ def replace_directory(path: str | Path) -> Iterator[Path]:
         raise _unwritable(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def files_of(directory: Path) -> list[Path]:
+    """The files below a directory, sorted by path, without temporary ones."""
+    return sorted(
+        path
+        for path in directory.rglob("*")
+        if path.is_file() and not any(part.startswith(TEMPORARY) for part in path.relative_to(directory).parts)
+    )
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -147,8 +180,7 @@ def directory_md5(path: str | Path) -> str:
     path = Path(path)
     entries = [
         {"md5": hashlib.md5(file.read_bytes()).hexdigest(), "relpath": file.relative_to(path).as_posix()}
-        for file in path.rglob("*")
-        if file.is_file()
+        for file in files_of(path)
     ]
     entries.sort(key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"

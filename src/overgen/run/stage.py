@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import overgen
 from overgen import OvergenError
 from overgen.run import params, pipeline, tracking
-from overgen.run.devices import launch, whole_float32
-from overgen.run.files import read_npz, write_npz
+from overgen.run.devices import launch, limited_to, whole_float32
+from overgen.run.files import files_of, read_npz, write_npz
 from overgen.run.trainer import LIGHTNING_ADVICE
 
 if TYPE_CHECKING:
@@ -145,52 +146,64 @@ def _fingerprint(stage: str, item: dict[str, str], declared: params.Declared) ->
         path = Path(dependency)
         if not path.exists():
             raise OvergenError(f"{dependency}: missing; `dvc repro {stage}@{'-'.join(item.values())}` makes it first")
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                digest.update(f"{file.as_posix()}\0".encode())
-                digest.update(hashlib.md5(file.read_bytes()).digest())
+        for file in files_of(path) if path.is_dir() else [path]:
+            digest.update(f"{file.as_posix()}\0".encode())
+            digest.update(hashlib.md5(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
+def _refuse_code_from_elsewhere() -> None:
+    """OvergenError unless the code that runs is this folder's: DVC records the checksums of that one."""
+    running, here = Path(overgen.__file__).resolve().parent, Path("src/overgen").resolve()
+    if running != here:
+        way_out = "run it in the checkout that the environment was set up for, or `make` in this one"
+        missing = "" if here.is_dir() else " (there is none: this is no checkout of overgen)"
+        raise OvergenError(f"the code that runs is {running}, not this folder's {here}{missing}; {way_out}")
+
+
 @contextmanager
-def opened(name: str, *, compute: bool = True, engine: str | None = None, **item: str) -> Iterator[Stage]:
+def opened(name: str, **item: str) -> Iterator[Stage]:
     """One cell of a stage, ready to work: parameters, tracking and, if it computes, threads, devices and progress.
 
-    item: dataset and, for stages that write a cell, model. compute: the stage trains or attacks on a device; others
-    read and write small files. engine: the params section with the number of threads, engine.<dataset> unless given.
+    name: a folder of overgen.stages; item: the cell's values of the matrix, dataset and, for stages that write a cell,
+    model. The stage's module `run` may say `COMPUTE = False` (it reads and writes small files: no device, no progress)
+    and `ENGINE` (the params section with the number of threads; engine.<dataset> unless it does).
+    Raises OvergenError if the code is another checkout's, or parameters, devices or dependencies are at fault.
     """
+    _refuse_code_from_elsewhere()
     declared = params.declared(name, **item)
-    if not compute:
-        with _tracked(name, item, declared) as run:
+    with _tracked(name, item, declared) as run:  # its recorder starts while the stage's module is imported
+        module = importlib.import_module(f"overgen.stages.{name}.run")
+        if not getattr(module, "COMPUTE", True):
             yield Stage(name, item, declared, PROGRESS / name, None, 0, 1, run)
-        return
-    with _tracked(name, item, declared) as run:  # its recorder starts while torch is imported
-        import torch
-
-        threads = declared(engine or f"engine.{item['dataset']}").threads
-        device, rank, world = launch()
-        torch.set_num_threads(threads)
-        whole_float32()
-        progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
-        others = (path for path in progress.parent.glob("*") if path != progress)
-        for earlier in sorted(others, key=lambda p: p.stat().st_mtime)[:-KEPT] if rank == 0 else ():
-            shutil.rmtree(earlier, ignore_errors=True)
-        progress.mkdir(parents=True, exist_ok=True)
-        yield Stage(name, item, declared, progress, device, rank, world, run)
+            return
+        with limited_to(declared(getattr(module, "ENGINE", f"engine.{item['dataset']}")).threads):
+            device, rank, world = launch()
+            whole_float32()
+            progress = _progress(name, item, declared, clean=rank == 0)
+            yield Stage(name, item, declared, progress, device, rank, world, run)
     if world > 1:
+        import torch.distributed
+
         torch.distributed.destroy_process_group()
     if rank == 0:
         shutil.rmtree(progress, ignore_errors=True)
 
 
-def execute(name: str, **item: str) -> None:
-    """Run one cell of a stage: `main` of overgen.stages.<name>.run. item: the cell's values of the matrix.
+def _progress(name: str, item: dict[str, str], declared: params.Declared, *, clean: bool) -> Path:
+    """The folder of the cell's finished members, made. clean: remove those of other parameters, but for the newest."""
+    progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
+    others = (path for path in progress.parent.glob("*") if path != progress)
+    for earlier in sorted(others, key=lambda p: p.stat().st_mtime)[:-KEPT] if clean else ():
+        shutil.rmtree(earlier, ignore_errors=True)
+    progress.mkdir(parents=True, exist_ok=True)
+    return progress
 
-    A module may say `COMPUTE = False` (no device, no progress) and `ENGINE` (see `opened`).
-    """
-    module = importlib.import_module(f"overgen.stages.{name}.run")
-    with opened(name, compute=getattr(module, "COMPUTE", True), engine=getattr(module, "ENGINE", None), **item) as cell:
-        module.main(cell)
+
+def execute(name: str, **item: str) -> None:
+    """Run one cell of a stage: `main` of overgen.stages.<name>.run. Arguments and errors as of `opened`."""
+    with opened(name, **item) as cell:
+        importlib.import_module(f"overgen.stages.{name}.run").main(cell)
 
 
 @contextmanager
