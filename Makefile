@@ -38,7 +38,6 @@ figures: $(VENV)/.ready ## redraw every report from the committed cells, without
 	overgen figures
 
 ui: $(VENV)/.ready ## open MLflow on the runs
-	overgen sync
 	overgen ui
 
 paper: $(VENV)/.ready ## set the papers' budgets and run everything

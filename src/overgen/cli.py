@@ -5,6 +5,7 @@ Commands import what they use, so that `overgen --help` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,15 +24,39 @@ commands = typer.Typer(
 )
 
 
+def enter_root() -> None:
+    """Go to the root of the checkout that this folder is in. Raises OvergenError if it is in none."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+            os.chdir(folder)
+            return
+    raise OvergenError(f"{here}: neither it nor a folder above it holds dvc.yaml and params.yaml; cd into the checkout")
+
+
 @commands.command()
-def sync() -> None:
+def sync(
+    datasets: Annotated[list[str] | None, typer.Argument(help="Only the cells of these data sets.")] = None,
+) -> None:
     """Log finished cells that have no MLflow run yet, such as those that DVC took from its cache."""
+    enter_root()
+    log_finished_cells(datasets or [])
+
+
+def log_finished_cells(datasets: list[str]) -> None:
+    """Log what has no run yet, with a bar on a terminal. Raises OvergenError if MLflow cannot be written."""
+    from rich.progress import Progress
+
     from overgen.run import sync, tracking
 
     if not tracking.enabled():
         print("OVERGEN_TRACKING=off: nothing is logged")
         return
-    cells, logged = sync.sync()
+    with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("logging cells", total=None)
+        cells, logged = sync.sync(
+            datasets=datasets, report=lambda done, total: bar.update(task, completed=done, total=total)
+        )
     print(f"{tracking.shown(tracking.uri())}: {logged} cells logged, {cells - logged} were there")
 
 
@@ -40,14 +65,15 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on this machine.")] = 5000,
 ) -> None:
     """Open MLflow on the runs: print the address and serve it until Ctrl-C."""
-    import os
     import signal
     import socket
     import subprocess
     from contextlib import suppress
 
-    from overgen.run import sync, tracking
+    from overgen.run import sync as runs
+    from overgen.run import tracking
 
+    enter_root()
     uri = tracking.uri()
     if uri.startswith(("http://", "https://")):
         print(f"The runs are at {tracking.shown(uri)} (MLFLOW_TRACKING_URI)")
@@ -58,7 +84,8 @@ def ui(
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise OvergenError(f"port {port}: {error.strerror}; choose another: `overgen ui --port 5001`") from error
-    sync.prepare()
+    log_finished_cells([])
+    runs.prepare()
     print(f"MLflow on {tracking.shown(uri)}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     # One worker and no job runners: each takes seconds and 250 MB, and there is one reader.
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
@@ -87,9 +114,10 @@ def readme(
     """Rewrite the README's table of results from the committed reports."""
     from overgen.report import readme
 
+    enter_root()
     path = Path("README.md")
     if not path.exists():
-        raise OvergenError("README.md: missing; run this in the repository root")
+        raise OvergenError(f"{path.absolute()}: missing; `git checkout README.md` brings it back")
     text = path.read_text(encoding="utf-8")
     new = readme.with_results(text, readme.readme_table(Path("reports")))
     if new == text:
@@ -107,6 +135,7 @@ def figures() -> None:
     from overgen.run import params
     from overgen.run.stage import execute
 
+    enter_root()
     broken = []
     for dataset, stage in (dict.fromkeys(params.load().datasets, "report") | {"rings": "report_rings"}).items():
         if not Path("reports/cells", dataset).is_dir():

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,15 @@ PENDING = 100_000  # events kept for a server that does not answer; beyond that,
 class Writer:
     """Writes events to MLflow, in their order."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, tell: Callable[[int], None] = lambda ended: None) -> None:
         self._uri = uri
         self._client: Any = None
         self._runs: dict[str, str | None] = {}  # our key -> MLflow's run id; None: that cell is already there
         self._experiments: dict[str, str] = {}
+        self._there: dict[tuple[str, str], set[str]] = {}  # by experiment and tag: its values on the runs that are there
+        self._tell = tell
         self.logged = 0
+        self.ended = 0
 
     def connect(self) -> None:
         """Import MLflow and open the store; one process at a time creates or upgrades a SQLite database."""
@@ -114,9 +117,15 @@ class Writer:
     def _end(self, event: Event) -> None:
         if run_id := self._runs[event["run"]]:
             self._client.set_terminated(run_id, event["status"], event["time"])
+        self.ended += 1
+        self._tell(self.ended)
 
     def _exists(self, experiment: str, tag: str, value: str) -> bool:
-        return bool(self._client.search_runs([experiment], f"tags.{tag} = '{value}'", max_results=1))
+        """Whether a run of the experiment has a tag with that value; its runs are asked for once, not one by one."""
+        if (experiment, tag) not in self._there:
+            runs = _pages(self._client.search_runs, [experiment], f"tags.{tag} != ''")
+            self._there[experiment, tag] = {run.data.tags[tag] for run in runs}
+        return value in self._there[experiment, tag]
 
     def _experiment(self, name: str) -> str:
         """The experiment's id; made if it is missing, restored if it was deleted (MLflow keeps the name)."""
@@ -134,6 +143,17 @@ class Writer:
                 self._client.restore_experiment(found.experiment_id)
             self._experiments[name] = found.experiment_id
         return self._experiments[name]
+
+
+def _pages(search: Any, *arguments: Any) -> list[Any]:
+    """All results of one of MLflow's searches, page by page."""
+    found, token = [], None
+    while True:
+        page = search(*arguments, max_results=1000, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def _short(problem: Exception) -> str:
@@ -185,7 +205,11 @@ def _record(uri: str, *, sync: bool) -> None:
             return False
         return True
 
-    writer = Writer(uri)
+    def tell(ended: int) -> None:
+        if sync:
+            print(json.dumps({"ended": ended}), file=answer, flush=True)
+
+    writer = Writer(uri, tell)
     error: str | None = None
     warned, closed, retry_at = False, False, 0.0
     while True:

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from overgen import OvergenError
 from overgen.run.files import directory_md5, read_json
 from overgen.run.pipeline import read_lock
-from overgen.run.tracking import Recorder, Run, cell_event, enabled, ended, locked, log_cell, shown, uri
+from overgen.run.tracking import Event, Recorder, Run, cell_event, enabled, ended, locked, log_cell, shown, uri
 
 
-def sync(root: str | Path = ".") -> tuple[int, int]:
+def sync(
+    root: str | Path = ".", *, datasets: Sequence[str] = (), report: Callable[[int, int], None] | None = None
+) -> tuple[int, int]:
     """Log every finished cell under reports/cells that has no run yet; returns (cells, cells logged now).
 
     Params are those that `dvc.lock` records for the cell; of a cell that is not in it, metrics.json's budget.
+    datasets: only their cells; none: all. report(done, cells) is called as cells are done.
     Raises OvergenError if a cell is broken or MLflow cannot be written (what was logged is not logged again).
     """
     if not enabled():
         return 0, 0
     cells = sorted(path.parent for path in Path(root).glob("reports/cells/*/*/*/metrics.json"))
+    cells = [cell for cell in cells if not datasets or cell.parts[-3] in datasets]
     if not cells:
         return 0, 0
-    declared = declared_of_lock(Path(root) / "dvc.lock")
+    starts = _starts(Path(root), cells)
+    (Path(root) / ".overgen").mkdir(exist_ok=True)
+    with locked(Path(root) / ".overgen" / "sync.lock"):  # two at once would both find a cell missing
+        recorder = Recorder(uri(root), sync=True)
+        for number, (cell, event) in enumerate(zip(cells, starts, strict=True)):
+            with ended(Run(recorder.send, str(number), None, event)) as cell_run:
+                log_cell(cell_run, cell)
+        outcome = recorder.close(report=(lambda done: report(done, len(cells))) if report else None)
+    if outcome["error"]:
+        raise OvergenError(
+            f"MLflow at {shown(uri(root))} cannot be written ({outcome['error']}). {outcome['logged']} cells "
+            "were logged. Start that server or set MLFLOW_TRACKING_URI, then run `overgen sync` again."
+        )
+    return len(cells), outcome["logged"]
+
+
+def _starts(root: Path, cells: Sequence[Path]) -> list[Event]:
+    """The first event of each cell's run, which is dropped where the cell has a run already."""
+    declared = declared_of_lock(root / "dvc.lock")
     starts = []
     for cell in cells:
         metrics = read_json(cell / "metrics.json")
@@ -35,19 +58,7 @@ def sync(root: str | Path = ".") -> tuple[int, int]:
             raise OvergenError(problem) from error
         event["tags"]["logged_by"] = "overgen sync"
         starts.append(event | {"unless": {"cell_md5": key[1]}})
-    (Path(root) / ".overgen").mkdir(exist_ok=True)
-    with locked(Path(root) / ".overgen" / "sync.lock"):  # two at once would both find a cell missing
-        recorder = Recorder(uri(root), sync=True)
-        for number, (cell, event) in enumerate(zip(cells, starts, strict=True)):
-            with ended(Run(recorder.send, str(number), None, event)) as cell_run:
-                log_cell(cell_run, cell)
-        outcome = recorder.close()
-    if outcome["error"]:
-        raise OvergenError(
-            f"MLflow at {shown(uri(root))} cannot be written ({outcome['error']}). {outcome['logged']} cells "
-            "were logged. Start that server or set MLFLOW_TRACKING_URI, then run `overgen sync` again."
-        )
-    return len(cells), outcome["logged"]
+    return starts
 
 
 def prepare(root: str | Path = ".") -> None:

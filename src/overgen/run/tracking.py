@@ -20,11 +20,13 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -279,22 +281,34 @@ class Recorder:
             self._gone = True
             warn(self._uri, "its recorder ended")
 
-    def close(self) -> Event:
-        """Wait until everything is logged or given up; returns {"logged": runs, "error": text or None}."""
-        try:
-            output, _ = self._process.communicate(timeout=self._patience)
-            outcome: Event = json.loads(output)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            outcome = {"logged": 0, "error": f"it took more than {self._patience:g} s"}
-        except json.JSONDecodeError:
-            outcome = {"logged": 0, "error": f"the recorder ended with status {self._process.returncode}"}
-        else:
+    def close(self, *, report: Callable[[int], None] | None = None) -> Event:
+        """Wait until everything is logged or given up; returns {"logged": runs, "error": text or None}.
+
+        report(runs) is called as runs end.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        outcome: Event = {}
+        alarm = None if self._patience is None else threading.Timer(self._patience, self._process.kill)
+        if alarm:
+            alarm.start()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        for line in self._process.stdout:  # runs that ended, then the outcome
+            with suppress(json.JSONDecodeError):
+                outcome = json.loads(line)
+                if report and "ended" in outcome:
+                    report(outcome["ended"])
+        status = self._process.wait()
+        if alarm:
+            alarm.cancel()
+        if "logged" in outcome:
             return outcome  # a server's failure was warned about when it happened
+        late = status == -signal.SIGKILL and alarm is not None
+        problem = f"it took more than {self._patience:g} s" if late else f"the recorder ended with status {status}"
         if not self._gone and self._patience is not None:
-            warn(self._uri, outcome["error"])
-        return outcome
+            warn(self._uri, problem)
+        return {"logged": 0, "error": problem}
 
 
 def warn(uri: str, problem: str) -> None:
