@@ -1,0 +1,95 @@
+"""Files are whole or absent, and what was there stays until its successor is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from overgen import OvergenError
+from overgen.run import files
+from overgen.run.files import TEMPORARY, directory_md5, replace_directory, replace_file
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_directory_is_replaced_as_a_whole(monkeypatch: pytest.MonkeyPatch, exchange: bool) -> None:
+    if not exchange:  # a system that cannot swap two paths
+        monkeypatch.setattr(files, "_exchange", lambda first, second: False)
+    for name in ("first", "second"):
+        with replace_directory("cells/cnn") as new:
+            (new / name).write_text(name)
+    assert [path.name for path in Path("cells/cnn").iterdir()] == ["second"]
+    assert [path.name for path in Path("cells").iterdir()] == ["cnn"]
+
+
+@pytest.mark.parametrize("kind", [replace_file, replace_directory])
+def test_what_was_there_stays_when_writing_fails(kind: object) -> None:
+    with replace_directory("a/b") as new:
+        (new / "kept").write_text("kept")
+    with pytest.raises(ZeroDivisionError), replace_directory("a/b"):
+        raise ZeroDivisionError
+    assert Path("a/b/kept").read_text() == "kept"
+    with replace_file("a/c") as new:
+        new.write_text("kept")
+    with pytest.raises(ZeroDivisionError), replace_file("a/c") as new:
+        new.write_text("half")
+        raise ZeroDivisionError
+    assert Path("a/c").read_text() == "kept"
+    assert sorted(path.name for path in Path("a").iterdir()) == ["b", "c"]
+
+
+def test_the_old_directory_is_never_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Linux one system call swaps the two: a process that dies anywhere leaves the old or the new one."""
+    with replace_directory("a") as new:
+        (new / "x").write_text("old")
+    renames = []
+    monkeypatch.setattr(os, "replace", lambda *names: renames.append(names))
+    with replace_directory("a") as new:
+        (new / "x").write_text("new")
+    assert Path("a/x").read_text() == "new"
+    assert renames == []
+
+
+def test_temporaries_lie_beside_their_target(tmp_path: Path) -> None:
+    """A target's folder may be on another disk than the project, to which nothing can be renamed."""
+    (tmp_path / "elsewhere").mkdir()
+    Path("reports").symlink_to(tmp_path / "elsewhere")
+    with replace_directory("reports/cells") as new:
+        assert new.parent.resolve() == tmp_path / "elsewhere"
+    with replace_file("reports/file") as new:
+        assert new.parent.resolve() == tmp_path / "elsewhere"
+        assert new.name.startswith(TEMPORARY)
+    assert not Path(".overgen").exists()
+
+
+def test_what_a_killed_process_left_counts_for_nothing_and_goes_after_a_day() -> None:
+    with replace_directory("a/b") as new:
+        (new / "x").write_text("1")
+    before = directory_md5("a")
+    left = [Path(f"a/{TEMPORARY}b-1"), Path(f"a/{TEMPORARY}b-2")]
+    for path in left:
+        path.mkdir()
+        (path / "half").write_text("half")
+    assert directory_md5("a") == before
+    os.utime(left[0], (0, 0))
+    with replace_directory("a/b") as new:
+        (new / "x").write_text("1")
+    assert [path.exists() for path in left] == [False, True]
+
+
+def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OvergenError, match=r"a/b: could not be written \(No space left .* What was there is as it was"):
+        with replace_file("a/b"):
+            pass
