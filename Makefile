@@ -60,4 +60,5 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" || $(BIN)/python -m pip install -q uv==$(UV_VERSION)
 	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@test -e .git || $(BIN)/dvc config --local core.no_scm true # a download without Git: DVC would refuse to work
 	@touch $@
