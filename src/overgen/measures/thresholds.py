@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from overgen.run.sections import NonNegative, Section
+from overgen.run.sections import Name, NonNegative, Section
 
 
 class Threshold(Section):
@@ -18,6 +18,9 @@ class Threshold(Section):
 class Confidence(Section):
     beta: NonNegative
     thresholds: Annotated[list[Threshold], Field(min_length=1)]
+
+
+SECTIONS = {"confidence": dict[Name, Confidence]}
 
 
 def threshold_pairs(thresholds: Iterable[Any], *, reconstructs: bool) -> list[tuple[float, float]]:

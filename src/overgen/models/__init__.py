@@ -6,9 +6,10 @@ layer h) and `decode` (from h to pixels), between which the curvature of Eq. 5 i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import Tensor
+if TYPE_CHECKING:  # parameters of networks are checked without torch
+    from torch import Tensor
 
 PIXELS = 28 * 28
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
-from overgen.run.sections import Count, NonNegative, Positive, Section
+from overgen.run.sections import Count, MemberName, Name, NonNegative, Positive, Section
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 Units = Literal["relu", "sigmoid"]
 Initial = Literal["glorot", "truncated_normal"]
@@ -70,14 +74,14 @@ class OtherModel(Section):
     @field_validator("network")
     @classmethod
     def in_a_file_of_own(cls, value: str) -> str:
-        if value in ("cnn", "cool", "lenet", "dae", "autoencoder"):
-            raise ValueError(f"the options given do not fit network {value!r}")
         if not re.fullmatch(r"src/own/\w+\.py:\w+", value):
-            raise ValueError("is none of cnn, cool, lenet, dae, autoencoder, nor src/own/<file>.py:<Class>")
+            raise ValueError(f"is none of {', '.join(NETWORKS)}, nor src/own/<file>.py:<Class>")
         return value
 
     def model_post_init(self, context: Any) -> None:
         options = self.model_extra or {}
+        if strange := [key for key, value in options.items() if not _finite(value)]:
+            raise ValueError(f"{strange[0]}: {options[strange[0]]}: numbers must be finite")
         given = {key: options[key] for key in OF_TRAINING if key in options}
         if given:
             try:
@@ -86,7 +90,44 @@ class OtherModel(Section):
                 raise ValueError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
 
 
-Model = CnnModel | CoolModel | LenetModel | DaeModel | AutoencoderModel | OtherModel
+def _finite(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return all(map(_finite, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+NETWORKS: dict[str, type[Section]] = {
+    "cnn": CnnModel,
+    "cool": CoolModel,
+    "lenet": LenetModel,
+    "dae": DaeModel,
+    "autoencoder": AutoencoderModel,
+}
+
+
+def _described_by(value: Any) -> str:
+    """The class that describes a network, by its `network`."""
+    if isinstance(value, BaseModel):
+        return type(value).__name__
+    network = value.get("network") if isinstance(value, dict) else None
+    return NETWORKS.get(str(network), OtherModel).__name__
+
+
+def _network_or_method(value: Any) -> str:
+    if isinstance(value, dict) and "method" in value and "network" not in value:
+        return OneClassSvmModel.__name__
+    return _described_by(value)
+
+
+_Network = (
+    Annotated[CnnModel, Tag("CnnModel")]
+    | Annotated[CoolModel, Tag("CoolModel")]
+    | Annotated[LenetModel, Tag("LenetModel")]
+    | Annotated[DaeModel, Tag("DaeModel")]
+    | Annotated[AutoencoderModel, Tag("AutoencoderModel")]
+    | Annotated[OtherModel, Tag("OtherModel")]
+)
+Model = Annotated[_Network, Discriminator(_described_by)]
 
 
 class OneClassSvmModel(Section):
@@ -111,6 +152,43 @@ class Perceptron(Section):
         if self.pretrained and not self.hidden:
             raise ValueError("pretrained: there is no hidden layer to train as an autoencoder's")
         return self
+
+
+SECTIONS = {
+    "models": dict[
+        Name,
+        Annotated[_Network | Annotated[OneClassSvmModel, Tag("OneClassSvmModel")], Discriminator(_network_or_method)],
+    ],
+    "perceptrons": Annotated[dict[MemberName, Perceptron], Field(min_length=1)],
+}
+ATTACKED = ("cnn", "cool", "dae")  # networks that the attacks on images know
+
+
+def check_kinds(params: Params, field: str, kinds: tuple[str, ...]) -> None:
+    """Raise ValueError if a list names a model that is not there, or of no such kind.
+
+    kinds: networks and methods; networks of the user's own fit every list.
+    """
+    for name in params.names(field):
+        if name not in params.models:
+            raise ValueError(f"{field}: {name!r}: `models` has only {', '.join(params.models)}")
+        model = params.models[name]
+        kind = getattr(model, "network", None) or model.method
+        if kind not in kinds and not isinstance(model, OtherModel):
+            what = "network" if hasattr(model, "network") else "method"
+            raise ValueError(f"{field}: {name!r} does not fit: its {what} {kind!r} is none of {', '.join(kinds)}")
+
+
+def trained(params: Params) -> list[str]:
+    """The models that stages train for all that is attacked and judged."""
+    return [*params.names("classifiers"), *params.names("autoencoders")]
+
+
+def check_trained(params: Params, field: str) -> None:
+    """Raise ValueError if a list names a model that no stage trains."""
+    for name in params.names(field):
+        if name not in trained(params):
+            raise ValueError(f"{field}: {name!r}: no stage trains it; put it into classifiers or autoencoders")
 
 
 def base_of(variant: str, attacked: Iterable[str]) -> str:

@@ -29,3 +29,6 @@ class Engine(Section):
         if self.together not in (1, {}) and self.precision == "16-mixed":
             raise ValueError(f"together: {self.together} members would share a loss scale; use 32 or bf16-mixed")
         return self
+
+
+SECTIONS = {"engine": dict[Name, Engine]}

@@ -1,244 +1,202 @@
 """`params.yaml`, checked: unknown keys and impossible values are refused with the line they stand on.
 
+A section stands with its stage: `stages/<stage>/params.py` has `SECTION`, a pydantic class or a dict of them by data
+set, and may have `check(params)`, which raises ValueError("key: what is wrong") for what must fit across sections.
+Sections of several stages are in `COMMON`. Every other top-level key is a list of names that dvc.yaml uses.
+
 A stage reads only what its `params:` list in `dvc.yaml` declares (`declared`), so that DVC knows of every value that
 can change a result; reading anything else is an error. Needs neither DVC nor torch.
 """
 
 from __future__ import annotations
 
-import re
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated, Any, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, create_model
 
+import overgen.stages
 from overgen import OvergenError
-from overgen.measures.thresholds import Confidence
-from overgen.models.params import (
-    AutoencoderModel,
-    CnnModel,
-    CoolModel,
-    DaeModel,
-    LenetModel,
-    Model,
-    OneClassSvmModel,
-    OtherModel,
-    Perceptron,
-    base_of,
-)
-from overgen.run.engine import Engine
-from overgen.run.pipeline import read_yaml, stage_entry
-from overgen.run.sections import MemberName, Name, Section
-from overgen.stages.collect_fooling.params import CollectFooling
-from overgen.stages.download.params import Download
-from overgen.stages.evaluate_confidence.params import EvaluateConfidence
-from overgen.stages.evaluate_fooling.params import EvaluateFooling
-from overgen.stages.evaluate_oneclass.params import EvaluateOneclass
-from overgen.stages.evaluate_oneclass_scores.params import EvaluateOneclassScores
-from overgen.stages.evaluate_openset.params import EvaluateOpenset
-from overgen.stages.evaluate_scores.params import EvaluateScores
-from overgen.stages.fool_evolution.params import FoolEvolution
-from overgen.stages.fool_fgn.params import FoolFgn
-from overgen.stages.fool_gradient.params import FoolGradient
-from overgen.stages.fool_lbfgs.params import FoolLbfgs
-from overgen.stages.fool_variants.params import FoolVariants
-from overgen.stages.report.params import Report
-from overgen.stages.retrain_on_fooling.params import RetrainOnFooling
-from overgen.stages.search_choices.params import SearchChoices
-from overgen.stages.train_oneclass.params import TrainOneclass
-from overgen.stages.train_openset.params import TrainOpenset
-from overgen.stages.train_perceptrons.params import TrainPerceptrons
-from overgen.stages.train_rings.params import TrainRings
-from overgen.training.params import Fit, Training
+from overgen.run.missing import Needed, missing
+from overgen.run.pipeline import cells_of, filled, lists_of, matrix_of, no_name_twice, read_stages
+from overgen.run.sections import Name, Section
+from overgen.run.yaml_files import Document, YamlFault, read_document
+
+# Sections that no stage has for itself: the module with `SECTIONS`, by name, and perhaps `check`.
+COMMON = {
+    "models": "overgen.models.params",
+    "perceptrons": "overgen.models.params",
+    "engine": "overgen.run.engine",
+    "training": "overgen.training.params",
+    "confidence": "overgen.measures.thresholds",
+}
+DATASETS = "datasets"  # the one list that may not be empty
+Names = list[Name]
 
 
-class Params(Section):
-    """The whole of `params.yaml`."""
+class Params:
+    """Checked sections and lists of params.yaml by name: `params.fool_fgn["mnist"].trials`."""
 
-    datasets: Annotated[list[Name], Field(min_length=1)]
-    classifiers: list[Name]
-    autoencoders: list[Name]
-    attacked: list[Name]
-    evolved: list[Name]
-    retrained_datasets: list[Name]
-    openset_models: list[Name]
-    scored_datasets: list[Name]
-    oneclass_datasets: list[Name]
-    oneclass_models: list[Name]
-    searched_datasets: list[Name]
-    searched_models: list[Name]
-    variant_datasets: list[Name]
-    variants: list[Name]
-    models: dict[Name, Model | OneClassSvmModel]
-    engine: dict[Name, Engine]
-    training: dict[Name, Training]
-    confidence: dict[Name, Confidence]
-    download: dict[Name, Download]
-    search_choices: dict[Name, dict[Name, SearchChoices]]
-    train_classifier: dict[Name, Fit]
-    train_autoencoder: dict[Name, Fit]
-    train_variants: dict[Name, Fit]
-    fool_fgn: dict[Name, FoolFgn]
-    fool_variants: dict[Name, FoolVariants]
-    fool_gradient: dict[Name, FoolGradient]
-    fool_evolution: dict[Name, FoolEvolution]
-    retrain_on_fooling: dict[Name, RetrainOnFooling]
-    train_openset: dict[Name, TrainOpenset]
-    evaluate_openset: EvaluateOpenset
-    collect_fooling: dict[Name, CollectFooling]
-    evaluate_scores: EvaluateScores
-    train_oneclass: dict[Name, TrainOneclass]
-    evaluate_oneclass: EvaluateOneclass
-    evaluate_oneclass_scores: EvaluateOneclassScores
-    evaluate_confidence: EvaluateConfidence
-    evaluate_fooling: EvaluateFooling
-    szegedy_datasets: list[Name]
-    perceptrons: Annotated[dict[MemberName, Perceptron], Field(min_length=1)]
-    train_perceptrons: dict[Name, TrainPerceptrons]
-    fool_lbfgs: dict[Name, FoolLbfgs]
-    train_rings: TrainRings
-    report: Report
-    report_rings: Report
+    def __init__(self, sections: Mapping[str, Any]) -> None:
+        self.sections = dict(sections)
 
-    @model_validator(mode="after")
-    def complete(self) -> Params:
-        named = ("classifiers", "autoencoders", "attacked", "evolved", "openset_models", "oneclass_models", "variants")
-        for field in named:
-            for model in getattr(self, field):
-                if model not in self.models:
-                    raise ValueError(f"{field} names {model!r}, which `models` does not have: {', '.join(self.models)}")
-        both = set(self.classifiers) & set(self.autoencoders)
-        if both:
-            raise ValueError(f"{sorted(both)} stand in classifiers and in autoencoders; one stage trains a model")
-        kinds = {
-            "classifiers": (CnnModel, CoolModel, LenetModel, OtherModel),
-            "autoencoders": (DaeModel, AutoencoderModel, OtherModel),
-            "attacked": (CnnModel, CoolModel, DaeModel, OtherModel),
-            "evolved": (CnnModel, CoolModel, LenetModel, DaeModel, OtherModel),
-            "openset_models": (CnnModel, CoolModel, DaeModel, OtherModel),
-            "variants": (CnnModel, CoolModel, DaeModel, OtherModel),
-            "oneclass_models": (CnnModel, CoolModel, DaeModel, AutoencoderModel, OtherModel, OneClassSvmModel),
-        }
-        for field, fitting in kinds.items():
-            for model in getattr(self, field):
-                section = self.models[model]
-                if not isinstance(section, fitting):
-                    kind = "network" if hasattr(section, "network") else "method"
-                    raise ValueError(
-                        f"{field} names {model!r}, which its {kind} {getattr(section, kind)!r} does not fit"
-                    )
-        trained = {*self.classifiers, *self.autoencoders}
-        for field in ("attacked", "evolved", "openset_models"):
-            for model in getattr(self, field):
-                if model not in trained:
-                    raise ValueError(f"{field} names {model!r}, which no stage trains: {', '.join(sorted(trained))}")
-        variants = self.variants if self.variant_datasets else []
-        for variant in variants:
-            if variant in trained or not base_of(variant, self.attacked):
-                raise ValueError(
-                    f"variants names {variant!r}: must be called <model>_<change> after an attacked model "
-                    f"({', '.join(self.attacked)}), and no other stage trains it"
-                )
-        for stage, attacked in (("fool_fgn", self.attacked), ("fool_variants", variants)):
-            for dataset, attack in getattr(self, stage).items() if attacked else ():
-                judged = {t.alpha for t in self.confidence[dataset].thresholds} if dataset in self.confidence else set()
-                for model, alphas in attack.scaled.items():
-                    if model not in attacked or not set(alphas) <= judged:
-                        raise ValueError(
-                            f"{stage}.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
-                            f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
-                        )
-        if "fool_evolution" in self.evaluate_fooling.attacks and not set(self.attacked) <= set(self.evolved):
-            lacking = ", ".join(sorted(set(self.attacked) - set(self.evolved)))
-            raise ValueError(f"evolved lacks {lacking}: evaluate_fooling shows the images evolved against all attacked")
-        for dataset, settings in self.fool_fgn.items():
-            names = [variant.name for variant in settings.variants]
-            strange = {model for variant in settings.variants for model in variant.models} - set(self.models)
-            if len(set(names)) < len(names) or strange:
-                raise ValueError(
-                    f"fool_fgn.{dataset}.variants: {', '.join(sorted(strange)) or ', '.join(names)}: models must be "
-                    "those of `models`, and no two variants the same"
-                )
-        networks = {name for name, model in self.models.items() if not isinstance(model, OneClassSvmModel)}
-        for stage in ("train_classifier", "train_autoencoder", "train_variants", "train_openset", "train_oneclass"):
-            for dataset, training in getattr(self, stage).items():
-                if unknown := sorted(set(training.training) - networks):
-                    raise ValueError(f"{stage}.{dataset}.training: {', '.join(unknown)}: must be networks of `models`")
-        only = {  # sections that need no entry for other data sets than these
-            "train_variants": self.variant_datasets,
-            "fool_variants": self.variant_datasets,
-            "retrain_on_fooling": self.retrained_datasets,
-            "train_perceptrons": self.szegedy_datasets,
-            "fool_lbfgs": self.szegedy_datasets,
-            "train_oneclass": self.oneclass_datasets,
-        }
-        for name, section in self:
-            if isinstance(section, dict) and name not in ("models", "search_choices", "perceptrons"):
-                missing = [dataset for dataset in only.get(name, self.datasets) if dataset not in section]
-                if missing:
-                    raise ValueError(f"section {name} has no entry for data set {missing[0]!r}")
-        for dataset in self.searched_datasets:
-            for model in self.searched_models:
-                if model not in self.search_choices.get(dataset, {}):
-                    raise ValueError(f"search_choices.{dataset} has no entry for {model!r} of searched_models")
-        return self
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "sections":  # copy and pickle ask for such
+            raise AttributeError(name)
+        if name not in self.sections:
+            raise AttributeError(f"params.yaml has no {name!r}; there are {', '.join(self.sections)}")
+        return self.sections[name]
+
+    def names(self, key: str) -> list[str]:
+        """A top-level list; empty where params.yaml has none, as where no stage uses it."""
+        return self.sections.get(key, [])
 
 
-def line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
-    """The line of params.yaml (from 1) on which the deepest known part of a key path stands."""
-    line = 1
-    for key in location:
-        if isinstance(node, yaml.MappingNode):
-            pairs = [(k, v) for k, v in node.value if k.value == str(key)]
-            if not pairs:
-                continue  # pydantic puts the name of a union's member into the path; the file has no such key
-            line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-            line = node.start_mark.line + 1
-    return line
+def load(path: str | Path = "params.yaml", *, text: str | None = None) -> Params:
+    """The checked parameters, all of them, with dvc.yaml beside the file.
+
+    text: what shall stand in the file, to be checked before it does. Raises OvergenError naming file, line, key and
+    what is wrong with the value, or all entries at once that stages of dvc.yaml need and the file lacks.
+    """
+    document = read_document(path, text)
+    stages = read_stages(Path(path).parent / "dvc.yaml")
+    values = document.values if isinstance(document.values, dict) else {}
+    _known(document, values, stages)
+    for key in values:
+        if module_of(key) is None:
+            _validated(document, key, annotation(key), values[key])
+    if DATASETS in values and not values[DATASETS]:
+        raise document.fault((DATASETS,), "must name a data set")
+    _complete(document, needed(stages, values))
+    params = Params({key: _validated(document, key, annotation(key), value) for key, value in values.items()})
+    _fitting(document, params, stages)
+    return params
 
 
-def load(path: str | Path = "params.yaml") -> Params:
-    """The checked parameters. Raises OvergenError naming file, line, key and what is wrong with the value."""
-    path = Path(path)
-    raw, tree = read_yaml(path)
+def check(root: str | Path = ".") -> None:
+    """Raise OvergenError if params.yaml or dvc.yaml has a fault: in a second, before anything runs."""
+    load(Path(root) / "params.yaml")
+
+
+def stage_folders() -> tuple[str, ...]:
+    """The stages that have a section, in alphabetical order."""
+    return _folders(tuple(overgen.stages.__path__))
+
+
+@cache
+def _folders(roots: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(path.parent.name for root in roots for path in Path(root).glob("*/params.py")))
+
+
+def module_of(section: str) -> str | None:
+    """The module that describes a section; None if there is none, as for a list."""
+    return COMMON.get(section) or (f"overgen.stages.{section}.params" if section in stage_folders() else None)
+
+
+def annotation(section: str) -> Any:
+    """The type of a section, a list's too."""
+    name = module_of(section)
+    if name is None:
+        return Names
+    module = importlib.import_module(name)
     try:
-        return Params.model_validate(raw)
-    except ValidationError as error:
-        # Of a union every member complains; the deepest complaint about the network that was asked for says most.
-        def relevance(found: Any) -> tuple[bool, int]:
-            location = found["loc"]
-            wanted = isinstance(raw, dict) and location[:1] == ("models",) and len(location) > 2
-            options = (raw["models"].get(location[1]) or {}) if wanted else {}
-            member = {
-                "cnn": "CnnModel",
-                "cool": "CoolModel",
-                "lenet": "LenetModel",
-                "dae": "DaeModel",
-                "autoencoder": "AutoencoderModel",
-            }
-            asked = member.get(str(options.get("network")), "OtherModel")
-            if "method" in options and "network" not in options:
-                asked = "OneClassSvmModel"
-            # pydantic names a member by its class, or by a validator's call that ends with it
-            return (wanted and asked not in location[2], -len(location))
+        return module.SECTIONS[section] if section in COMMON else module.SECTION
+    except (AttributeError, KeyError) as error:
+        raise OvergenError(f"{module.__file__}: has no {'SECTIONS' if section in COMMON else 'SECTION'}") from error
 
-        first = min(error.errors(), key=relevance)
-        union = re.compile(r".*Model\]?|constrained-.*|dict\[.*")  # names that pydantic gives the members of a union
-        location = tuple(part for part in first["loc"] if not union.fullmatch(str(part)))
-        key = ".".join(str(part) for part in location) or "(top level)"
-        message = first["msg"].removeprefix("Value error, ")
-        value = "" if first["type"] == "value_error" and not location else f" (found {first['input']!r:.80})"
-        raise OvergenError(f"{path}, line {line_of(tree, first['loc'])}, {key}: {message}{value}") from None
+
+def _known(document: Document, values: Mapping[str, Any], stages: Mapping[str, Any]) -> None:
+    """Raise for a top-level key that is neither a section nor a list that dvc.yaml uses."""
+    lists = {key.split(".")[0] for entry in stages.values() for key in lists_of(entry).values()}
+    used = set(lists)
+    for entry in stages.values():
+        used |= {key.split(".")[0] for key in entry.get("params") or () if isinstance(key, str)}
+    known = sorted({*used, *COMMON, *stage_folders()})
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise document.fault((key,), f"neither a section nor a list that dvc.yaml uses; {hint}")
+        if module_of(key) is None and not isinstance(value, list):
+            section = "" if key in lists else f", or a section that src/overgen/stages/{key}/params.py describes"
+            raise document.fault((key,), f"must be a list of names{section} (found {value!r:.80})")
+        if module_of(key) is None:
+            no_name_twice(document, (key,))
+
+
+def needed(stages: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Needed]:
+    """Every key that dvc.yaml's stages declare for some cell, and every model that a list of models names.
+
+    Returns them by dotted path, each with what needs it. A list is one of models where a stage that takes its
+    model from it depends on that model's code.
+    """
+    found: dict[str, Needed] = {}
+    for stage, entry in stages.items():
+        lists = lists_of(entry)
+        absent = [key for key in lists.values() if key.split(".")[0] not in values]
+        for key in absent:
+            found.setdefault(key, Needed(key, f"the matrix of {stage}"))
+        for item in [] if absent else cells_of(entry, values):
+            lines = filled(entry, item)
+            cell = f"{stage}@{'-'.join(item.values())}" if item else stage
+            for key in lines["params"]:
+                found.setdefault(key, Needed(key, cell))
+            if "model" in lists and f".overgen/code/models/{item['model']}" in lines["deps"]:
+                key = f"models.{item['model']}"
+                found[key] = Needed(key, lists["model"])
+    return found
+
+
+def _complete(document: Document, wanted: Mapping[str, Needed]) -> None:
+    """Raise for all keys at once that the file lacks."""
+    if lacking := missing(document, wanted.values(), annotation):
+        raise lacking
+
+
+def _validated(document: Document, key: str, kind: Any, value: Any) -> Any:
+    """The value of a section as what it must be. Raises the fault that lies deepest in the file."""
+    model = create_model("One", __base__=Section, value=(kind, ...))
+    try:
+        return model.model_validate({"value": value}).value  # type: ignore[attr-defined]
+    except ValidationError as error:
+        found = [(document.inside((key, *each["loc"][1:])), each) for each in error.errors()]
+        place, first = max(found, key=lambda pair: len(pair[0]))  # the first of those
+        # of a union every member complains
+        problems = dict.fromkeys(each["msg"].removeprefix("Value error, ") for at, each in found if at == place)
+        location = (*place, first["loc"][-1]) if first["type"] == "missing" else place
+        problem, value = ", or: ".join(problems), repr(first["input"])
+        shown = "" if first["type"] == "missing" or value in problem else f" (found {value:.80})"
+        raise document.fault(location, f"{problem}{shown}") from None
+
+
+def _fitting(document: Document, params: Params, stages: Iterable[str]) -> None:
+    """Raise for all at once that `check`s of sections find."""
+    names = [name for name in (*COMMON, *stages) if name in params.sections and module_of(name)]
+    modules: dict[ModuleType, None] = dict.fromkeys(importlib.import_module(str(module_of(name))) for name in names)
+    problems: dict[str, YamlFault] = {}
+    for module in modules:
+        try:
+            if hasattr(module, "check"):
+                module.check(params)
+        except ValueError as error:
+            key, _, problem = str(error).partition(": ")
+            problems[str(error)] = document.fault(tuple(key.split(".")), problem)
+    if len(problems) > 1:
+        raise OvergenError("\n  ".join([f"{document.path}: {len(problems)} faults", *map(str, problems.values())]))
+    for fault in problems.values():
+        raise fault
 
 
 class Declared:
     """The parameters that a stage declares. `p("training.mnist")` gives a section, `p("training.mnist.l2")` a value."""
 
-    def __init__(self, params: Params, keys: list[str], stage: str) -> None:
-        self._params, self.keys, self._stage = params, keys, stage
+    def __init__(self, sections: Mapping[str, Any], keys: list[str], stage: str) -> None:
+        self._sections, self.keys, self._stage = sections, keys, stage
 
     def __call__(self, key: str) -> Any:
         """The value or section at a dotted path. Raises OvergenError if the stage does not declare it."""
@@ -247,28 +205,30 @@ class Declared:
                 f"stage {self._stage} reads {key}, which its `params:` list in dvc.yaml does not declare "
                 f"({', '.join(self.keys)}); DVC would not notice a change of it. Add it there."
             )
-        return value_at(self._params, key)
+        return value_at(self._sections, key)
 
     def values(self) -> dict[str, Any]:
         """All declared values by full dotted path, as plain YAML values: what the stage depends on."""
         found: dict[str, Any] = {}
         for key in self.keys:
-            flatten_into(key, plain(value_at(self._params, key)), found)
+            flatten_into(key, plain(value_at(self._sections, key)), found)
         return found
 
 
-def value_at(params: Params, key: str) -> Any:
-    value: Any = params
+def value_at(sections: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted path of checked sections. Raises OvergenError naming what there is instead."""
+    value: Any = sections
     for part in key.split("."):
         try:
             value = value[part] if isinstance(value, dict) else getattr(value, part)
         except (KeyError, AttributeError, TypeError):
-            known = value if isinstance(value, dict) else type(value).model_fields
+            known = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
             raise OvergenError(f"params.yaml has no {key}: {part!r} is none of {', '.join(map(str, known))}") from None
     return value
 
 
 def plain(value: Any) -> Any:
+    """A value with its sections as dictionaries."""
     if isinstance(value, BaseModel):
         return value.model_dump()
     if isinstance(value, dict):
@@ -277,6 +237,7 @@ def plain(value: Any) -> Any:
 
 
 def flatten_into(key: str, value: Any, found: dict[str, Any]) -> None:
+    """Put every value below a key into `found`, by dotted path."""
     if isinstance(value, dict):
         for name, part in value.items():
             flatten_into(f"{key}.{name}", part, found)
@@ -285,17 +246,41 @@ def flatten_into(key: str, value: Any, found: dict[str, Any]) -> None:
 
 
 def declared(stage: str, *, root: str | Path = ".", **item: str) -> Declared:
-    """The parameters of one cell of a stage, as dvc.yaml declares them.
+    """The parameters of one cell of a stage, as dvc.yaml declares them; others are neither checked nor imported.
 
     item: the cell's values of the matrix, such as dataset="mnist", model="cnn". Raises OvergenError for a data set or
-    model that the stage's matrix does not have.
+    model that the stage's matrix does not have, and for what is wrong with a value, as `load` does.
     """
-    params = load(Path(root) / "params.yaml")
-    matrix = read_yaml(Path(root) / "dvc.yaml")[0]["stages"].get(stage, {}).get("matrix", {})
+    document = read_document(Path(root) / "params.yaml")
+    values = document.values if isinstance(document.values, dict) else {}
+    stages = read_stages(Path(root) / "dvc.yaml")
+    if stage not in stages:
+        raise OvergenError(f"dvc.yaml has no stage {stage!r}; there are {', '.join(stages)}")
+    matrix = matrix_of(stages[stage], values)
     for name, value in item.items():
-        options = matrix.get(name, [])
-        if isinstance(options, str):  # "${datasets}"
-            options = value_at(params, options.strip("${}"))
-        if value not in options:
-            raise OvergenError(f"{name} {value!r} is unknown to stage {stage}; params.yaml has {', '.join(options)}")
-    return Declared(params, stage_entry(stage, item, Path(root) / "dvc.yaml")["params"], stage)
+        if value not in matrix.get(name, []):
+            known = ", ".join(matrix.get(name, [])) or f"no {name}"
+            raise OvergenError(f"{name} {value!r} is unknown to stage {stage}; params.yaml has {known}")
+    keys = filled(stages[stage], item)["params"]
+    _complete(document, {key: Needed(key, f"{stage}@{'-'.join(item.values())}") for key in keys})
+    paths = [tuple(key.split(".")) for key in keys]
+    sections = {}
+    for section in dict.fromkeys(path[0] for path in paths):
+        kind = annotation(section)
+        part = _restricted(kind, values[section], [path[1:] for path in paths if path[0] == section])
+        sections[section] = _validated(document, section, kind, part)
+    return Declared(sections, keys, stage)
+
+
+def _restricted(kind: Any, value: Any, paths: Sequence[tuple[str, ...]]) -> Any:
+    """Of a section with entries by name, those that lie on one of the paths; a class as it is."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is not dict or not isinstance(value, dict) or not all(paths):
+        return value
+    inner = get_args(kind)[1]
+    return {
+        key: _restricted(inner, part, [path[1:] for path in paths if path[0] == key])
+        for key, part in value.items()
+        if any(path[0] == key for path in paths)
+    }

@@ -1,56 +1,110 @@
-"""What dvc.yaml and dvc.lock say: a stage's dependencies, parameters and matrix, and what was recorded of it."""
+"""What dvc.yaml says of the stages, their cells, dependencies and parameters, and what dvc.lock recorded of them."""
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from overgen import OvergenError
+from overgen.run.yaml_files import Document, read_document
+from overgen.run.yaml_files import read_yaml as read_yaml
 
 
 def read_lock(path: str | Path = "dvc.lock") -> dict[str, Any]:
     """The stages of dvc.lock by name; none where there is no such file. Raises OvergenError if it is not YAML."""
-    import yaml
-
     path = Path(path)
     if not path.exists():
         return {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return (yaml.load(path.read_text(encoding="utf-8"), Loader=loader) or {}).get("stages", {})
-    except yaml.YAMLError as error:
-        raise OvergenError(f"{path}: not YAML ({error}); restore it with `git checkout {path}`") from error
+        return (read_document(path).values or {}).get("stages", {})
+    except OvergenError as error:
+        raise OvergenError(f"{error}; restore it with `git checkout {path}`") from error
 
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is 10 times faster; every stage reads the file
+def read_stages(path: str | Path = "dvc.yaml") -> dict[str, dict[str, Any]]:
+    """The stages of dvc.yaml by name, in its order, as they stand there.
+
+    Raises OvergenError, with the line, for a file without stages, and for a list that names something twice.
+    """
+    document = read_document(path)
+    stages = document.values.get("stages") if isinstance(document.values, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(entry, dict) for entry in stages.values()):
+        raise OvergenError(f"{path}: has no stages; restore it with `git checkout {path}`")
+    for stage, entry in stages.items():
+        matrix = entry.get("matrix")
+        options = matrix.items() if isinstance(matrix, dict) else ()
+        for location in [("params",), ("deps",), *(("matrix", name) for name, _ in options)]:
+            no_name_twice(document, ("stages", stage, *location))
+    return stages
 
 
-def read_yaml(path: Path) -> tuple[Any, yaml.Node | None]:
-    """The values and, for the lines of errors, the tree that they come from."""
-    try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        tree = loader.get_single_node()
-        return None if tree is None else loader.construct_document(tree), tree
-    except FileNotFoundError as error:
-        raise OvergenError(f"{path}: missing; run from the repository's root") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark else "somewhere"
-        raise OvergenError(f"{path}, {place}: not YAML ({getattr(error, 'problem', error)})") from error
+def no_name_twice(document: Document, location: tuple[str, ...]) -> None:
+    """Raise OvergenError, with the line, if the list at a place of a file names something twice."""
+    value = document.values
+    for part in location:
+        value = value.get(part) or {}
+    for i, name in enumerate(value if isinstance(value, list) else ()):
+        if name in value[:i]:
+            raise document.fault((*location, i), f"{name!r} is named twice")
 
 
-def stage_entry(stage: str, item: dict[str, str], path: str | Path = "dvc.yaml") -> dict[str, list[str]]:
-    """The `deps` and `params` lists of a stage in dvc.yaml, with `${item.…}` replaced by the values of `item`."""
-    raw, _ = read_yaml(Path(path))
-    stages = raw.get("stages", {})
+def lists_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The lists of params.yaml that a stage's matrix takes its values from, such as {"model": "attacked"}."""
+    matrix = entry.get("matrix") or {}
+    found = {name: re.fullmatch(r"\$\{([\w.]+)\}", str(options)) for name, options in matrix.items()}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+def matrix_of(entry: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """A stage's matrix, with the lists of params.yaml that it takes its values from. values: those of params.yaml."""
+    lists = lists_of(entry)
+    return {
+        name: [str(option) for option in (_at(values, lists[name]) if name in lists else options)]
+        for name, options in (entry.get("matrix") or {}).items()
+    }
+
+
+def _at(values: Any, key: str) -> list[Any]:
+    for part in key.split("."):
+        if not isinstance(values, dict) or part not in values:
+            raise OvergenError(f"params.yaml has no {key}, which a matrix in dvc.yaml takes its values from")
+        values = values[part]
+    if not isinstance(values, list):
+        raise OvergenError(f"params.yaml, {key}: must be a list, as a matrix in dvc.yaml takes its values from it")
+    return values
+
+
+def cells_of(entry: Mapping[str, Any], values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The cells of a stage, in DVC's order: one value of each list of its matrix, by name; of no matrix, one without.
+
+    entry: the stage in dvc.yaml. values: those of params.yaml.
+    """
+    matrix = matrix_of(entry, values)
+    return [dict(zip(matrix, chosen, strict=True)) for chosen in itertools.product(*matrix.values())]
+
+
+def stage_entry(stage: str, item: Mapping[str, str], path: str | Path = "dvc.yaml") -> dict[str, list[str]]:
+    """The `deps` and `params` lists of a stage in dvc.yaml, with `${item.…}` replaced by the values of `item`.
+
+    Raises OvergenError for a stage that there is not, and for an item that lacks a name of its matrix.
+    """
+    stages = read_stages(path)
     if stage not in stages:
         raise OvergenError(f"{path} has no stage {stage!r}; there are {', '.join(stages)}")
+    return filled(stages[stage], item)
+
+
+def filled(entry: Mapping[str, Any], item: Mapping[str, str]) -> dict[str, list[str]]:
+    """The `deps` and `params` lists of a stage, with `${item.…}` replaced by the values of `item`."""
+    if lacking := [name for name in entry.get("matrix") or {} if name not in item]:
+        raise OvergenError(f"{', '.join(lacking)}: missing; the stage is a matrix of {', '.join(entry['matrix'])}")
 
     def fill(text: str) -> str:
         return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
 
-    return {kind: [fill(entry) for entry in stages[stage].get(kind, []) if isinstance(entry, str)]
-            for kind in ("deps", "params")}  # fmt: skip
+    return {
+        kind: [fill(part) for part in entry.get(kind) or () if isinstance(part, str)] for kind in ("deps", "params")
+    }

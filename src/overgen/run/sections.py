@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -24,6 +24,10 @@ def distinct(value: list[Any]) -> list[Any]:
     if len(set(value)) != len(value):
         raise ValueError(f"values repeat: {value}")
     return value
+
+
+_Item = TypeVar("_Item")
+Distinct = Annotated[list[_Item], Field(min_length=1), AfterValidator(distinct)]  # some, and none twice
 
 
 def distinct_seeds(value: list[int]) -> list[int]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from overgen.run.sections import Count, Name, NonNegative, Positive, Section, Seeds
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 
 class Training(Section):
@@ -31,3 +36,14 @@ class Fit(Section):
     epochs: Count | dict[Name, Count]  # of every model, or by model
     seeds: Seeds
     training: dict[Name, TrainingChanges] = Field({})  # by model
+
+
+SECTIONS = {"training": dict[Name, Training]}
+
+
+def check_changes(params: Params, stage: str) -> None:
+    """Raise ValueError if a section changes the training of what is no network. stage: whose section it is."""
+    networks = {name for name, model in params.models.items() if hasattr(model, "network")}
+    for dataset, section in getattr(params, stage).items():
+        if unknown := sorted(set(section.training) - networks):
+            raise ValueError(f"{stage}.{dataset}.training: {', '.join(unknown)}: must be networks of `models`")

@@ -7,3 +7,6 @@ from overgen.run.sections import Name, Section
 
 class Download(Section):
     source: Name
+
+
+SECTION = dict[Name, Download]

@@ -8,3 +8,6 @@ from overgen.run.sections import Count, Section
 class EvaluateConfidence(Section):
     noise_images: Count
     bins: Count  # of the reliability diagrams; histograms of distances have four times as many
+
+
+SECTION = EvaluateConfidence

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from overgen.run.sections import Distinct, Section
 
-from overgen.run.sections import Section
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 
 class EvaluateFooling(Section):
-    attacks: Annotated[list[Literal["fool_fgn", "fool_gradient", "fool_evolution"]], Field(min_length=1)]
+    attacks: Distinct[Literal["fool_fgn", "fool_gradient", "fool_evolution"]]
+
+
+SECTION = EvaluateFooling
+
+
+def check(params: Params) -> None:
+    lacking = [model for model in params.names("attacked") if model not in params.names("evolved")]
+    if "fool_evolution" in params.evaluate_fooling.attacks and lacking:
+        shown = "evaluate_fooling shows the images evolved against all that are attacked"
+        raise ValueError(f"evolved: lacks {', '.join(lacking)}; {shown}")

@@ -11,3 +11,6 @@ from overgen.run.sections import Section
 
 class EvaluateOneclass(Section):
     grid: Annotated[int, Field(ge=10)]  # equal steps of the false positive rate at which ROC curves are averaged
+
+
+SECTION = EvaluateOneclass

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
-
-from overgen.run.sections import Section, distinct
+from overgen.run.sections import Distinct, Section
 
 PixelScore = Literal[
     "knn_pixels", "k_means_pixels", "pca_pixels", "autoencoder_pixels", "other_uniform_pixels", "other_shuffled_pixels",
@@ -16,4 +14,7 @@ PixelScore = Literal[
 class EvaluateOneclassScores(Section):
     """Scores of pixels that can be fitted on one class; their options are those of evaluate_scores."""
 
-    methods: Annotated[list[PixelScore], Field(min_length=1), AfterValidator(distinct)]
+    methods: Distinct[PixelScore]
+
+
+SECTION = EvaluateOneclassScores

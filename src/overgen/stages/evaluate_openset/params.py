@@ -11,3 +11,6 @@ from overgen.run.sections import Section
 
 class EvaluateOpenset(Section):
     resamples: Annotated[int, Field(ge=100)]
+
+
+SECTION = EvaluateOpenset

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from overgen.run.sections import Count, Name, Section
+from overgen.run.sections import Count, Distinct, Name, Section
 
 # Open-set scores: fitted ones (`openset.METHODS`), and those of a network's own outputs, ỹ and c̃.
 OF_OUTPUTS = ("scaled_output", "confidence")
@@ -20,7 +20,7 @@ ScoreMethod = Literal[
 
 
 class EvaluateScores(Section):
-    methods: dict[Name, Annotated[list[ScoreMethod], Field(min_length=1)]]  # by model; `other`: those not named
+    methods: dict[Name, Distinct[ScoreMethod]]  # by model; `other`: those not named
     held_out: Annotated[int, Field(ge=20)]  # training images that no method is fitted on, for the threshold
     keep: Annotated[float, Field(gt=0, lt=1)]  # share of them that it accepts
     fit_images: Annotated[int, Field(ge=50)]  # random ones for methods whose cost grows with their square
@@ -43,3 +43,6 @@ class EvaluateScores(Section):
         if "other" not in self.network_updates:
             raise ValueError("network_updates has no entry `other`, for data sets that it does not name")
         return self
+
+
+SECTION = EvaluateScores

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from overgen.attacks.params import Encodings, Mutation
-from overgen.run.sections import Count, NonNegative
+from overgen.models.params import ATTACKED, check_kinds, check_trained
+from overgen.run.sections import Count, Name, NonNegative
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 
 class FoolEvolution(Mutation):
@@ -18,3 +22,11 @@ class FoolEvolution(Mutation):
     stored_generations: list[Annotated[int, Field(ge=0)]]
     stop_when_reached: bool
     alpha: NonNegative  # α of the ỹ that is attacked (networks that reconstruct)
+
+
+SECTION = dict[Name, FoolEvolution]
+
+
+def check(params: Params) -> None:
+    check_kinds(params, "evolved", ("lenet", *ATTACKED))
+    check_trained(params, "evolved")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from overgen.run.sections import Count, Name, NonNegative, Positive, Section
+from overgen.attacks.params import check_attacked, check_scaled
+from overgen.run.sections import Count, Distinct, Name, NonNegative, Positive, Section
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 Optimizer = Literal["adam", "sgd"]
 GeneratorInput = Literal["normal", "uniform"]
@@ -18,7 +22,7 @@ Clip = Annotated[float, Field(gt=0, lt=1)]
 class FgnVariant(Section):
     """The attack on y of some models with other options than the section's."""
 
-    models: Annotated[list[Name], Field(min_length=1)]
+    models: Distinct[Name]
     learning_rate: Positive | None = None
     optimizer: Optimizer | None = None
     input: GeneratorInput | None = None
@@ -56,3 +60,17 @@ class FoolFgn(Section):
     scaled: dict[Name, list[NonNegative]]  # models of which ỹ is attacked too, each at these α
     variants: list[FgnVariant] = Field([])
     block: Count  # trials attacked together
+
+
+SECTION = dict[Name, FoolFgn]
+
+
+def check(params: Params) -> None:
+    check_attacked(params)
+    check_scaled(params, "fool_fgn", params.names("attacked"))
+    for dataset, attack in params.fool_fgn.items():
+        names = [variant.name for variant in attack.variants]
+        if len(set(names)) < len(names):
+            raise ValueError(f"fool_fgn.{dataset}.variants: {', '.join(names)}: no two may be the same")
+        if strange := sorted({model for variant in attack.variants for model in variant.models} - set(params.models)):
+            raise ValueError(f"fool_fgn.{dataset}.variants: {', '.join(strange)}: models must be those of `models`")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from overgen.run.sections import Count, Positive, Section
+from overgen.attacks.params import check_attacked
+from overgen.run.sections import Count, Distinct, Name, Positive, Section
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 
 class GradientDescent(Section):
@@ -20,6 +24,13 @@ class GradientDescent(Section):
 class FoolGradient(Section):
     restarts: Count  # for each target class and start
     attacks: Annotated[list[GradientDescent], Field(min_length=1)]
-    starts: Annotated[list[Literal["noise", "mean_image", "other_class"]], Field(min_length=1)]
+    starts: Distinct[Literal["noise", "mean_image", "other_class"]]
     check: Count  # updates between two estimates of γ
     block: Count  # trials attacked together
+
+
+SECTION = dict[Name, FoolGradient]
+
+
+def check(params: Params) -> None:
+    check_attacked(params)

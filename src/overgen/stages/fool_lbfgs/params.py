@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from overgen.run.sections import Count, Positive, Section
+from overgen.run.sections import Count, Name, Positive, Section
 
 
 class FoolLbfgs(Section):
@@ -22,3 +22,6 @@ class FoolLbfgs(Section):
         if len(set(value)) != len(value) or max(value) > 784:
             raise ValueError(f"numbers of pixels must differ and not exceed 784: {value}")
         return value
+
+
+SECTION = dict[Name, FoolLbfgs]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
+from overgen.attacks.params import check_scaled
 from overgen.run.sections import Count, Name, NonNegative, Section
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 
 class FoolVariants(Section):
@@ -13,3 +19,11 @@ class FoolVariants(Section):
     trials: Count  # for each target class
     updates: Count
     scaled: dict[Name, list[NonNegative]] = Field({})  # as in fool_fgn
+
+
+SECTION = dict[Name, FoolVariants]
+
+
+def check(params: Params) -> None:
+    if params.names("variant_datasets"):
+        check_scaled(params, "fool_variants", params.names("variants"))

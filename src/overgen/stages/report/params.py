@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from overgen.report.params import Report
 
-from pydantic import Field
-
-from overgen.run.sections import Section
-
-
-class Report(Section):
-    dpi: Annotated[int, Field(ge=50, le=600)]
+SECTION = Report

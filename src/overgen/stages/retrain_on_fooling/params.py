@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overgen.attacks.params import Encodings, Mutation
-from overgen.run.sections import Count
+from overgen.run.sections import Count, Name
 
 
 class RetrainOnFooling(Mutation):
@@ -17,3 +17,6 @@ class RetrainOnFooling(Mutation):
     generations: Count
     population: Count
     images: Count  # added a round, at most
+
+
+SECTION = dict[Name, RetrainOnFooling]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
 from overgen.models.params import AutoencoderModel, Model
 from overgen.run.sections import Count, Name, Section
 from overgen.training.params import Training
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 
 class SearchChoices(Section):
@@ -43,3 +46,20 @@ class SearchChoices(Section):
             except ValueError as error:  # pydantic's, too
                 raise ValueError(f"settings.{i}: {error}") from None
         return self
+
+
+SECTION = dict[Name, dict[Name, SearchChoices]]
+
+
+def check(params: Params) -> None:
+    for dataset, searches in params.search_choices.items():
+        for model, search in searches.items():
+            key, own = f"search_choices.{dataset}.{model}", params.models.get(model)
+            for i, setting in enumerate([{}, *search.settings]):
+                network = search.chosen(setting)[0].network
+                if network != getattr(own, "network", None):
+                    place = f"{key}.settings.{i - 1}" if i else f"{key}.model"
+                    raise ValueError(
+                        f"{place}: network {network!r} is not that of models.{model}, "
+                        f"{getattr(own, 'network', 'which is none')!r}; the stage depends on the code of that one only"
+                    )

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from overgen.run.sections import Count, Name, Section
-from overgen.training.params import TrainingChanges
+from overgen.models.params import ATTACKED, check_kinds
+from overgen.run.sections import Count, Distinct, Name, Section
+from overgen.training.params import TrainingChanges, check_changes
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 
 class TrainOneclass(Section):
-    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]  # a problem each: trained on it alone
+    # a problem each: trained on it alone
+    classes: Distinct[Annotated[int, Field(ge=0)]]
     epochs: Count  # of the networks
     training: dict[Name, TrainingChanges] = Field({})  # by model
 
-    @field_validator("classes")
-    @classmethod
-    def distinct(cls, value: list[int]) -> list[int]:
-        if len(set(value)) != len(value):
-            raise ValueError(f"classes repeat: {value}")
-        return value
+
+SECTION = dict[Name, TrainOneclass]
+
+
+def check(params: Params) -> None:
+    check_kinds(params, "oneclass_models", ("autoencoder", "one_class_svm", *ATTACKED))
+    check_changes(params, "train_oneclass")

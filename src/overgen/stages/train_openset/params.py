@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from overgen.run.sections import Count, Name, Section
-from overgen.training.params import TrainingChanges
+from overgen.models.params import ATTACKED, check_kinds, check_trained
+from overgen.run.sections import Count, Distinct, Name, Section
+from overgen.training.params import TrainingChanges, check_changes
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 
 class Longer(Section):
@@ -18,18 +22,11 @@ class Longer(Section):
 
 
 class TrainOpenset(Section):
-    known: Annotated[list[Count], Field(min_length=1)]
+    known: Distinct[Count]
     subsets: Count
     epochs: Count
     longer: Longer | None = None
     training: dict[Name, TrainingChanges] = Field({})  # by model
-
-    @field_validator("known")
-    @classmethod
-    def distinct(cls, value: list[int]) -> list[int]:
-        if len(set(value)) != len(value):
-            raise ValueError(f"numbers of known classes repeat: {value}")
-        return value
 
     @model_validator(mode="after")
     def comparable(self) -> TrainOpenset:
@@ -41,3 +38,12 @@ class TrainOpenset(Section):
     def further(self) -> Longer | None:
         """`longer`, where that is more than all members get."""
         return self.longer if self.longer and self.longer.epochs > self.epochs else None
+
+
+SECTION = dict[Name, TrainOpenset]
+
+
+def check(params: Params) -> None:
+    check_kinds(params, "openset_models", ATTACKED)
+    check_trained(params, "openset_models")
+    check_changes(params, "train_openset")

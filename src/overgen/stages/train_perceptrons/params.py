@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from overgen.run.sections import Count, NonNegative, Positive, Section
+from overgen.run.sections import Count, Name, NonNegative, Positive, Section
 
 
 class Steps(Section):
@@ -27,3 +27,6 @@ class TrainPerceptrons(Section):
     epochs: Count
     learning_rate: Positive
     autoencoder: Pretraining  # of the pretrained networks' hidden layers
+
+
+SECTION = dict[Name, TrainPerceptrons]

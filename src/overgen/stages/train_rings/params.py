@@ -31,3 +31,6 @@ class TrainRings(Section):
     resolution: Count  # points along each side of the map
     extent: Positive  # the map covers [−extent, extent]²
     shown_points: Count
+
+
+SECTION = TrainRings

@@ -1,0 +1,19 @@
+"""The section `train_autoencoder` of params.yaml."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from overgen.models.params import check_kinds
+from overgen.run.sections import Name
+from overgen.training.params import Fit, check_changes
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
+
+SECTION = dict[Name, Fit]
+
+
+def check(params: Params) -> None:
+    check_kinds(params, "autoencoders", ("dae", "autoencoder"))
+    check_changes(params, "train_autoencoder")
