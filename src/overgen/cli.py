@@ -155,32 +155,11 @@ def budget(
     path: Annotated[Path, typer.Argument(help="Lines `key=value`, keys of params.yaml: budgets/paper.txt")],
 ) -> None:
     """Set the budgets of a file in params.yaml, keeping its comments."""
-    from ruamel.yaml import YAML
+    from overgen.run.budget import set_budgets
+    from overgen.run.yaml_files import flow
 
-    from overgen.run import params
-    from overgen.run.files import replace_file
-
-    yaml = YAML()
-    yaml.width = 120
-    target = Path("params.yaml")
-    params.load(target)
-    values = yaml.load(target.read_text(encoding="utf-8"))
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        key, _, value = line.partition("#")[0].strip().partition("=")
-        if not key:
-            continue
-        *parents, last = key.split(".")
-        section = values
-        for parent in parents:
-            section = section.get(parent) if isinstance(section, dict) else None
-        if not isinstance(section, dict) or last not in section:
-            raise OvergenError(f"{path}, line {number}: params.yaml has no {key}")
-        section[last] = YAML(typ="safe").load(value)
-        print(f"{key} = {value}")
-    with replace_file(target) as temporary:
-        with temporary.open("w", encoding="utf-8") as file:
-            yaml.dump(values, file)
-        params.load(temporary)  # impossible values are refused before anything is changed
+    for key, value in set_budgets(path).items():
+        print(f"{key} = {flow(value)}")
 
 
 @commands.command()

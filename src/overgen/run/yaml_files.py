@@ -61,6 +61,10 @@ class Document:
         """The line, from 1, on which the deepest part of a key path stands that the file has."""
         return max((mark.line + 1 for _, mark, _ in self._walk(location)[-1:]), default=1)
 
+    def node(self, location: Sequence[Any]) -> Any:
+        """The node of the deepest part of a key path that the file has."""
+        return next((node for _, _, node in reversed(self._walk(location))), self.tree)
+
     def _walk(self, location: Sequence[Any]) -> list[tuple[Any, Any, Node]]:
         node, steps = self.tree, []
         for key in location:
