@@ -1,0 +1,275 @@
+"""The tiny study of the tests: its parameters, the folders in which it runs, and how a stage is run there."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors import safe_open
+
+from overgen.run.pipeline import cells_of, read_stages
+
+ROOT = Path(__file__).resolve().parent.parent
+
+COUNTS = {"train": 400, "test": 200}  # images of the tiny study
+# A study small enough to run in a test: one class of network of each kind, two classes of budgets.
+TINY = {
+    "datasets": ["digits"],
+    "classifiers": ["cnn"],
+    "autoencoders": ["dae_sym", "autoencoder"],
+    "attacked": ["cnn", "dae_sym"],
+    "evolved": ["cnn", "dae_sym"],
+    "retrained_datasets": ["digits"],
+    "scored_datasets": ["digits"],
+    "retrain_on_fooling.digits.rounds": 1,
+    "retrain_on_fooling.digits.runs": 2,
+    "retrain_on_fooling.digits.epochs": 1,
+    "retrain_on_fooling.digits.generations": 5,
+    "retrain_on_fooling.digits.population": 20,
+    "openset_models": ["dae_sym"],
+    "variant_datasets": ["digits"],
+    "variants": ["dae_sym_l2_10"],
+    "train_variants": {"digits": {"epochs": 1, "seeds": [0], "training": {"dae_sym_l2_10": {"l2": 5.0}}}},
+    "fool_variants": {"digits": {"trials": 1, "updates": 2, "scaled": {"dae_sym_l2_10": [3]}}},
+    "oneclass_datasets": ["digits"],
+    "oneclass_models": ["dae_sym", "ocsvm"],
+    "searched_datasets": ["digits"],
+    "searched_models": ["dae_sym"],
+    "search_choices.digits": {
+        "dae_sym": {
+            "held_out": 50,
+            "epochs": 1,
+            "model": {"network": "dae", "tied": True, "reconstruction_weight": 1.0, "classifier_input": "noisy"},
+            "training": {"batch_size": 64, "learning_rate": 0.001, "noise_std": 0.2, "l2": 0},
+            "settings": [{}, {"batch_size": 64}, {"unpooling": "switches", "l2": 5}],
+        }
+    },
+    "engine.digits.threads": 1,
+    "training.digits.batch_size": 64,
+    "train_classifier.digits": {"epochs": 3, "seeds": [0, 1]},
+    "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
+    "fool_fgn.digits.trials": 1,
+    "fool_fgn.digits.updates": {"cnn": 3, "dae_sym": 2},
+    "fool_fgn.digits.variants": [{"models": ["cnn"], "learning_rate": 1.0e-3}],
+    "fool_gradient.digits": {
+        "restarts": 1,
+        "attacks": [
+            {"objective": o, "learning_rate": 0.1, "updates": n} for o, n in (("cross_entropy", 12), ("margin", 8))
+        ],
+        "starts": ["noise", "mean_image", "other_class"],
+        "check": 2,
+        "block": 20,
+    },
+    "fool_evolution.digits.runs": 2,
+    "fool_evolution.digits.generations": 2,
+    "fool_evolution.digits.population": 10,
+    "fool_evolution.digits.stored_generations": [0, 2],
+    "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1, "longer": {"known": 2, "epochs": 2}},
+    "szegedy_datasets": ["digits"],
+    "perceptrons": {
+        "fc10_1": {"hidden": [], "decays": [1.0]},
+        "fc8_10": {"hidden": [8], "decays": [1.0e-5, 1.0e-6]},
+        "ae6_10": {"hidden": [6], "decays": [0.0, 1.0e-6], "pretrained": True},
+    },
+    "train_perceptrons.digits": {
+        "batch_size": 64,
+        "epochs": 4,
+        "learning_rate": 0.02,
+        "autoencoder": {
+            "epochs": 2,
+            "learning_rate": 0.01,
+            "sparsity": 500.0,
+            "activation": 0.1,
+            "softmax_learning_rate": 1e-9,
+        },
+    },
+    "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
+    "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"], "other": ["scaled_output"]},
+    "evaluate_scores.noise_images": 20,
+    "evaluate_confidence.noise_images": 100,
+    "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
+    "report.dpi": 60,
+    "train_oneclass.digits": {"classes": [3, 7], "epochs": 1, "training": {"dae_sym": {"noise_std": 0.3}}},
+    "train_rings.steps": 700,  # two Lightning steps, of which the second is shorter
+    "train_rings.batch_size": 8,
+    "train_rings.hidden": 16,
+    "train_rings.seeds": [0, 1],
+    "train_rings.test_points": 50,
+    "train_rings.shown_points": 20,
+    "train_rings.resolution": 12,
+}
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+
+
+def set_params(path: Path, changes: dict[str, object]) -> None:
+    """Change values of a params.yaml by dotted path (the comments are lost)."""
+    params = read_yaml(path)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        section = params
+        for parent in parents:
+            section = section[parent]
+        section[last] = value
+    path.write_text(yaml.dump(params, Dumper=yaml.CSafeDumper, sort_keys=False))
+
+
+def others_left_out(path: Path) -> dict[str, object]:
+    """Changes that leave a params.yaml the sections of digits only: DVC reads the file again for every stage."""
+    return {
+        k: {"digits": v["digits"]}
+        for k, v in read_yaml(path).items()
+        if isinstance(v, dict) and {"digits", "mnist"} <= set(v)
+    }
+
+
+def make_workspace(path: Path, digits: Path | None = None, **changes: object) -> Path:
+    """A folder in which stages run: tiny params.yaml, dvc.yaml, the source, and the data of `digits` if it is given.
+
+    digits: a folder that holds `data`. changes: of params.yaml, by section.
+    """
+    path.mkdir()
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, path / name)
+    set_params(path / "params.yaml", others_left_out(path / "params.yaml") | TINY | changes)
+    (path / "src").mkdir()
+    (path / "src/overgen").symlink_to(ROOT / "src/overgen")
+    shutil.copytree(ROOT / "src/own", path / "src/own", ignore=shutil.ignore_patterns("__pycache__"))
+    (path / "budgets").symlink_to(ROOT / "budgets")
+    if digits is not None:
+        (path / "data").symlink_to(digits / "data")
+    write_code(path)
+    return path
+
+
+def write_code(workspace: Path) -> None:
+    """What `.overgen/code` says of the workspace's code, as the stage `code` writes it."""
+    try:
+        from overgen.run import code
+    except ImportError:
+        for name in [
+            *read_yaml(workspace / "dvc.yaml")["stages"],
+            *(f"models/{m}" for m in read_yaml(workspace / "params.yaml")["models"]),
+        ]:
+            path = workspace / ".overgen/code" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return
+    with inside(workspace):
+        code.main()
+
+
+@contextmanager
+def inside(workspace: Path) -> Iterator[None]:
+    """The workspace as working directory, and no tracking."""
+    before, tracking = Path.cwd(), os.environ.get("OVERGEN_TRACKING")
+    os.chdir(workspace)
+    os.environ["OVERGEN_TRACKING"] = "off"
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        if tracking is None:
+            del os.environ["OVERGEN_TRACKING"]
+        else:
+            os.environ["OVERGEN_TRACKING"] = tracking
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a stage ended: its exit status and what it said."""
+
+    returncode: int
+    stderr: str
+
+
+def run_stage(workspace: Path, stage: str, *, dataset: str = "digits", model: str = "", check: bool = True) -> Done:
+    """Run a cell in a workspace and in this process, as its command does: run_stage(path, "fool_fgn", model="cnn")."""
+    from overgen.run.stage import command
+
+    said = io.StringIO()
+    with inside(workspace), redirect_stderr(said):
+        status = command([stage, "--dataset", dataset, *(["--model", model] if model else [])])
+    assert not check or status == 0, said.getvalue()
+    return Done(status, said.getvalue())
+
+
+class Study:
+    """The tiny study, shared by all processes that run tests: a cell is made when the first of them asks for it.
+
+    Its files are for reading; who wants to change some copies them (`copy`).
+    cells: (stage, data set, model) of each, in the order of dvc.yaml; the model is empty where there is none.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with _locked(root.with_suffix(".lock")):
+            if not root.exists():
+                temporary = make_workspace(root.with_suffix(".new"))
+                temporary.rename(root)
+        self._stages = read_stages(root / "dvc.yaml")
+        values = read_yaml(root / "params.yaml")
+        self.cells = [
+            (stage, item["dataset"], item.get("model", ""))
+            for stage, entry in self._stages.items()
+            for item in cells_of(entry, values)
+            if item
+        ]
+        self._outs = {out: cell for cell in self.cells for out in self._paths("outs", *cell)}
+
+    def _paths(self, kind: str, stage: str, dataset: str, model: str) -> list[str]:
+        entries = self._stages[stage].get(kind, [])
+        paths = (entry if isinstance(entry, str) else next(iter(entry)) for entry in entries)
+        return [path.replace("${item.dataset}", dataset).replace("${item.model}", model) for path in paths]
+
+    def cell(self, stage: str, model: str = "", dataset: str = "digits") -> Path:
+        """The last output of a cell, which is its folder of results: made now, with all that it needs, if need be."""
+        outs = self._paths("outs", stage, dataset, model)
+        assert outs[0] in self._outs, f"{outs[0]} is no output of the study"
+        made = self.root / ".made" / "-".join(filter(None, (stage, dataset, model)))
+        if not made.exists():
+            for dependency in self._paths("deps", stage, dataset, model):
+                for out, cell in self._outs.items():
+                    if f"{out}/".startswith(f"{dependency}/") or f"{dependency}/".startswith(f"{out}/"):
+                        self.cell(cell[0], cell[2], cell[1])
+            made.parent.mkdir(exist_ok=True)
+            with _locked(made.with_suffix(".lock")):
+                if not made.exists():
+                    run_stage(self.root, stage, dataset=dataset, model=model)
+                    if stage == "download":
+                        cut(self.root / outs[0])
+                    made.touch()
+        return self.root / outs[-1]
+
+    def copy(self, path: Path) -> Path:
+        """A copy, which a test may change, of all that has been made so far. Ask for its cells first."""
+        shutil.copytree(self.root, path, symlinks=True, ignore=shutil.ignore_patterns(".made", "progress", ".overgen-tmp-*"))
+        return path
+
+
+def cut(folder: Path) -> None:
+    """Leave the first 400 training and 200 test images of a data set: the tests need no more, and it is faster."""
+    from safetensors.torch import load_file, save_file
+
+    file = folder / "tensors.safetensors"
+    with safe_open(file, "pt") as opened:
+        about = opened.metadata()
+    tensors = {name: tensor[: COUNTS[name.split("_")[0]]].contiguous() for name, tensor in load_file(file).items()}
+    save_file(tensors, file, about)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
