@@ -55,6 +55,11 @@ def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int
     return {name: torch.cat(values).float().cpu().numpy() for name, values in parts.items()}
 
 
+def part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with `prefix.`, without it."""
+    return {name.removeprefix(prefix + "."): a for name, a in arrays.items() if name.startswith(prefix + ".")}
+
+
 def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: float, beta: float) -> np.ndarray:
     """log ỹ of the images whose `image_outputs` were stored, stacked over members. Returns (N, C) float64.
 

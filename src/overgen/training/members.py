@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from overgen import OvergenError, data
-from overgen.measures.outputs import image_outputs
+from overgen.measures.outputs import image_outputs, part
 from overgen.models import registry
 from overgen.models.params import OF_TRAINING
 from overgen.models.weights import round_weights, save_weights, weights_path
@@ -75,6 +75,7 @@ def prepare(
     settings = training or training_of(stage)
     network = registry.build(**network_options(model, classes))
     network.initialise(generator(*key, "weights"))  # type: ignore[operator]
+    registry.checked(network, f"models.{stage.item['model']}, {model.network}", classes)
     if stage.device.type == "cpu":
         network = network.to(memory_format=torch.channels_last)
     network = network.to(stage.device)
@@ -143,9 +144,10 @@ def train_together(
     if isinstance(module, Together):
         module.unstack()
     trained = []
-    for member in members.values():
+    for label, member in members.items():
         network = member.network.to(stage.device).eval().requires_grad_(False)  # Lightning leaves it on the CPU
         round_weights(network)
+        registry.checked(network, f"models.{stage.item['model']}, {label}, trained")
         trained.append((network, pd.DataFrame(member.curves)))
     return trained
 
@@ -177,11 +179,6 @@ def member_arrays(network: nn.Module, curves: pd.DataFrame, images: Tensor, engi
     arrays |= {f"curve.{name}": curves[name].to_numpy() for name in curves}
     outputs = image_outputs(network, images, chunk=engine.chunk, probes=engine.probes)
     return arrays | {f"output.{k}": v for k, v in outputs.items()}
-
-
-def part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """The arrays whose names begin with `prefix.`, without it."""
-    return {name.removeprefix(prefix + "."): a for name, a in arrays.items() if name.startswith(prefix + ".")}
 
 
 def restore(stage: Stage, arrays: dict[str, np.ndarray]) -> nn.Module:

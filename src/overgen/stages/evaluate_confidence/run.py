@@ -12,7 +12,7 @@ from overgen import data
 from overgen.confidence import acceptance_radius
 from overgen.measures import metrics
 from overgen.measures.histograms import histograms
-from overgen.measures.outputs import accuracy_rows, image_outputs, scaled_scores
+from overgen.measures.outputs import accuracy_rows, image_outputs, part, scaled_scores
 from overgen.measures.thresholds import alpha_suffix, threshold_pairs
 from overgen.models import PIXELS, registry
 from overgen.models.weights import weights_path
@@ -20,7 +20,6 @@ from overgen.run import results
 from overgen.run.files import read_npz
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
-from overgen.training.members import part
 
 
 def main(stage: Stage) -> None:

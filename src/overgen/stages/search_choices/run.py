@@ -10,12 +10,12 @@ import torch
 
 from overgen import data
 from overgen.measures.metrics import thresholded_accuracy
-from overgen.measures.outputs import image_outputs, scaled_scores
+from overgen.measures.outputs import image_outputs, part, scaled_scores
 from overgen.measures.thresholds import threshold_pairs
 from overgen.run import results
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
-from overgen.training.members import fit, member_arrays, part
+from overgen.training.members import fit, member_arrays
 
 NOISE_IMAGES = 1_000  # of uniform noise: what a network says of them tells whether it rejects anything
 

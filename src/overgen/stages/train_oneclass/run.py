@@ -12,13 +12,14 @@ import pandas as pd
 
 from overgen import OvergenError, data
 from overgen.measures.intervals import mean_interval
+from overgen.measures.outputs import part
 from overgen.models.params import OneClassSvmModel
 from overgen.models.weights import weights_path
 from overgen.run import results
 from overgen.run.files import replace_directory, write_npz
 from overgen.run.stage import Stage
 from overgen.scores.one_class_svm import OneClassSVM
-from overgen.training.members import Member, metadata, part, save_member, stacked_outputs, train_members
+from overgen.training.members import Member, metadata, save_member, stacked_outputs, train_members
 
 
 def main(stage: Stage) -> None:

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from overgen import data
-from overgen.measures.outputs import image_outputs
+from overgen.measures.outputs import image_outputs, part
 from overgen.models.perceptrons import Perceptron, PerceptronAutoencoder
 from overgen.models.weights import save_weights
 from overgen.run import results
 from overgen.run.files import replace_directory
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
-from overgen.training.members import part, train_together
+from overgen.training.members import train_together
 from overgen.training.module import Training
 
 

@@ -1,0 +1,77 @@
+"""The open-set scores by name, as params.yaml lists them. It imports no score, so that checking a name costs nothing.
+
+A score of one's own: a file in this folder, its class among `methods.CLASSES`, and a line for each name here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Score(NamedTuple):
+    """How a name's score is made.
+
+    made_by: a class of `methods.CLASSES`.
+    view: what of an image it judges, see `views.views`.
+    takes: options of the section `evaluate_scores` that the class takes under the same name.
+    fixed: further arguments of the class.
+    costly: its cost to fit grows with the square of the number of images.
+    pool: of the negatives that it is fitted on as well, see `views.negatives`; "" for none.
+    """
+
+    made_by: str
+    view: str
+    takes: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = {}
+    costly: bool = False
+    pool: str = ""
+
+
+OF_OUTPUTS = ("scaled_output", "confidence")  # ỹ and c̃, which follow from a network's outputs: nothing is fitted
+FITTED: dict[str, Score] = {
+    "softmax": Score("Softmax", "logits"),
+    "entropy": Score("NegativeEntropy", "logits"),
+    "max_logit": Score("MaxLogit", "logits"),
+    "energy": Score("Energy", "logits"),
+    "openmax": Score("OpenMax", "logits", ("tail",)),
+    "openmax_max": Score("OpenMax", "logits", ("tail",), {"by": "max"}),
+    "knn": Score("NearestNeighbours", "features", ("neighbours",)),
+    "knn_normalised": Score("NearestNeighbours", "features", ("neighbours",), {"normalise": True}),
+    "k_means": Score("KMeansDistance", "features", ("clusters",)),
+    "mahalanobis": Score("Mahalanobis", "features"),
+    "gaussian_density": Score("GaussianDensity", "features"),
+    "pca": Score("PcaError", "features", ("components",)),
+    "one_class_svm": Score("OneClassSVMPerClass", "features", costly=True),
+    "w_svm": Score("WeibullSVM", "features", ("tail",), costly=True),
+    "one_vs_set": Score("OneVsSet", "features", costly=True),
+    "knn_pixels": Score("NearestNeighbours", "pixels", ("neighbours",)),
+    "k_means_pixels": Score("KMeansDistance", "pixels", ("clusters",)),
+    "pca_pixels": Score("PcaError", "pixels", ("components",)),
+    "one_class_svm_pixels": Score("OneClassSVMPerClass", "pixels", costly=True),
+    "w_svm_pixels": Score("WeibullSVM", "pixels", ("tail",), costly=True),
+    "one_vs_set_pixels": Score("OneVsSet", "pixels", costly=True),
+    "autoencoder_pixels": Score("AutoencoderError", "pixels", ("updates",)),
+    "other_uniform": Score("OtherClass", "features", ("updates",), {"hidden": 0}, pool="uniform"),
+    "other_shuffled": Score("OtherClass", "features", ("updates",), {"hidden": 0}, pool="shuffled"),
+    "other_uniform_pixels": Score("OtherClass", "pixels", ("updates",), pool="uniform"),
+    "other_shuffled_pixels": Score("OtherClass", "pixels", ("updates",), pool="shuffled"),
+}
+NAMES = (*OF_OUTPUTS, *FITTED)
+OF_ONE_CLASS = tuple(name for name, score in FITTED.items() if score.view == "pixels" and not score.costly)
+
+
+def name_of_score(name: str) -> str:
+    """The name itself. Raises ValueError for one that no score has."""
+    return _one_of(NAMES, name)
+
+
+def name_of_pixel_score(name: str) -> str:
+    """The name itself. Raises ValueError unless its score needs no network, and can be fitted on a whole class."""
+    return _one_of(OF_ONE_CLASS, name)
+
+
+def _one_of(names: tuple[str, ...], name: str) -> str:
+    if name not in names:
+        raise ValueError(f"must be one of {', '.join(names)}")
+    return name
