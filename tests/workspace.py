@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import filecmp
 import io
 import os
 import shutil
@@ -204,6 +205,20 @@ def run_stage(workspace: Path, stage: str, *, dataset: str = "digits", model: st
     return Done(status, said.getvalue())
 
 
+def cell_folders(workspace: Path, stage: str, model: str) -> list[Path]:
+    """What a stage that trains a model writes: its weights, and its cell."""
+    return [workspace / "models/digits" / model, workspace / "reports/cells/digits" / stage / model]
+
+
+def same(first: Path, second: Path) -> None:
+    """Two directories hold the same files with the same bytes."""
+    names = sorted(p.relative_to(first).as_posix() for p in first.rglob("*") if p.is_file())
+    assert names
+    assert names == sorted(p.relative_to(second).as_posix() for p in second.rglob("*") if p.is_file())
+    differ = filecmp.cmpfiles(first, second, names, shallow=False)[1:]
+    assert differ == ([], []), differ
+
+
 class Study:
     """The tiny study, shared by all processes that run tests: a cell is made when the first of them asks for it.
 
@@ -253,7 +268,9 @@ class Study:
 
     def copy(self, path: Path) -> Path:
         """A copy, which a test may change, of all that has been made so far. Ask for its cells first."""
-        shutil.copytree(self.root, path, symlinks=True, ignore=shutil.ignore_patterns(".made", "progress", ".overgen-tmp-*"))
+        shutil.copytree(
+            self.root, path, symlinks=True, ignore=shutil.ignore_patterns(".made", "progress", ".overgen-tmp-*")
+        )
         return path
 
 

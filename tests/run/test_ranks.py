@@ -1,0 +1,32 @@
+"""Several processes share the members of a cell: the bytes are those of one."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from processes import environment, run_program
+from workspace import ROOT, cell_folders, make_workspace, run_stage, same
+
+
+def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path) -> None:
+    """gloo, one thread each, started by Lightning and by torchrun: rank 1 trains the second member as if alone."""
+    changes = {"classifiers": ["cnn", "lenet"]}
+    one, two, three = (make_workspace(tmp_path / name, digits, **changes) for name in ("one", "two", "three"))
+    run_stage(one, "train_classifier", model="lenet")
+    devices = {"OVERGEN_ACCELERATOR": "cpu", "OVERGEN_DEVICES": "2"}
+    done = run_program(two, "train_classifier", model="lenet", **devices)
+    command = re.findall(r"^    OVERGEN_DEVICES=2 (torchrun .*)$", (ROOT / "README.md").read_text(), re.M)[0]
+    command = command.replace("mnist", "digits").replace("cnn", "lenet").split()
+    by_torchrun = subprocess.run(command, cwd=three, env=environment(**devices), capture_output=True, text=True)
+    assert by_torchrun.returncode == 0, by_torchrun.stderr
+    for workspace, errors in ((two, done.stderr), (three, by_torchrun.stderr)):
+        assert "rank 0 of 2 is done" in errors
+        assert "rank 1 of 2 is done" in errors
+        for first, second in zip(
+            cell_folders(one, "train_classifier", "lenet"),
+            cell_folders(workspace, "train_classifier", "lenet"),
+            strict=True,
+        ):
+            same(first, second)
