@@ -177,6 +177,7 @@ def test_budget_sets_values_and_keeps_comments(
     project = Path(SOURCE).parent
     before = (project / "params.yaml").read_text()
     Path("params.yaml").write_text(before)
+    Path("dvc.yaml").write_text((project / "dvc.yaml").read_text())
     Path("more.txt").write_text(
         "# a comment\n\ntrain_classifier.mnist.epochs=77 # as said\ntrain_classifier.mnist.seeds=[0, 5]\n"
     )

@@ -69,11 +69,11 @@ def load(path: str | Path = "params.yaml", *, text: str | None = None) -> Params
     _known(document, values, stages)
     for key in values:
         if module_of(key) is None:
-            _validated(document, key, annotation(key), values[key])
+            _validated(document, key, values[key])
     if DATASETS in values and not values[DATASETS]:
         raise document.fault((DATASETS,), "must name a data set")
     _complete(document, needed(stages, values))
-    params = Params({key: _validated(document, key, annotation(key), value) for key, value in values.items()})
+    params = Params({key: _validated(document, key, value) for key, value in values.items()})
     _fitting(document, params, stages)
     return params
 
@@ -158,11 +158,16 @@ def _complete(document: Document, wanted: Mapping[str, Needed]) -> None:
         raise lacking
 
 
-def _validated(document: Document, key: str, kind: Any, value: Any) -> Any:
+@cache
+def _model(kind: str) -> type[BaseModel]:
+    """A model of a section, or of lists, whose kind is ""."""
+    return create_model("One", __base__=Section, value=(annotation(kind), ...))
+
+
+def _validated(document: Document, key: str, value: Any) -> Any:
     """The value of a section as what it must be. Raises the fault that lies deepest in the file."""
-    model = create_model("One", __base__=Section, value=(kind, ...))
     try:
-        return model.model_validate({"value": value}).value  # type: ignore[attr-defined]
+        return _model(key if module_of(key) else "").model_validate({"value": value}).value  # type: ignore[attr-defined]
     except ValidationError as error:
         found = [(document.inside((key, *each["loc"][1:])), each) for each in error.errors()]
         place, first = max(found, key=lambda pair: len(pair[0]))  # the first of those
@@ -266,9 +271,8 @@ def declared(stage: str, *, root: str | Path = ".", **item: str) -> Declared:
     paths = [tuple(key.split(".")) for key in keys]
     sections = {}
     for section in dict.fromkeys(path[0] for path in paths):
-        kind = annotation(section)
-        part = _restricted(kind, values[section], [path[1:] for path in paths if path[0] == section])
-        sections[section] = _validated(document, section, kind, part)
+        part = _restricted(annotation(section), values[section], [path[1:] for path in paths if path[0] == section])
+        sections[section] = _validated(document, section, part)
     return Declared(sections, keys, stage)
 
 

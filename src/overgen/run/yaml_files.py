@@ -131,7 +131,7 @@ def flow(value: Any) -> str:
         return "{" + ", ".join(f"{flow(key)}: {flow(part)}" for key, part in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(flow, value)) + "]"
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z]\w*", value) and Loader(value).get_single_data() == value:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w.-]*", value) and Loader(value).get_single_data() == value:
         return value
     return json.dumps(value, ensure_ascii=False)
 

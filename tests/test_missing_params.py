@@ -1,0 +1,120 @@
+"""What params.yaml lacks that stages read: all of it in one error, with lines to paste. A study that is added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import overgen.stages
+from overgen import OvergenError
+from overgen.run import params, pipeline
+from overgen.run.yaml_files import read_document
+from test_params import change, fault
+from test_params import project as project
+
+
+def add_what_is_missing(project: Path) -> str:
+    """Paste what the error about missing entries proposes; returns the error."""
+    text = fault(project)
+    path = project / "params.yaml"
+    lines = path.read_text().splitlines()
+    after: dict[int, list[str]] = {}
+    for line in text.splitlines()[1:]:
+        if line.startswith("  in "):
+            number = int(line.split(", line ")[1].split(",")[0].rstrip(":"))
+        elif line.startswith("  at the end"):
+            number = len(lines)
+        else:
+            after.setdefault(number, []).append(line)
+    path.write_text("\n".join(part for i, line in enumerate(lines, 1) for part in (line, *after.get(i, []))) + "\n")
+    return text
+
+
+def test_a_data_set_that_is_added_lacks_everything_at_once(project: Path) -> None:
+    change(project, "datasets: [digits,", "datasets: [letters, digits,")
+    change(project, "variant_datasets: [", "variant_datasets: [letters, ")
+    change(project, "searched_datasets: [", "searched_datasets: [letters, ")
+    text = add_what_is_missing(project)
+    stages = pipeline.read_stages(project / "dvc.yaml")
+    values = read_document(project / "params.yaml").values
+    declared = {
+        key
+        for entry in stages.values()
+        for item in pipeline.cells_of(entry, values)
+        if item.get("dataset") == "letters"
+        for key in pipeline.filled(entry, item)["params"]
+        if "letters" in key
+    }
+    assert {"download.letters", "fool_fgn.letters", "search_choices.letters.cool"} <= declared
+    for key in declared:
+        assert f"{key} (for " in text, key
+    assert "\n  letters: {source: digits}\n" in text
+    loaded = params.load(project / "params.yaml")  # what was pasted is all that was missing
+    assert loaded.fool_fgn["letters"] == loaded.fool_fgn["digits"]
+    assert loaded.search_choices["letters"] == loaded.search_choices["mnist"]
+
+
+def test_models_that_lists_name_and_models_lacks(project: Path) -> None:
+    change(project, "attacked: [cnn,", "attacked: [vgg, cnn,")
+    change(project, "openset_models: [cnn,", "openset_models: [cmn,")
+    text = add_what_is_missing(project)
+    assert "models.vgg (for attacked)" in text
+    assert "models.cmn (for openset_models) (misspelt cnn?)" in text
+    assert "attacked: 'vgg': no stage trains it" in fault(project)
+
+
+def test_a_section_that_is_missing_shows_its_form(project: Path) -> None:
+    change(project, "evaluate_openset: {resamples: 1000}", "")
+    text = fault(project)
+    assert "lacks what stages of dvc.yaml read: evaluate_openset (for evaluate_openset@digits-cnn)" in text
+    assert text.endswith("at the end of the file:\nevaluate_openset: {resamples: …}")
+
+
+def test_a_list_that_is_missing(project: Path) -> None:
+    change(project, "attacked: [cnn,", "#")
+    assert "attacked (for the matrix of fool_fgn)" in fault(project)
+
+
+def test_missing_file(project: Path) -> None:
+    with pytest.raises(OvergenError, match="run from the repository's root"):
+        params.load(project / "nowhere.yaml")
+    (project / "dvc.yaml").write_text("")
+    assert fault(project) == "dvc.yaml: has no stages; restore it with `git checkout dvc.yaml`"
+
+
+def test_a_new_study_needs_its_folder_and_lines_of_yaml_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = project / "stages" / "try_something"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "params.py").write_text(
+        "from overgen.run.sections import Count, Name, Section\n"
+        "class TrySomething(Section):\n    tries: Count\n"
+        "SECTION = dict[Name, TrySomething]\n"
+        "def check(params):\n"
+        "    if 'lenet' in params.names('tried'):\n        raise ValueError('tried: lenet cannot be tried')\n"
+    )
+    monkeypatch.setattr(overgen.stages, "__path__", [*overgen.stages.__path__, str(project / "stages")])
+    with (project / "dvc.yaml").open("a") as file:
+        file.write(
+            '\n  try_something:\n    matrix: {dataset: "${datasets}", model: "${tried}"}\n    cmd: x\n'
+            '    params: ["try_something.${item.dataset}"]\n    deps: [".overgen/code/models/${item.model}"]\n'
+        )
+    with (project / "params.yaml").open("a") as file:
+        file.write("try_something:\n  digits: {tries: 3}\n  mnist: {tries: 1}\n")
+    assert "tried (for the matrix of try_something)" in fault(project)
+    with (project / "params.yaml").open("a") as file:
+        file.write("tried: [cnn, vgg]\n")
+    text = fault(project)
+    assert "models.vgg (for tried)" in text
+    assert "try_something.fashion_mnist (for try_something@fashion_mnist-cnn)" in text
+    change(project, "tried: [cnn, vgg]", "tried: [cnn, lenet]")
+    change(project, "  mnist: {tries: 1}", "  mnist: {tries: 1}\n  fashion_mnist: {tries: 0}")
+    assert "try_something.fashion_mnist.tries: Input should be greater than or equal to 1" in fault(project)
+    change(project, "fashion_mnist: {tries: 0}", "fashion_mnist: {tries: 2}")
+    assert "tried: lenet cannot be tried" in fault(project)
+    change(project, "tried: [cnn, lenet]", "tried: [cnn]")
+    params.check(project)
+    assert params.declared("try_something", root=project, dataset="digits", model="cnn").values() == {
+        "try_something.digits.tries": 3
+    }
