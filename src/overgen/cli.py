@@ -5,10 +5,11 @@ Commands import what they use, so that `overgen --help` answers at once.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -170,6 +171,9 @@ def check(
     from overgen.audit import rescore, rescore_perceptrons
     from overgen.run import params
 
+    if not math.isfinite(tolerance):
+        raise OvergenError(f"--tolerance {tolerance:g}: must be a number from 0")
+
     settings, wrong = params.load(), []
     for dataset in settings.datasets:
         if not Path("reports/cells", dataset).is_dir():
@@ -222,13 +226,15 @@ def fool(
     tau: Annotated[float | None, typer.Option(help="Score to pass. Default: the study's first τ, 0.9.")] = None,
     alpha: Annotated[float | None, typer.Option(help="α of a cell's c̃. Default: the study's first.")] = None,
     updates: Annotated[int, typer.Option(min=1, help="At most so many.")] = 500,
-    rate: Annotated[float, typer.Option(help="RMS change of the pixels in one update, of [0, 1].")] = 0.01,
-    decay: Annotated[float, typer.Option(min=0, max=1, help="Towards the mean image, after each update.")] = 0.0,
-    blur: Annotated[float, typer.Option(min=0, help="Standard deviation, pixels.")] = 0.0,
-    blur_every: Annotated[int, typer.Option(min=1, help="Updates between two blurs.")] = 4,
-    clip: Annotated[float, typer.Option(min=0, max=100, help="Percent of pixels put onto the mean image.")] = 0.0,
+    rate: Annotated[
+        float | None, typer.Option(help="RMS change of the pixels in one update, of [0, 1]. Default: 0.01.")
+    ] = None,
+    decay: Annotated[float | None, typer.Option(help="Towards the mean image, after each update: 0 to 1.")] = None,
+    blur: Annotated[float | None, typer.Option(help="Standard deviation, pixels.")] = None,
+    blur_every: Annotated[int | None, typer.Option(min=1, help="Updates between two blurs. Default: 4.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Percent of pixels put onto the mean image.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Of a torchvision network: a state dictionary.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the noise. Default: 0.")] = None,
 ) -> None:
     """Change a picture until a network takes it for a class: gradient ascent, or the smallest change.
 
@@ -238,36 +244,36 @@ def fool(
     from overgen import fool as fooling
     from overgen.attacks.ascent import Regularisers
 
-    regularisers = Regularisers(decay=decay, blur=blur, blur_every=blur_every, clip=clip)
-    if smallest and regularisers != Regularisers():
-        raise OvergenError("--smallest: the smallest change is not regularised; leave out --decay, --blur and --clip")
+    fooling.check_options(on, start, smallest=smallest, alpha=alpha, tau=tau, rate=rate, decay=decay, blur=blur,
+                          blur_every=blur_every, clip=clip, weights=weights, seed=seed)  # fmt: skip
     if output.suffix != ".png" or output.is_dir():
         raise OvergenError(f"{output}: must be a file whose name ends in .png")
-    group, _, name = on.partition("/")
-    if group == "torchvision":
-        subject = fooling.torchvision_subject(name, file=weights)
-    else:
-        subject = fooling.cell_subject(on, alpha=alpha)
+    subject = fooling.subject_of(on, alpha=alpha, weights=weights)
     target, tau = fooling.class_number(subject, to), subject.tau if tau is None else tau
-    if not 0 < tau < 1:
-        raise OvergenError(f"--tau {tau:g}: must lie between 0 and 1")
-    if not 0 < rate < float("inf"):
-        raise OvergenError(f"--rate {rate:g}: must be a positive number")
-    first = fooling.first_image(subject, start, seed)
+    image = fooling.first_image(subject, start, seed or 0)
+    chosen: dict[str, Any] = {"decay": decay, "blur": blur, "blur_every": blur_every, "clip": clip}
     try:
-        found = fooling.fool(
-            subject, first, target, tau=tau, smallest=smallest, updates=updates, rate=rate, regularisers=regularisers
+        outcome = fooling.fool(
+            subject,
+            image,
+            target,
+            tau=tau,
+            smallest=smallest,
+            updates=updates,
+            rate=fooling.RATE if rate is None else rate,
+            regularisers=Regularisers(**{name: value for name, value in chosen.items() if value is not None}),
         )
     except FloatingPointError as error:
         raise OvergenError(f"{on}: {error}; another start may have one") from error
-    fooling.save(found.image, output)
-    way = "smallest change" if smallest else f"{found.updates} updates"
+    fooling.save(outcome.image, output)
+    way = "smallest change" if smallest else f"{outcome.updates} updates"
     print(
-        f"{output}: {subject.name} sees {subject.classes[found.label]!r}; score of {subject.classes[target]!r} "
-        f"{found.first:.3g} → {found.score:.4g} after {way}; changed by {found.l2:.3g} (L2), {found.rms:.3g} (RMS)"
+        f"{output}: {subject.name} sees {subject.classes[outcome.label]!r}; score of {subject.classes[target]!r} "
+        f"{outcome.start_score:.3g} → {outcome.score:.4g} after {way}; changed by {outcome.l2:.3g} (L2), "
+        f"{outcome.rms:.3g} (RMS)"
     )
-    if not found.score > tau:
-        raise OvergenError(f"not fooled: {found.score:.4g} is not above {tau:g}; try more --updates or another start")
+    if not outcome.score > tau:
+        raise OvergenError(f"not fooled: {outcome.score:.4g} is not above {tau:g}; try more --updates or another start")
 
 
 def app() -> None:

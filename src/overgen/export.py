@@ -18,12 +18,13 @@ import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from overgen import OvergenError
+from overgen import OvergenError, data
 from overgen.confidence import (
     CLEAR,
     distance,
@@ -101,23 +102,22 @@ def export(
     alpha, beta: of c̃; by default those of the first threshold of `confidence.<dataset>` in params.yaml. The file
     `overgen.json` in the archive holds them, with what the weights say of themselves (`torch.export.load`'s
     `extra_files` reads it). Returns α and β, or None for a network that does not reconstruct, for which c̃ = 1.
-    Raises OvergenError if there are no such weights, the network does not classify, or the path cannot be written.
+    Raises OvergenError if there are no such weights or those of another network, if it does not classify, for an α or β
+    where it does not reconstruct, and if the path cannot be written.
     """
     if path.suffix != ".pt2" or path.is_dir():
         raise OvergenError(f"{path}: {'is a directory' if path.is_dir() else 'does not end in .pt2'}; name a .pt2 file")
-    network, metadata = registry.load(weights(cell, seed))
-    if network(torch.zeros(1, 1, 28, 28)).log_y is None:
-        raise OvergenError(f"{cell}: a plain autoencoder does not classify, so it has no ỹ to export")
+    network, metadata = classifier(cell, seed)
+    for name, value in (("alpha", alpha), ("beta", beta)):
+        if value is not None and not 0 <= value < math.inf:
+            raise OvergenError(f"--{name} {value:g}: must be 0 or larger")
+        if value is not None and not hasattr(network, "decode"):
+            raise OvergenError(f"--{name}: {cell} does not reconstruct, so c̃ = 1 whatever it is; leave it out")
     dataset = cell.split("/")[0]
-    settings = params.load()
-    if dataset not in settings.datasets:
-        raise OvergenError(f"params.yaml, datasets: no {dataset!r}, whose confidence and engine are needed; add it")
+    settings = settings_of(dataset)
     confidence = settings.confidence[dataset]
     alpha = confidence.thresholds[0].alpha if alpha is None else alpha
     beta = confidence.beta if beta is None else beta
-    for name, value in (("alpha", alpha), ("beta", beta)):
-        if not 0 <= value < math.inf:
-            raise OvergenError(f"{name} is {value}: it must be 0 or a positive number")
     program = Program(network, alpha=alpha, beta=beta, probes=settings.engine[dataset].probes).eval()
     used = {"alpha": alpha, "beta": beta} if program.reconstructs else {}
     exported = torch.export.export(
@@ -129,8 +129,20 @@ def export(
     return (alpha, beta) if program.reconstructs else None
 
 
-def weights(cell: str, seed: int) -> Path:
-    """The weights of a cell's seed. Raises OvergenError naming the cells, or the seeds, that are here."""
+def settings_of(dataset: str) -> params.Params:
+    """The parameters of params.yaml. Raises OvergenError if the data set is none of its own."""
+    settings = params.load()
+    if dataset not in settings.datasets:
+        raise OvergenError(f"params.yaml, datasets: no {dataset!r}, whose confidence and engine are needed; add it")
+    return settings
+
+
+def classifier(cell: str, seed: int = 0) -> tuple[nn.Module, dict[str, Any]]:
+    """The trained network of a cell's seed, which classifies; and what its weights file says of itself.
+
+    Raises OvergenError naming the cells, or the seeds, that are here if it is not among them; also if the weights are
+    those of another network, or the network does not classify.
+    """
     dataset, _, model = cell.partition("/")
     here = sorted("/".join(path.parts[1:3]) for path in Path("models").glob("*/*/seed0.safetensors"))
     if cell not in here:
@@ -145,4 +157,9 @@ def weights(cell: str, seed: int) -> Path:
             f"{path}: missing; {cell} has the seeds {', '.join(map(str, sorted({0, *further})))}. "
             "`dvc pull` fetches further ones"
         )
-    return path
+    network, metadata = registry.trained(dataset, model, seed)
+    if network(torch.zeros(1, 1, data.SIDE, data.SIDE)).log_y is None:
+        raise OvergenError(
+            f"{cell}: a plain autoencoder does not classify: it has no class scores to fool or to export"
+        )
+    return network, metadata

@@ -6,6 +6,7 @@ softmax. The picture counts as it is saved, in 8 bits a pixel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,13 @@ from overgen.attacks.ascent import Regularisers, ascend
 from overgen.attacks.lbfgs import smallest_change
 from overgen.confidence import ScaledOutput
 from overgen.data import sources
-from overgen.export import weights
-from overgen.models import registry
-from overgen.run import params
+from overgen.export import classifier, settings_of
 from overgen.run.files import replace_file
 from overgen.run.streams import generator
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's preprocessing
 IMAGENET_SIDE = 224
+RATE = 0.01  # RMS change of the pixels in one update, unless another is asked for
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Subject:
 
 
 class Fooled(NamedTuple):
-    """How an attack ended. image: (C, H, W) uint8. score, first: that of the target at the end and at the start.
+    """What an attack came to. image: (C, H, W) uint8. score, start_score: of the target, at the end and at the start.
 
     label: what the network says at the end; l2, rms: of the change, pixels in [0, 1]; updates: 0 for the smallest
     change, which counts none.
@@ -57,23 +57,69 @@ class Fooled(NamedTuple):
 
     image: Tensor
     score: float
-    first: float
+    start_score: float
     label: int
     l2: float
     rms: float
     updates: int
 
 
-def cell_subject(cell: str, *, seed: int = 0, alpha: float | None = None) -> Subject:
+def subject_of(on: str, *, alpha: float | None = None, weights: Path | None = None) -> Subject:
+    """What `--on` names: "torchvision/<name>", with weights from a file if given, or a cell, with α if given."""
+    group, _, name = on.partition("/")
+    return torchvision_subject(name, file=weights) if group == "torchvision" else cell_subject(on, alpha=alpha)
+
+
+RANGES = {  # of options of `overgen fool` that are numbers: the least and the largest, and whether these may be taken
+    "alpha": (0.0, math.inf, True),
+    "tau": (0.0, 1.0, False),
+    "rate": (0.0, math.inf, False),
+    "decay": (0.0, 1.0, True),
+    "blur": (0.0, math.inf, True),
+    "clip": (0.0, 100.0, True),
+}
+
+
+def check_options(on: str, start: str, *, smallest: bool, **given: Any) -> None:
+    """Raise OvergenError for an option that is out of its range, or would have no part in what was asked for.
+
+    on, start, smallest: of `overgen fool`. given: by name alpha, tau, rate, decay, blur, blur_every, clip, weights and
+    seed, None where they were not given.
+    """
+    for name, (low, high, ends) in RANGES.items():
+        value = given[name]
+        if value is None or low < value < high or (ends and value in (low, high) and math.isfinite(value)):
+            continue
+        upper = "" if high == math.inf else f" {'to' if ends else 'and below'} {high:g}"
+        raise OvergenError(f"--{name} {value:g}: must be a number {'from' if ends else 'above'} {low:g}{upper}")
+    torchvision = on.partition("/")[0] == "torchvision"
+    no_steps = (smallest, "--smallest has no updates that it could change")
+    idle = {
+        "alpha": (torchvision, "a network of torchvision has no c̃"),
+        "weights": (not torchvision, f"{on} has its own; a file is for networks of torchvision"),
+        "seed": (start != "noise", f"nothing is drawn for the start {start}"),
+        "blur_every": (not given["blur"], "there is no --blur"),
+        "rate": no_steps,
+        "decay": no_steps,
+        "blur": no_steps,
+        "clip": no_steps,
+    }
+    for name, (without_part, reason) in idle.items():
+        if without_part and given[name] is not None:
+            raise OvergenError(f"--{name.replace('_', '-')}: {reason}; leave it out")
+
+
+def cell_subject(cell: str, *, alpha: float | None = None) -> Subject:
     """A trained cell such as "mnist/dae_sym", on ỹ. alpha: of c̃, by default that of the first threshold.
 
-    Raises OvergenError if the cell has no weights, does not classify, or its data set is not here.
+    Raises OvergenError if the cell has no weights or those of another network, does not classify, or its data set is
+    not here; and for an alpha where c̃ = 1, since the cell does not reconstruct.
     """
-    network, _ = registry.load(weights(cell, seed))
-    if network(torch.zeros(1, 1, data.SIDE, data.SIDE)).log_y is None:
-        raise OvergenError(f"{cell}: a plain autoencoder does not classify, so there is no class to fool it into")
+    network, _ = classifier(cell)
+    if alpha is not None and not hasattr(network, "decode"):
+        raise OvergenError(f"--alpha: {cell} does not reconstruct, so c̃ = 1 whatever α is; leave it out")
     dataset = data.load(cell.split("/")[0])
-    settings = params.load()
+    settings = settings_of(dataset.name)
     confidence = settings.confidence[dataset.name]
     first = confidence.thresholds[0]
     scaled = ScaledOutput(
@@ -203,8 +249,8 @@ def fool(
 
     used = 0
     if smallest:
-        found = smallest_change(lambda _, x: log_target(x), lambda _, x: above(x), start[None], iterations=updates)
-        image = found.image[0]
+        change = smallest_change(lambda _, x: log_target(x), lambda _, x: above(x), start[None], iterations=updates)
+        image = change.image[0]
     else:
         image, used = ascend(
             lambda x: log_target(x[None])[0], lambda x: bool(above(x[None])[0]), start, subject.centre,
@@ -213,14 +259,14 @@ def fool(
     saved = eight_bits(image)
     with torch.no_grad():
         before, after = subject.log_scores(torch.stack([eight_bits(start), saved])).exp()
-    change = saved - eight_bits(start)
+    moved = saved - eight_bits(start)
     return Fooled(
         image=(saved * 255).round().to(torch.uint8),
         score=float(after[target]),
-        first=float(before[target]),
+        start_score=float(before[target]),
         label=int(after.argmax()),
-        l2=float(change.norm()),
-        rms=float(change.square().mean().sqrt()),
+        l2=float(moved.norm()),
+        rms=float(moved.square().mean().sqrt()),
         updates=used,
     )
 

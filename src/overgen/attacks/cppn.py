@@ -127,10 +127,10 @@ def _add_connection(activations: dict[int, int], weights: dict[tuple[int, int], 
 
 def incoming(weights: dict[tuple[int, int], float]) -> dict[int, list[int]]:
     """The sources of each node that has any."""
-    found: dict[int, list[int]] = {}
+    sources: dict[int, list[int]] = {}
     for source, target in weights:
-        found.setdefault(target, []).append(source)
-    return found
+        sources.setdefault(target, []).append(source)
+    return sources
 
 
 def levels(genome: Genome) -> dict[int, int]:
@@ -139,18 +139,18 @@ def levels(genome: Genome) -> dict[int, int]:
     A node that receives from inputs only, or nothing, has level 0.
     """
     received = incoming(genome.weights)
-    found: dict[int, int] = {}
+    level: dict[int, int] = {}
     stack = [OUTPUT]
     while stack:
         node = stack[-1]
         hidden = [source for source in received.get(node, ()) if source > OUTPUT]
-        missing = [source for source in hidden if source not in found]
+        missing = [source for source in hidden if source not in level]
         if missing:
             stack.extend(missing)
             continue
-        found[node] = 1 + max((found[source] for source in hidden), default=-1)
+        level[node] = 1 + max((level[source] for source in hidden), default=-1)
         stack.pop()
-    return found
+    return level
 
 
 def coordinates(dtype: torch.dtype = torch.float64) -> Tensor:
@@ -212,11 +212,11 @@ def render(
     starts = np.searchsorted(place[:, 0], np.arange(place[-1, 0] + 2))
     edge_starts = np.searchsorted(level_of, np.arange(place[-1, 0] + 2))
     for level, (begin, end) in enumerate(pairwise(starts)):
-        mine = slice(edge_starts[level], edge_starts[level + 1])
-        if mine.stop > mine.start:
-            scale = torch.from_numpy(factors[mine]).to(device, dtype)[:, None]
-            received = values[torch.from_numpy(sources[mine]).to(device)].mul_(scale)
-            values.index_add_(0, torch.from_numpy(targets[mine]).to(device), received)
+        between = slice(edge_starts[level], edge_starts[level + 1])
+        if between.stop > between.start:
+            scale = torch.from_numpy(factors[between]).to(device, dtype)[:, None]
+            received = values[torch.from_numpy(sources[between]).to(device)].mul_(scale)
+            values.index_add_(0, torch.from_numpy(targets[between]).to(device), received)
         functions = begin + np.searchsorted(place[begin:end, 1], np.arange(len(ACTIVATIONS) + 1))
         for function, (low, high) in enumerate(pairwise(functions)):
             activate_(values[low:high], ACTIVATIONS[function])

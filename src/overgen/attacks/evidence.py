@@ -15,6 +15,7 @@ from overgen.run.files import read_npz
 
 ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")  # stages that attack the networks of the tables
 FGN = ("fool_fgn", "fool_variants")  # stages of the Fooling Generator Network
+VARIANT = {"fool_gradient": "start", "fool_evolution": "encoding"}  # the column of variants; "objective" of the others
 
 
 def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
@@ -26,18 +27,17 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
     (objective, start or encoding), tau, alpha, target, score (ỹ of the target as the cell states it), fooled (score > τ
     when it was judged). Raises OvergenError if there is no such file.
     """
-    attack, found = folder.parts[-2], read_npz(folder / "examples.npz")
+    attack, examples = folder.parts[-2], read_npz(folder / "examples.npz")
+    variants = examples[VARIANT.get(attack, "objective")].tolist()
     if attack == "fool_evolution":
         tau, _ = pair_at(thresholds, evolution_alpha)
-        encodings = found["encoding"].tolist()
-        last = [i for i, name in enumerate(encodings) if name not in encodings[i + 1 :]]
-        score = found["confidence"][last]
-        image, fooled = found["image"][last], score > tau
-        groups = [(encodings[i], tau, evolution_alpha) for i in last]
+        last = [i for i, encoding in enumerate(variants) if encoding not in variants[i + 1 :]]
+        image, score = examples["image"][last], examples["confidence"][last]
+        fooled = score > tau
+        groups = [(variants[i], tau, evolution_alpha) for i in last]
     else:
-        variant = found["objective" if attack in FGN else "start"]
-        score, image, fooled = found["score"], found["image"], found["fooled"]
-        groups = list(zip(variant.tolist(), found["tau"].tolist(), found["alpha"].tolist(), strict=True))
+        image, score, fooled = (examples[name] for name in ("image", "score", "fooled"))
+        groups = list(zip(variants, examples["tau"].tolist(), examples["alpha"].tolist(), strict=True))
     classes = image.shape[1]
     repeated = [group for group in groups for _ in range(classes)]
     table = pd.DataFrame(repeated, columns=["variant", "tau", "alpha"])
@@ -51,22 +51,20 @@ def successes(folder: Path, seed: int | None = None) -> tuple[pd.DataFrame, np.n
     """Every image that fooled in an attack's cell, as the picture that it was saved as.
 
     seed: of the network that was fooled; any by default. Returns a table as `stored` does, and the images (K, 28, 28)
-    in [0, 1]; score and fooled are those of the picture. Raises OvergenError if a file is missing.
+    in [0, 1]; score and fooled are those of the picture: of FGN's and evolution's in 16 bits a pixel, of the gradient's
+    in 8. Raises OvergenError if a file is missing.
     """
-    kept = read_npz(folder / "successes.npz")
+    attack, kept = folder.parts[-2], read_npz(folder / "successes.npz")
     trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
-    attack = folder.parts[-2]
-    variant = {"fool_gradient": "start", "fool_evolution": "encoding"}.get(attack, "objective")
-    table = trials[[variant, "target"]].rename(columns={variant: "variant"})
-    judged = (
-        trials.rename(columns={"score": "before", "score_in_8_bits": "score"}) if attack == "fool_gradient" else kept
-    )
-    table = table.assign(**{name: np.asarray(judged[name]) for name in ("tau", "alpha", "score")})
-    table = table[["variant", "tau", "alpha", "target", "score"]]
-    table.insert(0, "attack", attack)
+    if attack == "fool_gradient":  # whose file holds images only
+        told = {"tau": "tau", "alpha": "alpha", "score": "score_in_8_bits"}
+        kept |= {name: trials[column].to_numpy() for name, column in told.items()}
+    columns = {"attack": attack, "variant": trials[VARIANT.get(attack, "objective")].to_numpy()}
+    columns |= {"tau": kept["tau"], "alpha": kept["alpha"], "target": trials["target"].to_numpy()}
+    table = pd.DataFrame(columns | {"score": kept["score"]})
     table["fooled"] = table["score"] > table["tau"]
-    mine = np.full(len(trials), True) if seed is None else (trials["seed"] == seed).to_numpy()
-    return table[mine].reset_index(drop=True), pictures.images(kept["image"][mine])
+    of_seed = np.full(len(trials), True) if seed is None else (trials["seed"] == seed).to_numpy()
+    return table[of_seed].reset_index(drop=True), pictures.images(kept["image"][of_seed])
 
 
 def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
@@ -74,8 +72,8 @@ def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float)
 
     Of FGN's variants on y there are none among the examples, and none here.
     """
-    table, images = stored(folder, thresholds, evolution_alpha=evolution_alpha)
-    held = ~table["fooled"].to_numpy()
-    every, theirs = successes(folder)
-    shown = every["variant"].isin(table["variant"]).to_numpy()
-    return pd.concat([table[held], every[shown]], ignore_index=True), np.concatenate([images[held], theirs[shown]])
+    examples, images = stored(folder, thresholds, evolution_alpha=evolution_alpha)
+    every, pictured = successes(folder)
+    held = ~examples["fooled"].to_numpy()
+    among = every["variant"].isin(examples["variant"]).to_numpy()
+    return pd.concat([examples[held], every[among]], ignore_index=True), np.concatenate([images[held], pictured[among]])

@@ -92,16 +92,16 @@ def crossover(
     u = uniform(a.shape, first, generator)
     turned = (uniform(a.shape, first, generator) < 0.5).to(a.dtype)
     low, high = torch.minimum(a, b), torch.maximum(a, b)
-    apart, total = high - low, low + high
-    distinct = apart > torch.finfo(torch.float32).eps
-    apart.masked_fill_(~distinct, 1)  # any number: not used below, but 0 would divide
+    gap, total = high - low, low + high
+    distinct = gap > torch.finfo(torch.float32).eps
+    gap.masked_fill_(~distinct, 1)  # any number: not used below, but 0 would divide
 
     # To choose by 0 or 1, lerp: torch.where branches at each element, and takes 3 times as long on random ones (AVX2).
     def spread(to_bound: Tensor) -> Tensor:
-        alpha = to_bound.mul(2).div_(apart).add_(1).pow_(-(eta + 1)).neg_().add_(2)
+        alpha = to_bound.mul(2).div_(gap).add_(1).pow_(-(eta + 1)).neg_().add_(2)
         scaled = u * alpha
         inner = (u <= alpha.reciprocal_()).to(u.dtype)
-        return (2 - scaled).reciprocal_().lerp_(scaled, inner).pow_(1 / (eta + 1)).mul_(apart)
+        return (2 - scaled).reciprocal_().lerp_(scaled, inner).pow_(1 / (eta + 1)).mul_(gap)
 
     lower = (total - spread(low)).div_(2).clamp_(0, 1)
     upper = (total + spread(1 - high)).div_(2).clamp_(0, 1)
@@ -286,7 +286,7 @@ class Evolution(pl.LightningModule):
         runs = len(generators)
         self.scores = torch.full((runs, classes), -torch.inf)
         self.champions = torch.zeros(runs, classes, PIXELS)  # images
-        self.genomes: list[list[Any]] = [[None] * classes for _ in range(runs)]  # theirs
+        self.genomes: list[list[Any]] = [[None] * classes for _ in range(runs)]  # of the champions
         self.running = list(range(runs))
         self.ended = np.zeros(runs, np.int64)
         self.history: list[np.ndarray] = []
@@ -316,7 +316,7 @@ class Evolution(pl.LightningModule):
         self.scores = self.scores.to(bounds)
         exact = exact_scores(self.scorer, children, bounds, self.scores[rows], batch_size=self.batch_size)
         self.refuse(exact.isnan(), "a child's curvature term is NaN, infinite or positive", generation)
-        taken, best = (found.tolist() for found in winners(self.scores[rows], exact))
+        taken, best = (values.tolist() for values in winners(self.scores[rows], exact))
         for k, r in enumerate(rows):
             cells = zip(taken[k], best[k], self.genomes[r], strict=True)
             self.genomes[r] = [populations[k][i] if t else champion for t, i, champion in cells]

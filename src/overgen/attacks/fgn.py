@@ -17,10 +17,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from overgen.attacks.passage import FirstPassage, Trials, of_target
+from overgen.attacks.passage import FirstPassage, Passage, Trials, of_target
 from overgen.confidence import log_reconstruction
 from overgen.models import PIXELS
 
@@ -185,14 +186,36 @@ class FoolingGenerator(Trials):
     def images(self, rows: Tensor) -> Tensor:
         return torch.sigmoid(self.a[rows])
 
-    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, apart: Tensor | None) -> Tensor:
+    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, distances: Tensor | None) -> Tensor:
         log_target = of_target(log_y, self.targets[rows])
         loss = -log_target if self.clip is None else -log_target.clamp(min=math.log(self.clip))
-        if self.alpha is not None and apart is not None:
-            loss = loss - log_reconstruction(apart, alpha=self.alpha, pixels=PIXELS)
+        if self.alpha is not None and distances is not None:
+            loss = loss - log_reconstruction(distances, alpha=self.alpha, pixels=PIXELS)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         if self.optimizer == "sgd":
             return CollapsedSGD(self.a, self.z, lr=self.learning_rate)
         return CollapsedAdam(self.a, self.z, lr=self.learning_rate, rows=lambda: self.passage.running)
+
+
+def attack(
+    network: nn.Module,
+    targets: Sequence[int],
+    generators: Sequence[torch.Generator],
+    trainer: pl.Trainer,
+    *,
+    updates: int,
+    input: str,
+    initial: float | str,
+    **options: Any,
+) -> Passage:
+    """Attack a network with a block of T trials, for at most so many updates.
+
+    network: frozen, on the trainer's device. targets: T class numbers. generators: one a trial, from which alone the
+    trial's chance comes. input, initial: see `start`, as kind and initial. options: of `FoolingGenerator`.
+    """
+    device = next(network.parameters()).device
+    z, a = start(generators, input, initial=initial)
+    wanted = torch.tensor(targets, device=device)
+    return FoolingGenerator(network, z.to(device), a.to(device), wanted, **options).run(trainer, updates)

@@ -22,7 +22,7 @@ from overgen.confidence import CLEAR, estimated_curvature, log_gate, log_reconst
 from overgen.models import PIXELS
 
 STARTS = ("noise", "mean_image", "other_class")
-MEAN_DEVIATION = 0.1  # of the normal noise that tells restarts from the mean image apart
+MEAN_DEVIATION = 0.1  # of the normal noise by which restarts from the mean image differ
 
 
 def starts(
@@ -83,13 +83,13 @@ class GradientAttack(Trials):
     def images(self, rows: Tensor) -> Tensor:
         return self.x[rows]
 
-    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, apart: Tensor | None) -> Tensor:
+    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, distances: Tensor | None) -> Tensor:
         targets = self.targets[rows]
         loss = -of_target(log_y, targets)
         if self.objective == "margin":
             loss = loss + log_y.scatter(1, targets[:, None], -torch.inf).amax(1)
-        if apart is not None:
-            loss = loss - log_reconstruction(apart, alpha=self.alpha, pixels=PIXELS)
+        if distances is not None:
+            loss = loss - log_reconstruction(distances, alpha=self.alpha, pixels=PIXELS)
             loss = loss + self.beta * self.curvature(update, rows, x).relu()
         return loss
 
@@ -99,12 +99,12 @@ class GradientAttack(Trials):
         if update % self.check == 0:
             gamma, error = estimated_curvature(self.network, images, self.vectors)
             self.curved[rows] = gamma + CLEAR * error > 0
-        found = x.new_zeros(len(x))
+        estimate = x.new_zeros(len(x))
         acts = self.curved[rows].nonzero()[:, 0]
         if len(acts):
             gamma, _ = estimated_curvature(self.network, images[acts], self.vectors, differentiable=True)
-            found = found.index_put((acts,), gamma)
-        return found
+            estimate = estimate.index_put((acts,), gamma)
+        return estimate
 
     def on_train_batch_end(self, *_: Any) -> None:
         with torch.no_grad():
@@ -116,7 +116,7 @@ class GradientAttack(Trials):
 
 
 @dataclass(frozen=True)
-class Ended:
+class Outcome:
     """What attacks in turn came to on T trials.
 
     attack: (T,) index of the one that fooled, else of the one that ended at the highest score; step: (T,) updates spent
@@ -134,14 +134,14 @@ class Ended:
 
 def in_turn(
     attacks: Sequence[tuple[Callable[[Tensor], Passage], int]], *, trials: int, alpha: float, beta: float
-) -> Ended:
+) -> Outcome:
     """Attack so many trials, each with one attack after the other until one fools it.
 
     attacks: each takes the trials (indices) that are left and gives their `Passage`, of one (τ, α); with it, after how
     many updates at most. alpha, beta: of the score.
     """
     nan = torch.full((trials,), torch.nan)
-    found = Ended(
+    outcome = Outcome(
         attack=torch.zeros(trials, dtype=torch.long),
         step=torch.full((trials,), -1),
         image=torch.zeros(trials, PIXELS),
@@ -157,20 +157,20 @@ def in_turn(
             score = score + log_reconstruction(passage.distance.double(), alpha=alpha, pixels=PIXELS)
             score = score + log_gate(passage.gamma.double(), beta=beta)
         fooled = passage.step[:, 0] >= 0
-        chosen = fooled | (score > found.score[left])
+        chosen = fooled | (score > outcome.score[left])
         rows = left[chosen]
-        found.attack[rows], found.score[rows] = i, score[chosen]
+        outcome.attack[rows], outcome.score[rows] = i, score[chosen]
         for values, of_passage in (
-            (found.image, passage.image[:, 0]),
-            (found.distance, passage.distance),
-            (found.gamma, passage.gamma),
+            (outcome.image, passage.image[:, 0]),
+            (outcome.distance, passage.distance),
+            (outcome.gamma, passage.gamma),
         ):
             values[rows] = of_passage[chosen].to(values)
-        found.step[left[fooled]] = spent + passage.step[fooled, 0].to(found.step)
+        outcome.step[left[fooled]] = spent + passage.step[fooled, 0].to(outcome.step)
         left, spent = left[~fooled], spent + updates
         if not len(left):
             break
-    return found
+    return outcome
 
 
 def nearest(images: Tensor, training_images: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -183,10 +183,10 @@ def nearest(images: Tensor, training_images: Tensor, labels: Tensor, targets: Te
     best = torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
     of_target, label = best.clone(), torch.full((len(x),), -1, device=x.device)
     for block, names in zip(training_images.split(5000), labels.split(5000), strict=True):
-        apart = torch.cdist(x, block.to(x.device).flatten(1).double() / 255)
-        distance, index = apart.min(1)
+        distances = torch.cdist(x, block.to(x.device).flatten(1).double() / 255)
+        distance, index = distances.min(1)
         closer = distance < best
         best, label = torch.where(closer, distance, best), torch.where(closer, names.to(x.device)[index], label)
         same = names.to(x.device)[None, :] == targets[:, None]
-        of_target = torch.minimum(of_target, apart.masked_fill(~same, torch.inf).amin(1))
+        of_target = torch.minimum(of_target, distances.masked_fill(~same, torch.inf).amin(1))
     return label, best, of_target

@@ -70,11 +70,11 @@ def minimise(
         direction[uphill] = -g[uphill]
         first = uphill | ~curved[rows]  # no curvature yet: a step of length 1, at most
         length = torch.where(first, (1 / direction.norm(dim=1)).clamp(max=1), torch.ones_like(scale[rows]))
-        moved, found, slope, lowered = _search(
+        moved, value_there, slope, lowered = _search(
             objective, rows, x[rows], value[rows], gradient[rows], direction, length, lower, upper
         )
         running[rows[~lowered]] = False
-        rows, moved, found, slope = rows[lowered], moved[lowered], found[lowered], slope[lowered]
+        rows, moved, value_there, slope = rows[lowered], moved[lowered], value_there[lowered], slope[lowered]
         s, y = moved - x[rows], slope - gradient[rows]
         product, squares = (s * y).sum(1), y.square().sum(1)
         convex = product > 1e-10 * squares.clamp(min=1e-30)
@@ -84,7 +84,7 @@ def minimise(
         pairs.append(pair)
         curved[rows] |= convex
         scale[rows] = torch.where(convex, product / squares.clamp(min=1e-30), scale[rows])
-        x[rows], value[rows], gradient[rows] = moved, found, slope
+        x[rows], value[rows], gradient[rows] = moved, value_there, slope
     return x, value
 
 
@@ -114,7 +114,7 @@ def _search(
     lower: float, upper: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Backtracking along the projected path. Returns points, values, gradients, and which problems it lowered."""
-    moved, found, slope = x.clone(), value.clone(), gradient.clone()
+    moved, value_there, slope = x.clone(), value.clone(), gradient.clone()
     waiting = torch.arange(len(rows), device=x.device)
     lowered = torch.zeros(len(rows), dtype=torch.bool, device=x.device)
     length = length.clone()
@@ -124,22 +124,22 @@ def _search(
         promised = (gradient[waiting] * (tried - x[waiting])).sum(1)
         good = (values <= value[waiting] + ARMIJO * promised) & (promised < 0)
         taken = waiting[good]
-        moved[taken], found[taken], slope[taken] = tried[good], values[good], gradients[good]
+        moved[taken], value_there[taken], slope[taken] = tried[good], values[good], gradients[good]
         lowered[taken] = True
         shown = torch.finfo(x.dtype).eps * value[waiting].abs().clamp(min=1)
         waiting = waiting[~good & ~((promised <= 0) & (-promised <= shown))]
         if not len(waiting):
             break
         length[waiting] /= 2
-    return moved, found, slope, lowered
+    return moved, value_there, slope, lowered
 
 
 class Change(NamedTuple):
-    """The smallest changes found. image: (N, ...) as the images were; c: (N,), 0 where none succeeded; found: (N,)."""
+    """The smallest changes. image: (N, ...), changed; c: (N,), 0 where no change succeeded; succeeded: bool (N,)."""
 
     image: Tensor
     c: Tensor
-    found: Tensor
+    succeeded: Tensor
 
 
 def smallest_change(
@@ -160,10 +160,10 @@ def smallest_change(
     itself. Of all that succeeded the one of smallest ‖r‖₂ counts. Returns the unchanged image where nothing did.
     """
     flat, shape = images.flatten(1), images.shape[1:]
-    succeeded, failed = torch.zeros_like(flat[:, 0]), torch.full_like(flat[:, 0], torch.inf)
-    weight = torch.full_like(succeeded, c)
-    best, norm = flat.clone(), torch.full_like(succeeded, torch.inf)
-    left = torch.full_like(succeeded, bisections, dtype=torch.int64)
+    largest_success, smallest_failure = torch.zeros_like(flat[:, 0]), torch.full_like(flat[:, 0], torch.inf)
+    weight = torch.full_like(largest_success, c)
+    best, norm = flat.clone(), torch.full_like(largest_success, torch.inf)
+    left = torch.full_like(largest_success, bisections, dtype=torch.int64)
     for _ in range(brackets + bisections):
         rows = left.nonzero()[:, 0]
         if not len(rows):
@@ -174,19 +174,22 @@ def smallest_change(
             change = (x - flat[some]).square().sum(1)
             return weight[some] * change - log_score(some, x.view(-1, *shape))
 
-        found, _ = minimise(objective, flat[rows], iterations=iterations)
+        changed, _ = minimise(objective, flat[rows], iterations=iterations)
         with torch.no_grad():
-            success = succeeds(rows, found.view(-1, *shape))
-        apart = (found - flat[rows]).norm(dim=1)
-        closer = success & (apart < norm[rows])
-        best[rows[closer]], norm[rows[closer]] = found[closer], apart[closer]
-        left[rows] -= (failed[rows].isfinite() & (succeeded[rows] > 0)).long()  # it was a bisection
+            success = succeeds(rows, changed.view(-1, *shape))
+        distance = (changed - flat[rows]).norm(dim=1)
+        closer = success & (distance < norm[rows])
+        best[rows[closer]], norm[rows[closer]] = changed[closer], distance[closer]
+        bracketed = smallest_failure[rows].isfinite() & (largest_success[rows] > 0)
+        left[rows] -= bracketed.long()  # it was a bisection
         good, bad = rows[success], rows[~success]
-        succeeded[good] = torch.maximum(succeeded[good], weight[good])
-        failed[bad] = torch.minimum(failed[bad], weight[bad])
-        unbounded, hopeless = failed.isinf(), succeeded == 0
-        weight = torch.where(unbounded, 10 * weight, torch.where(hopeless, weight / 10, (succeeded * failed).sqrt()))
-    return Change(best.view(images.shape), succeeded, norm.isfinite())
+        largest_success[good] = torch.maximum(largest_success[good], weight[good])
+        smallest_failure[bad] = torch.minimum(smallest_failure[bad], weight[bad])
+        middle = (largest_success * smallest_failure).sqrt()
+        weight = torch.where(
+            smallest_failure.isinf(), 10 * weight, torch.where(largest_success == 0, weight / 10, middle)
+        )
+    return Change(best.view(images.shape), largest_success, norm.isfinite())
 
 
 def least_of_linear(image: np.ndarray, weight: np.ndarray, bias: np.ndarray, target: int) -> float:
@@ -211,5 +214,5 @@ def least_of_linear(image: np.ndarray, weight: np.ndarray, bias: np.ndarray, tar
 
     options = {"maxiter": 5000, "maxfun": 20_000, "ftol": 1e-15, "gtol": 1e-9}
     limits = [(0, None)] * len(others)
-    found = scipy_minimise(dual, np.zeros(len(others)), jac=True, method="L-BFGS-B", bounds=limits, options=options)
-    return float(np.sqrt(max(-2 * found.fun, 0.0)))
+    solution = scipy_minimise(dual, np.zeros(len(others)), jac=True, method="L-BFGS-B", bounds=limits, options=options)
+    return float(np.sqrt(max(-2 * solution.fun, 0.0)))

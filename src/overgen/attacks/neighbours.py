@@ -28,25 +28,25 @@ def brought_to(images: Tensor, change: Tensor, norm: Tensor) -> Tensor:
     def at(scale: Tensor) -> Tensor:
         return (images + scale[:, None] * change).clamp(0, 1)
 
-    def apart(scale: Tensor) -> Tensor:
+    def reached(scale: Tensor) -> Tensor:
         return (at(scale) - images).norm(dim=1)
 
     high = norm / change.norm(dim=1)  # enough if nothing is clipped
     for _ in range(DOUBLINGS):
-        short = apart(high) < norm
+        short = reached(high) < norm
         if not bool(short.any()):
             break
         high = torch.where(short, 2 * high, high)
-    reached = apart(high)
-    if not bool((reached >= norm * (1 - 1e-6)).all()):
-        worst = int((reached - norm).argmin())
+    widest = reached(high)
+    if not bool((widest >= norm * (1 - 1e-6)).all()):
+        worst = int((widest - norm).argmin())
         raise ValueError(
-            f"a change of image {worst} reaches L2 {float(reached[worst]):.4g} in [0, 1], not {norm[worst]:.4g}"
+            f"a change of image {worst} reaches L2 {float(widest[worst]):.4g} in [0, 1], not {norm[worst]:.4g}"
         )
     low = torch.zeros_like(high)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        below = apart(middle) < norm
+        below = reached(middle) < norm
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return at(high)
 
@@ -89,8 +89,8 @@ def fit_stability(pixels: Sequence[int], shares: np.ndarray) -> Stability:
     errors = [np.square(curve(g) - shares).sum() for g in grid]
     best = int(np.argmin(errors))
     bounds = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-    found = minimize_scalar(lambda g: np.square(curve(g) - shares).sum(), bounds=bounds, method="bounded")
+    solution = minimize_scalar(lambda g: np.square(curve(g) - shares).sum(), bounds=bounds, method="bounded")
     spread = np.square(shares - shares.mean()).sum()
-    fitted = curve(found.x)
+    fitted = curve(solution.x)
     unexplained = np.square(fitted - shares).sum() / spread if spread > 0 else 0.0
-    return Stability(float(-np.expm1(-np.exp(found.x))), float(unexplained), fitted)
+    return Stability(float(-np.expm1(-np.exp(solution.x))), float(unexplained), fitted)

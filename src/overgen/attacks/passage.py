@@ -61,27 +61,31 @@ class FirstPassage:
         return (self.first < 0).any(1).nonzero()[:, 0]
 
     @torch.no_grad()
-    def judge(self, update: int, rows: Tensor, x: Tensor, log_target: Tensor, apart: Tensor | None) -> None:
+    def judge(self, update: int, rows: Tensor, x: Tensor, log_target: Tensor, distances: Tensor | None) -> None:
         """Note what passes after so many updates, and its images.
 
-        rows: (R,) trials; x: (R, 784) their images; log_target: (R,) log y_t; apart: (R,) ‖r(x) − x‖₂, None if the
+        rows: (R,) trials; x: (R, 784) their images; log_target: (R,) log y_t; distances: (R,) ‖r(x) − x‖₂, None if the
         network does not reconstruct. Raises OvergenError if a score, a distance or a γ is not finite: that must not
         pass for "not fooled".
         """
         self._refuse(log_target, "score", update)
-        if apart is not None:
-            self._refuse(apart, "distance to its reconstruction", update)
+        if distances is not None:
+            self._refuse(distances, "distance to its reconstruction", update)
         self.last[rows] = x
         gamma: dict[int, float] = {}
         for pair, (tau, alpha) in enumerate(self.thresholds):
-            bound = log_target if apart is None else log_target + log_reconstruction(apart, alpha=alpha, pixels=PIXELS)
+            bound = (
+                log_target
+                if distances is None
+                else log_target + log_reconstruction(distances, alpha=alpha, pixels=PIXELS)
+            )
             passed = (self.first[rows, pair] < 0) & (bound > torch.tensor(tau).log().to(bound))
-            if apart is not None:
+            if distances is not None:
                 fresh = [i for i in passed.nonzero()[:, 0].tolist() if i not in gamma]
                 if fresh:
-                    found, _ = curvature(self.network, x[fresh].view(-1, 1, 28, 28), probes=self.probes)
-                    self._refuse(found, "curvature", update)
-                    gamma.update(zip(fresh, found.tolist(), strict=True))
+                    values, _ = curvature(self.network, x[fresh].view(-1, 1, 28, 28), probes=self.probes)
+                    self._refuse(values, "curvature", update)
+                    gamma.update(zip(fresh, values.tolist(), strict=True))
                 gate = torch.tensor([gamma.get(i, 0.0) for i in range(len(rows))], device=x.device)
                 passed &= bound + log_gate(gate, beta=self.beta) > torch.tensor(tau).log().to(bound)
             self.first[rows[passed], pair] = update
@@ -99,12 +103,12 @@ class FirstPassage:
         with torch.no_grad():
             log_y, reconstruction = self.network(x)
         nothing = torch.full((len(x),), float("nan"))
-        apart = gamma = nothing
+        distances = gamma = nothing
         if reconstruction is not None:
-            apart = distance(x, reconstruction)
+            distances = distance(x, reconstruction)
             gamma, _ = curvature(self.network, x, probes=self.probes)
         log_target = of_target(log_y, self.targets)
-        return Passage(*(t.detach().cpu() for t in (self.first, image, log_target, apart, gamma)))
+        return Passage(*(t.detach().cpu() for t in (self.first, image, log_target, distances, gamma)))
 
 
 class Trials(pl.LightningModule):
@@ -123,18 +127,18 @@ class Trials(pl.LightningModule):
         """The images of some trials now, (R, 784) in [0, 1], as a function of what the optimiser moves."""
 
     @abstractmethod
-    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, apart: Tensor | None) -> Tensor:
-        """What is minimised, (R,). x: images (R, 784); log_y: (R, C); apart: ‖r(x) − x‖₂, (R,), or None."""
+    def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, distances: Tensor | None) -> Tensor:
+        """What is minimised, (R,). x: images (R, 784); log_y: (R, C); distances: ‖r(x) − x‖₂, (R,), or None."""
 
     def training_step(self, update: int) -> Tensor:
         """Judge the images after so many updates, then the loss of those that go on."""
         rows = self.passage.running
         x = self.images(rows)
         log_y, reconstruction = self.network(x.view(-1, 1, 28, 28))
-        apart = None if reconstruction is None else distance(x, reconstruction)
-        self.passage.judge(update, rows, x, of_target(log_y, self.targets[rows]), apart)
+        distances = None if reconstruction is None else distance(x, reconstruction)
+        self.passage.judge(update, rows, x, of_target(log_y, self.targets[rows]), distances)
         # A trial that ended in this step takes no further part.
-        return (self.loss(update, rows, x, log_y, apart) * (self.passage.first[rows] < 0).any(1)).sum()
+        return (self.loss(update, rows, x, log_y, distances) * (self.passage.first[rows] < 0).any(1)).sum()
 
     def on_train_batch_end(self, *_: Any) -> None:
         if len(self.passage.running) == 0:

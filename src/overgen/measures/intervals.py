@@ -81,6 +81,24 @@ def bootstrap_over_seeds(
     return float(low), float(high)
 
 
+def median_interval(
+    values: np.ndarray, groups: np.ndarray, *, resamples: int = 10_000, seed: int = 0
+) -> Interval | None:
+    """95 % percentile bootstrap of the median of all values, drawing whole groups of rows; None for one group.
+
+    values: (R, C), infinite where an event never came; groups: (R,), which rows belong together, of equal sizes.
+    """
+    names = np.unique(groups)
+    if len(names) < 2:
+        return None
+    blocks = np.stack([values[groups == name].ravel() for name in names])  # (groups, values of each)
+    draws = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
+    medians = np.median(blocks[draws].reshape(resamples, -1), axis=1)
+    # a quantile that is one of the medians: interpolating towards infinity gives NaN
+    low, high = np.quantile(medians, [0.025, 0.975], method="inverted_cdf")
+    return float(low), float(high)
+
+
 def differs(first: float, first_interval: Interval | None, second: float, second_interval: Interval | None) -> int:
     """Sign of first - second where their intervals say that they differ, else 0.
 

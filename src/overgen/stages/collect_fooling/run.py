@@ -1,5 +1,9 @@
 """Collect the fooling images that open-set scores are tried on: those of all attacks on the study's networks.
 
+    python -m overgen.run collect_fooling --dataset mnist --model attacked
+
+Reads the cells of the attacks. Writes the cell of the collection: the images, and how many there are of each attack.
+
 Scores are comparable only on the same images, and a new run of an attack makes others. So a data set's collection can
 be fixed: params.yaml then names the MD5 of its file, which stays as it is whatever becomes of the attacks' cells.
 """
@@ -40,9 +44,9 @@ def main(stage: Stage) -> None:
 
 def confirm(path: Path, fixed: str, *, key: str) -> None:
     """OvergenError unless the file has that MD5."""
-    found = hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else None
-    if found != fixed:
-        state = "is missing" if found is None else f"has the MD5 {found}"
+    md5 = hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else None
+    if md5 != fixed:
+        state = "is missing" if md5 is None else f"has the MD5 {md5}"
         again = f"`git checkout -- {path.parent.as_posix()}` brings the published images back"
         raise OvergenError(
             f"{path.as_posix()} {state}, but params.yaml, {key}, fixes {fixed}. {again}; with {key}: null they are "
@@ -59,26 +63,26 @@ def collected(stage: Stage) -> dict[str, np.ndarray]:
         if attack == "fool_evolution" and attacked not in stage.params("evolved"):
             continue
         folder = Path("reports/cells", dataset, attack, attacked)
-        table, shown = stored(folder, thresholds, evolution_alpha=alpha)
+        table, examples = stored(folder, thresholds, evolution_alpha=alpha)
         fooled = table["fooled"].to_numpy()
         tables.append(table[fooled].assign(attacked=attacked))
-        images.append(np.rint(255 * shown[fooled]).astype(np.uint8))
+        images.append(np.rint(255 * examples[fooled]).astype(np.uint8))
         sources[folder.as_posix()] = directory_md5(folder)
     whole = np.concatenate([*images, np.zeros((0, data.SIDE, data.SIDE), np.uint8)])
     image, first = np.unique(whole, axis=0, return_index=True)
-    names = {"attack": str, "attacked": str, "target": np.int64, "score": np.float64}
-    told = pd.concat([pd.DataFrame(columns=list(names)), *tables], ignore_index=True).iloc[first]
-    return {"image": image} | {name: told[name].to_numpy().astype(kind) for name, kind in names.items()} | {
+    types = {"attack": str, "attacked": str, "target": np.int64, "score": np.float64}
+    about = pd.concat([pd.DataFrame(columns=list(types)), *tables], ignore_index=True).iloc[first]
+    return {"image": image} | {name: about[name].to_numpy().astype(type_) for name, type_ in types.items()} | {
         "cell": np.array(list(sources), str), "cell_md5": np.array(list(sources.values()), str),
     }  # fmt: skip
 
 
 def rows(examples: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """How many images there are of each attack and attacked network."""
-    found = []
+    rows = []
     for folder in examples["cell"].tolist():
         attack, attacked = folder.split("/")[-2:]
         count = int(((examples["attack"] == attack) & (examples["attacked"] == attacked)).sum())
         name = f"images@attack={attack.removeprefix('fool_')}@attacked={attacked}"
-        found.append(results.row("fooling_images", name, count, unit="images", n=len(examples["image"])))
-    return found
+        rows.append(results.row("fooling_images", name, count, unit="images", n=len(examples["image"])))
+    return rows

@@ -86,12 +86,12 @@ def scores_of(
     """
     dataset, options = data.load(stage.item["dataset"]), stage.params("evaluate_scores")
     engine, confidence = stage.params(f"engine.{dataset.name}"), stage.params(f"confidence.{dataset.name}")
-    network, metadata = registry.load(path)
-    network = network.to(stage.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    draws = generator("scores", dataset.name, *metadata["known"])
-    fit, held = held_out(dataset.train_labels, metadata["known"], draws, options.held_out)
+    known = np.flatnonzero(outputs["known"][0]).tolist()
+    network, _ = registry.of_model(path, dataset.name, stage.item["model"], device=stage.device, known=known)
+    draws = generator("scores", dataset.name, *known)
+    fit, held = held_out(dataset.train_labels, known, draws, options.held_out)
     images = {"held_out": dataset.train_images[held], "test": dataset.test_images}
-    images |= unknown_images(dataset, metadata["known"], dataset.train_images[fit], draws, options.noise_images)
+    images |= unknown_images(dataset, known, dataset.train_images[fit], draws, options.noise_images)
     images |= further
     names = options.of(stage.item["model"])
     answers = outputs["log_y"][0].argmax(1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from overgen.attacks.evolution import TARGET, Result, first_generation
+from overgen.measures.intervals import median_interval
 from overgen.models import PIXELS
 from overgen.run import results
+from overgen.stages.attacking import Arrays, Block
 
 # metric rows, tables by name, examples
 Parts = tuple[list[dict[str, Any]], dict[str, pd.DataFrame], dict[str, np.ndarray]]
@@ -24,65 +26,25 @@ def attacked_score(alpha: float) -> str:
     return f"of ỹ at α = {alpha:g}, which is {TARGET} only where ‖r(x) − x‖₂ < {radius:.2g}"
 
 
-def cell_tables(
-    work: Sequence[tuple[int, Sequence[int]]],
-    results: Sequence[Result],
-    *,
-    encoding: str,
-    generations: int,
-    stored_generations: Sequence[int],
-    note: str = "",
-) -> Parts:
-    """An encoding's part of the cell: metric rows, the tables "trials" and "generations", and examples.
+def cell_of(blocks: Sequence[Block], evolved: Sequence[Arrays], settings: Any, note: str) -> Parts:
+    """The cell's metric rows, its tables "trials" and "generations", and examples, one encoding after another.
 
-    work: for each result the network's seed and the numbers of its runs; the first has run 0 of the first seed.
-    generations: the budget. stored_generations: those with a row for the median confidence. Confidences in the tables
-    and examples are fractions, in the rows percent. An ended run counts with its last confidence from there on.
+    blocks: their attack is the encoding, their trials are the numbers of runs. evolved: the arrays of each block's
+    `Result`. settings: of fool_evolution. note: of the rows.
     """
-    last = max(len(result.confidence) for result in results) - 1
-    padding = [last + 1 - len(result.confidence) for result in results]
-    padded = [np.pad(r.confidence, ((0, p), (0, 0), (0, 0)), "edge") for r, p in zip(results, padding, strict=True)]
-    seeds = np.concatenate([np.full(len(runs), seed) for seed, runs in work])  # (R,), as the next three
-    numbers = np.concatenate([np.asarray(runs) for _, runs in work])
-    confidence = np.concatenate(padded, axis=1)  # (G+1, R, C)
-    ended = np.concatenate([result.ended for result in results])
-    reached = first_generation(confidence)  # (R, C)
-    classes = confidence.shape[2]
-
-    def table(seed: int) -> pd.DataFrame:
-        values = confidence[: ended[seeds == seed].max() + 1, seeds == seed]
-        low, median, high = np.quantile(values, [0.25, 0.5, 0.75], axis=(1, 2))
-        columns = {"median": median, "q25": low, "q75": high, "min": values.min(axis=(1, 2))}
-        columns = {name: column.astype(np.float32) for name, column in columns.items()}  # of float32 images' scores
-        return pd.DataFrame({"generation": np.arange(len(values)), "seed": seed} | columns)
-
-    first = pd.Series(reached.ravel(), dtype="Int64")
-    trials = pd.DataFrame(
-        {
-            "seed": seeds.repeat(classes),
-            "run": numbers.repeat(classes),
-            "target": np.tile(np.arange(classes), len(seeds)),
-            "confidence": confidence[-1].ravel(),
-            f"generations_to_{TARGET}": first.mask(first < 0),
-        }
-    )
-    by_seed = pd.concat([table(seed) for seed in dict.fromkeys(seeds.tolist())], ignore_index=True)
-    rows = metric_rows(confidence, reached, ended, seeds, encoding, generations, stored_generations, note)
-    stored = results[0].stored
-    tables = {"trials": trials, "generations": by_seed}
-    for found in tables.values():
-        found.insert(0, "encoding", encoding)
-    examples = {
-        "encoding": np.full(len(stored), encoding),
-        "generation": stored,
-        "image": results[0].images,
-        "confidence": results[0].confidence[stored, 0],
-    }
-    return rows, tables, examples
-
-
-def joined(parts: Sequence[Parts]) -> Parts:
-    """The parts of several encodings as one."""
+    parts = []
+    for encoding in settings.encodings:
+        own = [i for i, block in enumerate(blocks) if block.attack == encoding]
+        parts.append(
+            cell_tables(
+                [(blocks[i].seed, blocks[i].trials) for i in own],
+                [Result(**evolved[i]) for i in own],
+                encoding=encoding,
+                generations=settings.generations,
+                stored_generations=settings.stored_generations,
+                note=note,
+            )
+        )
     rows, tables, examples = zip(*parts, strict=True)
     return (
         [row for part in rows for row in part],
@@ -91,7 +53,81 @@ def joined(parts: Sequence[Parts]) -> Parts:
     )
 
 
-def successes(trials: pd.DataFrame, pair: tuple[float, float]) -> pd.DataFrame:
+class Runs(NamedTuple):
+    """R runs of one encoding. An ended run counts with its last confidence from there on.
+
+    seeds, numbers: (R,), of the network and of the run; confidence: (G+1, R, C), fractions; ended: (R,) generations.
+    """
+
+    seeds: np.ndarray
+    numbers: np.ndarray
+    confidence: np.ndarray
+    ended: np.ndarray
+
+
+def runs_of(work: Sequence[tuple[int, Sequence[int]]], evolved: Sequence[Result]) -> Runs:
+    """The runs of several results as one. work: for each result the network's seed and the numbers of its runs."""
+    last = max(len(result.confidence) for result in evolved) - 1
+    padding = [last + 1 - len(result.confidence) for result in evolved]
+    padded = [np.pad(r.confidence, ((0, p), (0, 0), (0, 0)), "edge") for r, p in zip(evolved, padding, strict=True)]
+    return Runs(
+        seeds=np.concatenate([np.full(len(numbers), seed) for seed, numbers in work]),
+        numbers=np.concatenate([np.asarray(numbers) for _, numbers in work]),
+        confidence=np.concatenate(padded, axis=1),
+        ended=np.concatenate([result.ended for result in evolved]),
+    )
+
+
+def cell_tables(
+    work: Sequence[tuple[int, Sequence[int]]],
+    evolved: Sequence[Result],
+    *,
+    encoding: str,
+    generations: int,
+    stored_generations: Sequence[int],
+    note: str = "",
+) -> Parts:
+    """An encoding's part of the cell: metric rows, the tables "trials" and "generations", and examples.
+
+    work: see `runs_of`; the first result has run 0 of the first seed. generations: the budget. stored_generations:
+    those with a row for the median confidence. Confidences in the tables and examples are fractions, in the rows
+    percent.
+    """
+    runs = runs_of(work, evolved)
+    reached = first_generation(runs.confidence)  # (R, C)
+    classes = reached.shape[1]
+    first = pd.Series(reached.ravel(), dtype="Int64")
+    columns = {
+        "encoding": encoding,
+        "seed": runs.seeds.repeat(classes),
+        "run": runs.numbers.repeat(classes),
+        "target": np.tile(np.arange(classes), len(runs.seeds)),
+        "confidence": runs.confidence[-1].ravel(),
+        f"generations_to_{TARGET}": first.mask(first < 0),
+    }
+    by_seed = [quantiles(runs, seed, encoding) for seed in dict.fromkeys(runs.seeds.tolist())]
+    tables = {"trials": pd.DataFrame(columns), "generations": pd.concat(by_seed, ignore_index=True)}
+    stored = evolved[0].stored
+    examples = {
+        "encoding": np.full(len(stored), encoding),
+        "generation": stored,
+        "image": evolved[0].images,
+        "confidence": evolved[0].confidence[stored, 0],
+    }
+    return metric_rows(runs, reached, encoding, generations, stored_generations, note), tables, examples
+
+
+def quantiles(runs: Runs, seed: int, encoding: str) -> pd.DataFrame:
+    """A row a generation: quantiles of the confidences over the runs and classes of one seed."""
+    own = runs.seeds == seed
+    values = runs.confidence[: runs.ended[own].max() + 1, own]
+    low, median, high = np.quantile(values, [0.25, 0.5, 0.75], axis=(1, 2))
+    columns = {"median": median, "q25": low, "q75": high, "min": values.min(axis=(1, 2))}
+    columns = {name: column.astype(np.float32) for name, column in columns.items()}  # of float32 images' scores
+    return pd.DataFrame({"encoding": encoding, "generation": np.arange(len(values)), "seed": seed} | columns)
+
+
+def hits_of(trials: pd.DataFrame, pair: tuple[float, float]) -> pd.DataFrame:
     """The last champions that fool at a (τ, α): trial (the row of the table "trials"), seed, target, tau, alpha."""
     tau, alpha = pair
     hits = trials.loc[trials["confidence"] > tau, ["seed", "target"]]
@@ -104,19 +140,17 @@ def fooling_rows(trials: pd.DataFrame, tau: float) -> list[dict[str, Any]]:
     trials: the table, with score_in_8_bits where a champion fools.
     """
     rows = []
-    for encoding, mine in trials.groupby("encoding", sort=False):
+    for encoding, own in trials.groupby("encoding", sort=False):
         for metric, score in (("fooling_rate", "confidence"), ("fooling_rate_in_8_bits", "score_in_8_bits")):
-            hits = [int(k) for k in (mine[score] > tau).groupby(mine["seed"]).sum()]
-            n, experiment = len(mine) // len(hits), f"evolution_{encoding}"
+            hits = [int(count) for count in (own[score] > tau).groupby(own["seed"]).sum()]
+            n, experiment = len(own) // len(hits), f"evolution_{encoding}"
             rows.append(results.rate_row(experiment, metric, hits, n, of="champions of a class and run", tau=tau))
     return rows
 
 
 def metric_rows(
-    confidence: np.ndarray,
+    runs: Runs,
     reached: np.ndarray,
-    ended: np.ndarray,
-    seeds: np.ndarray,
     encoding: str,
     generations: int,
     stored_generations: Sequence[int],
@@ -124,13 +158,11 @@ def metric_rows(
 ) -> list[dict[str, Any]]:
     """Median confidence at each stored generation, and the median generation at which 0.9999 was reached.
 
-    confidence: (G+1, R, C); reached: (R, C), −1 where never; ended, seeds: (R,). Medians are over runs and classes.
+    reached: (R, C), −1 where never. Medians are over runs and classes.
     """
-    units = "seeds" if len(set(seeds.tolist())) > 1 else "runs"
-    groups = seeds if units == "seeds" else np.arange(len(seeds))  # what is drawn as a whole: it shares a network
-    kind = f"95 % percentile bootstrap of the median over {len(set(groups.tolist()))} {units}"
-    n = reached.size
-    last = len(confidence) - 1
+    seeds = len(set(runs.seeds.tolist()))
+    # what is drawn as a whole for the interval: it shares a network
+    groups, units = (runs.seeds, "seeds") if seeds > 1 else (np.arange(len(runs.seeds)), "runs")
 
     def line(metric: str, values: np.ndarray, unit: str, remark: str) -> dict[str, Any]:
         median = float(np.median(values))
@@ -138,44 +170,29 @@ def metric_rows(
         if interval is not None and not np.isfinite(interval).all():
             interval = None
             remark += "; the interval has no upper end" if np.isfinite(median) else ""
-        value = median if np.isfinite(median) else None
-        remark = "; ".join(part for part in (note, remark) if part)
         return results.row(
-            f"evolution_{encoding}", metric, value, unit=unit, n=n, interval=interval, kind=kind, note=remark
+            f"evolution_{encoding}",
+            metric,
+            median if np.isfinite(median) else None,
+            unit=unit,
+            n=reached.size,
+            interval=interval,
+            kind=f"95 % percentile bootstrap of the median over {len(set(groups.tolist()))} {units}",
+            note="; ".join(part for part in (note, remark) if part),
         )
 
-    rows = []
+    rows, last = [], len(runs.confidence) - 1
     for generation in sorted({g for g in stored_generations if g <= generations}):
-        before = int((ended < generation).sum())
-        remark = ""
-        if before:
-            remark = (
-                f"{before} of {len(ended)} runs ended earlier, with every class at {TARGET} or more, and count with "
-                "their last confidence: a champion can only be replaced by a better one"
-            )
-        values = 100 * confidence[min(generation, last)].astype(np.float64)
-        rows.append(line(f"median_confidence@generation={generation}", values, "percent", remark))
+        ended = int((runs.ended < generation).sum())
+        remark = (
+            f"{ended} of {len(runs.ended)} runs ended earlier, with every class at {TARGET} or more, and count with "
+            "their last confidence: a champion can only be replaced by a better one"
+        )
+        values = 100 * runs.confidence[min(generation, last)].astype(np.float64)
+        rows.append(line(f"median_confidence@generation={generation}", values, "percent", remark if ended else ""))
     never = int((reached < 0).sum())
-    remark = f"{never} of {n} never reached it" if never else ""
-    if 2 * never >= n:
+    remark = f"{never} of {reached.size} never reached it" if never else ""
+    if 2 * never >= reached.size:
         remark += ", so there is no median"
     values = np.where(reached < 0, np.inf, reached)
     return [*rows, line(f"generations_to_{TARGET}", values, "generations", remark)]
-
-
-def median_interval(
-    values: np.ndarray, groups: np.ndarray, *, resamples: int = 10_000, seed: int = 0
-) -> tuple[float, float] | None:
-    """95 % percentile bootstrap of the median of all values, drawing whole groups of rows; None for one group.
-
-    values: (R, C), infinite where an event never came; groups: (R,), which rows belong together, of equal sizes.
-    """
-    names = np.unique(groups)
-    if len(names) < 2:
-        return None
-    blocks = np.stack([values[groups == name].ravel() for name in names])  # (groups, values of each)
-    draws = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
-    medians = np.median(blocks[draws].reshape(resamples, -1), axis=1)
-    # a quantile that is one of the medians: interpolating towards infinity gives NaN
-    low, high = np.quantile(medians, [0.025, 0.975], method="inverted_cdf")
-    return float(low), float(high)

@@ -1,10 +1,13 @@
-"""From the trials of the Fooling Generator Network to a cell: the table of trials, rates and means, images to show."""
+"""From the trials of the Fooling Generator Network to a cell: rates and means, and images to show.
+
+`fool_variants` takes them too: its cells are of this form, so that the report sets both beside the paper's numbers.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,151 +17,84 @@ from overgen.measures.intervals import mean_interval
 from overgen.measures.thresholds import alpha_suffix
 from overgen.models import PIXELS
 from overgen.run import results
+from overgen.stages.fool_fgn.trials import Attack, Pair, column
 
 
-class Attack(NamedTuple):
-    """One attack of a cell. objective: "y", "scaled" (on ỹ with the strength alpha) or the name of a variant on y.
+def fooling_rows(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Of each attack at each pair that it is judged at: fooling rate, that of the pictures in 8 bits, mean updates.
 
-    options: what a variant changes.
-    """
-
-    objective: str
-    alpha: float | None
-    options: Mapping[str, Any]
-
-    @property
-    def experiment(self) -> str:
-        """What its rows are of."""
-        return {"y": "fgn", "scaled": "fgn_on_scaled_output"}.get(self.objective, f"fgn_{self.objective}")
-
-    def judged(self, pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        """The (τ, α) pairs that it is judged at: of an attack on ỹ those with its own α."""
-        return [p for p in pairs if self.alpha is None or p[1] == self.alpha]
-
-
-def attacks(alphas: Sequence[float]) -> list[Attack]:
-    """The attack on y, and those on ỹ at some α."""
-    return [Attack("y", None, {}), *(Attack("scaled", alpha, {}) for alpha in alphas)]
-
-
-def column(pair: tuple[float, float], of: str = "step") -> str:
-    """The column of trials.csv for a (τ, α) pair: the updates at its first passage, or that image's score_in_8_bits."""
-    return f"{of}@tau={pair[0]:g},alpha={pair[1]:g}"
-
-
-def gather(
-    work: Sequence[tuple[int, Attack, list[tuple[int, int]]]],
-    found: list[dict[str, np.ndarray]],
-    pairs: list[tuple[float, float]],
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """All trials as one table, a row each, and their images (rows, pairs, 784), NaN at pairs that do not judge them."""
-    tables, images = [], []
-    for (seed, attack, block), passage in zip(work, found, strict=True):
-        judged = attack.judged(pairs)
-        columns = [column(p) for p in judged]
-        whole = np.full((len(block), len(pairs), PIXELS), np.nan, np.float32)
-        whole[:, [pairs.index(p) for p in judged]] = passage["image"]
-        images.append(whole)
-        steps = {name: pd.Series(passage["step"][:, i], dtype="Int64") for i, name in enumerate(columns)}
-        table = pd.DataFrame(
-            {
-                "seed": seed,
-                "objective": attack.objective,
-                "objective_alpha": attack.alpha,
-                "target": [target for target, _ in block],
-                "trial": [trial for _, trial in block],
-                **{name: step.mask(step < 0) for name, step in steps.items()},
-                "final_log_y": passage["log_y"],
-                "final_distance": passage["distance"],
-                "final_gamma": passage["gamma"],
-            }
-        )
-        tables.append(table)
-    columns = ["seed", "objective", "objective_alpha", "target", "trial", *map(column, pairs)]
-    columns += ["final_log_y", "final_distance", "final_gamma"]
-    return pd.concat(tables, ignore_index=True).reindex(columns=columns), np.concatenate(images)
-
-
-def successes(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> pd.DataFrame:
-    """Passages, by pair and trial: trial (the row of the table), seed, target, pair (its index), tau, alpha."""
-    found = []
-    for i, (tau, alpha) in enumerate(pairs):
-        fooled = table.loc[table[column((tau, alpha))].notna(), ["seed", "target"]]
-        found.append(fooled.rename_axis("trial").reset_index().assign(pair=i, tau=tau, alpha=alpha))
-    return pd.concat(found, ignore_index=True)
-
-
-def fooling_rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
-    """Of each attack at each pair that it was judged on: fooling rate, that of the images in 8 bits, mean updates.
-
-    In how many classes (a mean over seeds) tells whether a rate is the network's or a class's: the interval of the rate
-    takes trials for independent, which those of a class are not; that over classes does not.
+    table: a row a trial, trials.csv. In how many classes a network is fooled (a mean over seeds) tells whether a rate
+    is the network's or a class's: the interval of the rate takes trials for independent, which those of a class are
+    not; that over classes does not.
     """
     rows = []
     groups: Any = table.groupby(["objective", "objective_alpha"], dropna=False, sort=False)
     for (objective, alpha), trials in groups:
         attack = Attack(objective, None if pd.isna(alpha) else alpha, {})
-        experiment = attack.experiment
         for pair in attack.judged(pairs):
-            steps = trials[column(pair)]
-            by_seed = steps.groupby(trials["seed"])
-            hits = [int(k) for k in by_seed.count()]
-            n = len(trials) // len(hits)
-            name = alpha_suffix(pairs, pair)
-            rows.append(results.rate_row(experiment, "fooling_rate" + name, hits, n, of="trials", tau=pair[0]))
-            as_pictures = (trials[column(pair, "score_in_8_bits")] > pair[0]).groupby(trials["seed"]).sum()
-            metric = f"fooling_rate_in_8_bits{name}"
-            rows.append(
-                results.rate_row(experiment, metric, [int(k) for k in as_pictures], n, of="trials", tau=pair[0])
-            )
-            fooled = steps.dropna().to_numpy(dtype=np.float64)
-            among = trials[steps.notna()].groupby("seed")["target"].nunique()
-            rows.append(
-                results.row(
-                    experiment,
-                    "classes_fooled" + name,
-                    float(among.sum() / len(hits)),
-                    unit="classes",
-                    n=trials["target"].nunique(),
-                    tau=pair[0],
-                )
-            )
-            over = "fooling_rate_over_classes" + name
-            rows.append(results.over_classes_row(experiment, over, steps.notna(), trials["target"], tau=pair[0]))
-            rows.append(
-                results.row(
-                    experiment,
-                    "mean_steps_to_fool" + name,
-                    float(fooled.mean()) if len(fooled) else None,
-                    unit="updates",
-                    n=len(fooled),
-                    tau=pair[0],
-                    interval=mean_interval(fooled, bounds=(0, math.inf)) if len(fooled) > 1 else None,
-                    kind="95 % t interval of the mean over fooled trials",
-                    note="" if len(fooled) else "no trial was fooled",
-                )
-            )
+            rows += rows_at(trials, pair, experiment=attack.experiment, suffix=alpha_suffix(pairs, pair))
     return rows
 
 
-def curvature_rows(outputs: dict[str, np.ndarray], table: pd.DataFrame) -> list[dict[str, Any]]:
-    """On how many test images, and final images of the attacks, γ > 0: where Γ acts at all."""
-    test = [int((gamma > 0).sum()) for gamma in outputs["gamma"]]
-    attacked = [int((gamma > 0).sum()) for _, gamma in table.groupby("seed")["final_gamma"]]
-    n = len(table) // len(attacked)
+def rows_at(trials: pd.DataFrame, pair: Pair, *, experiment: str, suffix: str) -> list[dict[str, Any]]:
+    """What the trials of one attack came to at one (τ, α). suffix: of the metrics' names."""
+    tau, seeds, steps = pair[0], trials["seed"], trials[column(pair)]
+    hits = [int(count) for count in steps.groupby(seeds).count()]
+    n = len(trials) // len(hits)
+    above_in_8_bits = (trials[column(pair, "score_in_8_bits")] > tau).groupby(seeds).sum()
+    hits_in_8_bits = [int(count) for count in above_in_8_bits]
+    classes_fooled = trials[steps.notna()].groupby("seed")["target"].nunique()
+    updates = steps.dropna().to_numpy(dtype=np.float64)
     return [
-        results.rate_row("curvature", "gamma_positive_rate@test", test, len(outputs["labels"]), of="test images"),
-        results.rate_row("curvature", "gamma_positive_rate@fooling", attacked, n, of="trials' final images"),
+        results.rate_row(experiment, f"fooling_rate{suffix}", hits, n, of="trials", tau=tau),
+        results.rate_row(experiment, f"fooling_rate_in_8_bits{suffix}", hits_in_8_bits, n, of="trials", tau=tau),
+        results.row(
+            experiment,
+            f"classes_fooled{suffix}",
+            float(classes_fooled.sum() / len(hits)),
+            unit="classes",
+            n=trials["target"].nunique(),
+            tau=tau,
+        ),
+        results.over_classes_row(
+            experiment, f"fooling_rate_over_classes{suffix}", steps.notna(), trials["target"], tau=tau
+        ),
+        results.row(
+            experiment,
+            f"mean_steps_to_fool{suffix}",
+            float(updates.mean()) if len(updates) else None,
+            unit="updates",
+            n=len(updates),
+            tau=tau,
+            interval=mean_interval(updates, bounds=(0, math.inf)) if len(updates) > 1 else None,
+            kind="95 % t interval of the mean over fooled trials",
+            note="" if len(updates) else "no trial was fooled",
+        ),
+    ]
+
+
+def curvature_rows(outputs: dict[str, np.ndarray], table: pd.DataFrame) -> list[dict[str, Any]]:
+    """On how many test images, and final images of the attacks, γ > 0: where Γ acts at all.
+
+    outputs: `image_outputs` of the test images, stacked over seeds, with labels.
+    """
+    positive = [int((gamma > 0).sum()) for gamma in outputs["gamma"]]
+    positive_final = [int((gamma > 0).sum()) for _, gamma in table.groupby("seed")["final_gamma"]]
+    n = len(table) // len(positive_final)
+    return [
+        results.rate_row("curvature", "gamma_positive_rate@test", positive, len(outputs["labels"]), of="test images"),
+        results.rate_row("curvature", "gamma_positive_rate@fooling", positive_final, n, of="trials' final images"),
     ]
 
 
 def examples(
-    table: pd.DataFrame, images: np.ndarray, pairs: list[tuple[float, float]], classes: int, beta: float
+    table: pd.DataFrame, images: np.ndarray, pairs: Sequence[Pair], classes: int, beta: float
 ) -> dict[str, np.ndarray]:
     """One trial of the first seed for each attack and target class: the first that was fooled, else trial 0.
 
-    images: (rows of the table, pairs, 784). Variants are left out. Judged at the attack's first pair; score is ỹ of its
-    image at that pair's α.
+    images: (rows of the table, pairs, 784). Variants are left out. A trial is judged at the attack's first pair; its
+    score is ỹ_t of its image at that pair's α. Returns objective, tau and alpha (A,) of A attacks, and image
+    (A, C, 28, 28), score, fooled and step (A, C), −1 for a trial that was not fooled.
     """
     first = table[(table["seed"] == table["seed"].iloc[0]) & table["objective"].isin(["y", "scaled"])]
     attacks = list(first.groupby(["objective", "objective_alpha"], dropna=False, sort=False))
@@ -172,20 +108,24 @@ def examples(
         "fooled": np.zeros(shape, bool),
         "step": np.full(shape, -1),
     }
-    for o, ((objective, alpha), trials) in enumerate(attacks):
+    for a, ((objective, alpha), trials) in enumerate(attacks):
         pair = next(p for p in pairs if objective == "y" or p[1] == alpha)
-        shown["tau"][o], shown["alpha"][o] = pair
+        shown["tau"][a], shown["alpha"][a] = pair
         for target in range(classes):
-            mine = trials[trials["target"] == target]
-            fooled = mine[mine[column(pair)].notna()]
-            chosen = (fooled if len(fooled) else mine).iloc[0]
-            index = (fooled if len(fooled) else mine).index[0]
-            log_score = chosen["final_log_y"]
-            if np.isfinite(chosen["final_distance"]):
-                log_score += log_reconstruction(chosen["final_distance"], alpha=pair[1], pixels=PIXELS)
-                log_score += log_gate(np.float64(chosen["final_gamma"]), beta=beta)
-            shown["image"][o, target] = images[index, pairs.index(pair)].reshape(28, 28)
-            shown["score"][o, target] = np.exp(log_score)
-            shown["fooled"][o, target] = bool(len(fooled))
-            shown["step"][o, target] = int(chosen[column(pair)]) if len(fooled) else -1
+            of_class = trials[trials["target"] == target]
+            fooled = of_class[of_class[column(pair)].notna()]
+            index = (fooled if len(fooled) else of_class).index[0]
+            shown["image"][a, target] = images[index, pairs.index(pair)].reshape(28, 28)
+            shown["score"][a, target] = np.exp(final_log_score(table.loc[index], pair[1], beta))
+            shown["fooled"][a, target] = bool(len(fooled))
+            shown["step"][a, target] = int(table.loc[index, column(pair)]) if len(fooled) else -1
     return shown
+
+
+def final_log_score(trial: pd.Series, alpha: float, beta: float) -> Any:
+    """log ỹ_t of a trial's final image, from its row of the table."""
+    log_score = trial["final_log_y"]
+    if np.isfinite(trial["final_distance"]):
+        log_score += log_reconstruction(trial["final_distance"], alpha=alpha, pixels=PIXELS)
+        log_score += log_gate(np.float64(trial["final_gamma"]), beta=beta)
+    return log_score

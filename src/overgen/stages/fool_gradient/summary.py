@@ -7,7 +7,7 @@ the threshold.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,48 @@ import pandas as pd
 from overgen.measures.intervals import mean_interval
 from overgen.measures.thresholds import alpha_suffix
 from overgen.run import results
+from overgen.stages.attacking import Arrays, Block
+from overgen.stages.fool_gradient.params import GradientDescent
+
+Pair = tuple[float, float]  # (τ, α)
+MEANS = (  # over the trials that fooled: the metric, its column of the table, its unit
+    ("mean_steps_to_fool", "step", "updates"),
+    ("mean_distance_to_target_class", "target_distance", "L2, pixels in [0,1]"),
+    ("mean_change", "change", "L2, pixels in [0,1]"),
+)
 
 
-def groups(
-    table: pd.DataFrame, pairs: list[tuple[float, float]]
-) -> Iterator[tuple[tuple[float, float], str, pd.DataFrame]]:
+def gather(blocks: Sequence[Block], outcomes: Sequence[Arrays], attacks: Sequence[GradientDescent]) -> pd.DataFrame:
+    """All trials as one table: a row for each seed, pair, start, target and trial.
+
+    outcomes: what the stage's `attack` gave for each block. objective, learning_rate: of the attack that fooled, else
+    of the one with the highest score; step: updates of all attacks until then; score: ỹ_t of the image; source: the
+    training image of the start.
+    """
+    parts = []
+    for block, outcome in zip(blocks, outcomes, strict=True):
+        step, source = (pd.Series(outcome[name], dtype="Int64") for name in ("step", "source"))
+        columns = {
+            "seed": block.seed,
+            "tau": block.attack[0],
+            "alpha": block.attack[1],
+            "start": [start for start, _, _ in block.trials],
+            "target": [target for _, target, _ in block.trials],
+            "trial": [trial for _, _, trial in block.trials],
+            "source": source.mask(source < 0),
+            "objective": [attacks[i].objective for i in outcome["attack"]],
+            "learning_rate": [attacks[i].learning_rate for i in outcome["attack"]],
+            "step": step.mask(step < 0),
+            "score": np.exp(outcome["score"]),
+            "final_distance": outcome["distance"],
+            "final_gamma": outcome["gamma"],
+        }
+        names = ("change", "target_distance", "nearest_label", "nearest_distance")
+        parts.append(pd.DataFrame(columns | {name: outcome[name] for name in names}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def groups(table: pd.DataFrame, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, str, pd.DataFrame]]:
     """The trials of each pair (τ, α) and start, in order."""
     for pair in pairs:
         judged = table[(table["tau"] == pair[0]) & (table["alpha"] == pair[1])]
@@ -28,75 +65,78 @@ def groups(
             yield pair, start, judged[judged["start"] == start]
 
 
-def rows(table: pd.DataFrame, pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
-    """Fooling rate, that of the images in 8 bits, mean updates, and what the images lie near to, by pair and start."""
-    found = []
+def rows(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Fooling rates, also those in 8 bits, mean updates, and what the images lie near to, by pair and start."""
+    rows = []
     for pair, start, trials in groups(table, pairs):
-        name = f"@start={start}{alpha_suffix(pairs, pair)}"
-        hits = [int(k) for k in trials["step"].notna().groupby(trials["seed"]).sum()]
-        n = len(trials) // len(hits)
-        found.append(results.rate_row("gradient", f"fooling_rate{name}", hits, n, of="trials", tau=pair[0]))
-        over = f"fooling_rate_over_classes{name}"
-        found.append(results.over_classes_row("gradient", over, trials["step"].notna(), trials["target"], tau=pair[0]))
-        survived = [int(k) for k in (trials["score_in_8_bits"] > pair[0]).groupby(trials["seed"]).sum()]
-        metric = f"fooling_rate_in_8_bits{name}"
-        found.append(results.rate_row("gradient", metric, survived, n, of="trials", tau=pair[0]))
-        fooled = trials[trials["step"].notna()]
-        note = "" if len(fooled) else "no trial was fooled"
-        for metric, column, unit in (
-            ("mean_steps_to_fool", "step", "updates"),
-            ("mean_distance_to_target_class", "target_distance", "L2, pixels in [0,1]"),
-            ("mean_change", "change", "L2, pixels in [0,1]"),
-        ):
-            values = fooled[column].to_numpy(dtype=np.float64)
-            found.append(
-                results.row(
-                    "gradient",
-                    metric + name,
-                    float(values.mean()) if len(values) else None,
-                    unit=unit,
-                    n=len(values),
-                    tau=pair[0],
-                    interval=mean_interval(values, bounds=(0, math.inf)) if len(values) > 1 else None,
-                    kind="95 % t interval of the mean over fooled trials",
-                    note=note,
-                )
+        rows += rows_at(trials, pair[0], suffix=f"@start={start}{alpha_suffix(pairs, pair)}")
+    return rows
+
+
+def rows_at(trials: pd.DataFrame, tau: float, *, suffix: str) -> list[dict[str, Any]]:
+    """What the trials of one start came to at one (τ, α). suffix: of the metrics' names."""
+    hits, seeds = trials["step"].notna(), trials["seed"]
+    by_seed = [int(count) for count in hits.groupby(seeds).sum()]
+    by_seed_in_8_bits = [int(count) for count in (trials["score_in_8_bits"] > tau).groupby(seeds).sum()]
+    n = len(trials) // len(by_seed)
+    over_classes = results.over_classes_row(
+        "gradient", f"fooling_rate_over_classes{suffix}", hits, trials["target"], tau=tau
+    )
+    rows = [
+        results.rate_row("gradient", f"fooling_rate{suffix}", by_seed, n, of="trials", tau=tau),
+        over_classes,
+        results.rate_row("gradient", f"fooling_rate_in_8_bits{suffix}", by_seed_in_8_bits, n, of="trials", tau=tau),
+    ]
+    fooled = trials[hits]
+    note = "" if len(fooled) else "no trial was fooled"
+    for metric, column, unit in MEANS:
+        values = fooled[column].to_numpy(dtype=np.float64)
+        rows.append(
+            results.row(
+                "gradient",
+                metric + suffix,
+                float(values.mean()) if len(values) else None,
+                unit=unit,
+                n=len(values),
+                tau=tau,
+                interval=mean_interval(values, bounds=(0, math.inf)) if len(values) > 1 else None,
+                kind="95 % t interval of the mean over fooled trials",
+                note=note,
             )
-        alike = int((fooled["nearest_label"] == fooled["target"]).sum())
-        metric = f"nearest_is_target_rate{name}"
-        if len(fooled):
-            found.append(results.rate_row("gradient", metric, [alike], len(fooled), of="fooled trials", tau=pair[0]))
-        else:
-            found.append(results.row("gradient", metric, None, unit="percent", n=0, tau=pair[0], note=note))
-    return found
+        )
+    metric = f"nearest_is_target_rate{suffix}"
+    if len(fooled):
+        near_target = int((fooled["nearest_label"] == fooled["target"]).sum())
+        of = "fooled trials"
+        return [*rows, results.rate_row("gradient", metric, [near_target], len(fooled), of=of, tau=tau)]
+    return [*rows, results.row("gradient", metric, None, unit="percent", n=0, tau=tau, note=note)]
 
 
-def examples(
-    table: pd.DataFrame, images: np.ndarray, pairs: list[tuple[float, float]], classes: int
-) -> dict[str, np.ndarray]:
+def examples(table: pd.DataFrame, images: np.ndarray, pairs: Sequence[Pair], classes: int) -> dict[str, np.ndarray]:
     """For each pair and start, one trial of each class, of the first seed: the first that fooled, else trial 0.
 
-    images: (rows of the table, 784).
+    images: (rows of the table, 784). Returns tau, alpha and start (G,) of G pairs and starts, and image (G, C, 28, 28),
+    score and fooled (G, C).
     """
     first = table[table["seed"] == table["seed"].iloc[0]]
-    found = list(groups(first, pairs))
-    shape = (len(found), classes)
+    grouped = list(groups(first, pairs))
+    shape = (len(grouped), classes)
     shown: dict[str, np.ndarray] = {
-        "tau": np.array([pair[0] for pair, _, _ in found]),
-        "alpha": np.array([pair[1] for pair, _, _ in found]),
-        "start": np.array([start for _, start, _ in found]),
+        "tau": np.array([pair[0] for pair, _, _ in grouped]),
+        "alpha": np.array([pair[1] for pair, _, _ in grouped]),
+        "start": np.array([start for _, start, _ in grouped]),
         "image": np.zeros((*shape, 28, 28), np.float32),
         "score": np.zeros(shape),
         "fooled": np.zeros(shape, bool),
     }
-    for i, (_, _, trials) in enumerate(found):
+    for g, (_, _, trials) in enumerate(grouped):
         for target in range(classes):
-            mine = trials[trials["target"] == target]
-            if mine.empty:
+            of_class = trials[trials["target"] == target]
+            if of_class.empty:
                 continue
-            fooled = mine[mine["step"].notna()]
-            index = (fooled if len(fooled) else mine).index[0]
-            shown["image"][i, target] = images[index].reshape(28, 28)
-            shown["score"][i, target] = table.loc[index, "score"]
-            shown["fooled"][i, target] = bool(len(fooled))
+            fooled = of_class[of_class["step"].notna()]
+            index = (fooled if len(fooled) else of_class).index[0]
+            shown["image"][g, target] = images[index].reshape(28, 28)
+            shown["score"][g, target] = table.loc[index, "score"]
+            shown["fooled"][g, target] = bool(len(fooled))
     return shown

@@ -17,73 +17,79 @@ from overgen.models import PIXELS
 from overgen.run.results import rate_row, row
 
 SHOWN = 10  # images of each network that the cell keeps
+STABILITY = ["network", "pixels", "images", "kept", "fitted"]  # the columns of stability.csv
 RESAMPLES = 200  # of the images, for the interval of ε
-Found = Mapping[str, Mapping[str, np.ndarray]]  # of each network by name, as the stage's `attack` gives it
+Outcomes = Mapping[str, Mapping[str, np.ndarray]]  # of each network by name, as the stage's `attack` gives it
 
 
 def distortion(arrays: Mapping[str, np.ndarray], source: Dataset) -> np.ndarray:
     """√(Σ(x′ − x)² / 784) of each image, (N,), pixels in [0, 1]; NaN where no change succeeded."""
     original = floats(source.test_images[arrays["index"]])[:, 0].double().numpy()
     rms = np.sqrt(np.square(arrays["image"] - original).mean((1, 2)))
-    return np.where(arrays["found"], rms, np.nan)
+    return np.where(arrays["fooled"], rms, np.nan)
 
 
 @torch.no_grad()
-def transfer(judges: Mapping[str, nn.Module], found: Found, source: Dataset, *, magnified: float) -> pd.DataFrame:
+def transfer(judges: Mapping[str, nn.Module], outcomes: Outcomes, source: Dataset, *, magnified: float) -> pd.DataFrame:
     """What every network makes of the examples made for each one. A row a pair of networks, and images they are shown.
 
     judges: by name. magnified: rms that examples are brought to in the third kind. Columns: made_for, judge, images
     ("unchanged", "smallest", "magnified"), n (examples that succeeded), wrong (not labelled as the digit that it was).
     """
     table = []
-    for name, arrays in found.items():
-        made = torch.from_numpy(arrays["found"])
-        index = torch.from_numpy(arrays["index"])[made]
-        x, labels = floats(source.test_images[index]).flatten(1), source.test_labels[index]
-        changed = torch.from_numpy(arrays["image"])[made].flatten(1)
-        norm = torch.full((len(x),), magnified * PIXELS**0.5, dtype=torch.float64)
-        far = brought_to(x.double(), (changed - x).double(), norm).float()
+    for name, arrays in outcomes.items():
+        fooled = torch.from_numpy(arrays["fooled"])
+        index = torch.from_numpy(arrays["index"])[fooled]
+        unchanged, labels = floats(source.test_images[index]).flatten(1), source.test_labels[index]
+        changed = torch.from_numpy(arrays["image"])[fooled].flatten(1)
+        norm = torch.full((len(unchanged),), magnified * PIXELS**0.5, dtype=torch.float64)
+        far = brought_to(unchanged.double(), (changed - unchanged).double(), norm).float()
         for judge, network in judges.items():
-            for images, shown in (("unchanged", x), ("smallest", changed), ("magnified", far)):
-                seen = network.cpu()(shown.view(-1, 1, 28, 28)).log_y.argmax(1)
-                table.append([name, judge, images, len(x), int((seen != labels).sum())])
+            for kind, images in (("unchanged", unchanged), ("smallest", changed), ("magnified", far)):
+                judged = network.cpu()(images.view(-1, 1, 28, 28)).log_y.argmax(1)
+                table.append([name, judge, kind, len(images), int((judged != labels).sum())])
     return pd.DataFrame(table, columns=["made_for", "judge", "images", "n", "wrong"])
 
 
-def rows(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -> list[dict[str, Any]]:
-    """The numbers of the cell. shared: what `transfer` gave; settings: the section of params.yaml."""
-    table = []
-    for name, arrays in found.items():
-        n, hits = len(arrays["index"]), int(arrays["found"].sum())
-        table.append(rate_row("lbfgs", "fooling_rate", [hits], n, of="images", model=name))
-        rms = distortion(arrays, source)[arrays["found"]]
-        table.append(
-            row(
-                "lbfgs", "mean_distortion", float(rms.mean()) if hits else None, unit="rms pixel in [0,1]", n=hits,
-                interval=mean_interval(rms) if hits > 1 else None, kind="95 % t interval of the mean over images",
-                note="test images; seed spread not measured", model=name,
-            )
-        )  # fmt: skip
-        least = arrays["least"][arrays["found"]]
-        if hits and np.isfinite(least).all():
-            table.append(
-                row(
-                    "lbfgs", "least_distortion", float(least.mean()), unit="rms pixel in [0,1]", n=hits,
-                    interval=mean_interval(least) if hits > 1 else None, kind="95 % t interval of the mean over images",
-                    note="exact, of the same images and targets", model=name,
-                )
-            )  # fmt: skip
-        for metric, counts in (("smallest", "changed"), ("magnified", "changed_magnified")):
-            suffix = "" if metric == "smallest" else f"@rms={settings.magnified:g}"
-            shares = 100 * arrays[counts][arrays["found"]] / settings.draws
-            table.append(noise_row(f"label_changed{suffix}", shares, settings.draws, name))
-        table += stability_rows(arrays["kept"], settings.pixels, name)
+def rows(outcomes: Outcomes, transferred: pd.DataFrame, source: Dataset, settings: Any) -> list[dict[str, Any]]:
+    """The numbers of the cell. transferred: what `transfer` gave; settings: the section of params.yaml."""
+    rows = []
+    for name, arrays in outcomes.items():
+        rows += distortion_rows(name, arrays, source)
+        for counts, suffix in (("changed", ""), ("changed_magnified", f"@rms={settings.magnified:g}")):
+            shares = 100 * arrays[counts][arrays["fooled"]] / settings.draws
+            rows.append(noise_row(f"label_changed{suffix}", shares, settings.draws, name))
+        rows += stability_rows(arrays["kept"], settings.pixels, name)
     suffixes = {"unchanged": "@rms=0", "smallest": "", "magnified": f"@rms={settings.magnified:g}"}
-    for made_for, judge, images, n, wrong in shared.itertuples(index=False):
+    for made_for, judge, images, n, wrong in transferred.itertuples(index=False):
         if n:
             metric = f"error@made_for={made_for}{suffixes[images]}"
-            table.append(rate_row("lbfgs_transfer", metric, [wrong], n, of="examples", model=judge))
-    return table
+            rows.append(rate_row("lbfgs_transfer", metric, [wrong], n, of="examples", model=judge))
+    return rows
+
+
+def distortion_rows(name: str, arrays: Mapping[str, np.ndarray], source: Dataset) -> list[dict[str, Any]]:
+    """How many images of one network were changed so that they fool it, and how far; for a linear one, the least."""
+    n, hits = len(arrays["index"]), int(arrays["fooled"].sum())
+    kind = "95 % t interval of the mean over images"
+    rms, least = distortion(arrays, source)[arrays["fooled"]], arrays["least"][arrays["fooled"]]
+    rows = [
+        rate_row("lbfgs", "fooling_rate", [hits], n, of="images", model=name),
+        row(
+            "lbfgs", "mean_distortion", float(rms.mean()) if hits else None, unit="rms pixel in [0,1]", n=hits,
+            interval=mean_interval(rms) if hits > 1 else None, kind=kind,
+            note="test images; seed spread not measured", model=name,
+        ),
+    ]  # fmt: skip
+    if hits and np.isfinite(least).all():
+        rows.append(
+            row(
+                "lbfgs", "least_distortion", float(least.mean()), unit="rms pixel in [0,1]", n=hits,
+                interval=mean_interval(least) if hits > 1 else None, kind=kind,
+                note="exact, of the same images and targets", model=name,
+            )
+        )  # fmt: skip
+    return rows
 
 
 def noise_row(metric: str, shares: np.ndarray, draws: int, name: str) -> dict[str, Any]:
@@ -119,43 +125,43 @@ def stability_rows(kept: np.ndarray, pixels: Sequence[int], name: str) -> list[d
     ]  # fmt: skip
 
 
-def tables(found: Found, shared: pd.DataFrame, source: Dataset, settings: Any) -> dict[str, pd.DataFrame]:
+def tables(outcomes: Outcomes, transferred: pd.DataFrame, source: Dataset, settings: Any) -> dict[str, pd.DataFrame]:
     """The evidence: `trials`, a row an image attacked; `stability`, one a network and number of pixels; `transfer`."""
     trials, stability = [], []
-    for name, arrays in found.items():
+    for name, arrays in outcomes.items():
         columns = {
-            k: arrays[k] for k in ("index", "target", "c", "found", "score", "changed", "changed_magnified", "least")
+            "network": name,
+            "index": arrays["index"],
+            "label": source.test_labels[arrays["index"]].numpy(),
+            "target": arrays["target"],
+            "found": arrays["fooled"],
+            "distortion": distortion(arrays, source),
         }
-        columns["label"] = source.test_labels[arrays["index"]].numpy()
-        columns["distortion"] = distortion(arrays, source)
-        trials.append(pd.DataFrame({"network": name, **columns}))
-        right = arrays["kept"].sum(0)
+        names = ("least", "c", "score", "changed", "changed_magnified")
+        trials.append(pd.DataFrame(columns | {column: arrays[column] for column in names}))
         fit = fit_stability(settings.pixels, arrays["kept"].mean(0))
-        of = {"network": name, "pixels": settings.pixels, "images": len(arrays["kept"]), "kept": right}
-        stability.append(pd.DataFrame(of | {"fitted": fit.fitted}))
-    order = ["network", "index", "label", "target", "found", "distortion", "least", "c", "score", "changed",
-             "changed_magnified"]  # fmt: skip
-    return {"trials": pd.concat(trials)[order], "stability": pd.concat(stability), "transfer": shared}
+        fitted = {"pixels": settings.pixels, "kept": arrays["kept"].sum(0), "fitted": fit.fitted}
+        stability.append(pd.DataFrame({"network": name, "images": len(arrays["kept"])} | fitted)[STABILITY])
+    return {"trials": pd.concat(trials), "stability": pd.concat(stability), "transfer": transferred}
 
 
-def successes(found: Found) -> dict[str, np.ndarray]:
+def successes(outcomes: Outcomes) -> dict[str, np.ndarray]:
     """Every image that is seen as its target: trial (K,), its row of all networks' together, and image (K, 28, 28)."""
-    made = np.concatenate([arrays["found"] for arrays in found.values()])
-    images = np.concatenate([arrays["image"] for arrays in found.values()])
-    return {"trial": np.flatnonzero(made), "image": images[made]}
+    fooled = np.concatenate([arrays["fooled"] for arrays in outcomes.values()])
+    images = np.concatenate([arrays["image"] for arrays in outcomes.values()])
+    return {"trial": np.flatnonzero(fooled), "image": images[fooled]}
 
 
-def examples(found: Found, source: Dataset) -> dict[str, np.ndarray]:
+def examples(outcomes: Outcomes, source: Dataset) -> dict[str, np.ndarray]:
     """The first images of each of S networks: network (S,); image and original (S, E, 28, 28), the original uint8.
 
     Of each image label, target, fooled, and score, y of the target, (S, E).
     """
-    first = {name: {k: v[:SHOWN] for k, v in arrays.items()} for name, arrays in found.items()}
+    first = {name: {k: v[:SHOWN] for k, v in arrays.items()} for name, arrays in outcomes.items()}
     index = np.stack([arrays["index"] for arrays in first.values()])
-    names = {"image": "image", "target": "target", "score": "score", "fooled": "found"}
-    shown = {to: np.stack([arrays[of] for arrays in first.values()]) for to, of in names.items()}
-    return shown | {
-        "network": np.array(list(found)),
+    names = ("image", "target", "score", "fooled")
+    return {name: np.stack([arrays[name] for arrays in first.values()]) for name in names} | {
+        "network": np.array(list(outcomes)),
         "original": source.test_images.numpy()[index],
         "label": source.test_labels.numpy()[index],
     }

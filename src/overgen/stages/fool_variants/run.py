@@ -1,7 +1,12 @@
 """Fool variants of the attacked networks with the Fooling Generator Network (Spigler 2019, Section 4.2).
 
-A variant is called <model>_<change>. What the attack on y finds is written as an experiment fgn_<change> of that model,
-beside which the paper reports its numbers; what the attack on ỹ finds, under the variant's own name.
+    python -m overgen.run fool_variants --dataset mnist --model dae_sym_l2_10
+
+Reads the variant's trained networks and their outputs on the test images. Writes the cell, in the form of `fool_fgn`'s,
+with accuracies besides; so its trials and their summary are `fool_fgn`'s own.
+
+A variant is called <model>_<change>. What the attack on y comes to is written as an experiment fgn_<change> of that
+model, beside which the paper reports its numbers; what the attack on ỹ comes to, under the variant's own name.
 """
 
 from __future__ import annotations
@@ -9,33 +14,40 @@ from __future__ import annotations
 from typing import Any
 
 from overgen.measures.outputs import accuracy_rows
-from overgen.models import params
-from overgen.run import results
+from overgen.models.params import base_of
 from overgen.run.stage import Stage
-from overgen.stages.fool_fgn import summary as fool_fgn_summary
-from overgen.stages.fool_fgn.run import attack, member_outputs
+from overgen.stages.attacking import Attacked
+from overgen.stages.fool_fgn import summary, trials
+
+OPTIONS = ("learning_rate", "optimizer", "input", "initial")  # those of fool_fgn
 
 
 def main(stage: Stage) -> None:
     """Write the cell: accuracies, rates and steps at each threshold, a row for each trial, images."""
-    dataset, model = stage.item["dataset"], stage.item["model"]
-    settings, confidence = stage.params(f"fool_variants.{dataset}"), stage.params(f"confidence.{dataset}")
-    outputs = member_outputs(stage)
-    alphas = settings.scaled.get(model, [])
-    found = attack(stage, outputs, fool_fgn_summary.attacks(alphas), trials=settings.trials, updates=settings.updates)
-    if stage.rank != 0:
+    attacked = Attacked(stage)
+    settings, fgn = stage.params(f"fool_variants.{attacked.dataset}"), f"fool_fgn.{attacked.dataset}"
+    alphas = settings.scaled.get(attacked.model, [])
+    tried = trials.attacks(alphas, {name: stage.params(f"{fgn}.{name}") for name in OPTIONS})
+    block = stage.params(f"{fgn}.block")
+    outcome = trials.run(attacked, tried, trials=settings.trials, updates=settings.updates, block=block)
+    if outcome is None:
         return
-    attacked = stage.params("attacked")
-    accuracies = accuracy_rows(outputs, found.pairs, confidence.beta)
-    rows = named(fool_fgn_summary.fooling_rows(found.trials, found.pairs) + accuracies, model, attacked)
+    accuracies = accuracy_rows(attacked.outputs, attacked.pairs, attacked.beta)
+    rows = summary.fooling_rows(outcome.table, attacked.pairs) + accuracies
+    rows = named(rows, attacked.model, stage.params("attacked"))
     if alphas:  # the paper reports the accuracy beside the attack on ỹ
         rows += [row | {"experiment": "fgn_on_scaled_output"} for row in accuracies]
-    results.write(stage.cell, budget=found.budget, metrics=rows, tables={"trials": found.trials},
-                examples=found.examples, successes=found.successes)  # fmt: skip
+    attacked.write(
+        rows,
+        spent={"trials": settings.trials, "updates": settings.updates},
+        tables={"trials": outcome.table},
+        examples=summary.examples(outcome.table, outcome.images, attacked.pairs, attacked.classes, attacked.beta),
+        successes=outcome.successes,
+    )
 
 
 def named(rows: list[dict[str, Any]], variant: str, attacked: list[str]) -> list[dict[str, Any]]:
     """The rows with those of the experiment fgn given to the model that the variant is called after."""
-    base = params.base_of(variant, attacked)
-    mine = {"experiment": f"fgn_{variant.removeprefix(base + '_')}", "model": base}
-    return [row | mine if row["experiment"] == "fgn" else row for row in rows]
+    base = base_of(variant, attacked)
+    of_base = {"experiment": f"fgn_{variant.removeprefix(base + '_')}", "model": base}
+    return [row | of_base if row["experiment"] == "fgn" else row for row in rows]

@@ -1,0 +1,126 @@
+"""The skeleton of the stages that attack a model's trained networks, one network a seed.
+
+Such a stage says in what blocks its trials come, how one block attacks one network, and what its cell tells of the
+trials. All else is here: `Attacked` loads what is attacked, runs the blocks as the members of the cell, scores the
+images that fooled as the pictures that they are saved as, and writes the cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from overgen import data
+from overgen.attacks import pictures
+from overgen.measures.outputs import scores_of_images
+from overgen.measures.thresholds import threshold_pairs
+from overgen.models import registry
+from overgen.models.weights import weights_path
+from overgen.run import results
+from overgen.run.files import read_npz
+from overgen.run.stage import Stage
+
+Trial = TypeVar("Trial")
+Arrays = dict[str, np.ndarray]
+
+
+class Block(NamedTuple):
+    """Trials that attack one network together, side by side: a member of the cell.
+
+    name: of the member. seed: of the network. attack: what tells the cell's attacks apart, such as an objective, a
+    (τ, α) pair or an encoding. trials: of any form that the stage gives them.
+    """
+
+    name: str
+    seed: int
+    attack: Any
+    trials: Sequence[Any]
+
+
+def in_blocks(trials: Sequence[Trial], size: int) -> list[Sequence[Trial]]:
+    """The trials in blocks of that size, in order; the last one may be smaller."""
+    return [trials[i : i + size] for i in range(0, len(trials), size)]
+
+
+class Attacked:
+    """What a cell of an attack stage is about: a model's networks, what they say of test images, and how ỹ is judged.
+
+    outputs: the stored arrays of `image_outputs` on the test images, stacked over seeds, with labels and seeds.
+    pairs: the (τ, α) that ỹ is judged at, α = 0 where the model does not reconstruct. beta, probes: of ỹ.
+    Raises OvergenError if the outputs are missing or broken.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.dataset, self.model = stage.item["dataset"], stage.item["model"]
+        confidence, engine = stage.params(f"confidence.{self.dataset}"), stage.params(f"engine.{self.dataset}")
+        self.outputs = read_npz(weights_path(self.dataset, self.model, 0).parent / "members" / "outputs.npz")
+        self.seeds: list[int] = self.outputs["seeds"].tolist()
+        self.reconstructs = "distance" in self.outputs
+        self.thresholds = confidence.thresholds
+        self.pairs = threshold_pairs(confidence.thresholds, reconstructs=self.reconstructs)
+        self.beta, self.probes, self.chunk = confidence.beta, engine.probes, engine.chunk
+        self.source = data.load(self.dataset)
+        self.classes = len(self.source.classes)
+
+    def network(self, seed: int) -> nn.Module:
+        """The trained network of a seed, on the stage's device."""
+        return registry.trained(self.dataset, self.model, seed, device=self.stage.device)[0]
+
+    def run(self, blocks: Sequence[Block], attack: Callable[[nn.Module, Block], Arrays]) -> list[Arrays]:
+        """What the attack came to on each block, in order; an empty list on ranks but 0, which have no more to do."""
+        names = [block.name for block in blocks]
+        return self.stage.members(names, lambda i, _: attack(self.network(blocks[i].seed), blocks[i]))
+
+    def scores(self, saved: np.ndarray, trials: pd.DataFrame) -> np.ndarray:
+        """ỹ_t of pictures by the networks that they fooled, (K,) float64.
+
+        saved: (K, 28, 28), integers. trials: a row for each, with the columns seed (of the network), alpha and target.
+        """
+        scores = np.zeros(len(saved))
+        for seed in trials["seed"].unique().tolist():
+            rows = (trials["seed"] == seed).to_numpy()
+            alphas, targets = (trials.loc[rows, name].to_numpy() for name in ("alpha", "target"))
+            of_classes = scores_of_images(
+                self.network(seed), pictures.images(saved[rows]), alphas, beta=self.beta, probes=self.probes,
+                device=self.stage.device,
+            )  # fmt: skip
+            scores[rows] = of_classes[np.arange(len(targets)), targets]
+        return scores
+
+    def successes(self, images: np.ndarray, hits: pd.DataFrame) -> tuple[Arrays, pd.DataFrame]:
+        """What a cell keeps of the images that fooled, its successes.npz; and the hits with the scores of the pictures.
+
+        images: (K, 784) in [0, 1]. hits: a row for each, with the columns trial (its row of trials.csv), seed, tau,
+        alpha and target. An attack that ends at the first image above τ ends barely above it, so the rounding puts some
+        of the images back to τ or below: many of them in 8 bits a pixel, few in 16.
+        Returns trial, tau, alpha and score (K,) and image (K, 28, 28) uint16, score being that of the image in these 16
+        bits; and the hits with the columns score_in_8_bits and score_in_16_bits.
+        """
+        saved = pictures.rounded(images, np.uint16)
+        hits = hits.assign(
+            score_in_8_bits=self.scores(pictures.rounded(images, np.uint8), hits),
+            score_in_16_bits=self.scores(saved, hits),
+        )
+        columns = {"trial": "trial", "tau": "tau", "alpha": "alpha", "score": "score_in_16_bits"}
+        return {name: hits[column].to_numpy() for name, column in columns.items()} | {"image": saved}, hits
+
+    def write(
+        self,
+        rows: list[dict[str, Any]],
+        *,
+        spent: Mapping[str, int],
+        tables: Mapping[str, pd.DataFrame],
+        examples: Arrays,
+        successes: Arrays,
+    ) -> None:
+        """Write the cell. rows: of metrics.json. spent: the stage's own budget by name in its section of params.yaml;
+        that of the training joins it. Other arguments: see `results.write`."""
+        _, metadata = registry.trained(self.dataset, self.model)
+        own = {f"{self.stage.name}.{self.dataset}.{name}": count for name, count in spent.items()}
+        results.write(self.stage.cell, budget=metadata["budget"] | own, metrics=rows, tables=tables,
+                      examples=examples, successes=successes)  # fmt: skip
