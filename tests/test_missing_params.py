@@ -76,6 +76,20 @@ def test_a_list_that_is_missing(project: Path) -> None:
     assert "attacked (for the matrix of fool_fgn)" in fault(project)
 
 
+@pytest.mark.parametrize("value", ["3", "[a]", "text"])
+def test_what_stands_in_the_place_of_entries_is_what_is_wrong(project: Path, value: str) -> None:
+    line = change(project, "fool_variants: #", f"fool_variants: {value} #")
+    change(project, "  mnist: {trials: 20, updates: 10000, scaled: {dae_sym_l2_10: [3]}}\n", "")
+    assert f"params.yaml, line {line}, fool_variants: Input should be a valid dictionary" in fault(project)
+    with pytest.raises(OvergenError, match="fool_variants: Input should be a valid dictionary"):
+        params.declared("fool_variants", root=project, dataset="mnist", model="dae_sym_l2_10")
+
+
+def test_a_section_without_entries_shows_their_form(project: Path) -> None:
+    line = change(project, "  mnist: {trials: 20, updates: 10000, scaled: {dae_sym_l2_10: [3]}}\n", "") - 1
+    assert fault(project).endswith(f"in fool_variants, line {line}:\n  mnist: {{trials: …, updates: …}}")
+
+
 def test_missing_file(project: Path) -> None:
     with pytest.raises(OvergenError, match="run from the repository's root"):
         params.load(project / "nowhere.yaml")

@@ -42,9 +42,14 @@ def missing(document: Document, wanted: Iterable[Needed], annotation: Callable[[
 
 
 def _depth(values: Any, path: Sequence[str]) -> int:
-    """How many parts of a path it takes to reach the first that is not there."""
+    """How many parts of a path it takes to reach the first that is not there; more than it has if all are.
+
+    What stands in the place of a mapping hides what is below: it is wrong itself, which is for others to say.
+    """
     for depth, part in enumerate(path, start=1):
-        if not isinstance(values, dict) or part not in values:
+        if not isinstance(values, dict | None):
+            break
+        if values is None or part not in values:
             return depth
         values = values[part]
     return len(path) + 1
