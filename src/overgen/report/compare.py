@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,75 +12,70 @@ import pandas as pd
 from overgen import OvergenError
 from overgen.measures.verdicts import verdict
 from overgen.report.budgets import at_paper_budget, budget_text, of_model
-from overgen.report.grid import Grid
-from overgen.report.reported import COLUMNS, OTHER_NETWORK, UNDEFENDED, records
+from overgen.report.reported import COLUMNS as REPORTED
+from overgen.report.reported import OTHER_NETWORK, UNDEFENDED, records
+from overgen.run import results
+from overgen.run.results import Cell
+
+REPRODUCED = (*REPORTED, "reproduced", "low", "high", "n", "budget", "verdict", "cell", "md5")  # of reproduced.csv
+COLUMNS = (*REPRODUCED, "text", "reported_n")  # of every frame; further ones are keys of its metrics
+NUMBER = ("experiment", "dataset", "model", "metric")  # columns that tell numbers apart, with tau
 
 
-def compare(grid: Grid, reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.DataFrame:
-    """One row for each measured number, and one more for each further source that reports it.
+def compare(cells: Iterable[Cell], reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.DataFrame:
+    """One row for each measured number of some cells, and one more for each further source that reports it.
 
-    Returns the columns of `reproduced.csv`: those of reported.csv (source, where, value empty where the
-    papers give none), then reproduced, low, high, n, budget, verdict, cell, md5, all in the row's unit.
-    `value` is text, as printed. The note says what the paper adds, of what kind the interval is, and what the
-    cell adds. Raises OvergenError if a cell and the papers give one number in different units.
+    Returns the columns of `reproduced.csv`: those of reported.csv (source, where, value empty where the papers give
+    none), then reproduced, low, high, n, budget, verdict, cell, md5, all in the row's unit. `value` is text, as
+    printed. The note says what the paper adds, of what kind the interval is, and what the cell adds. Then, as
+    `results.read` gives them, the metric taken apart: `metric` is its name, `text` the whole, and each key a column;
+    and `reported_n`, what is behind the reported number.
+    Raises OvergenError if a cell and the papers give one number in different units.
     """
     rows = []
     by_number: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for source in records(reported):
         by_number.setdefault(tuple(source[name] for name in NUMBER), []).append(source)
-    for cell in (cell for models in grid.values() for cell in models.values()):
-        mine = of_model(paper, cell.model)
-        for measured in cell.summary["metrics"]:
-            spent = cell.budget | measured.get("budget", {})  # a row may have a budget of its own
-            full = at_paper_budget(spent, mine)
-            common: dict[str, Any] = {"budget": budget_text(spent, mine), "cell": cell.path, "md5": cell.md5}
-            name = f"{measured['metric']}, tau {measured['tau']}"
-            model = measured.get("model", cell.model)  # a row may be of another model than its cell
-            key = (measured["experiment"], cell.dataset, model, measured["metric"])
-            sources = [source for source in by_number.get(key, []) if _same_tau(source["tau"], measured["tau"])]
-            for source in sources or [dict[str, Any]()]:
+    for cell in cells:
+        limits = of_model(paper, cell.model)
+        found = results.read(cell).astype(object)
+        for measured in records(found.where(found.notna(), None)):
+            full = at_paper_budget(measured["budget"], limits)
+            key = (measured["experiment"], cell.dataset, measured["model"], measured["text"])
+            same = [source for source in by_number.get(key, []) if _tau(source["tau"]) == measured["tau"]]
+            for source in same or [dict[str, Any]()]:
                 if source and source["unit"] != measured["unit"]:
                     raise OvergenError(
-                        f"{cell.path}/metrics.json: {name} is in {measured['unit']}, but {source['source']} "
-                        f"({source['where']}) reports it in {source['unit']}; bring the stage to that unit"
+                        f"{cell.path}/metrics.json: {measured['text']}, tau {measured['tau'] or None} is in "
+                        f"{measured['unit']}, but {source['source']} ({source['where']}) reports it in "
+                        f"{source['unit']}; bring the stage to that unit"
                     )
-                interval = "" if measured["interval"] in ("", "none") else measured["interval"]
+                interval = "" if measured["interval"] == "none" else measured["interval"]
                 notes = (source.get("note", ""), interval, measured["note"])
-                rows.append(
-                    {
-                        "source": source.get("source", ""),
-                        "where": source.get("where", ""),
-                        "experiment": measured["experiment"],
-                        "dataset": cell.dataset,
-                        "model": model,
-                        "metric": measured["metric"],
-                        "tau": "" if measured["tau"] is None else f"{measured['tau']:g}",
-                        "value": source.get("text", ""),
-                        "unit": measured["unit"],
-                        "note": "; ".join(note for note in notes if note),
-                        "reproduced": measured["reproduced"],
-                        "low": measured["low"],
-                        "high": measured["high"],
-                        "n": measured["n"],
-                        "verdict": _verdict(model, source, measured, full),
-                    }
-                    | common
-                )
+                rows.append(measured | {
+                    "source": source.get("source", ""),
+                    "where": source.get("where", ""),
+                    "dataset": cell.dataset,
+                    "value": source.get("text", ""),
+                    "note": "; ".join(note for note in notes if note),
+                    "budget": budget_text(measured["budget"], limits),
+                    "reported_n": source.get("n", math.nan),
+                    "verdict": _verdict(source, measured, full),
+                    "cell": cell.path,
+                    "md5": cell.md5,
+                })  # fmt: skip
     frame = pd.DataFrame(rows)
-    order = [*COLUMNS, "reproduced", "low", "high", "n", "budget", "verdict", "cell", "md5"]
-    types = {"reproduced": "float64", "low": "float64", "high": "float64", "n": "Int64"}
-    return frame.astype(types)[order]
+    keys = [name for name in frame if name not in (*COLUMNS, "interval")]
+    types: dict[str, Any] = dict.fromkeys(("reproduced", "low", "high"), "float64") | {"n": "Int64"}
+    return frame[[*COLUMNS, *keys]].fillna(dict.fromkeys(keys, "")).astype(types | {"reported_n": "Int64"})
 
 
-NUMBER = ("experiment", "dataset", "model", "metric")  # columns that tell numbers apart, with tau
+def _tau(tau: float) -> str:
+    """A threshold as `results.read` writes it; NaN, as reported.csv has it for none, is ""."""
+    return "" if math.isnan(tau) else f"{tau:g}"
 
 
-def _same_tau(reported: float, measured: float | None) -> bool:
-    """Whether two thresholds are the same; a number without one has NaN in reported.csv and None in a cell."""
-    return math.isnan(reported) if measured is None else math.isclose(reported, measured, abs_tol=1e-9)
-
-
-def _verdict(model: str, source: Mapping[str, Any], measured: Mapping[str, Any], full: bool) -> str:
+def _verdict(source: Mapping[str, Any], measured: Mapping[str, Any], full: bool) -> str:
     if not source:
         return ""
     if source["source"] in OTHER_NETWORK:
@@ -100,17 +95,14 @@ def _verdict(model: str, source: Mapping[str, Any], measured: Mapping[str, Any],
         reproduced_n=measured["n"],
         rounding=source["rounding"],
         prediction="prediction" in measured["interval"],
-        defended=model not in UNDEFENDED,
+        defended=measured["model"] not in UNDEFENDED,
     )
 
 
 def not_measured(reported: pd.DataFrame, frame: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """The papers' numbers on a data set that no cell measures: what `compare` did not join."""
     mine = reported[reported["dataset"] == dataset]
-    joined = frame[frame["source"] != ""]
-    names = ["source", "where", "experiment", "model", "metric"]
-    done = set(joined[[*names, "tau"]].itertuples(index=False, name=None))
-    taus = ["" if math.isnan(tau) else f"{tau:g}" for tau in mine["tau"]]
-    keys = zip(*(mine[name] for name in names), taus, strict=True)
-    keep = [key not in done for key in keys]
-    return mine[np.array(keep, dtype=bool)]
+    names = ["source", "where", "experiment", "model"]
+    done = set(frame[[*names, "text", "tau"]].itertuples(index=False, name=None))
+    keys = zip(*(mine[name] for name in (*names, "metric")), map(_tau, mine["tau"]), strict=True)
+    return mine[np.array([key not in done for key in keys], dtype=bool)]

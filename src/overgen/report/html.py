@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 LARGE = 100_000  # bytes of an SVG, beyond which report.html may hold the PNG
-TEMPLATES = Path(__file__).parent.parent / "templates"
+TEMPLATES = Path(__file__).parents[1]  # the package: each stage has its own
 ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False)
 
 
@@ -45,7 +45,7 @@ def html(text: str, folder: Path) -> str:
     contents = f"<nav><details><summary>Contents</summary><ul>{entries}</ul></details></nav>"
     body = body.replace("</h1>", f"</h1>\n{contents}", 1)
     title = text.partition("\n")[0].lstrip("# ")
-    return ENVIRONMENT.get_template("report.html.j2").render(body=body, title=title) + "\n"
+    return ENVIRONMENT.get_template("report/report.html.j2").render(body=body, title=title) + "\n"
 
 
 def embedded(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 from overgen.measures.verdicts import VERDICTS
 from overgen.models.params import base_of
@@ -38,32 +37,8 @@ MARKS = {
     "differs at reduced budget": "(✗)",
     "not testable": "?",
 }
-SCORE_NAMES = {
-    "scaled_output": "ỹ",
-    "confidence": "c̃",
-    "softmax": "softmax",
-    "entropy": "entropy",
-    "max_logit": "largest logit",
-    "energy": "energy",
-    "openmax": "OpenMax, P₀",
-    "openmax_max": "OpenMax, 1 − max",
-    "knn": "nearest neighbours",
-    "knn_normalised": "nearest neighbours, normalised",
-    "k_means": "k-means",
-    "mahalanobis": "Mahalanobis",
-    "gaussian_density": "Gaussian for each class",
-    "pca": "PCA error",
-    "one_class_svm": "one-class SVMs",
-    "w_svm": "W-SVM",
-    "one_vs_set": "1-vs-Set",
-    "autoencoder": "autoencoder error",
-    "other_uniform": "an “other” class, noise",
-    "other_shuffled": "an “other” class, shuffled",
-}
 ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
-START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
-VARIANT = re.compile(r"fgn_(updates|lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
             "percentage points": 1}  # fmt: skip
 
@@ -75,15 +50,6 @@ def model_name(model: str) -> str:
     base = base_of(model, MODEL_NAMES)
     change = model.removeprefix(f"{base}_")
     return f"{model_name(base)} ({CHANGE_NAMES.get(change, change.replace('_', ' '))})" if base else model
-
-
-def method_name(method: str) -> str:
-    """A method of evaluate_scores as it is written in reports: "scaled_output_alpha20" is "ỹ, α = 20"."""
-    name, _, alpha = method.partition("_alpha")
-    pixels = name.endswith("_pixels")
-    name = name.removesuffix("_pixels")
-    text = SCORE_NAMES.get(name, name)
-    return text + (f", α = {alpha}" if alpha else "") + (" on pixels" if pixels else "")
 
 
 def dataset_name(dataset: str) -> str:
@@ -98,7 +64,8 @@ def number(value: float, metric: str, unit: str) -> str:
     """
     if metric.startswith("median_confidence") and 99.99 <= value < 100:
         return f"{math.floor(value * 10_000) / 10_000:.4f}"
-    one = metric.startswith(("fooling_rate", "seen_as_target", "accepted_as_target", "error@", "label_changed"))
+    name = metric.partition("@")[0]
+    one = name.startswith(("fooling_rate", "seen_as_target", "accepted_as_target", "label_changed")) or name == "error"
     decimals = 1 if one else DECIMALS.get(unit)
     return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
 
@@ -110,18 +77,6 @@ def mark(verdict: str) -> str:
 
 def kind(verdict: str) -> str:
     return next(kind for kind in VERDICTS if verdict == kind or verdict.startswith(kind + ":"))
-
-
-def variant_name(experiment: str) -> str:
-    """A variant of the FGN as it is written in reports: "fgn_lr_1e-3" is "learning rate 1e-3"."""
-    if experiment == "fgn":
-        return "as in the study"
-    words = {"lr": "learning rate", "initial": "initial weights", "clip": "loss clipped at y ="}
-    options = re.split(r"-(?=[a-z])", experiment.removeprefix("fgn_"))
-    named = {
-        name: f"{int(value):,}" if value.isdigit() else value for name, _, value in (o.partition("_") for o in options)
-    }
-    return ", ".join(f"{words.get(name, name)} {value}" for name, value in named.items())
 
 
 METRIC_NAMES = {

@@ -6,9 +6,18 @@ from pathlib import Path
 
 from overgen import OvergenError
 from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, mark, model_name
-from overgen.report.tables import find, markdown_table, measured, read_reproduced, reported
+from overgen.report.study import Row, read_reproduced
+from overgen.report.tables import bold, markdown_table, measured, reported
 
 README_MARKERS = ("<!-- results -->", "<!-- /results -->")
+ATTACKS = ("accuracy %", "thresholded_accuracy"), ("fooled %", "fooling_rate"), ("mean steps", "mean_steps_to_fool")
+# By heading, the keys of a number, see `study.Numbers.find`; those of the witness are of the model that it judges.
+COLUMNS = {
+    f"{head}, τ = {tau}": {"experiment": "fgn", "metric": metric, "tau": tau}
+    for tau in ("0.9", "0.99") for head, metric in ATTACKS if (tau, head) != ("0.99", "accuracy %")
+}  # fmt: skip
+GRADIENT = {"experiment": "gradient", "metric": "fooling_rate", "start": "other_class", "tau": "0.9"}
+WITNESS = {"experiment": "witness", "model": "cnn", "metric": "seen_as_target_rate", "attack": "gradient", "tau": "0.9"}
 
 
 def readme_table(reports: Path) -> str:
@@ -17,41 +26,29 @@ def readme_table(reports: Path) -> str:
     reports: the folder that holds <dataset>/reproduced.csv. Returns Markdown. Raises OvergenError if there is
     no such report.
     """
-    columns = [
-        ("fgn", "thresholded_accuracy", "0.9", "accuracy %, τ = 0.9"),
-        ("fgn", "fooling_rate", "0.9", "fooled %, τ = 0.9"),
-        ("fgn", "mean_steps_to_fool", "0.9", "mean steps, τ = 0.9"),
-        ("fgn", "fooling_rate", "0.99", "fooled %, τ = 0.99"),
-        ("fgn", "mean_steps_to_fool", "0.99", "mean steps, τ = 0.99"),
-        ("gradient", "fooling_rate@start=other_class", "0.9", "fooled % by gradients of ỹ, τ = 0.9"),
-    ]
-    lines, verdicts, spent = [], set(), dict[str, list[str]]()
+    lines, shown, spent = [], list[Row](), dict[str, list[str]]()
     for dataset in PAPER_TABLE:
         path = reports / dataset / "reproduced.csv"
         if not path.is_file():
             continue
-        frame = read_reproduced(path)
-        models = list(dict.fromkeys(frame.loc[frame["experiment"] == "fgn", "model"]))
-        for model in models:
-            line = [dataset_name(dataset) if model == models[0] else "", f"**{model_name(model)}**"]
-            for experiment, metric, tau, _ in columns:
-                row = find(frame, experiment, model, metric, tau)
-                if row is None:
-                    line.append("–")
-                    continue
-                line.append(measured(row) if experiment == "gradient" else f"{reported(row)} → {measured(row)}")
-                verdicts.add(mark(row["verdict"]))
-            seen = find(frame, "witness", "cnn", f"seen_as_target_rate@attack=gradient@attacked={model}", "0.9")
-            lines.append([*line, "–" if seen is None else measured(seen)])
-            attack = find(frame, "fgn", model, "fooling_rate", "0.9")
-            if attack:
+        numbers = read_reproduced(path)
+        for model in (models := list(numbers.rows(experiment="fgn")["model"].unique())):
+            found = [numbers.find(model=model, **of) for of in COLUMNS.values()]
+            shown += [row for row in found if row]
+            both = ["–" if row is None else f"{reported(row)} → {measured(row)}" for row in found]
+            further = [numbers.find(model=model, **GRADIENT), numbers.find(attacked=model, **WITNESS)]
+            name = dataset_name(dataset) if model == models[0] else ""
+            lines.append([name, bold(model), *both, *map(measured, further)])
+            if attack := found[1]:
                 spent.setdefault(attack["budget"], []).append(f"{dataset_name(dataset)} {model_name(model)}")
     if not lines:
         wanted = " or ".join(f"{reports}/{dataset}/reproduced.csv" for dataset in PAPER_TABLE)
         raise OvergenError(f"{wanted}: none is there; `dvc repro report@mnist` makes the first")
-    legend = "; ".join(f"{sign} {kind}" for kind, sign in MARKS.items() if sign in verdicts)
+    signs = {mark(row["verdict"]) for row in shown}
+    legend = "; ".join(f"{sign} {kind}" for kind, sign in MARKS.items() if sign in signs)
     budget = "; ".join(f"{', '.join(of)}: {text}" for text, of in spent.items())
-    header = ["data", "model", *(name for *_, name in columns), "what fools so is the class to the CNN, %"]
+    header = ["data", "model", *COLUMNS, "fooled % by gradients of ỹ, τ = 0.9",
+              "what fools so is the class to the CNN, %"]  # fmt: skip
     text = f"Reported → measured [95 % interval]. {legend}.\n\n{markdown_table(lines, header)}\n\nBudget: {budget}. "
     text += "Last columns: attacks that the paper does not have, from training images of other classes; and of what "
     return text + "fools so, from any start, the share that the CNN, which took no part, labels as the target too.\n"

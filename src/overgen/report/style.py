@@ -153,6 +153,24 @@ class ImageGrid:
             self.axis.text(1.06 * c + 0.5, -0.06, text, ha="center", va="bottom", fontsize=11)
 
 
+def attacked_images(rows: Sequence[tuple[str, str, dict[str, np.ndarray]]]) -> Figure:
+    """What an attack ended at: a row each, of model, label and images with their scores, one column a target class.
+
+    Of a row `image`, `score` and `fooled` are given, in this order. A frame in the model's colour and ✓ where it
+    fooled.
+    """
+    with style():
+        grid = ImageGrid(len(rows), len(rows[0][2]["score"]), gap=0.34)
+        for r, (model, label, found) in enumerate(rows):
+            grid.label(r, f"{model_name(model)}\n{label}", colour(model))
+            for c, (image, score, fooled) in enumerate(zip(*found.values(), strict=True)):
+                frame, ink = (colour(model), "black") if fooled else (None, GREY)
+                text = f"{score_text(float(score))} {'✓' if fooled else '–'}"
+                grid.image(r, c, image, frame=frame, text=text, ink=ink)
+        grid.titles([str(c) for c in range(grid.columns)])
+        return grid.figure
+
+
 def score_text(score: float) -> str:
     """A score under an image, without a false 1: values just below it keep their nines."""
     if score >= 0.99995:

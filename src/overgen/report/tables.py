@@ -1,22 +1,22 @@
-"""The tables of a report: one function each, from rows of `reproduced.csv` to Markdown and the rows shown.
+"""Tables of a report: from measured numbers to Markdown and the rows shown.
 
-`frame` is everywhere the result of `reported.compare`, or `reproduced.csv` read back by `read_reproduced`.
-Every number shown is one of its numbers, rounded for reading.
+Every number shown is one of `reproduced.csv`, rounded for reading.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 from tabulate import tabulate
 
-from overgen import OvergenError
-from overgen.report.names import MAIN_SOURCE, mark, metric_name, model_name, number
+from overgen.report.names import mark, metric_name, model_name, number
+from overgen.report.reported import records
+from overgen.report.study import Numbers, Row, as_reproduced
 
-CLASSES_FOOLED, OVER_CLASSES = "classes_fooled", "fooling_rate_over_classes"  # metrics of attacks
+Show = Callable[..., str]  # from the row of each metric of a column, None where there is none, to what is written
+Labels = dict[str, Callable[[Row], str]]  # of a line, by heading
 
 
 class Table(NamedTuple):
@@ -27,24 +27,23 @@ class Table(NamedTuple):
     rows: pd.DataFrame
 
 
-def read_reproduced(path: Path) -> pd.DataFrame:
-    """A `reproduced.csv` as `reported.compare` returned it. Raises OvergenError if it is missing."""
-    if not path.is_file():
-        raise OvergenError(f"{path}: missing; `dvc repro report@{path.parent.name}` makes it")
-    text = ("source", "where", "experiment", "dataset", "model", "metric", "tau", "value", "unit", "note")
-    kinds: dict[str, Any] = dict.fromkeys((*text, "budget", "verdict", "cell", "md5"), "string")
-    frame = pd.read_csv(path, dtype=kinds | {"n": "Int64"}, keep_default_na=False, na_values={
-        name: [""] for name in ("reproduced", "low", "high", "n")
-    })  # fmt: skip
-    return frame.astype(dict.fromkeys(kinds, object))
+class Column(NamedTuple):
+    """A column of `pivot`. metrics: whose rows `show` is given; of: what else they have in common, see `find`."""
+
+    head: str
+    metrics: tuple[str, ...]
+    show: Show
+    of: Mapping[str, str]
 
 
-def measured(row: Mapping[str, Any], unit: str = "", between: str = " ") -> str:
-    """A measured number with the sign of its verdict and its interval: "34.5 (✓) [28.3–41.3]".
+def measured(row: Row | None, unit: str = "", between: str = " ") -> str:
+    """A measured number with the sign of its verdict and its interval: "34.5 (✓) [28.3–41.3]"; "–" for none.
 
     unit: what follows the number; between: what stands before the interval. A low end alone leaves it open above:
     "[18–∞]", as for generations that some runs never reach.
     """
+    if row is None:
+        return "–"
     sign = f" {mark(row['verdict'])}" if row["verdict"] else ""
     if pd.isna(row["reproduced"]):
         return f"–{sign}"
@@ -58,111 +57,144 @@ def measured(row: Mapping[str, Any], unit: str = "", between: str = " ") -> str:
     return f"{text}{between}[{low}–{high}]"
 
 
-def reported(row: Mapping[str, Any], unit: str = "") -> str:
+def reported(row: Row | None, unit: str = "") -> str:
     """A reported number as the paper prints it; "–" for none."""
-    return f"{row['value']}{unit}" if row["value"] != "" else "–"
+    return f"{row['value']}{unit}" if row is not None and row["value"] != "" else "–"
 
 
-def find(frame: pd.DataFrame, experiment: str, model: str, metric: str, tau: str = "") -> dict[str, Any] | None:
-    """The row of one measured number, the main paper's where several sources report it; None if not there."""
-    same = frame[
-        (frame["experiment"] == experiment)
-        & (frame["model"] == model)
-        & (frame["metric"] == metric)
-        & (frame["tau"] == tau)
-    ]
-    if same.empty:
-        return None
-    main = same[same["source"] == MAIN_SOURCE]
-    return records(main if len(main) else same)[0]
+def entry(row: Row | None, between: str = " ") -> str:
+    """A reported number and the measured one, "34.5 → 34.5 (✓) [28.3–41.3]"; the latter alone if none is reported."""
+    ours = measured(row, between=between)
+    return ours if reported(row) == "–" else f"{reported(row)} → {ours}"
 
 
-def taus(frame: pd.DataFrame, experiment: str, metric: str) -> list[str]:
-    """The thresholds of a measured number, as text in rising order."""
-    same = frame[(frame["experiment"] == experiment) & (frame["metric"] == metric)]
-    return sorted((tau for tau in same["tau"].unique() if tau != ""), key=float)
+def broken(row: Row | None) -> str:
+    """A measured number with its interval on a second line, for narrow columns."""
+    return measured(row, between="<br>")
 
 
-def fooling_table(frame: pd.DataFrame, name: str, entries: Sequence[tuple[str, str, str]]) -> Table:
-    """Accuracies, fooling rates and steps of some (heading, experiment, model)."""
-    accuracies = taus(frame, "fgn", "thresholded_accuracy")
-    rates = taus(frame, "fgn", "fooling_rate")
-    header = ["", "", *(f"accuracy %, {at_tau(tau)}" for tau in accuracies)]
-    header += [f"fooled %, mean steps, {at_tau(tau)}" for tau in rates]
-    shown = pd.Series(False, index=frame.index)
-    for _, experiment, model in entries:
-        shown |= (frame["experiment"] == experiment) & (frame["model"] == model)
-    has_reported = bool((frame.loc[shown, "value"] != "").any())
-    lines, used = [], []
-    for heading, experiment, model in entries:
-        theirs, ours = ["reported"], ["measured"]
-        for metric, tau in [
-            *(("thresholded_accuracy", t) for t in accuracies),
-            *(("fooling_rate", t) for t in rates),
-        ]:
-            row = find(frame, experiment, model, metric, tau)
-            further = (CLASSES_FOOLED, OVER_CLASSES, "mean_steps_to_fool") if metric == "fooling_rate" else ()
-            *classes, steps = [find(frame, experiment, model, name, tau) for name in further] or [None, None, None]
-            used += [found for found in (row, *classes, steps) if found]
-            theirs.append(fooling_entry(row, [], steps, ours=False))
-            ours.append(fooling_entry(row, classes, steps, ours=True))
-        lines += [[f"**{heading}**", *theirs], ["", *ours]] if has_reported else [[f"**{heading}**", *ours]]
-    rows = pd.DataFrame(used, columns=frame.columns)
-    return Table(name, markdown_table(lines, header) if lines else "", rows)
+def plain(row: Row | None) -> str:
+    """A measured number alone."""
+    return "–" if row is None or pd.isna(row["reproduced"]) else number(row["reproduced"], row["metric"], row["unit"])
 
 
-def fooling_entry(
-    row: dict[str, Any] | None,
-    classes: Sequence[dict[str, Any] | None],
-    steps: dict[str, Any] | None,
+def column(head: str, *metrics: str, show: Show = measured, **of: str) -> Column:
+    return Column(head, metrics, show, of)
+
+
+def with_reported(columns: Iterable[Column], has_reported: bool, head: str = "{}", first: str = "{}") -> list[Column]:
+    """Before each column the reported number, where any is; head, first: how the two are headed, from the column's."""
+    shown: list[Column] = []
+    for each in columns:
+        shown += [each._replace(head=first.format(each.head), show=reported)] if has_reported else []
+        shown.append(each._replace(head=head.format(each.head)) if has_reported else each)
+    return shown
+
+
+def pivot(
+    numbers: Numbers,
+    name: str,
+    rows: pd.DataFrame,
+    by: Sequence[str],
+    labels: Labels,
+    columns: Sequence[Column],
     *,
-    ours: bool,
-) -> str:
-    """A number and, on further lines, its interval, in which classes it is not 0, that over classes, the mean steps."""
-    lines: list[str] = []
-    for found, unit in ((row, ""), (steps, " steps")):
-        text = "–" if found is None else measured(found, unit, "<br>") if ours else reported(found, unit)
-        if not lines or text != "–":
-            lines.append(text)
-        if found is row and classes:
-            lines += [line for line in (some_classes(classes[0]), over_classes(classes[1])) if line]
-    return "<br>".join(lines)
+    once: int = 1,
+    whole: bool = False,
+    of: Mapping[str, str] | None = None,
+) -> Table:
+    """A table with a line for each different value of some keys of `rows`, in the order in which they come.
+
+    by: these keys; labels: by heading, what is written of the first row of a line; once: how many labels are left out
+    where they repeat those above; columns: what stands in a line; of: what all its numbers have in common, by key.
+    A line without any number is left out. The rows of the table are those shown, line by line; with `whole` all `rows`.
+    """
+    lines: list[list[str]] = []
+    used: list[int] = []
+    first = records(rows.drop_duplicates(list(by)))
+    for row in first:
+        at = dict(of or {}) | {key: row[key] for key in by}
+        found = [[numbers.find(**at | dict(each.of) | {"metric": m}) for m in each.metrics] for each in columns]
+        places = [row["place"] for cell in found for row in cell if row]
+        if places:
+            used += places
+            shown = [each.show(*cell) for each, cell in zip(columns, found, strict=True)]
+            lines.append([*(write(row) for write in labels.values()), *shown])
+    header = [*labels, *(each.head for each in columns)]
+    shown_rows = rows.sort_index() if whole else numbers.frame.iloc[list(dict.fromkeys(used))]
+    return table(name, without_repeats(lines, once), header, shown_rows)
 
 
-def some_classes(row: Mapping[str, Any] | None) -> str:
+def listing(name: str, rows: pd.DataFrame, labels: Labels, *, once: int = 1) -> Table:
+    """A table with a line for each row: labels, unit, what is reported where anything is, what is measured, and n.
+
+    labels, once: as for `pivot`.
+    """
+    has_reported = bool((rows["value"] != "").any())
+    lines = []
+    for row in records(rows):
+        shown = [*([reported(row)] if has_reported else []), measured(row), count_text(row["n"])]
+        lines.append([*(write(row) for write in labels.values()), row["unit"], *shown])
+    header = [*labels, "unit", *(["reported"] if has_reported else []), "measured", "n"]
+    return table(name, without_repeats(lines, once), header, rows.sort_index())
+
+
+def without_repeats(lines: Sequence[list[str]], labels: int) -> list[list[str]]:
+    """Lines whose first labels are empty as far as they are those of the line above."""
+    shown = []
+    for above, line in zip([[""] * labels, *lines], lines, strict=False):
+        same = next((i for i in range(labels) if line[i] != above[i]), labels)
+        shown.append([""] * same + line[same:])
+    return shown
+
+
+def grouped(rows: pd.DataFrame, **orders: Iterable[str]) -> pd.DataFrame:
+    """Rows sorted by some columns. orders: by column its values in order; if empty, as they come in the rows."""
+    for name, order in reversed(orders.items()):
+        place = {value: i for i, value in enumerate(order or dict.fromkeys(rows[name]))}
+        rows = rows.iloc[sorted(range(len(rows)), key=[place[value] for value in rows[name]].__getitem__)]
+    return rows
+
+
+def by_metric(name: str, rows: pd.DataFrame) -> Table:
+    """`listing` by model and number."""
+    rows = grouped(rows, model=())
+    has_tau = bool((rows["tau"] != "").any())
+    return listing(name, rows, MODEL | {"number": row_name} | (TAU if has_tau else {}))
+
+
+def table(name: str, lines: Sequence[Sequence[str]], header: Sequence[str], rows: pd.DataFrame) -> Table:
+    """A table of some lines, empty if there are none."""
+    return Table(name, markdown_table(lines, header) if lines else "", as_reproduced(rows))
+
+
+def markdown_table(lines: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    safe = [[text.replace("|", "\\|") for text in line] for line in lines]
+    return tabulate(safe, list(header), tablefmt="github", disable_numparse=True)
+
+
+def bold(model: str) -> str:
+    """A model at the beginning of its lines."""
+    return f"**{model_name(model)}**"
+
+
+def row_name(row: Row) -> str:
+    """What a row is of, but for its model and τ: "trials that fool, α = 2"."""
+    return metric_name(row["text"])
+
+
+def some_classes(row: Row | None) -> str:
     """ "in 1 of 10 classes" of a row of `classes_fooled`; "" where a trial of every class fooled, or none."""
     if row is None or row["reproduced"] in (0, row["n"]):
         return ""
     return f"in {row['reproduced']:g} of {row['n']} classes"
 
 
-def over_classes(row: Mapping[str, Any] | None) -> str:
+def over_classes(row: Row | None) -> str:
     """ "over classes [28.3–41.3]" of a row of `fooling_rate_over_classes`; "" where they do not differ."""
     if row is None or pd.isna(row["low"]):
         return ""
     return "over classes " + measured(row).partition(" ")[2]
-
-
-def by_metric(frame: pd.DataFrame, name: str, experiment: str | tuple[str, ...], models: Sequence[str]) -> Table:
-    """One row a model and measured number of some experiments."""
-    experiments = (experiment,) if isinstance(experiment, str) else experiment
-    rows = frame[frame["experiment"].isin(experiments) & frame["model"].isin(models)]
-    has_tau = bool((rows["tau"] != "").any())
-    has_reported = bool((rows["value"] != "").any())
-    header = ["", "number", *(["τ"] if has_tau else []), "unit", *(["reported"] if has_reported else [])]
-    lines, before = [], ""
-    for model in models:
-        for row in records(rows[rows["model"] == model]):
-            line = [f"**{model_name(model)}**" if model != before else "", metric_name(row["metric"])]
-            line += [row["tau"] or "–"] if has_tau else []
-            line += [row["unit"], *([reported(row)] if has_reported else []), measured(row), count_text(row["n"])]
-            lines.append(line)
-            before = model
-    return Table(name, markdown_table(lines, [*header, "measured", "n"]) if lines else "", rows)
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def at_tau(tau: str) -> str:
@@ -173,6 +205,5 @@ def count_text(n: Any) -> str:
     return "–" if pd.isna(n) else f"{int(n):,}"
 
 
-def markdown_table(lines: Sequence[Sequence[str]], header: Sequence[str]) -> str:
-    safe = [[text.replace("|", "\\|") for text in line] for line in lines]
-    return tabulate(safe, list(header), tablefmt="github", disable_numparse=True)
+MODEL: Labels = {"": lambda row: bold(row["model"])}  # the first label of most tables
+TAU: Labels = {"τ": lambda row: row["tau"] or "–"}

@@ -1,22 +1,46 @@
-"""A cell's results: `metrics.json` (the summary), tables (the evidence, a row a trial) and examples.
+"""A cell's results, written and read: `metrics.json` (the summary), tables (the evidence, a row a trial) and examples.
 
 Each measured number is a row: experiment, metric, tau, unit, reproduced, low, high, n, interval, note. `reproduced` is
 None where no number exists (a mean over no fooled trial); `interval` says of what kind [low, high] is. A row may have a
 `model` of its own, where the number is not of the cell's: of one of several networks in the cell, or of the network
-that the cell's model is a variant of.
+that the cell's model is a variant of. What a metric is of stands behind its name: `fooling_rate@start=noise@alpha=2`
+(`metric` writes such a text, `parts` takes it apart).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from overgen import OvergenError
 from overgen.measures.intervals import bootstrap_over_seeds, mean_interval, prediction_interval, wilson
-from overgen.run.files import replace_directory, write_csv, write_json, write_npz
+from overgen.run.files import directory_md5, read_json, read_npz, replace_directory, write_csv, write_json, write_npz
+
+
+def metric(name: str, *, on: str = "", **keys: str | float | None) -> str:
+    """A metric with what it is of, in the order given: metric("fooling_rate", start="noise", alpha=2).
+
+    on: what kind of images or points, which stands without a key ("noise_accepted@uniform-noise"). A key that is None
+    is left out, a number is written in its shortest form.
+    """
+    parts = [name, *([on] if on else [])]
+    parts += [f"{key}={value if isinstance(value, str) else format(value, 'g')}"
+              for key, value in keys.items() if value is not None]  # fmt: skip
+    return "@".join(parts)
+
+
+def parts(text: str) -> dict[str, str]:
+    """What a metric is of, by key, as text; its own name under "metric", what stands without a key under "on"."""
+    name, *suffixes = text.split("@")
+    pairs = [suffix.partition("=") for suffix in suffixes]
+    return {"metric": name} | {key if equals else "on": value if equals else key for key, equals, value in pairs}
 
 
 def row(
@@ -143,3 +167,94 @@ def write(
         for name, arrays in (("examples", examples), ("successes", successes)):
             if arrays is not None:
                 write_npz(directory / f"{name}.npz", **arrays)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The results of one model on one data set by one stage. folder: where they lie."""
+
+    dataset: str
+    stage: str
+    model: str
+    folder: Path
+
+    @property
+    def path(self) -> str:
+        """Its folder as dvc.yaml and dvc.lock name it."""
+        return f"reports/cells/{self.dataset}/{self.stage}/{self.model}"
+
+    @property
+    def command(self) -> str:
+        """What makes the cell, and all that it needs."""
+        return f"dvc repro {self.stage}@{self.dataset}-{self.model}"
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files. Raises OvergenError, with the command to run, if it is missing."""
+        path = self.folder / name
+        if not path.is_file():
+            raise OvergenError(f"{self.path}/{name}: missing; `{self.command}` makes it")
+        return path
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """`metrics.json`, checked. Raises OvergenError if it is another cell's or has another form."""
+        found = read_json(self.file("metrics.json"))
+        place = f"{self.path}/metrics.json"
+        again = f"delete it and run `{self.command}`"
+        try:
+            if (found["dataset"], found["stage"], found["model"]) != (self.dataset, self.stage, self.model):
+                raise OvergenError(f"{place}: belongs to another cell ({found['stage']}/{found['model']}); {again}")
+            for row in found["metrics"]:
+                for name in ("reproduced", "low", "high", "tau", "n"):
+                    if row[name] is not None and not math.isfinite(row[name]):
+                        raise OvergenError(f"{place}: {row['metric']}, {name} is {row[name]}; {again}")
+                for name in ("experiment", "metric", "unit", "interval", "note", *(["model"] * ("model" in row))):
+                    if not isinstance(row[name], str):
+                        raise OvergenError(f"{place}: {name} is {row[name]!r}, not text; {again}")
+            found["budget"].items()
+        except (KeyError, TypeError, AttributeError) as error:
+            raise OvergenError(f"{place}: not a cell's summary ({error!r}); {again}") from error
+        return found
+
+    @property
+    def budget(self) -> dict[str, int]:
+        """What was spent on it, upstream too, by params.yaml path; lists as their length."""
+        return self.summary["budget"]
+
+    @cached_property
+    def md5(self) -> str:
+        """What DVC records for the folder."""
+        return directory_md5(self.folder)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of its tables, by file name without .csv."""
+        path = self.file(f"{name}.csv")
+        try:
+            return pd.read_csv(path, keep_default_na=True)
+        except ValueError as error:  # pandas' parser errors are ValueErrors
+            raise OvergenError(f"{self.path}/{name}.csv: not CSV ({error}); run `{self.command}`") from error
+
+    def examples(self) -> dict[str, np.ndarray]:
+        """The arrays of its examples.npz."""
+        return read_npz(self.file("examples.npz"))
+
+
+def read(cell: Cell) -> pd.DataFrame:
+    """The measured numbers of a cell, a row each, what they are of in columns.
+
+    Columns: experiment, model, metric (its name alone), text (the metric as written), tau ("" for none), unit,
+    reproduced, low, high, n, interval, note, budget (what the row spent, the cell's with its own on top), then one for
+    each key that a metric of the cell has (alpha, known, start, …), "" where a row has none. Keys are text.
+    Raises OvergenError if the cell is missing or broken.
+    """
+    rows = [
+        {"model": cell.model} | row | parts(row["metric"])
+        | {"text": row["metric"], "tau": "" if row["tau"] is None else f"{row['tau']:g}",
+           "budget": cell.budget | row.get("budget", {})}
+        for row in cell.summary["metrics"]
+    ]  # fmt: skip
+    first = ["experiment", "model", "metric", "text", "tau", "unit", "reproduced", "low", "high", "n", "interval",
+             "note", "budget"]  # fmt: skip
+    keys = dict.fromkeys(key for row in rows for key in row if key not in first)
+    types: dict[str, Any] = {"reproduced": "float64", "low": "float64", "high": "float64", "n": "Int64"}
+    return pd.DataFrame(rows, columns=[*first, *keys]).astype(types).fillna(dict.fromkeys(keys, ""))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from overgen.report.grid import Cell
 from overgen.report.names import model_name
+from overgen.report.study import Study
 from overgen.report.style import GREY, colour, legend_below, style
 
 
-def reliability(cells: Mapping[str, Cell]) -> Figure:
+def reliability(study: Study) -> Figure:
     """Reliability diagrams: how often a score is right, of y and, for each α, of ỹ; on the diagonal it is calibrated.
 
-    cells: evaluate_confidence by model. Only the first seed is drawn, and only bins of at least 10 images.
+    Only the first seed is drawn, and only bins of at least 10 images.
     """
-    tables = {model: cell.table("reliability") for model, cell in cells.items()}
+    tables = {model: cell.table("reliability") for model, cell in study.cells("evaluate_confidence").items()}
     alphas = sorted({a for table in tables.values() for a in table["alpha"].dropna()}, reverse=True)
     with style():
         figure, axes = plt.subplots(
@@ -45,12 +44,18 @@ DISTANCE_COLOURS = {"test images": "#0173b2", "known classes": "#0173b2", "unkno
                     "uniform noise": "#949494", "normal noise": "#1b1b1b"}  # fmt: skip
 
 
-def distances(cells: Mapping[str, Cell], openset: Mapping[str, Cell]) -> Figure:
-    """How far r(x) is from x: test images against noise, and known against unknown classes.
+def distances(study: Study) -> Figure | None:
+    """How far r(x) is from x: test images against noise, and known against unknown classes; None where none has an r.
 
-    cells, openset: evaluate_confidence and evaluate_openset of the models that reconstruct; of the latter the number of
-    known classes nearest to half. Dashed: the distances beyond which each (τ, α) rejects even where y = 1.
+    Of the open-set networks those with the number of known classes nearest to half. Dashed: the distances beyond which
+    each (τ, α) rejects even where y = 1.
     """
+    cells, openset = (
+        {model: cell for model, cell in study.cells(stage).items() if model in study.cells("train_autoencoder")}
+        for stage in ("evaluate_confidence", "evaluate_openset")
+    )
+    if not cells:
+        return None
     radii = next(iter(cells.values())).table("radii")
     panels = [(model_name(model), cell.table("distances")) for model, cell in cells.items()]
     for model, cell in openset.items():

@@ -1,38 +1,34 @@
-"""Tables of the witnesses in the report."""
+"""The witnesses in the report."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
-import pandas as pd
-
-from overgen.report.names import ATTACK_NAMES, model_name, number
-from overgen.report.tables import Table, find, markdown_table, measured
+from overgen.report.names import ATTACK_NAMES, model_name
+from overgen.report.study import Row, Study, rising
+from overgen.report.tables import Labels, Table, bold, broken, column, count_text, grouped, pivot, plain
 
 
-def witnesses(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def witnesses(study: Study) -> Table:
     """What networks that were not attacked see in images that fooled: a row an attacked model, attack and τ."""
-    rows = frame[frame["experiment"] == "witness"]
-    attacks = list(dict.fromkeys(re.findall(r"@attack=(\w+)", " ".join(rows["metric"]))))
-    header = ["fooled", "by", "τ", "images", *(f"{model_name(model)} sees the target, %" for model in models)]
-    lines, used = [], []
-    for attacked in models:
-        for attack in attacks:
-            suffix = f"@attack={attack}@attacked={attacked}"
-            for tau in sorted(set(rows.loc[rows["metric"].str.endswith(suffix), "tau"]), key=float):
-                found = {m: find(rows, "witness", m, f"seen_as_target_rate{suffix}", tau) for m in models}
-                n = max((row["n"] for row in found.values() if row), default=0)
-                if not n:
-                    continue
-                line = [f"**{model_name(attacked)}**", ATTACK_NAMES.get(attack, attack), tau, f"{n:,}"]
-                for model, row in found.items():
-                    accepted = find(rows, "witness", model, f"accepted_as_target_rate{suffix}", tau)
-                    used += [each for each in (row, accepted) if each]
-                    if row is None or accepted is None:
-                        line.append("–")
-                    else:
-                        accepts = number(accepted["reproduced"], accepted["metric"], accepted["unit"])
-                        line.append(f"{measured(row, between='<br>')}<br>accepts {accepts}")
-                lines.append(line)
-    return Table("witnesses", markdown_table(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+    models = study.cells("evaluate_fooling")
+    rows, by = study.rows(experiment="witness"), ("attacked", "attack", "tau")
+    images = rows.groupby(list(by))["n"].transform("max")
+    rows = grouped(rows.assign(images=images)[images > 0], attacked=models, attack=(), tau=rising(rows["tau"]))
+    labels: Labels = {
+        "fooled": lambda row: bold(row["attacked"]),
+        "by": lambda row: str(ATTACK_NAMES.get(row["attack"], row["attack"])),
+        "τ": lambda row: row["tau"],
+        "images": lambda row: count_text(row["images"]),
+    }
+    columns = [
+        column(f"{model_name(model)} sees the target, %", "seen_as_target_rate", "accepted_as_target_rate",
+               show=seen_and_accepted, model=model)
+        for model in models
+    ]  # fmt: skip
+    return pivot(study, "witnesses", rows, by, labels, columns, once=0, of={"experiment": "witness"})
+
+
+def seen_and_accepted(seen: Row | None, accepted: Row | None) -> str:
+    return "–" if seen is None or accepted is None else f"{broken(seen)}<br>accepts {plain(accepted)}"
+
+
+TABLES = (witnesses,)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
-from overgen.report.grid import Cell
 from overgen.report.names import model_name
+from overgen.report.study import Study
 from overgen.report.style import GREY, colour, legend_below, style
 
 
-def one_class_roc(cells: Mapping[str, Cell], frame: pd.DataFrame) -> Figure:
-    """Figure 5: ROC curves of one class against all others, averaged over the classes, with their 95 % bands.
-
-    cells: evaluate_oneclass by model; frame: rows of `reported.compare`, experiment one_class, metric auroc, with the
-    column reported (NaN where nothing is reported).
-    """
+def one_class_roc(study: Study) -> Figure:
+    """Figure 5: ROC curves of one class against all others, averaged over the classes, with their 95 % bands."""
+    frame = study.reported("one_class", "auroc", score="")
     with style():
         figure, axis = plt.subplots(figsize=(5.6, 5.2))
         axis.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":")
-        for model, cell in cells.items():
+        for model, cell in study.cells("evaluate_oneclass").items():
             curve = cell.table("roc")
             curve = curve[curve["score"].isna()]  # the score without a suffix
-            row = frame[(frame["model"] == model) & (frame["metric"] == "auroc")].iloc[0]
+            row = frame[frame["model"] == model].iloc[0]
             text = "" if math.isnan(row["reported"]) else f", reported {row['value']}"
             axis.fill_between(curve["fpr"], curve["low"], curve["high"], color=colour(model), alpha=0.16, lw=0)
             axis.plot(
@@ -41,13 +36,13 @@ def one_class_roc(cells: Mapping[str, Cell], frame: pd.DataFrame) -> Figure:
         return figure
 
 
-def one_class_aurocs(cells: Mapping[str, Cell]) -> Figure:
+def one_class_aurocs(study: Study) -> Figure:
     """AUROC of each class alone, a row a class and a point a model; vertical lines are the means.
 
-    cells: evaluate_oneclass by model; the score of each is the one without a suffix.
+    The score of each model is the one without a key.
     """
     with style():
-        trials = {model: cell.table("trials") for model, cell in cells.items()}
+        trials = {model: cell.table("trials") for model, cell in study.cells("evaluate_oneclass").items()}
         names = [str(name) for name in next(iter(trials.values()))["name"].unique()]
         figure, axis = plt.subplots(figsize=(7.2, 0.36 * len(names) + 1.5))
         for i, (model, table) in enumerate(trials.items()):

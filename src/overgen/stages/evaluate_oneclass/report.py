@@ -1,54 +1,66 @@
-"""Tables of one class against all others in the report."""
+"""One class against all others in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-import pandas as pd
+from overgen.report.names import METRIC_NAMES
+from overgen.report.reported import records
+from overgen.report.study import Row, Study
+from overgen.report.tables import (
+    MODEL,
+    Table,
+    bold,
+    column,
+    grouped,
+    markdown_table,
+    measured,
+    pivot,
+    reported,
+    row_name,
+)
+from overgen.stages.evaluate_oneclass import figures
+from overgen.stages.evaluate_scores.names import method_name  # of pixels, scored by the methods of evaluate_scores
 
-from overgen.report.names import METRIC_NAMES, method_name, metric_name, model_name
-from overgen.report.tables import Table, find, markdown_table, measured, records, reported
+ORDERINGS = [("one_class", "auroc", "tells one class from the others less well than")]
+CHOICES = [
+    (
+        "One class: the score that is swept, and λ_L2",
+        "c̃ of a dAE, y of COOL, the decision function of the SVM; trained as above, but for what is changed by "
+        "{train_oneclass.DATASET.training}",
+    ),
+]
 
 
-def one_class(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def one_class(study: Study) -> Table:
     """Figure 5 in numbers: one class against all others, a row a model and score, means over the classes.
 
-    The first score of a model, whose metrics have no suffix, is the one compared with the paper. models: also "pixels",
-    the scores of pixels, of which none is.
+    The first score of a model, whose metrics have no key, is the one compared with the paper. Model "pixels" has the
+    scores of pixels, of which none is.
     """
-    rows = frame[frame["experiment"] == "one_class"]
-    names = ("auroc", "aupr", "fpr_at_95_tpr")
-    has_reported = bool((rows["value"] != "").any())
-    lines, used = [], []
-    for model in models:
-        mine = rows[rows["model"] == model]
-        suffixes = [m.removeprefix("auroc") for m in mine["metric"] if m.split("@")[0] == "auroc"]
-        for suffix in suffixes:
-            found = [find(mine, "one_class", model, name + suffix) for name in names]
-            used += [row for row in found if row]
-            line = ["" if suffix != suffixes[0] else f"**{model_name(model)}**", score_name(mine, suffix)]
-            line += [reported(found[0]) if found[0] else "–"] if has_reported else []
-            lines.append([*line, *(measured(row) if row else "–" for row in found)])
-    header = ["", "score", *(["AUROC reported"] if has_reported else []), *(METRIC_NAMES[name] for name in names)]
-    return Table("one_class", markdown_table(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+    rows = study.rows(experiment="one_class", metric="auroc")
+    columns = [column("AUROC reported", "auroc", show=reported)] * bool((rows["value"] != "").any())
+    columns += [column(METRIC_NAMES[name], name) for name in ("auroc", "aupr", "fpr_at_95_tpr")]
+    labels = MODEL | {"score": lambda row: score_name(study, row)}
+    by = ("model", "score", "alpha")
+    return pivot(study, "one_class", grouped(rows, model=()), by, labels, columns, of={"experiment": "one_class"})
 
 
-def score_name(rows: pd.DataFrame, suffix: str) -> str:
-    """What was swept, from the suffix of its metric: "@score=scaled@alpha=3" is "ỹ, α = 3".
-
-    rows: of one model in the experiment one_class; they tell what its score without a suffix is.
-    """
-    parts = dict(part.split("=") for part in suffix.split("@")[1:])
-    if "score" not in parts:
-        there = set(rows["metric"].str.split("@").str[0])
-        reconstructs = "gamma_positive_rate" in there
-        return "c̃" if reconstructs else "y" if "elsewhere_rate" in there else "decision function"
-    name = {"scaled": "ỹ", "distance": "−‖r(x) − x‖₂"}.get(parts["score"]) or method_name(parts["score"])
-    return name + (f", α = {parts['alpha']}" if "alpha" in parts else "")
+def score_name(study: Study, row: Row) -> str:
+    """What was swept: "ỹ, α = 3" of the score "scaled" at α = 3; of a score without a name what its model has."""
+    if not row["score"]:
+        there = set(study.rows(experiment="one_class", model=row["model"])["metric"])
+        return "c̃" if "gamma_positive_rate" in there else "y" if "elsewhere_rate" in there else "decision function"
+    name = {"scaled": "ỹ", "distance": "−‖r(x) − x‖₂"}.get(row["score"]) or method_name(row["score"])
+    return name + (f", α = {row['alpha']}" if row["alpha"] else "")
 
 
-def one_class_checks(frame: pd.DataFrame) -> str:
+def context(study: Study) -> dict[str, Any]:
     """Two shares of test images on which the choice of a score rests, a line a model; "" for none."""
-    rows = frame[(frame["experiment"] == "one_class") & frame["metric"].isin(["elsewhere_rate", "gamma_positive_rate"])]
-    lines = [[f"**{model_name(row['model'])}**", metric_name(row["metric"]), measured(row)] for row in records(rows)]
-    return markdown_table(lines, ["", "test images on which", "%"]) if lines else ""
+    rows = study.rows(experiment="one_class", metric=("elsewhere_rate", "gamma_positive_rate"))
+    lines = [[bold(row["model"]), row_name(row), measured(row)] for row in records(rows)]
+    return {"one_class_checks": markdown_table(lines, ["", "test images on which", "%"]) if lines else ""}
+
+
+TABLES = (one_class,)
+FIGURES = (figures.one_class_roc, figures.one_class_aurocs)

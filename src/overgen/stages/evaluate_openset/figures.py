@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from overgen.measures.metrics import openness
 from overgen.report.names import model_name
+from overgen.report.study import Study, rising
 from overgen.report.style import GREY, colour, legend_below, style
 
 
-def open_set(frame: pd.DataFrame, trials: Mapping[str, pd.DataFrame], *, classes: int) -> Figure:
+def open_set(study: Study) -> Figure:
     """Figure 4: F-measure against the number of known classes, one line a model, one panel a threshold.
 
-    frame: rows of `reported.compare`, experiment open_set, metric f_measure, with the columns known (a
-    number) and reported (NaN where nothing is reported). trials: trials.csv of evaluate_openset by model,
-    whose class subsets are the small points. Dashed: the reported curve.
+    Small points are the class subsets. Dashed: the reported curve.
     """
-    taus = sorted(frame["tau"].unique(), key=float)
+    frame = study.reported("open_set", "f_measure")
+    frame = frame.assign(known=frame["known"].astype(int))
+    trials = {model: cell.table("trials") for model, cell in study.cells("evaluate_openset").items()}
+    first = next(iter(trials.values())).iloc[0]
+    classes = round(first["known"] / (1 - first["openness"]) ** 2)  # openness = 1 − √(known / classes)
+    taus = rising(frame["tau"])
     with style():
         figure, axes = plt.subplots(1, len(taus), figsize=(5.0 * len(taus) + 0.4, 4.6), sharey=True, squeeze=False)
         for axis, tau in zip(axes[0], taus, strict=True):

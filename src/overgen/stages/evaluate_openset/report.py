@@ -1,81 +1,86 @@
-"""Tables of open-set recognition in the report."""
+"""Open-set recognition in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
+from typing import Any
 
 from overgen.report.names import METRIC_NAMES, model_name
-from overgen.report.tables import Table, at_tau, find, markdown_table, measured, reported
+from overgen.report.study import Study, rising
+from overgen.report.tables import (
+    MODEL,
+    TAU,
+    Labels,
+    Table,
+    at_tau,
+    column,
+    grouped,
+    pivot,
+    reported,
+    with_reported,
+)
+from overgen.stages.evaluate_openset import figures
+
+ORDERINGS = [("open_set", "f_measure@known=1", "has a lower F-measure at one known class than")]
+CHOICES = [
+    ("F-measure", "mean of 2PR/(P+R) over the known classes and one unknown class, left out when all are known"),
+]
+KNOWN: Labels = {"known": lambda row: row["known"]}
 
 
-def open_set(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def open_set(study: Study) -> Table:
     """F-measure for each number of known classes: the numbers behind Figure 4."""
-    rows = frame[(frame["experiment"] == "open_set") & frame["metric"].str.fullmatch(r"f_measure@known=\d+")]
-    known = sorted({int(metric.split("=")[1]) for metric in rows["metric"]}, reverse=True)
-    thresholds = sorted(rows["tau"].unique(), key=float)
-    has_reported = bool((rows["value"] != "").any())
-    header = ["τ", "known", *(name for m in models for name in reported_and_measured(model_name(m), has_reported))]
-    lines = []
-    for tau in thresholds:
-        for k in known:
-            line = [tau, str(k)]
-            for model in models:
-                row = find(frame, "open_set", model, f"f_measure@known={k}", tau)
-                shown = ["–", "–"] if row is None else [reported(row), measured(row)]
-                line += shown if has_reported else shown[1:]
-            lines.append(line)
-    return Table("open_set", markdown_table(lines, header) if lines else "", rows)
+    rows = study.rows(experiment="open_set", metric="f_measure", alpha="")
+    columns = [column(model_name(model), "f_measure", model=model) for model in study.cells("evaluate_openset")]
+    columns = with_reported(columns, bool((rows["value"] != "").any()), "{} measured", "{} reported")
+    ordered = grouped(rows, tau=rising(rows["tau"]), known=falling(rows["known"]))
+    by, of = ("tau", "known"), {"experiment": "open_set"}
+    return pivot(study, "open_set", ordered, by, TAU | KNOWN, columns, once=0, whole=True, of=of)
 
 
-def open_set_apart(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def open_set_apart(study: Study) -> Table:
     """What open-set recognition comes to without a threshold, and balanced accuracy, at the largest τ's α."""
     names = ("auroc", "aupr", "fpr_at_95_tpr", "oscr", "balanced_accuracy")
-    rows = frame[(frame["experiment"] == "open_set") & ~frame["metric"].str.contains("@alpha=")]
-    rows = rows[rows["metric"].str.startswith(names)]
-    if rows.empty:
-        return Table("open_set_apart", "", rows)
-    tau = max(rows["tau"], key=float)
-    known = sorted({int(metric.partition("=")[2]) for metric in rows["metric"]}, reverse=True)
-    lines, used = [], []
-    for model in models:
-        for k in known:
-            found = [find(rows, "open_set", model, f"{name}@known={k}", tau) for name in names]
-            used += [row for row in found if row]
-            first = f"**{model_name(model)}**" if k == known[0] else ""
-            lines.append([first, str(k), *("–" if row is None else measured(row) for row in found)])
-    header = ["", "known", *(METRIC_NAMES[name] for name in names)]
-    header[-1] += f", {at_tau(tau)}"
-    return Table("open_set_apart", markdown_table(lines, header), pd.DataFrame(used, columns=frame.columns))
+    rows = study.rows(experiment="open_set", metric=names, alpha="")
+    tau = max(rows["tau"], key=float, default="")
+    columns = [column(METRIC_NAMES[name], name) for name in names]
+    columns[-1] = columns[-1]._replace(head=f"{columns[-1].head}, {at_tau(tau)}")
+    rows = grouped(rows, model=(), known=falling(rows["known"]))
+    by, of = ("model", "known"), {"experiment": "open_set", "tau": tau}
+    return pivot(study, "open_set_apart", rows, by, MODEL | KNOWN, columns, of=of)
 
 
-def open_set_longer(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def open_set_longer(study: Study) -> Table:
     """What the same networks come to when they are trained for more epochs, and the difference, at the paper's α."""
-    rows = frame[(frame["experiment"] == "open_set_longer") & ~frame["metric"].str.contains("@alpha=")]
-    if rows.empty:
-        return Table("open_set_longer", "", rows)
-    known = rows["metric"].iloc[0].partition("=")[2]
-    has_reported = bool((frame.loc[frame["experiment"] == "open_set", "value"] != "").any())
-    names = ("f_measure", "auroc")
-    lines = []
-    for model in models:
-        for tau in sorted(rows["tau"].unique(), key=float):
-            first = find(frame, "open_set", model, f"f_measure@known={known}", tau)
-            line = [f"**{model_name(model)}**", tau]
-            line += [reported(first) if first else "–"] if has_reported else []
-            for name in names:
-                found = [find(frame, "open_set", model, f"{name}@known={known}", tau)]
-                found += [
-                    find(rows, "open_set_longer", model, f"{name}_{what}@known={known}", tau)
-                    for what in ("longer", "gain")
-                ]
-                line += ["–" if row is None else measured(row) for row in found]
-            lines.append(line)
-    header = ["", "τ", *(["F reported"] if has_reported else [])]
-    header += [f"{name}{part}" for name in ("F", "AUROC") for part in ("", ", longer", ": difference")]
-    return Table("open_set_longer", markdown_table(lines, header), rows)
+    rows = study.rows(experiment="open_set_longer", alpha="")
+    has_reported = bool((study.rows(experiment="open_set")["value"] != "").any())
+    columns = [column("F reported", "f_measure", show=reported, experiment="open_set")] * has_reported
+    for head, name in (("F", "f_measure"), ("AUROC", "auroc")):
+        columns += [column(head, name, experiment="open_set"),
+                    column(f"{head}, longer", f"{name}_longer", experiment="open_set_longer"),
+                    column(f"{head}: difference", f"{name}_gain", experiment="open_set_longer")]  # fmt: skip
+    known = rows["known"].iloc[0] if len(rows) else ""
+    ordered = grouped(rows, model=(), tau=rising(rows["tau"]))
+    by = ("model", "tau")
+    return pivot(study, "open_set_longer", ordered, by, MODEL | TAU, columns, once=0, whole=True, of={"known": known})
 
 
-def reported_and_measured(name: str, has_reported: bool) -> list[str]:
-    return [f"{name} reported", f"{name} measured"] if has_reported else [name]
+def experiment_name(experiment: str) -> str:
+    return "trained longer" if experiment == "open_set_longer" else experiment
+
+
+def falling(known: Any) -> list[str]:
+    """Different numbers of known classes, in falling order."""
+    return sorted(set(known), key=int, reverse=True)
+
+
+def context(study: Study) -> dict[str, Any]:
+    rows, longer = study.rows(experiment="open_set"), study.rows(experiment="open_set_longer")
+    return {
+        "open_set_reported": bool((rows["value"] != "").any()),
+        "few_subsets": max(map(int, rows["n"]), default=10),
+        "longer_budget": next(iter(longer["budget"]), ""),
+    }
+
+
+TABLES = (open_set, open_set_apart, open_set_longer)
+FIGURES = (figures.open_set,)

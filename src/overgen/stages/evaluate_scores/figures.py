@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from overgen.report.grid import Cell
-from overgen.report.names import method_name, model_name
+from overgen.measures.ranking import Ranking, ranking
+from overgen.report.names import model_name
+from overgen.report.study import Study
 from overgen.report.style import GREY, colour, style
-from overgen.stages.evaluate_scores.tables import ranked
+from overgen.run.results import Cell
+from overgen.stages.evaluate_scores.names import method_name
 
 KIND_COLOURS = {
     "known classes": "#0173b2",
@@ -25,6 +28,24 @@ KIND_COLOURS = {
 }
 
 
+def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] | None:
+    """Every (model, method) with its mean rank by AUROC over the problems, best first, and the test.
+
+    cells: of evaluate_scores. A problem is a number of known classes and a subset. None where there are too few.
+    """
+    parts = [cell.table("trials").assign(model=model) for model, cell in cells.items()]
+    if not parts:
+        return None
+    trials = pd.concat(parts)
+    wide = trials[trials["auroc"].notna()].pivot(index=["known", "subset"], columns=["model", "method"], values="auroc")
+    if wide.shape[0] < 2 or wide.shape[1] < 3:
+        return None
+    found = ranking(wide.to_numpy())
+    order = found.ranks.argsort(kind="stable")
+    names = [(str(column[0]), str(column[1])) for column in wide.columns]
+    return [names[i] for i in order], found._replace(ranks=found.ranks[order])
+
+
 def shown_methods(cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
     """The (model, method) whose images and answers are shown: of each model the best by mean rank, and softmax."""
     found = ranked(cells)
@@ -33,12 +54,12 @@ def shown_methods(cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
     return [*best, *(pair for pair in order if pair[1] == "softmax" and pair not in best)]
 
 
-def score_ranking(cells: Mapping[str, Cell]) -> Figure | None:
+def score_ranking(study: Study) -> Figure | None:
     """Mean ranks by AUROC, best above, with bars of Nemenyi's critical difference; None where there are too few.
 
     Two methods whose bars do not overlap differ at the 5 % level.
     """
-    found = ranked(cells)
+    found = ranked(study.cells("evaluate_scores"))
     if found is None:
         return None
     names, (ranks, p, difference, problems) = found
@@ -64,14 +85,18 @@ def score_ranking(cells: Mapping[str, Cell]) -> Figure | None:
         return figure
 
 
-def score_histograms(cell: Cell) -> Figure | None:
-    """How each method's scores are spread over known and unknown classes and other images; None where all are known.
+def score_histograms(study: Study) -> Iterator[tuple[str, Figure]]:
+    """The histograms of each model's scores, but of one that knows all classes."""
+    for model, cell in study.cells("evaluate_scores").items():
+        if (cell.folder / "histograms.csv").is_file():
+            yield f"score_histograms_{model}", histograms(cell.table("histograms"))
 
-    cell: of evaluate_scores. Shares of each kind; what lies beyond the ends counts to the outer bins.
+
+def histograms(table: pd.DataFrame) -> Figure:
+    """How each method's scores are spread over known and unknown classes and other images.
+
+    table: histograms.csv. Shares of each kind; what lies beyond the ends counts to the outer bins.
     """
-    if not (cell.folder / "histograms.csv").is_file():
-        return None
-    table = cell.table("histograms")
     methods = list(dict.fromkeys(table["method"]))
     columns = min(4, len(methods))
     lines = math.ceil(len(methods) / columns)
@@ -97,8 +122,9 @@ def score_histograms(cell: Cell) -> Figure | None:
         return figure
 
 
-def score_extremes(cells: Mapping[str, Cell]) -> Figure | None:
+def score_extremes(study: Study) -> Figure | None:
     """The unknown test images that score highest and the known ones that score lowest; None where there are none."""
+    cells = study.cells("evaluate_scores")
     rows = []
     for model, method in shown_methods(cells):
         found = cells[model].examples()
@@ -121,8 +147,9 @@ def score_extremes(cells: Mapping[str, Cell]) -> Figure | None:
         return figure
 
 
-def score_confusion(cells: Mapping[str, Cell]) -> Figure | None:
+def score_confusion(study: Study) -> Figure | None:
     """Answers at the threshold against the truth, "unknown" among them, in % of a row; None where there are none."""
+    cells = study.cells("evaluate_scores")
     chosen = shown_methods(cells)
     if not chosen:
         return None

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from overgen.report.champions import champions
-from overgen.report.grid import Cell
 from overgen.report.names import ENCODING_NAMES, model_name
+from overgen.report.study import Study
 from overgen.report.style import colour, legend_below, style, updates_axis
 
 
-def evolution_confidence(cells: Mapping[str, Cell]) -> Figure:
+def evolution_confidence(study: Study) -> Figure:
     """Evolution: median confidence of the champions over generations, with the band between the quartiles.
 
-    cells: fool_evolution by model; one panel an encoding. Only the first seed is drawn. Where all runs have ended, a
-    line goes on with the last value: a champion can only be replaced by a better one.
+    One panel an encoding. Only the first seed is drawn. Where all runs have ended, a line goes on with the last value:
+    a champion can only be replaced by a better one.
     """
-    tables = {model: cell.table("generations") for model, cell in cells.items()}
+    tables = {model: cell.table("generations") for model, cell in study.cells("fool_evolution").items()}
     encodings = list(dict.fromkeys(name for table in tables.values() for name in table["encoding"]))
     last = max(table["generation"].max() for table in tables.values())
     with style():
@@ -43,6 +43,7 @@ def evolution_confidence(cells: Mapping[str, Cell]) -> Figure:
         return figure
 
 
-def evolution_champions(cell: Cell) -> Figure:
-    """The champion images of one model's first run: a row an encoding and stored generation, a column a class."""
-    return champions(cell.examples(), "generation", colour(cell.model))
+def evolution_champions(study: Study) -> Iterator[tuple[str, Figure]]:
+    """The champion images of a model's first run: a row an encoding and stored generation, a column a class."""
+    for model, cell in study.cells("fool_evolution").items():
+        yield f"evolution_champions_{model}", champions(cell.examples(), "generation", colour(model))

@@ -1,34 +1,38 @@
-"""Tables of evolution in the report."""
+"""Evolution in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from overgen.report.names import ENCODING_NAMES
+from overgen.report.study import Study
+from overgen.report.tables import MODEL, Table, at_tau, grouped, listing, row_name
+from overgen.stages.fool_evolution import figures
 
-import pandas as pd
+EXPERIMENTS = {"test_error": "–"} | {f"evolution_{encoding}": name for encoding, name in ENCODING_NAMES.items()}
+CHOICES = [
+    (
+        "What a CPPN receives, and how it changes",
+        "its inputs themselves, without a function; connections {fool_evolution.DATASET.connections} and nodes "
+        "{fool_evolution.DATASET.nodes} (with what probability one is added, and one removed)",
+    ),
+    (
+        "Mutation rate of evolution",
+        "{fool_evolution.DATASET.mutation_rate} throughout, as in the official code, which has no halving",
+    ),
+]
 
-from overgen.report.names import ENCODING_NAMES, metric_name, model_name
-from overgen.report.tables import Table, at_tau, count_text, markdown_table, measured, records, reported
 
-
-def evolution(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def evolution(study: Study) -> Table:
     """Confidence that evolution reaches (Nguyen et al. 2015): one row a model, encoding and measured number.
 
     For LeNet, whose error on the test images the paper gives, that comes first.
     """
-    experiments = {"test_error": "–"} | {f"evolution_{encoding}": name for encoding, name in ENCODING_NAMES.items()}
-    place = {name: i for i, name in enumerate(experiments)}
-    rows = frame[frame["experiment"].isin(experiments) & frame["model"].isin(models)]
-    has_reported = bool((rows["value"] != "").any())
-    lines = []
-    for model in models:
-        before = ""
-        mine = rows[rows["model"] == model]
-        for row in records(mine.sort_values("experiment", key=lambda names: names.map(place), kind="stable")):
-            encoding = experiments[row["experiment"]]
-            line = ["" if before else f"**{model_name(model)}**", encoding if encoding != before else ""]
-            name = metric_name(row["metric"]) + (f", {at_tau(row['tau'])}" if row["tau"] else "")
-            line += [name, row["unit"], *([reported(row)] if has_reported else [])]
-            lines.append([*line, measured(row), count_text(row["n"])])
-            before = encoding
-    header = ["", "encoding", "number", "unit", *(["reported"] if has_reported else []), "measured", "n"]
-    return Table("evolution", markdown_table(lines, header) if lines else "", rows)
+    rows = study.rows(experiment=EXPERIMENTS, model=study.cells("fool_evolution"))
+    labels = MODEL | {
+        "encoding": lambda row: EXPERIMENTS[row["experiment"]],
+        "number": lambda row: row_name(row) + (f", {at_tau(row['tau'])}" if row["tau"] else ""),
+    }
+    return listing("evolution", grouped(rows, model=(), experiment=EXPERIMENTS), labels, once=2)
+
+
+TABLES = (evolution,)
+FIGURES = (figures.evolution_confidence, figures.evolution_champions)

@@ -3,57 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import pandas as pd
 from matplotlib.figure import Figure
 
-from overgen.report.grid import Cell
+from overgen.measures.verdicts import reported_interval
 from overgen.report.names import model_name
-from overgen.report.style import GREY, ImageGrid, colour, legend_below, passage_curve, score_text, style, updates_axis
+from overgen.report.study import Study
+from overgen.report.style import GREY, attacked_images, colour, legend_below, passage_curve, style, updates_axis
 
 OBJECTIVE_NAMES = {"y": "attack on y", "scaled": "attack on ỹ"}
 
 
-def fooling_images(cells: Mapping[str, Cell]) -> Figure:
+def fooling_images(study: Study) -> Figure:
     """Figure 3: what the attack found, one row a model and objective, one column a target class.
 
-    cells: fool_fgn by model. Under each image its score ỹ; a frame in the model's colour and ✓ where it fooled.
+    Under each image its score ỹ; a frame in the model's colour and ✓ where it fooled.
     """
     rows = []
-    for model, cell in cells.items():
+    for model, cell in study.cells("fool_fgn").items():
         examples = cell.examples()
         for i, objective in enumerate(examples["objective"]):
             label = OBJECTIVE_NAMES.get(str(objective), str(objective)) + f"\nτ = {examples['tau'][i]:g}"
             label += f", α = {examples['alpha'][i]:g}" if objective == "scaled" else ""
             rows.append((model, label, {k: examples[k][i] for k in ("image", "score", "fooled")}))
-    with style():
-        grid = ImageGrid(len(rows), len(rows[0][2]["score"]), gap=0.34)
-        for r, (model, label, found) in enumerate(rows):
-            grid.label(r, f"{model_name(model)}\n{label}", colour(model))
-            for c, (image, score, fooled) in enumerate(zip(*found.values(), strict=True)):
-                frame, ink = (colour(model), "black") if fooled else (None, GREY)
-                grid.image(
-                    r, c, image, frame=frame, text=f"{score_text(float(score))} {'✓' if fooled else '–'}", ink=ink
-                )
-        grid.titles([str(c) for c in range(grid.columns)])
-        return grid.figure
+    return attacked_images(rows)
 
 
-def fooling_rates(frame: pd.DataFrame, models: Sequence[str], taus: Sequence[str]) -> Figure:
-    """Fooling rates reported (hollow) and measured (filled) with their 95 % intervals, one panel a threshold.
-
-    frame: rows of `reported.compare`, experiment fgn, metric fooling_rate, with the columns reported,
-    reported_low and reported_high as numbers (NaN where nothing is reported).
-    """
+def fooling_rates(study: Study) -> Figure:
+    """Fooling rates reported (hollow) and measured (filled) with their 95 % intervals, one panel a threshold."""
+    frame = study.reported("fgn", "fooling_rate")
+    taus, models = study.taus("fgn", "fooling_rate"), list(study.cells("fool_fgn"))
     with style():
         figure, axes = plt.subplots(1, len(taus), figsize=(9.2, 0.62 * len(models) + 1.5), sharey=True, squeeze=False)
         for axis, tau in zip(axes[0], taus, strict=True):
             for y, model in enumerate(models):
                 row = frame[(frame["model"] == model) & (frame["tau"] == tau)].iloc[0]
                 if not math.isnan(row["reported"]):
-                    axis.plot([row["reported_low"], row["reported_high"]], [y - 0.16] * 2, color=GREY, lw=1.5)
+                    theirs = reported_interval("fooling_rate", row["reported"], n=row["reported_n"])
+                    axis.plot(theirs, [y - 0.16] * 2, color=GREY, lw=1.5)
                     axis.plot(row["reported"], y - 0.16, "o", mfc="white", mec=GREY, ms=8, clip_on=False, zorder=3)
                 if not math.isnan(row["low"]):
                     axis.plot([row["low"], row["high"]], [y + 0.16] * 2, color=colour(model), lw=2.5)
@@ -75,12 +63,14 @@ def fooling_rates(frame: pd.DataFrame, models: Sequence[str], taus: Sequence[str
         return figure
 
 
-def first_passage(cells: Mapping[str, Cell], taus: Sequence[str], updates: Mapping[str, int]) -> Figure:
+def first_passage(study: Study) -> Figure:
     """Share of trials that have fooled, against the number of updates; attack on y, one panel a threshold.
 
-    cells: fool_fgn by model, whose trials.csv has a column `step@tau=…,alpha=…` for each pair, the paper's α
-    of a τ first. updates: how long a model's trials were, where its curve ends.
+    trials.csv has a column `step@tau=…,alpha=…` for each pair, the paper's α of a τ first. A model's curve ends where
+    its trials did.
     """
+    cells, taus = study.cells("fool_fgn"), study.taus("fgn", "fooling_rate")
+    updates = {model: cell.budget[f"fool_fgn.{cell.dataset}.updates"] for model, cell in cells.items()}
     with style():
         figure, axes = plt.subplots(1, len(taus), figsize=(9.2, 3.6), sharey=True, squeeze=False)
         for axis, tau in zip(axes[0], taus, strict=True):

@@ -1,84 +1,141 @@
-"""Tables of the Fooling Generator Network in the report."""
+"""The Fooling Generator Network in the report."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-import pandas as pd
-
-from overgen.report.names import VARIANT, model_name, variant_name
+from overgen.report.names import model_name
+from overgen.report.study import Row, Study
 from overgen.report.tables import (
-    CLASSES_FOOLED,
+    MODEL,
     Table,
     at_tau,
     by_metric,
-    find,
-    fooling_table,
-    markdown_table,
+    column,
+    entry,
+    grouped,
     measured,
+    over_classes,
+    pivot,
     reported,
     some_classes,
-    taus,
+    table,
 )
+from overgen.stages.fool_fgn import figures
+
+VARIANT = re.compile(r"fgn_(updates|lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
+TARGETS = {"fgn": "y", "fgn_on_scaled_output": "ỹ"}  # what the attack follows, by experiment
+ORDERINGS = [("fgn", "fooling_rate", "is fooled less often than")]
+CHOICES = [
+    (
+        "Optimiser, input and initial weights of the FGN",
+        "{fool_fgn.DATASET.optimizer}, learning rate {fool_fgn.DATASET.learning_rate}; "
+        "{fool_fgn.DATASET.input} random input, fixed in a trial; initial weights {fool_fgn.DATASET.initial}",
+    ),
+    (
+        "α where ỹ itself is attacked",
+        "{fool_fgn.DATASET.scaled.dae_sym} (FGN, dAE sym), {fool_evolution.DATASET.alpha} (evolution)",
+    ),
+    ("Mean steps to fool", "over the trials that fooled"),
+]
 
 
-def fooling(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def fooling(study: Study) -> Table:
     """Table 1 (MNIST) or 2 (Fashion-MNIST) of Spigler 2019: reported and, below it, measured.
 
     Columns: accuracy at each threshold, then fooling rate with the mean steps at each threshold above 0.
     """
-    return fooling_table(frame, "fooling", [(model_name(model), "fgn", model) for model in models])
+    return fooling_table(study, "fooling", [(model_name(m), "fgn", m) for m in study.cells("fool_fgn")])
 
 
-def scaled_attack(frame: pd.DataFrame, models: Sequence[str]) -> Table:
-    """The FGN attack on the scaled output ỹ instead of y (Spigler 2019, Section 4.2)."""
-    return by_metric(frame, "scaled_attack", "fgn_on_scaled_output", models)
+def fooling_table(study: Study, name: str, entries: Sequence[tuple[str, str, str]]) -> Table:
+    """Accuracies, fooling rates and steps of some (heading, experiment, model)."""
+    rates = ("fooling_rate", "classes_fooled", "fooling_rate_over_classes", "mean_steps_to_fool")
+    columns: list[tuple[tuple[str, ...], str]]
+    columns = [(("thresholded_accuracy",), tau) for tau in study.taus("fgn", "thresholded_accuracy")]
+    columns += [(rates, tau) for tau in study.taus("fgn", "fooling_rate")]
+    heads = {1: "accuracy %", 4: "fooled %, mean steps"}
+    has_reported = any((study.rows(experiment=e, model=m)["value"] != "").any() for _, e, m in entries)
+    lines, used = [], []
+    for heading, experiment, model in entries:
+        found = [
+            [study.find(experiment=experiment, model=model, metric=metric, tau=tau) for metric in metrics]
+            for metrics, tau in columns
+        ]
+        used += [row["place"] for rows in found for row in rows if row]
+        if has_reported:
+            lines.append([f"**{heading}**", "reported", *(reported_rate(*rows) for rows in found)])
+        lines.append(["" if has_reported else f"**{heading}**", "measured", *(measured_rate(*rows) for rows in found)])
+    header = ["", "", *(f"{heads[len(metrics)]}, {at_tau(tau)}" for metrics, tau in columns)]
+    return table(name, lines, header, study.frame.iloc[used])
 
 
-def variants(frame: pd.DataFrame, models: Sequence[str]) -> Table:
-    """The FGN on y with other options than the study's: a row a model and variant, rates and mean steps at each τ."""
-    names = [name for name in dict.fromkeys(frame["experiment"]) if VARIANT.fullmatch(name)]
-    at = taus(frame, "fgn", "fooling_rate")
-    header = ["", "FGN", *(f"{text}, {at_tau(tau)}" for tau in at for text in ("fooled %", "mean steps"))]
-    lines: list[list[str]] = []
-    used = []
-    for model in models:
-        mine = [name for name in names if (frame.loc[frame["experiment"] == name, "model"] == model).any()]
-        for experiment in ["fgn", *mine] if mine else []:
-            line = ["" if lines and experiment != "fgn" else f"**{model_name(model)}**", variant_name(experiment)]
-            for tau in at:
-                classes = find(frame, experiment, model, CLASSES_FOOLED, tau)
-                used += [classes] if classes else []
-                for metric in ("fooling_rate", "mean_steps_to_fool"):
-                    row = find(frame, experiment, model, metric, tau)
-                    used += [row] if row else []
-                    theirs = reported(row) if row else "–"
-                    ours = measured(row) if row else "–"
-                    if metric == "fooling_rate" and some_classes(classes):
-                        ours += f", {some_classes(classes)}"
-                    line.append(ours if theirs == "–" else f"{theirs} → {ours}")
-            lines.append(line)
-    return Table("variants", markdown_table(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+def reported_rate(rate: Row | None, *further: Row | None) -> str:
+    """A reported rate, and the mean steps on a second line."""
+    steps = [reported(row, " steps") for row in further[2:]]
+    return "<br>".join([reported(rate), *(text for text in steps if text != "–")])
 
 
-def in_8_bits(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def measured_rate(
+    rate: Row | None, classes: Row | None = None, over: Row | None = None, steps: Row | None = None
+) -> str:
+    """A measured rate and, on further lines, in which classes it is not 0, its interval over them, the mean steps."""
+    further = [some_classes(classes), over_classes(over), measured(steps, " steps", "<br>")]
+    return "<br>".join([measured(rate, between="<br>"), *(text for text in further if text not in ("", "–"))])
+
+
+def in_8_bits(study: Study) -> Table:
     """How many of the FGN's trials fool at each τ, and how many as a picture of 8 bits: a row a model and attack."""
-    at = taus(frame, "fgn", "fooling_rate")
-    header = ["", "attack on", *(f"{text}, {at_tau(tau)}" for tau in at for text in ("fooled %", "in 8 bits"))]
-    lines: list[list[str]] = []
-    used = []
-    for model in models:
-        before = len(lines)
-        for experiment, score in (("fgn", "y"), ("fgn_on_scaled_output", "ỹ")):
-            metrics = ("fooling_rate", "fooling_rate_in_8_bits")
-            found = [find(frame, experiment, model, metric, tau) for tau in at for metric in metrics]
-            used += [row for row in found if row]
-            if any(found):
-                name = f"**{model_name(model)}**" if len(lines) == before else ""
-                lines.append([name, score, *("–" if row is None else measured(row) for row in found)])
-    return Table("in_8_bits", markdown_table(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+    metrics = {"fooled %": "fooling_rate", "in 8 bits": "fooling_rate_in_8_bits"}
+    rows = study.rows(experiment=TARGETS, metric=metrics.values(), alpha="", model=study.cells("fool_fgn"))
+    columns = [column(f"{text}, {at_tau(tau)}", metric, tau=tau)
+               for tau in study.taus("fgn", "fooling_rate") for text, metric in metrics.items()]  # fmt: skip
+    labels = MODEL | {"attack on": lambda row: TARGETS[row["experiment"]]}
+    return pivot(study, "in_8_bits", rows, ("model", "experiment"), labels, columns)
 
 
-def other_alphas(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def scaled_attack(study: Study) -> Table:
+    """The FGN attack on the scaled output ỹ instead of y (Spigler 2019, Section 4.2)."""
+    return by_metric("scaled_attack", study.rows(experiment="fgn_on_scaled_output", model=study.cells("fool_fgn")))
+
+
+def variants(study: Study) -> Table:
+    """The FGN on y with other options than the study's: a row a model and variant, rates and mean steps at each τ."""
+    rows = study.rows(model=study.cells("fool_fgn"))
+    of_variants = rows[rows["experiment"].str.fullmatch(VARIANT)]
+    rows = rows[rows.index.isin(of_variants.index) | (rows["experiment"] == "fgn")]
+    rows = grouped(rows[rows["model"].isin(of_variants["model"])], model=(), experiment=())
+    columns = []
+    for tau in study.taus("fgn", "fooling_rate"):
+        columns += [column(f"fooled %, {at_tau(tau)}", "classes_fooled", "fooling_rate", show=in_some, tau=tau),
+                    column(f"mean steps, {at_tau(tau)}", "mean_steps_to_fool", show=entry, tau=tau)]  # fmt: skip
+    labels = MODEL | {"FGN": lambda row: experiment_name(row["experiment"])}
+    return pivot(study, "variants", rows, ("model", "experiment"), labels, columns)
+
+
+def in_some(classes: Row | None, rate: Row | None) -> str:
+    """A rate, and in which classes it is not 0."""
+    return ", ".join(text for text in (entry(rate), some_classes(classes)) if text)
+
+
+def other_alphas(study: Study) -> Table:
     """Accuracy and fooling at (τ, α) pairs that are not the paper's."""
-    return by_metric(frame[frame["metric"].str.contains("@alpha=")], "other_alphas", "fgn", models)
+    rows = study.rows(experiment="fgn", model=study.cells("fool_fgn"))
+    return by_metric("other_alphas", rows[rows["alpha"] != ""])
+
+
+def experiment_name(experiment: str) -> str:
+    """An attack as it is written in reports: a variant by what it changes, "fgn_lr_1e-3" as "learning rate 1e-3"."""
+    if experiment in TARGETS:
+        return "as in the study" if experiment == "fgn" else f"on {TARGETS[experiment]}"
+    words = {"lr": "learning rate", "initial": "initial weights", "clip": "loss clipped at y ="}
+    options = re.split(r"-(?=[a-z])", experiment.removeprefix("fgn_"))
+    named = {
+        name: f"{int(value):,}" if value.isdigit() else value for name, _, value in (o.partition("_") for o in options)
+    }
+    return ", ".join(f"{words.get(name, name)} {value}" for name, value in named.items())
+
+
+TABLES = (fooling, in_8_bits, scaled_attack, variants, other_alphas)
+FIGURES = (figures.fooling_rates, figures.first_passage, figures.fooling_images)

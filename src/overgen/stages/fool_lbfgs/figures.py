@@ -8,21 +8,26 @@ from itertools import product
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from overgen.report.grid import Cell
 from overgen.report.names import model_name
+from overgen.report.study import Study
 from overgen.report.style import GREY, ImageGrid, colour, style
+from overgen.run.results import Cell
 
 
-def smallest_changes(cell: Cell) -> Figure:
+def cell_of(study: Study) -> Cell:
+    """The one cell of the stage, which holds all networks."""
+    return next(iter(study.cells("fool_lbfgs").values()))
+
+
+def smallest_changes(study: Study) -> Figure:
     """The smallest changes: a row a network; in threes an image, the changed one, and ten times the difference.
 
-    cell: fool_lbfgs. Under a changed image the label that it gets and the rms of the change. Ten times the difference
+    Under a changed image the label that it gets and the rms of the change. Ten times the difference
     is black at −1, grey at 0 and white at 1.
     """
-    examples = cell.examples()
+    examples = cell_of(study).examples()
     networks = [str(name) for name in examples["network"]]
     shown = min(4, examples["image"].shape[1])
     with style():
@@ -40,9 +45,11 @@ def smallest_changes(cell: Cell) -> Figure:
         return grid.figure
 
 
-def transfer(cell: Cell) -> Figure:
+def transfer(study: Study) -> Figure:
     """Errors of each network (columns) on the examples made for each (rows), in percent, a panel a distortion."""
-    table = cell.table("transfer")
+    import seaborn as sns  # takes a second
+
+    table = cell_of(study).table("transfer")
     names = list(dict.fromkeys(table["made_for"]))
     titles = {"smallest": "smallest distortion", "magnified": "the same distortion for all"}
     with style():
@@ -64,12 +71,9 @@ def transfer(cell: Cell) -> Figure:
         return figure
 
 
-def stability(cell: Cell) -> Figure:
-    """Images that keep their label under uniform noise on n pixels, against n, and (1 − ε)ⁿ: a panel a network.
-
-    cell: fool_lbfgs.
-    """
-    table = cell.table("stability")
+def stability(study: Study) -> Figure:
+    """Images that keep their label under uniform noise on n pixels, against n, and (1 − ε)ⁿ: a panel a network."""
+    table = cell_of(study).table("stability")
     names = list(dict.fromkeys(table["network"]))
     with style():
         rows = math.ceil(len(names) / 3)

@@ -1,65 +1,93 @@
-"""Tables of the smallest changes in the report."""
+"""The smallest changes in the report."""
 
 from __future__ import annotations
 
-import pandas as pd
+from overgen.report.names import model_name
+from overgen.report.study import Row, Study
+from overgen.report.tables import (
+    MODEL,
+    Labels,
+    Table,
+    column,
+    count_text,
+    entry,
+    grouped,
+    measured,
+    pivot,
+    plain,
+)
+from overgen.stages.fool_lbfgs import figures
 
-from overgen.report.names import model_name, number
-from overgen.report.tables import Table, count_text, find, markdown_table, measured, reported
+CHOICES = [
+    (
+        "c·|r| and the search for c",
+        "c·‖r‖₂²; of all c tried (factors of 10, then bisection) the change of least ‖r‖₂ that reached the target",
+    ),
+    (
+        "Images and targets of the smallest distortions",
+        "{fool_lbfgs.DATASET.images} test images that the network labels right; for each one other class, at random",
+    ),
+    ("Examples at a distortion for all, and noise", "scaled until what the clipping to [0, 1] leaves has it"),
+]
+NUMBERS = {
+    "test_error": "test error %",
+    "train_error": "training error %",
+    "mean_distortion": "smallest distortion",
+    "least_distortion": "least there is",
+    "fooling_rate": "succeeded %",
+}
 
 
-def smallest(frame: pd.DataFrame) -> Table:
+def smallest(study: Study) -> Table:
     """Table 1 of Szegedy et al. 2013, and what noise does: a row a network."""
-    rows = frame[frame["experiment"].isin(["lbfgs", "lbfgs_noise"])]
-    noise = sorted({metric for metric in rows["metric"] if metric.startswith("label_changed")}, key=len)
-    columns = [("lbfgs", "test_error", "test error %"), ("lbfgs", "train_error", "training error %"),
-               ("lbfgs", "mean_distortion", "smallest distortion"), ("lbfgs", "least_distortion", "least there is"),
-               ("lbfgs", "fooling_rate", "succeeded %"),
-               *(("lbfgs_noise", metric, noise_name(metric)) for metric in noise)]  # fmt: skip
-    lines, used = [], []
-    for model in dict.fromkeys(rows["model"]):
-        line = [f"**{model_name(model)}**"]
-        for experiment, metric, _ in columns:
-            row = find(rows, experiment, model, metric)
-            used += [row] if row else []
-            ours = "–" if row is None else measured(row, between="<br>")
-            line.append(f"{reported(row)} → {ours}" if row and row["value"] != "" else ours)
-        lines.append(line)
-    header = ["", *(name for *_, name in columns)]
-    return Table("smallest", markdown_table(lines, header) if lines else "", pd.DataFrame(used, columns=frame.columns))
+    rows = study.rows(experiment=("lbfgs", "lbfgs_noise"))
+    columns = [column(head, metric, show=over_two_lines, experiment="lbfgs") for metric, head in NUMBERS.items()]
+    noise = study.rows(experiment="lbfgs_noise", metric="label_changed")
+    for rms in sorted(noise["rms"].unique()):
+        head = f"label changed by noise of rms {rms}, %" if rms else "label changed by noise as large, %"
+        columns.append(column(head, "label_changed", show=over_two_lines, experiment="lbfgs_noise", rms=rms))
+    return pivot(study, "smallest", rows, ("model",), MODEL, columns)
 
 
-def noise_name(metric: str) -> str:
-    """What noise of some norm did, as the head of a column."""
-    rms = metric.partition("=")[2]
-    return f"label changed by noise of rms {rms}, %" if rms else "label changed by noise as large, %"
+def over_two_lines(row: Row | None) -> str:
+    return entry(row, between="<br>")
 
 
-def transfer(frame: pd.DataFrame) -> Table:
+def transfer(study: Study) -> Table:
     """Errors of each network on the examples made for each: a row a network that they were made for and distortion."""
-    rows = frame[(frame["experiment"] == "lbfgs_transfer") & ~frame["metric"].str.endswith("@rms=0")]
-    judges = list(dict.fromkeys(rows["model"]))
-    lines = []
-    for metric in sorted(dict.fromkeys(rows["metric"]), key=lambda m: "@rms=" in m):
-        found = {judge: find(rows, "lbfgs_transfer", judge, metric) for judge in judges}
-        made_for, _, rms = metric.removeprefix("error@made_for=").partition("@rms=")
-        cells = ["–" if row is None else number(row["reproduced"], metric, row["unit"]) for row in found.values()]
-        lines.append(
-            [model_name(made_for), rms or "smallest", *cells, count_text(max(r["n"] for r in found.values() if r))]
-        )
-    header = ["made for", "distortion", *(f"{model_name(judge)}, error %" for judge in judges), "n"]
-    return Table("transfer", markdown_table(lines, header) if lines else "", rows)
+    rows = study.rows(experiment="lbfgs_transfer")
+    rows = rows[rows["rms"] != "0"]
+    judges = {judge: f"{model_name(judge)}, error %" for judge in rows["model"].unique()}
+    columns = [column(head, "error", show=plain, model=judge) for judge, head in judges.items()]
+    labels: Labels = {
+        "made for": lambda row: model_name(row["made_for"]),
+        "distortion": lambda row: row["rms"] or "smallest",
+    }
+    columns.append(column("n", "error", show=n, model=next(iter(judges), "")))
+    ordered = grouped(rows, rms=sorted(set(rows["rms"])), made_for=())
+    by, of = ("made_for", "rms"), {"experiment": "lbfgs_transfer"}
+    return pivot(study, "transfer", ordered, by, labels, columns, once=0, whole=True, of=of)
 
 
-def stability(frame: pd.DataFrame) -> Table:
+def stability(study: Study) -> Table:
     """(1 − ε)ⁿ fitted to how many labels outlive noise on n pixels, and what it leaves unexplained."""
-    rows = frame[frame["experiment"] == "stability"]
-    lines = []
-    for model in dict.fromkeys(rows["model"]):
-        found = [find(rows, "stability", model, metric) for metric in ("epsilon", "unexplained", "largest_gap")]
-        numbers = [row for row in found if row]
-        if len(numbers) == len(found):
-            cells, gap = [measured(row) for row in numbers[:2]], numbers[2]
-            lines.append([f"**{model_name(model)}**", *cells, f"{measured(gap)} {gap['note']}", count_text(gap["n"])])
-    header = ["", "ε", "variance unexplained, %", "largest gap, counted − fitted, percentage points", "images"]
-    return Table("stability", markdown_table(lines, header) if lines else "", rows)
+    rows = study.rows(experiment="stability")
+    columns = [
+        column("ε", "epsilon"),
+        column("variance unexplained, %", "unexplained"),
+        column("largest gap, counted − fitted, percentage points", "largest_gap", show=gap),
+        column("images", "largest_gap", show=n),
+    ]
+    return pivot(study, "stability", rows, ("model",), MODEL, columns, whole=True, of={"experiment": "stability"})
+
+
+def gap(row: Row | None) -> str:
+    return "–" if row is None else f"{measured(row)} {row['note']}"
+
+
+def n(row: Row | None) -> str:
+    return count_text(None if row is None else row["n"])
+
+
+TABLES = (smallest, transfer, stability)
+FIGURES = (figures.smallest_changes, figures.transfer, figures.stability)

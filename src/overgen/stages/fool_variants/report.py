@@ -1,25 +1,26 @@
-"""Tables of variants of networks in the report."""
+"""Variants of networks in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
-
 from overgen.models.params import base_of
 from overgen.report.names import model_name
-from overgen.report.tables import Table, fooling_table
+from overgen.report.study import Study
+from overgen.report.tables import Table
+from overgen.stages.fool_fgn.report import experiment_name as experiment_name  # the attack is that of fool_fgn
+from overgen.stages.fool_fgn.report import fooling_table
 
 
-def network_variants(frame: pd.DataFrame, attacked: Sequence[str], variants: Sequence[str]) -> Table:
+def network_variants(study: Study) -> Table:
     """As `fooling`, for variants of the networks (Spigler 2019, Section 4.2), each below the one that it changes."""
-    lines = []
-    for model in attacked:
-        mine = [variant for variant in variants if base_of(variant, attacked) == model]
-        lines += [(f"{model_name(model)}, as in the study", "fgn", model)] if mine else []
-        for variant in mine:
-            change = variant.removeprefix(f"{model}_")
-            lines.append((model_name(variant), f"fgn_{change}", model))
-            if ((frame["experiment"] == "fgn_on_scaled_output") & (frame["model"] == variant)).any():
-                lines.append(("the same, attack on ỹ", "fgn_on_scaled_output", variant))
-    return fooling_table(frame, "network_variants", lines)
+    variants, scaled = study.cells("fool_variants"), set(study.rows(experiment="fgn_on_scaled_output")["model"])
+    entries = []
+    for model in study.cells("fool_fgn"):
+        changed = [variant for variant in variants if base_of(variant, study.cells("fool_fgn")) == model]
+        entries += [(f"{model_name(model)}, as in the study", "fgn", model)] * bool(changed)
+        for variant in changed:
+            entries.append((model_name(variant), f"fgn_{variant.removeprefix(f'{model}_')}", model))
+            entries += [("the same, attack on ỹ", "fgn_on_scaled_output", variant)] * (variant in scaled)
+    return fooling_table(study, "network_variants", entries)
+
+
+TABLES = (network_variants,)

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from overgen.report.champions import champions
-from overgen.report.grid import Cell
 from overgen.report.names import ENCODING_NAMES
+from overgen.report.study import Study
 from overgen.report.style import ENCODING_COLOURS, colour, legend_below, style
 
 
-def retraining_champions(cell: Cell) -> Figure:
-    """The champions of the first network of each encoding: a row a round of retraining, a column a class."""
-    return champions(cell.examples(), "round", colour(cell.model))
+def retraining(study: Study) -> Iterator[tuple[str, Figure]]:
+    """Of a model its curves over the rounds, and the champions of the first network of each encoding."""
+    for model, cell in study.cells("retrain_on_fooling").items():
+        experiments = [f"retraining_{encoding}" for encoding in ENCODING_NAMES]
+        yield f"retraining_{model}", retraining_curves(study.rows(experiment=experiments, model=model))
+        yield f"retraining_champions_{model}", champions(cell.examples(), "round", colour(model))
 
 
-def retraining(frame: pd.DataFrame) -> Figure:
-    """Retraining on fooling images: confidence of the champions evolved afterwards and test error, over the rounds.
+def retraining_curves(frame: pd.DataFrame) -> Figure:
+    """Confidence of the champions evolved after each round, test error, and fooling images that are recognised.
 
-    frame: rows of `reported.compare` of one model, experiments retraining_<encoding>; bars are their 95 % intervals.
+    frame: rows of one model, experiments retraining_<encoding>; bars are their 95 % intervals.
     """
     panels = {
         "median_confidence": "median confidence of new\nfooling images, %",
         "test_error": "test error, %",
         "recognised_rate": "fooling images of earlier rounds\nthat are recognised, %",
     }
-    rounds = frame["metric"].str.partition("=")[2].astype(int)
+    rounds = frame["round"].astype(int)
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(12.4, 3.7), squeeze=False)
         for axis, (metric, label) in zip(axes[0], panels.items(), strict=True):
             for i, (encoding, name) in enumerate(ENCODING_NAMES.items()):
-                mine = (frame["experiment"] == f"retraining_{encoding}") & frame["metric"].str.startswith(f"{metric}@")
+                mine = (frame["experiment"] == f"retraining_{encoding}") & (frame["metric"] == metric)
                 if not mine.any():
                     continue
                 x, rows = rounds[mine] + 0.06 * (2 * i - 1), frame[mine]

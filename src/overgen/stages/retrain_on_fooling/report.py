@@ -1,28 +1,34 @@
-"""Tables of retraining on fooling images in the report."""
+"""Retraining on fooling images in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from overgen.report.names import ENCODING_NAMES
+from overgen.report.study import Study
+from overgen.report.tables import Labels, Table, bold, column, grouped, pivot
+from overgen.stages.retrain_on_fooling import figures
 
-import pandas as pd
+COLUMNS = {
+    "fooling_images": "fooling images in training",
+    "recognised_rate": "of these recognised, %",
+    "test_error": "test error, %",
+    "median_confidence": "median confidence of new ones, %",
+}
 
-from overgen.report.names import ENCODING_NAMES, model_name
-from overgen.report.tables import Table, find, markdown_table, measured
 
-
-def retraining(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def retraining(study: Study) -> Table:
     """What becomes of evolution when fooling images are a class of their own: one row a model, encoding and round."""
-    rows = frame[frame["experiment"].str.startswith("retraining_") & frame["model"].isin(models)]
-    names = ("fooling_images", "recognised_rate", "test_error", "median_confidence")
-    lines = []
-    groups: Any = rows.groupby(["model", "experiment"], sort=False)
-    for (model, experiment), mine in groups:
-        for k in sorted({int(metric.partition("=")[2]) for metric in mine["metric"]}):
-            found = [find(mine, experiment, model, f"{name}@round={k}") for name in names]
-            first = [f"**{model_name(model)}**", ENCODING_NAMES[experiment.partition("_")[2]]]
-            shown = ["–" if row is None else measured(row) for row in found]
-            lines.append([*(first if k == 0 else ["", ""]), str(k), *shown])
-    header = ["", "encoding", "round", "fooling images in training", "of these recognised, %", "test error, %",
-              "median confidence of new ones, %"]  # fmt: skip
-    return Table("retraining", markdown_table(lines, header) if lines else "", rows)
+    encodings = {f"retraining_{encoding}": name for encoding, name in ENCODING_NAMES.items()}
+    rows = study.rows(experiment=encodings, model=study.cells("retrain_on_fooling"))
+    ordered = grouped(rows, model=(), experiment=(), round=sorted(set(rows["round"]), key=int))
+    labels: Labels = {
+        "": lambda row: bold(row["model"]) if row["round"] == "0" else "",
+        "encoding": lambda row: encodings[row["experiment"]] if row["round"] == "0" else "",
+        "round": lambda row: row["round"],
+    }
+    columns = [column(head, metric) for metric, head in COLUMNS.items()]
+    by = ("model", "experiment", "round")
+    return pivot(study, "retraining", ordered, by, labels, columns, once=0, whole=True)
+
+
+TABLES = (retraining,)
+FIGURES = (figures.retraining,)

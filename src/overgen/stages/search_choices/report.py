@@ -1,68 +1,44 @@
-"""Tables of the searches in the report."""
+"""The searches for what the papers leave open, in the report."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from overgen.report.assumptions import setting_text
-from overgen.report.grid import Cell
+import pandas as pd
+
+from overgen.report.choices import setting_text
 from overgen.report.names import MAIN_SOURCE, model_name
-from overgen.report.reported import load as load_reported
-from overgen.report.tables import Table, markdown_table, records
+from overgen.report.reported import records
+from overgen.report.study import Study
+from overgen.report.tables import Table, markdown_table
+from overgen.run.results import Cell
+
+COMPARED = False  # settings on held-out images, which are no results
 
 
-def search(cell: Cell, settings: Mapping[str, Any]) -> Table:
-    """What one search on held-out images found, a row for each setting.
+def searches(study: Study) -> Iterator[Table]:
+    """What the searches on held-out images found, a table each with a row for each setting.
 
-    cell: of `search_choices`; settings: as for `assumptions`. The distance from the paper is the mean absolute
-    difference, in percentage points, between accuracies here and those that the main paper reports, at its α.
+    The distance from the paper is the mean absolute difference, in percentage points, between accuracies here and
+    those that the main paper reports, at its α.
     """
-    found = cell.table("settings")
-    columns = [str(name) for name in found]
-    accuracies = [name for name in columns if name.startswith("accuracy@")]
-    papers = paper_accuracies(cell, accuracies)
-    lines = [["*paper, test images*", *(f"{papers[name]:g}" if name in papers else "–" for name in accuracies)]]
-    if papers:
-        gaps = [(found[name] - value).abs() for name, value in papers.items()]
-        found["distance_from_paper"] = sum(gaps) / len(gaps)
-        columns.append("distance_from_paper")
-    more = {"distance_from_paper": "distance from the paper", "noise_median_score": "noise: median score"}
-    more |= {name: "noise: accepted %" for name in columns if name.startswith("noise_accepted@")}
-    more |= {"median_distance": "median ‖r − x‖₂"}
-    more = {name: text for name, text in more.items() if name in columns}
-    lines[0] += ["–"] * len(more)
-    for row in records(found):
-        line = [row["setting"], *(f"{row[name]:.2f}" for name in accuracies)]
-        line += [f"{row[name]:.2g}" if name == "noise_median_score" else f"{row[name]:.2f}" for name in more]
-        if papers and row["distance_from_paper"] == found["distance_from_paper"].min():
-            line[0] = f"**{line[0]}**"
-        lines.append(line)
-    headings = [re.sub(r"accuracy@tau=([\d.]+),alpha=([\d.]+)", r"τ = \1, α = \2", name) for name in accuracies]
-    table = markdown_table(lines, ["setting", *(text.removesuffix(", α = 0") for text in headings), *more.values()])
-    key = f"search_choices.{cell.dataset}.{cell.model}"
-    base = {name.split(".")[-1]: value for name, value in settings.items()
-            if name.startswith((f"{key}.model.", f"{key}.training."))}  # fmt: skip
-    changed = dict.fromkeys(name for setting in settings.get(f"{key}.settings", []) for name in setting)
-    places = {name: (f"models.{cell.model}.{name}", f"training.{cell.dataset}.{name}") for name in changed}
-    used = {name: settings[place] for name, both in places.items() for place in both if place in settings}
-    budget = f"{cell.budget[f'{key}.epochs']} epochs, {cell.budget[f'{key}.held_out']:,} images held out"
-    about = f"{model_name(cell.model)}: {budget}. Base: {options_text(base)}."
-    text = f"{about}\n\n{table}\n\nUsed in the study: {options_text(used)}."
-    tried = settings.get(f"{key}.settings", [])
-    if papers and tried:
-        nearest = tried[int(found["distance_from_paper"].argmin())]
-        if any(nearest.get(name, base.get(name)) != value for name, value in used.items()):
-            text += " That is not the setting nearest to the paper."
-    return Table(f"search_{cell.model}", text, found)
+    for cell in study.cells("search_choices").values():
+        found = cell.table("settings")
+        papers = paper_accuracies(study, cell.model, accuracies(found))
+        if papers:
+            gaps = [(found[name] - value).abs() for name, value in papers.items()]
+            found["distance_from_paper"] = sum(gaps) / len(gaps)
+        text = "\n\n".join([about(study, cell), settings_table(found, papers), used(study, cell, found)])
+        yield Table(f"search_{cell.model}", text, found)
 
 
-def paper_accuracies(cell: Cell, names: Sequence[str]) -> dict[str, float]:
+def paper_accuracies(study: Study, model: str, names: Sequence[str]) -> dict[str, float]:
     """The main paper's accuracies, in percent, by the column of ours: at each τ the first α, which is the paper's."""
-    papers = load_reported()
+    papers = study.papers
     rows = papers[(papers["source"] == MAIN_SOURCE) & (papers["metric"] == "thresholded_accuracy")]
-    rows = rows[(rows["experiment"] == "fgn") & (rows["dataset"] == cell.dataset) & (rows["model"] == cell.model)]
+    rows = rows[(rows["experiment"] == "fgn") & (rows["dataset"] == study.dataset) & (rows["model"] == model)]
     reported_at = dict(zip(rows["tau"], rows["value"], strict=True))
     found: dict[str, float] = {}
     for name in names:
@@ -72,5 +48,61 @@ def paper_accuracies(cell: Cell, names: Sequence[str]) -> dict[str, float]:
     return found
 
 
+def accuracies(found: pd.DataFrame) -> list[str]:
+    """The columns of settings.csv that are accuracies."""
+    return [str(name) for name in found if str(name).startswith("accuracy@")]
+
+
+def settings_table(found: pd.DataFrame, papers: Mapping[str, float]) -> str:
+    """A row for each setting below the paper's, the one nearest to it bold. papers: see `paper_accuracies`."""
+    columns = [str(name) for name in found]
+    judged = accuracies(found)
+    more = {"distance_from_paper": "distance from the paper", "noise_median_score": "noise: median score"}
+    more |= {name: "noise: accepted %" for name in columns if name.startswith("noise_accepted@")}
+    more |= {"median_distance": "median ‖r − x‖₂"}
+    more = {name: text for name, text in more.items() if name in columns}
+    lines = [["*paper, test images*", *(f"{papers[name]:g}" if name in papers else "–" for name in judged)]]
+    lines[0] += ["–"] * len(more)
+    for row in records(found):
+        line = [row["setting"], *(f"{row[name]:.2f}" for name in judged)]
+        line += [f"{row[name]:.2g}" if name == "noise_median_score" else f"{row[name]:.2f}" for name in more]
+        if papers and row["distance_from_paper"] == found["distance_from_paper"].min():
+            line[0] = f"**{line[0]}**"
+        lines.append(line)
+    headings = [re.sub(r"accuracy@tau=([\d.]+),alpha=([\d.]+)", r"τ = \1, α = \2", name) for name in judged]
+    return markdown_table(lines, ["setting", *(text.removesuffix(", α = 0") for text in headings), *more.values()])
+
+
+def about(study: Study, cell: Cell) -> str:
+    """What the settings of a search have in common."""
+    key = f"search_choices.{cell.dataset}.{cell.model}"
+    budget = f"{cell.budget[f'{key}.epochs']} epochs, {cell.budget[f'{key}.held_out']:,} images held out"
+    return f"{model_name(cell.model)}: {budget}. Base: {options_text(base_of(study, key))}."
+
+
+def used(study: Study, cell: Cell, found: pd.DataFrame) -> str:
+    """What the study uses of the options that a search changed, and whether they are the nearest to the paper."""
+    key, settings = f"search_choices.{cell.dataset}.{cell.model}", study.settings
+    base, tried = base_of(study, key), settings.get(f"{key}.settings", [])
+    changed = dict.fromkeys(name for setting in tried for name in setting)
+    places = {name: (f"models.{cell.model}.{name}", f"training.{cell.dataset}.{name}") for name in changed}
+    options = {name: settings[place] for name, both in places.items() for place in both if place in settings}
+    text = f"Used in the study: {options_text(options)}."
+    if "distance_from_paper" in found and tried:
+        nearest = tried[int(found["distance_from_paper"].argmin())]
+        if any(nearest.get(name, base.get(name)) != value for name, value in options.items()):
+            text += " That is not the setting nearest to the paper."
+    return text
+
+
+def base_of(study: Study, key: str) -> dict[str, Any]:
+    """The options that a search starts from, by name. key: its section in params.yaml."""
+    places = (f"{key}.model.", f"{key}.training.")
+    return {name.split(".")[-1]: value for name, value in study.settings.items() if name.startswith(places)}
+
+
 def options_text(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {setting_text(value)}" for name, value in values.items())
+
+
+TABLES = (searches,)

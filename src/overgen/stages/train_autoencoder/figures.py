@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from matplotlib.figure import Figure
 
-from overgen.report.grid import Cell
 from overgen.report.names import model_name
+from overgen.report.study import Study
 from overgen.report.style import ImageGrid, colour, style
 
 
-def reconstructions(cells: Mapping[str, Cell]) -> Figure:
-    """What the autoencoders restore: one test image of each class, for each model clean, noisy and restored.
-
-    cells: train_autoencoder by model.
-    """
+def reconstructions(study: Study) -> Figure:
+    """What the autoencoders restore: one test image of each class, for each model clean, noisy and restored."""
+    cells = study.cells("train_autoencoder")
     kinds = {
         "clean": "clean",
         "noisy": "noisy",

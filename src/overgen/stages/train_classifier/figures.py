@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from overgen.report.grid import Cell
 from overgen.report.names import model_name
+from overgen.report.study import Study
 from overgen.report.style import colour, style
 
 
-def training_curves(cells: Mapping[str, Cell]) -> Figure:
+def training_curves(study: Study) -> Figure:
     """Loss, accuracy and reconstruction loss over epochs on the training images; one thin line a seed.
 
-    cells: train_classifier and train_autoencoder by model. A cross-entropy below 10⁻⁴, where it can be exactly 0, is
-    drawn there.
+    A cross-entropy below 10⁻⁴, where it can be exactly 0, is drawn there.
     """
+    cells = study.cells("train_classifier", "train_autoencoder")
     panels = {
         "classification_loss": "cross-entropy (at least 10⁻⁴)",
         "accuracy": "accuracy, %",

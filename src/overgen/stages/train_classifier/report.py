@@ -1,14 +1,42 @@
-"""Tables of the trained networks in the report."""
+"""The trained networks in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
-
+from overgen.report.study import Study
 from overgen.report.tables import Table, by_metric
+from overgen.stages.train_classifier import figures
+
+CHOICES = [
+    ("Batch size", "{training.DATASET.batch_size}"),
+    (
+        "Adam's ε, which TensorFlow places differently",
+        "PyTorch's Adam, learning rate {training.DATASET.learning_rate}",
+    ),
+    (
+        "Normalisation of λ_L2",
+        "λ/N·‖W‖² with λ = {training.DATASET.l2} and N training images; biases left out",
+    ),
+    (
+        "Initial weights",
+        "{models.cnn.initial} (CNN), {models.cool.initial} (COOL), {models.dae_sym.initial} (dAE sym), "
+        "{models.dae_asym.initial} (dAE asym); COOL's last layer normal with deviation {models.cool.output_std}",
+    ),
+    (
+        "y of COOL",
+        "its class score, a product over the {models.cool.omega} units of a class; ỹ = y, as for the CNN",
+    ),
+    (
+        "LeNet's training",
+        "Adam, as for the other networks; Caffe's own recipe is stochastic gradient descent, for about 11 epochs",
+    ),
+    ("Precision", "trained in {engine.DATASET.precision}; weights rounded to float16; measured in float32"),
+]
 
 
-def training(frame: pd.DataFrame, models: Sequence[str]) -> Table:
+def training(study: Study) -> Table:
     """What training reached on the test images: accuracy, reconstruction, the plain autoencoder's error."""
-    return by_metric(frame, "training", ("train", "ae_anomaly"), models)
+    return by_metric("training", study.rows(experiment=("train", "ae_anomaly")))
+
+
+TABLES = (training,)
+FIGURES = (figures.training_curves,)

@@ -10,18 +10,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from overgen.report.grid import Cell
+from overgen.report.study import Study
 from overgen.report.style import style
 
 RING_COLOURS = ("#d55e00", "#56b4e9", "#4b2c7f")  # of classes, not of models
 
 
-def rings(cell: Cell) -> Figure:
+def rings(study: Study) -> Figure:
     """Figure 2: the points of the three rings, y, ỹ, and the two factors of c̃, over the plane.
 
-    cell: train_rings. In the first three panels a class has a colour, and a pixel is their mixture: white is where the
+    In the first three panels a class has a colour, and a pixel is their mixture: white is where the
     outputs add up to 0, the implicit reject class. In the last two, white is 0 and black 1.
     """
+    (cell,) = study.cells("train_rings").values()
     examples = cell.examples()
     extent, labels = float(examples["extent"]), examples["labels"]
     ink = np.array([matplotlib.colors.to_rgb(name) for name in RING_COLOURS[: examples["y"].shape[2]]])

@@ -1,0 +1,39 @@
+"""What stages add to the report: `report.py`, `section.md.j2` and `choices.md.j2` in their folders.
+
+A stage's report.py may have
+- TABLES, functions of a Study that give a Table, or several;
+- FIGURES, functions of a Study that give a Figure, which is called like the function, pairs of name and Figure, or
+  None;
+- CHOICES, what the papers leave open: pairs of question and what is used (see `choices`);
+- ORDERINGS of models (see `overview.orderings`);
+- `context`, a function of a Study: further values for the stage's templates;
+- `experiment_name`, a function of an experiment: how the table of budgets calls it;
+- COMPARED, False where the cells' numbers are no results and stay out of reproduced.csv.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from types import ModuleType
+
+from overgen.report.html import TEMPLATES
+
+
+def of_stage(stage: str) -> ModuleType | None:
+    """A stage's report.py; None if it has none."""
+    name = f"overgen.stages.{stage}"
+    if not importlib.util.find_spec(name) or not importlib.util.find_spec(f"{name}.report"):
+        return None
+    return importlib.import_module(f"{name}.report")
+
+
+def is_compared(stage: str) -> bool:
+    """Whether the numbers of a stage's cells stand in reproduced.csv."""
+    return getattr(of_stage(stage), "COMPARED", True)
+
+
+def template(stage: str, name: str) -> str | None:
+    """The path of one of a stage's templates among `html.TEMPLATES`; None if it has none of this name."""
+    path = f"stages/{stage}/{name}"
+    return path if (TEMPLATES / path).is_file() else None

@@ -1,0 +1,133 @@
+"""Tables over all stages of a study: budgets, verdicts, orderings of models, provenance, what is not measured yet."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pandas as pd
+
+from overgen.measures.intervals import difference_interval, differs
+from overgen.measures.verdicts import VERDICTS, claim_verdict, reported_interval
+from overgen.report import compare
+from overgen.report.budgets import budget_text, of_model
+from overgen.report.names import MAIN_SOURCE, MARKS, kind, model_name, number
+from overgen.report.reported import records
+from overgen.report.study import Row, Study
+from overgen.report.tables import Table, markdown_table, row_name, table
+
+GAP = 0.05  # between reported fractions, which come without any spread, that are called different
+
+
+def orderings(study: Study) -> Table:
+    """Orderings of models that the main paper's numbers show, and whether the measured ones show them too.
+
+    A stage's ORDERINGS are triples: experiment, metric, and a phrase for a model whose number is below another's. Shown
+    are the pairs whose reported rates differ beyond their Wilson intervals, or reported fractions by more than `GAP`.
+    An ordering can hold where the numbers do not: "direction only".
+    """
+    lines, used = [], []
+    compared = [each for module in study.modules.values() for each in getattr(module, "ORDERINGS", ())]
+    for experiment, metric, phrase in compared:
+        rows = study.rows(experiment=experiment, text=metric, source=MAIN_SOURCE)
+        for tau in dict.fromkeys(rows.sort_values("tau", key=lambda taus: pd.to_numeric(taus), kind="stable")["tau"]):
+            numbers = records(rows[(rows["tau"] == tau) & rows["low"].notna()].reset_index(names="place"))
+            for low, high in product(numbers, numbers):
+                if not reported_below(low, high):
+                    continue
+                unit = " %" if low["unit"] == "percent" else ""
+                ours = (number(row["reproduced"], row["metric"], row["unit"]) + unit for row in (low, high))
+                ordering = f"{model_name(low['model'])} {phrase} {model_name(high['model'])}"
+                lines.append([
+                    ordering + (f", τ = {tau}" if tau else ""),
+                    f"{low['value']}{unit} < {high['value']}{unit}",
+                    ", ".join(ours),
+                    ordering_verdict(low, high),
+                ])  # fmt: skip
+                used += [low["place"], high["place"]]
+    header = ["ordering", "reported", "measured", "verdict"]
+    return table("orderings", lines, header, study.frame.iloc[list(dict.fromkeys(used))])
+
+
+def reported_below(first: Row, second: Row) -> bool:
+    """Whether a reported number is below another beyond the intervals that can be had of them."""
+    a, b = float(first["value"]), float(second["value"])
+    if first["unit"] == "fraction":
+        return a + GAP < b
+    low, high = (reported_interval(row["metric"], float(row["value"]), n=row["reported_n"]) for row in (first, second))
+    return differs(a, low, b, high) < 0
+
+
+def ordering_verdict(low: Row, high: Row) -> str:
+    """What two measured numbers say of the reported order."""
+    measured = [(row["reproduced"], (row["low"], row["high"])) for row in (low, high)]
+    sign = differs(*measured[0], *measured[1])
+    low_end, high_end = difference_interval(*measured[0], *measured[1])
+    refuted = not low_end <= float(low["value"]) - float(high["value"]) <= high_end
+    verdicts = [low["verdict"], high["verdict"]]
+    reduced = any("reduced budget" in verdict for verdict in verdicts)
+    return claim_verdict(sign, verdicts, at_paper_budget=not reduced, refuted=refuted)
+
+
+def verdict_counts(study: Study) -> str:
+    """How many reported numbers have which verdict; "" for none."""
+    kinds = [kind(verdict) for verdict in study.frame["verdict"] if verdict]
+    lines = [[MARKS[kind], kind, str(kinds.count(kind))] for kind in VERDICTS if kind in kinds]
+    return markdown_table(lines, ["", "verdict", "numbers"]) if lines else ""
+
+
+def not_testable(study: Study) -> str:
+    """The reported numbers that were measured but cannot be compared, with the reason; "" for none."""
+    rows = study.frame[study.frame["verdict"].str.startswith("not testable")]
+    lines = [
+        [model_name(r["model"]), row_name(r), r["tau"] or "–", f"{r['value']} ({r['source']})",
+         r["verdict"].partition(": ")[2]]
+        for r in records(rows)
+    ]  # fmt: skip
+    return markdown_table(lines, ["", "number", "τ", "reported", "why not testable"]) if lines else ""
+
+
+def not_measured(study: Study) -> Table:
+    """The papers' numbers on this data set that nothing here measures yet, counted by experiment."""
+    rows = compare.not_measured(study.papers, study.frame, study.dataset)
+    lines: list[list[str]] = [
+        [", ".join(group["source"].unique()), ", ".join(group["where"].unique()), str(experiment),
+         ", ".join(model_name(m) for m in group["model"].unique()), str(len(group))]
+        for experiment, group in rows.groupby("experiment", sort=False)
+    ]  # fmt: skip
+    header = ["source", "where", "experiment", "models", "numbers"]
+    return Table("not_measured", markdown_table(lines, header) if lines else "", rows)
+
+
+def budgets(study: Study) -> str:
+    """What was spent, a line a stage; models that spent the same stand together.
+
+    Below them what of the stage had a budget of its own.
+    """
+    lines = []
+    for stage, cells in study.compared.items():
+        name_of = getattr(study.modules.get(stage), "experiment_name", str)
+        texts: dict[tuple[str, str], list[str]] = {}
+        own: dict[tuple[str, str], list[str]] = {}
+        for model, cell in cells.items():
+            limits = of_model(study.budget, model)
+            if cell.budget:  # else nothing was spent: images were only collected
+                texts.setdefault((f"`{stage}`", budget_text(cell.budget, limits)), []).append(model_name(model))
+            apart = {row["experiment"]: row["budget"] for row in cell.summary["metrics"] if "budget" in row}
+            for experiment, spent in apart.items():
+                place = f"`{stage}`, {name_of(experiment)}", budget_text(spent, limits)
+                own.setdefault(place, []).append(model_name(model))
+        lines += [[name, ", ".join(models), text] for (name, text), models in (texts | own).items()]
+    return markdown_table(lines, ["stage", "models", "budget"])
+
+
+def provenance(study: Study) -> Table:
+    """Each cell with the command that remakes it and the MD5 that DVC records for it; searches come last."""
+    order = study.compared | study.grid
+    cells = [cell for models in order.values() for cell in models.values()]
+    rows = pd.DataFrame({
+        "cell": [cell.path for cell in cells],
+        "command": [cell.command for cell in cells],
+        "md5": [cell.md5 for cell in cells],
+    })  # fmt: skip
+    lines = [[f"`{value}`" for value in row] for row in rows.itertuples(index=False)]
+    return Table("provenance", markdown_table(lines, list(rows.columns)), rows)

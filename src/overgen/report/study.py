@@ -1,0 +1,157 @@
+"""What the tables, figures and texts of a report are made from: the cells of a data set and their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from overgen.report import modules, reported
+from overgen.report.budgets import paper_budget
+from overgen.report.compare import COLUMNS, REPRODUCED, compare
+from overgen.report.grid import Grid, read_grid
+from overgen.report.names import MAIN_SOURCE, PAPER_TABLE, dataset_name
+from overgen.report.reported import records
+from overgen.run.results import Cell, parts
+
+Row = Mapping[str, Any]  # of `Numbers.frame`
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Measured numbers beside the reported ones. frame: as `compare.compare` gives it."""
+
+    frame: pd.DataFrame
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The columns that tell numbers apart."""
+        further = [str(name) for name in self.frame if name not in COLUMNS]
+        return ["experiment", "model", "metric", "tau", *further]
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, ...], int]:
+        """Where the row of a number stands; the main paper's where several sources report it."""
+        places: dict[tuple[str, ...], int] = {}
+        main = list(self.frame["source"] == MAIN_SOURCE)
+        for i, key in enumerate(zip(*(self.frame[name] for name in self.keys), strict=True)):
+            if key not in places or (main[i] and not main[places[key]]):
+                places[key] = i
+        return places
+
+    @cached_property
+    def _records(self) -> list[dict[str, Any]]:
+        return records(self.frame.assign(place=range(len(self.frame))))
+
+    def find(self, **of: str) -> Row | None:
+        """The row of one number by experiment, model, metric, tau and keys; None if not there. What is not given is "".
+
+        The row has a further `place`, that in the frame.
+        """
+        if not set(of) <= set(self.keys):
+            return None  # no number of this frame has such a key
+        place = self._places.get(tuple(of.get(name, "") for name in self.keys))
+        return None if place is None else self._records[place]
+
+    def rows(self, **of: str | Collection[str]) -> pd.DataFrame:
+        """The rows with some values in some columns: rows(experiment="fgn", metric=("fooling_rate", "auroc"))."""
+        keep = pd.Series(True, index=self.frame.index)
+        for name, wanted in of.items():
+            values = [wanted] if isinstance(wanted, str) else list(wanted)
+            keep &= self.frame[name].isin(values) if name in self.frame else "" in values
+        return self.frame[keep]
+
+    def reported(self, experiment: str, metric: str, **of: str) -> pd.DataFrame:
+        """The rows of one experiment and metric at the papers' α, with what the main paper reports as a number.
+
+        The further column `reported` is NaN where it reports none.
+        """
+        rows = self.rows(experiment=experiment, metric=metric, alpha="", source=(MAIN_SOURCE, ""), **of)
+        return rows.assign(reported=pd.to_numeric(rows["value"]))
+
+    def taus(self, experiment: str, metric: str) -> list[str]:
+        """The thresholds of a measured number at the papers' α, as text in rising order."""
+        return rising(self.rows(experiment=experiment, metric=metric, alpha="")["tau"])
+
+
+@dataclass(frozen=True)
+class Study(Numbers):
+    """A data set's cells and numbers.
+
+    grid: its cells; settings: the values of params.yaml that the report may show, by dotted path; papers: the reported
+    numbers (`reported.load`); budget: the papers' budgets (`budgets.paper_budget`).
+    """
+
+    dataset: str
+    grid: Grid
+    settings: Mapping[str, Any]
+    papers: pd.DataFrame
+    budget: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        return dataset_name(self.dataset)
+
+    @property
+    def paper_table(self) -> str:
+        """The main paper's table on this data set; "" for none."""
+        return PAPER_TABLE.get(self.dataset, "")
+
+    @property
+    def has_reported(self) -> bool:
+        return bool((self.frame["value"] != "").any())
+
+    @property
+    def modules(self) -> dict[str, ModuleType]:
+        """What the stages that have cells add to the report: their report.py by stage, in dvc.yaml's order."""
+        found = {stage: modules.of_stage(stage) for stage in self.grid}
+        return {stage: module for stage, module in found.items() if module}
+
+    @property
+    def compared(self) -> Grid:
+        """The cells whose numbers are results."""
+        return {stage: cells for stage, cells in self.grid.items() if modules.is_compared(stage)}
+
+    def cells(self, *stages: str) -> dict[str, Cell]:
+        """The cells of one or several stages by model; none of a stage that is not run on this data set."""
+        return {model: cell for stage in stages for model, cell in self.grid.get(stage, {}).items()}
+
+
+def read_study(
+    dataset: str, lists: Callable[[str], Sequence[str]], settings: Mapping[str, Any], root: Path = Path()
+) -> Study:
+    """The study of a data set. lists: as for `read_grid`; root: the folder with dvc.yaml, budgets and reports/cells.
+
+    Raises OvergenError naming a missing or broken cell and the command that remakes it.
+    """
+    grid = read_grid(dataset, lists, root)
+    papers, budget = reported.load(), paper_budget(root / "budgets/paper.txt")
+    study = Study(pd.DataFrame(), dataset, grid, settings, papers, budget)
+    cells = [cell for models in study.compared.values() for cell in models.values()]
+    return replace(study, frame=compare(cells, papers, budget))
+
+
+def read_reproduced(path: Path) -> Numbers:
+    """The numbers of a `reproduced.csv`. Raises OvergenError if it is missing."""
+    kinds: dict[str, Any] = dict.fromkeys(REPRODUCED, "string")
+    kinds |= {"reproduced": "float64", "low": "float64", "high": "float64", "n": "Int64"}
+    numbers = {name: [""] for name in ("reproduced", "low", "high", "n")}
+    frame = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=numbers)
+    frame = frame.astype({name: object for name, kind in kinds.items() if kind == "string"})
+    keys = pd.DataFrame(map(parts, frame["metric"])).fillna("")
+    return Numbers(pd.concat([frame.rename(columns={"metric": "text"}), keys], axis=1))
+
+
+def as_reproduced(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `reproduced.csv`, in which the metric is written as a whole."""
+    return frame[[{"metric": "text"}.get(name, name) for name in REPRODUCED]].rename(columns={"text": "metric"})
+
+
+def rising(taus: Collection[str]) -> list[str]:
+    """Different thresholds as text, in rising order."""
+    return sorted(set(taus) - {""}, key=float)

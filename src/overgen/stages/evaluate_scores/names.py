@@ -1,0 +1,33 @@
+"""How methods that score are written in reports."""
+
+SCORE_NAMES = {
+    "scaled_output": "ỹ",
+    "confidence": "c̃",
+    "softmax": "softmax",
+    "entropy": "entropy",
+    "max_logit": "largest logit",
+    "energy": "energy",
+    "openmax": "OpenMax, P₀",
+    "openmax_max": "OpenMax, 1 − max",
+    "knn": "nearest neighbours",
+    "knn_normalised": "nearest neighbours, normalised",
+    "k_means": "k-means",
+    "mahalanobis": "Mahalanobis",
+    "gaussian_density": "Gaussian for each class",
+    "pca": "PCA error",
+    "one_class_svm": "one-class SVMs",
+    "w_svm": "W-SVM",
+    "one_vs_set": "1-vs-Set",
+    "autoencoder": "autoencoder error",
+    "other_uniform": "an “other” class, noise",
+    "other_shuffled": "an “other” class, shuffled",
+}
+
+
+def method_name(method: str) -> str:
+    """A method of evaluate_scores as it is written in reports: "scaled_output_alpha20" is "ỹ, α = 20"."""
+    name, _, alpha = method.partition("_alpha")
+    pixels = name.endswith("_pixels")
+    name = name.removesuffix("_pixels")
+    text = SCORE_NAMES.get(name, name)
+    return text + (f", α = {alpha}" if alpha else "") + (" on pixels" if pixels else "")
