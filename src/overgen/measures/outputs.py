@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: floa
 
 
 def accuracy_rows(
-    outputs: dict[str, np.ndarray], pairs: list[tuple[float, float]], beta: float
+    outputs: Mapping[str, np.ndarray], pairs: Sequence[tuple[float, float]], beta: float
 ) -> list[dict[str, Any]]:
     """Thresholded accuracy on the test images: right label and ỹ > τ, at τ = 0 and at each pair.
 

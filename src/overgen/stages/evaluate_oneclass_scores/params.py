@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from overgen.run.sections import Distinct, Section
+from overgen.scores.names import name_of_pixel_score
 
-PixelScore = Literal[
-    "knn_pixels", "k_means_pixels", "pca_pixels", "autoencoder_pixels", "other_uniform_pixels", "other_shuffled_pixels",
-]  # fmt: skip
+PixelScore = Annotated[str, AfterValidator(name_of_pixel_score)]
 
 
 class EvaluateOneclassScores(Section):

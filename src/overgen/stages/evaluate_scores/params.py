@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from overgen.run.sections import Count, Distinct, Name, Section
+from overgen.scores.names import name_of_score
 
-# Open-set scores: fitted ones (`openset.METHODS`), and those of a network's own outputs, ỹ and c̃.
-OF_OUTPUTS = ("scaled_output", "confidence")
-ScoreMethod = Literal[
-    "scaled_output", "confidence", "softmax", "entropy", "max_logit", "energy", "openmax", "openmax_max",
-    "knn", "knn_normalised", "k_means", "mahalanobis", "gaussian_density", "pca", "one_class_svm", "w_svm",
-    "one_vs_set", "knn_pixels", "k_means_pixels", "pca_pixels", "one_class_svm_pixels", "w_svm_pixels",
-    "one_vs_set_pixels", "autoencoder_pixels", "other_uniform", "other_shuffled", "other_uniform_pixels",
-    "other_shuffled_pixels",
-]  # fmt: skip
+ScoreMethod = Annotated[str, AfterValidator(name_of_score)]
 
 
 class EvaluateScores(Section):

@@ -1,6 +1,12 @@
-"""Train a model on one class only, for each class: the members of the one-class study (Figure 5).
+"""Train a model on one class only, for each class: the members of the one-class study (Spigler 2019, Figure 5).
+
+    python -m overgen.run train_oneclass --dataset mnist --model dae_sym
 
 A network sees nothing but images of the class, and its label; a one-class SVM sees their pixels.
+
+Reads: data/<dataset>.
+Writes: models/<dataset>/<model>/oneclass/: class<c>.safetensors, or class<c>.npz of an SVM; outputs.npz, what the
+members say of the test images. And the cell: members.csv, a row a member; means over the classes.
 """
 
 from __future__ import annotations
@@ -11,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from overgen import OvergenError, data
-from overgen.measures.intervals import mean_interval
+from overgen.measures.means import mean_row
 from overgen.measures.outputs import part
 from overgen.models.params import OneClassSvmModel
 from overgen.models.weights import weights_path
@@ -21,24 +27,33 @@ from overgen.run.stage import Stage
 from overgen.scores.one_class_svm import OneClassSVM
 from overgen.training.members import Member, metadata, save_member, stacked_outputs, train_members
 
+OF_SVM = {"rejected_rate": ("percent", 100), "support_vector_rate": ("percent", 100)}  # unit, and scale
+OF_NETWORK = {"final_loss": ("loss", 1)}
+
 
 def main(stage: Stage) -> None:
-    """Write models/<dataset>/<model>/oneclass/ (weights and per-image outputs of every member) and the cell."""
+    """Write weights, outputs and the cell."""
     dataset, model = stage.item["dataset"], stage.item["model"]
-    there = len(data.load(dataset).classes)
-    settings = stage.params(f"train_oneclass.{dataset}")
-    if wrong := [c for c in settings.classes if c >= there]:
-        raise OvergenError(f"params.yaml, train_oneclass.{dataset}.classes: {wrong} of classes 0..{there - 1}")
+    source = data.load(dataset)
+    key = f"train_oneclass.{dataset}"
+    settings = stage.params(key)
+    if wrong := [c for c in settings.classes if c >= len(source.classes)]:
+        raise OvergenError(f"params.yaml, {key}.classes: {wrong} of classes 0..{len(source.classes) - 1}")
+    is_svm = isinstance(stage.params(f"models.{model}"), OneClassSvmModel)
     names = [f"class{c}" for c in settings.classes]
-    if isinstance(stage.params(f"models.{model}"), OneClassSvmModel):
+    if is_svm:
         trained = stage.members(names, lambda i, _: fit_svm(stage, settings.classes[i]))
     else:
-        members = [
-            Member(name, (dataset, model, "oneclass", c), [c]) for name, c in zip(names, settings.classes, strict=True)
-        ]
+        keys = [(dataset, model, "oneclass", c) for c in settings.classes]
+        members = [Member(name, k, [k[-1]]) for name, k in zip(names, keys, strict=True)]
         trained = train_members(stage, members, epochs=settings.epochs)
-    if stage.rank == 0:
-        write(stage, names, trained)
+    if stage.rank != 0:
+        return
+    budget = ({} if is_svm else {f"{key}.epochs": settings.epochs}) | {f"{key}.classes": len(settings.classes)}
+    table = pd.DataFrame([about(source, c, t) for c, t in zip(settings.classes, trained, strict=True)])
+    write(stage, table, trained, {} if is_svm else metadata(stage, budget))
+    rows = mean_rows(table, OF_SVM if is_svm else OF_NETWORK)
+    results.write(stage.cell, budget=budget, metrics=rows, tables={"members": table})
 
 
 def fit_svm(stage: Stage, chosen: int) -> dict[str, np.ndarray]:
@@ -52,57 +67,45 @@ def fit_svm(stage: Stage, chosen: int) -> dict[str, np.ndarray]:
     return state | {"output.score": machine.score(test_pixels), "fit.score": machine.score(pixels)}
 
 
-def write(stage: Stage, names: list[str], trained: list[dict[str, np.ndarray]]) -> None:
-    """Write what was trained, outputs.npz and the cell.
+def write(stage: Stage, members: pd.DataFrame, trained: list[dict[str, np.ndarray]], common: dict[str, Any]) -> None:
+    """Write what was trained, and outputs.npz.
 
-    models/<dataset>/<model>/oneclass/: class<c>.safetensors, or .npz of a one-class SVM's `state`. outputs.npz: labels
-    (N,), classes (M,), names (M,), and `image_outputs` or the SVM's score (M, N), stacked by member.
+    members: a row each, see `about`; trained: their arrays; common: what stands in every network's weights file.
+    outputs.npz: labels (N,), classes (M,), names (M,), and `image_outputs`, or the SVM's score, stacked: (M, N, ...).
     """
     source = data.load(stage.item["dataset"])
-    settings = stage.params(f"train_oneclass.{source.name}")
-    key = f"train_oneclass.{source.name}"
-    budget, common = {f"{key}.classes": len(settings.classes)}, dict[str, Any]()
-    measured = {"rejected_rate": ("percent", 100), "support_vector_rate": ("percent", 100)}
-    if not isinstance(stage.params(f"models.{stage.item['model']}"), OneClassSvmModel):
-        budget = {f"{key}.epochs": settings.epochs} | budget
-        common, measured = metadata(stage, budget), {"final_loss": ("loss", 1)}
-    table = pd.DataFrame([about(source, c, t) for c, t in zip(settings.classes, trained, strict=True)])
-    with replace_directory(weights_path(source.name, stage.item["model"], 0).parent / "oneclass") as directory:
-        for name, chosen, arrays in zip(names, settings.classes, trained, strict=True):
+    with replace_directory(weights_path(source.name, stage.item["model"], 0).parent / "oneclass") as folder:
+        for chosen, arrays in zip(members["class"].tolist(), trained, strict=True):
             if state := part(arrays, "state"):
-                write_npz(directory / f"{name}.npz", **state)
+                write_npz(folder / f"class{chosen}.npz", **state)
             else:
-                save_member(directory / f"{name}.safetensors", arrays, common | {"class": chosen})
+                save_member(folder / f"class{chosen}.safetensors", arrays, common | {"class": chosen})
         write_npz(
-            directory / "outputs.npz",
+            folder / "outputs.npz",
             labels=source.test_labels.numpy(),
-            classes=table["class"].to_numpy(),
-            names=table["name"].to_numpy(dtype=str),
+            classes=members["class"].to_numpy(),
+            names=members["name"].to_numpy(dtype=str),
             **stacked_outputs(trained),
         )
-    rows = [
-        results.row(
-            "train_oneclass",
-            name,
-            float(scale * table[name].mean()),
-            unit=unit,
-            n=len(table),
-            interval=mean_interval(scale * table[name].to_numpy()),
-            kind="95 % t interval of the mean over classes",
-        )
-        for name, (unit, scale) in measured.items()
-    ]
-    results.write(stage.cell, budget=budget, metrics=rows, tables={"members": table})
 
 
 def about(source: data.Dataset, chosen: int, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A member's row in members.csv: what it was trained on and what came of it."""
+    """A member's row in members.csv: what it was trained on and what came of it; rates are fractions."""
     images = int((source.train_labels == chosen).sum())
-    found: dict[str, Any] = {"class": chosen, "name": source.classes[chosen], "images": images}
-    if "fit.score" in arrays:
-        support = len(arrays["state.coefficients"])
-        return found | {
-            "rejected_rate": float((arrays["fit.score"] < 0).mean()),
-            "support_vector_rate": support / images,
-        }
-    return found | {"final_loss": float(arrays["curve.loss"][-1])}
+    row: dict[str, Any] = {"class": chosen, "name": source.classes[chosen], "images": images}
+    if "fit.score" not in arrays:
+        return row | {"final_loss": float(arrays["curve.loss"][-1])}
+    return row | {
+        "rejected_rate": float((arrays["fit.score"] < 0).mean()),
+        "support_vector_rate": len(arrays["state.coefficients"]) / images,
+    }
+
+
+def mean_rows(members: pd.DataFrame, measures: dict[str, tuple[str, int]]) -> list[dict[str, Any]]:
+    """Means over the classes. members: a row each; measures: unit and scale of columns."""
+    rows = []
+    for name, (unit, scale) in measures.items():
+        values = members[name].to_numpy()
+        mean = float(scale * values.mean())
+        rows.append(mean_row("train_oneclass", name, scale * values, unit=unit, over="classes", mean=mean))
+    return rows

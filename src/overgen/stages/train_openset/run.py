@@ -1,31 +1,82 @@
-"""Train a model on k known classes only, for each k and several random subsets: the members of the open-set study."""
+"""Train a model on k known classes only, for each k and several random subsets: the members of the open-set study.
+
+    python -m overgen.run train_openset --dataset digits --model dae_sym
+
+The members of one number of known classes may be trained again for longer (`longer`), from the same weights, on the
+same batches, so that the two differ by the budget alone.
+
+Reads: data/<dataset>.
+Writes: models/<dataset>/<model>/openset/: weights of every member; outputs.npz, what the members say of the test
+images; longer.npz, of those that were trained longer. And the cell: members.csv, a row a member; means over subsets.
+"""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 
 from overgen import OvergenError, data
-from overgen.measures.intervals import mean_interval
 from overgen.models.weights import weights_path
 from overgen.run import results
 from overgen.run.files import replace_directory, write_npz
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
+from overgen.stages.train_openset import summary
 from overgen.training.members import Member, metadata, save_member, stacked_outputs, train_members
 
-Subset = tuple[int, int, list[int]]  # how many classes are known, which subset it is, the classes
 LONGER = "-longer"  # at the end of the names of what is trained longer
 
 
-def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
-    """`count` different random subsets of `known` of the classes, sorted; all of them where there are fewer.
+class Subset(NamedTuple):
+    """A subset of the classes. known: how many; number: which of the subsets of so many; classes: their numbers."""
 
-    They depend on these numbers alone, so every model and data set meets the same ones. Raises OvergenError if
-    `known` is larger than the number of classes.
+    known: int
+    number: int
+    classes: list[int]
+
+    @property
+    def name(self) -> str:
+        return f"k{self.known}-{self.number}"
+
+
+def main(stage: Stage) -> None:
+    """Write weights, outputs and the cell."""
+    dataset = stage.item["dataset"]
+    source = data.load(dataset)
+    settings = stage.params(f"train_openset.{dataset}")
+    subsets = [
+        Subset(known, number, classes)
+        for known in settings.known
+        for number, classes in enumerate(class_subsets(len(source.classes), known, settings.subsets))
+    ]
+    trained = train(stage, subsets, settings.epochs)
+    further = settings.further
+    again = [subset for subset in subsets if further and subset.known == further.known]
+    longer = train(stage, again, further.epochs, suffix=LONGER) if again else []
+    if stage.rank == 0:
+        key = f"train_openset.{dataset}"
+        budget = {f"{key}.epochs": settings.epochs, f"{key}.subsets": settings.subsets}
+        budget |= {f"{key}.known": len(settings.known)}
+        with replace_directory(weights_path(dataset, stage.item["model"], 0).parent / "openset") as folder:
+            save(stage, folder / "outputs.npz", subsets, trained, budget)
+            if again:
+                spent = budget | {f"{key}.epochs": further.epochs}
+                epochs = np.array(further.epochs)
+                save(stage, folder / "longer.npz", again, longer, spent, suffix=LONGER, epochs=epochs)
+        table = summary.members(source.test_labels.numpy(), subsets, trained)
+        results.write(stage.cell, budget=budget, metrics=summary.mean_rows(table), tables={"members": table})
+
+
+def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
+    """Different random subsets of the classes, each sorted; all of them where there are fewer than `count`.
+
+    classes: how many there are; known: how many a subset has; count: how many subsets.
+    They depend on these numbers alone, so every model and data set meets the same ones.
+    Raises OvergenError if `known` is larger than the number of classes.
     """
     if known > classes:
         raise OvergenError(f"params.yaml, train_openset.*.known: {known} known classes, but there are only {classes}")
@@ -38,102 +89,34 @@ def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:
     return subsets
 
 
-def main(stage: Stage) -> None:
-    """Write models/<dataset>/<model>/openset/ (weights and per-image outputs of every member) and the cell.
-
-    The members of one number of known classes may be trained again for longer (`longer`), from the same weights, on the
-    same batches, so that the two differ by the budget alone.
-    """
-    dataset = stage.item["dataset"]
-    classes = len(data.load(dataset).classes)
-    settings = stage.params(f"train_openset.{dataset}")
-    members = [
-        (known, subset, chosen)
-        for known in settings.known
-        for subset, chosen in enumerate(class_subsets(classes, known, settings.subsets))
-    ]
-    trained = train(stage, members, settings.epochs)
-    longer = []
-    if settings.further:
-        again = [member for member in members if member[0] == settings.further.known]
-        longer = train(stage, again, settings.further.epochs, suffix=LONGER)
-    if stage.rank == 0:
-        write(stage, members, trained, longer)
-
-
-def name_of(member: Subset) -> str:
-    return f"k{member[0]}-{member[1]}"
-
-
-def train(stage: Stage, members: list[Subset], epochs: int, suffix: str = "") -> list[dict[str, np.ndarray]]:
+def train(stage: Stage, subsets: list[Subset], epochs: int, suffix: str = "") -> list[dict[str, np.ndarray]]:
     """Train the stage's model on each subset; see `train_members`. suffix: of the members' names."""
     key = (stage.item["dataset"], stage.item["model"], "openset")
-    return train_members(
-        stage,
-        [Member(name_of(member) + suffix, (*key, *member[:2]), member[2]) for member in members],
-        epochs=epochs,
-    )
+    members = [Member(s.name + suffix, (*key, s.known, s.number), s.classes) for s in subsets]
+    return train_members(stage, members, epochs=epochs)
 
 
-def write(
+def save(
     stage: Stage,
-    members: list[Subset],
+    path: Path,
+    subsets: list[Subset],
     trained: list[dict[str, np.ndarray]],
-    longer: list[dict[str, np.ndarray]],
+    budget: dict[str, int],
+    *,
+    suffix: str = "",
+    **more: np.ndarray,
 ) -> None:
-    """Write weights, outputs.npz (labels (N,), known (M, C) bool, `image_outputs` stacked by member) and the cell.
+    """Write the weights of members and, beside them, what they say of the test images.
 
-    longer: of the members with so many known classes, in order; what they come to is written as longer.npz.
+    path: of the npz file: labels (N,), known (M, C) bool, `more`, and the `image_outputs` stacked by member.
+    subsets, trained: of each member, its classes and its `member_arrays`; budget: what it took to train them.
+    suffix: of the names of the weights.
     """
-    dataset, model = stage.item["dataset"], stage.item["model"]
-    source = data.load(dataset)
-    labels = source.test_labels.numpy()
-    settings = stage.params(f"train_openset.{dataset}")
-    budget = {
-        f"train_openset.{dataset}.epochs": settings.epochs,
-        f"train_openset.{dataset}.subsets": settings.subsets,
-        f"train_openset.{dataset}.known": len(settings.known),
-    }
+    source = data.load(stage.item["dataset"])
     common = metadata(stage, budget)
-    known = np.zeros((len(members), len(source.classes)), bool)
-    further = settings.further
-    at_longer = [i for i, member in enumerate(members) if further and member[0] == further.known]
-    table = []
-    with replace_directory(weights_path(dataset, model, 0).parent / "openset") as directory:
-        for i, (count, subset, chosen) in enumerate(members):
-            known[i, chosen] = True
-            mine = np.isin(labels, chosen)
-            right = trained[i]["output.log_y"].argmax(1)[mine] == labels[mine]
-            table.append(
-                {
-                    "known": count,
-                    "subset": subset,
-                    "classes": " ".join(map(str, chosen)),
-                    "known_accuracy": float(right.mean()),
-                    "final_loss": float(trained[i]["curve.loss"][-1]),
-                }
-            )
-            about = common | {"known": chosen, "subset": subset}
-            save_member(directory / f"{name_of(members[i])}.safetensors", trained[i], about)
-        write_npz(directory / "outputs.npz", labels=labels, known=known, **stacked_outputs(trained))
-        if further:
-            spent = {"budget": budget | {f"train_openset.{dataset}.epochs": further.epochs}}
-            for i, arrays in zip(at_longer, longer, strict=True):
-                about = common | spent | {"known": members[i][2], "subset": members[i][1]}
-                save_member(directory / f"{name_of(members[i])}{LONGER}.safetensors", arrays, about)
-            arrays = {"labels": labels, "known": known[at_longer], "epochs": np.array(further.epochs)}
-            write_npz(directory / "longer.npz", **arrays, **stacked_outputs(longer))
-    frame = pd.DataFrame(table)
-    rows = [
-        results.row(
-            "train_openset",
-            f"known_accuracy@known={count}",
-            100 * float(group["known_accuracy"].mean()),
-            unit="percent",
-            n=len(group),
-            interval=mean_interval(100 * group["known_accuracy"].to_numpy(), bounds=(0, 100)),
-            kind="95 % t interval of the mean over subsets",
-        )
-        for count, group in frame.groupby("known")
-    ]
-    results.write(stage.cell, budget=budget, metrics=rows, tables={"members": frame})
+    known = np.zeros((len(subsets), len(source.classes)), bool)
+    for i, (subset, arrays) in enumerate(zip(subsets, trained, strict=True)):
+        known[i, subset.classes] = True
+        about = common | {"known": subset.classes, "subset": subset.number}
+        save_member(path.with_name(f"{subset.name}{suffix}.safetensors"), arrays, about)
+    write_npz(path, labels=source.test_labels.numpy(), known=known, **more, **stacked_outputs(trained))
