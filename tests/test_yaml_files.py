@@ -122,6 +122,22 @@ def test_floats_are_those_of_yaml_1_2(project: Path, text: str) -> None:
     assert declared("fool_fgn.digits.learning_rate") == float(text)
 
 
+def test_what_dvc_writes_anew_is_read(project: Path) -> None:
+    """As `dvc exp run -S` does; the README's network of one's own stands as it leaves it."""
+    from dvc.utils.serialize import modify_yaml
+
+    example = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("```yaml\n")[1].split("```")[0]
+    change(project, "\nmodels:\n", f"\nmodels:\n{example}")
+    before = read_document(project / "params.yaml").values
+    with modify_yaml(str(project / "params.yaml")) as written:
+        written["fool_fgn"]["digits"]["learning_rate"] = 1e-6
+    after = params.load(project / "params.yaml")
+    assert after.fool_fgn["digits"].learning_rate == 1e-6
+    assert after.models["resnet"].network == "src/own/resnet.py:ResNet"
+    before["fool_fgn"]["digits"]["learning_rate"] = 1e-6
+    assert same(read_document(project / "params.yaml").values, before)
+
+
 @pytest.mark.parametrize("value", ["yes", "010", "2020-01-01", "'12:30'"])
 def test_what_yaml_1_1_made_of_words_is_refused(project: Path, value: str) -> None:
     change(project, "stop_when_reached: true", f"stop_when_reached: {value}")
