@@ -58,8 +58,16 @@ class PerceptronAutoencoder(nn.Module):
         self.sparsity, self.activation = sparsity, activation
         self.decoder = nn.Linear(perceptron.layers[-1].in_features, PIXELS)  # type: ignore[arg-type]
 
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (N, 1, 28, 28) to the activations of the top hidden layer (N, units)."""
+        return self.perceptron.encode(x)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Activations (N, units) to pixels (N, 784) in [0, 1]."""
+        return torch.sigmoid(self.decoder(code))
+
     def forward(self, x: Tensor) -> Output:
-        return Output(None, torch.sigmoid(self.decoder(self.perceptron.encode(x))))
+        return Output(None, self.decode(self.encode(x)))
 
     def penalty(self, x: Tensor) -> Tensor:
         """sparsity · Σ KL(activation ‖ mean of the unit over the batch) / 784, for an error that is a mean.
