@@ -21,8 +21,8 @@ endif
 .PHONY: reproduce test test-slow figures ui paper lock check clean
 
 reproduce: $(VENV)/.ready ## run the study on DATASET (digits, mnist, fashion_mnist, rings or all) and say where its report lies
-	python -m overgen.run.warm dvc repro $(TARGETS)
-	-overgen sync # a window on the work, never part of it
+	overgen reproduce $(TARGETS)
+	-overgen sync $(filter-out all,$(DATASET)) # a window on the work, never part of it
 	@echo 'The report: $(REPORT) (and report.md beside it)'
 
 test: $(VENV)/.ready ## pass the tests
@@ -42,7 +42,7 @@ ui: $(VENV)/.ready ## open MLflow on the runs
 
 paper: $(VENV)/.ready ## set the papers' budgets and run everything
 	overgen budget budgets/paper.txt
-	dvc repro
+	overgen reproduce
 	-overgen sync
 
 lock: $(VENV)/.ready ## make requirements.lock again from pyproject.toml

@@ -36,6 +36,21 @@ def enter_root() -> None:
 
 
 @commands.command()
+def reproduce(
+    targets: Annotated[list[str] | None, typer.Argument(help="As of `dvc repro`. Default: all of dvc.yaml.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Cells at a time; 0: as many as cores.")] = 0,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Run what is up to date, too.")] = False,
+) -> None:
+    """Do what `dvc repro` does, with cells side by side, and record the same dvc.lock."""
+    from overgen.run import params
+    from overgen.run.reproduce import reproduce
+
+    enter_root()
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    sys.exit(reproduce(targets or (), jobs=jobs or available, force=force, check=params.check))
+
+
+@commands.command()
 def sync(
     datasets: Annotated[list[str] | None, typer.Argument(help="Only the cells of these data sets.")] = None,
 ) -> None:

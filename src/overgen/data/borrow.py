@@ -7,6 +7,7 @@ from pathlib import Path
 
 from overgen.data import Dataset, load
 
+DYNAMIC = ()  # see below
 FETCHED = Path(".overgen/data")  # outside every output: it stays
 
 

@@ -19,6 +19,8 @@ from types import ModuleType
 
 from overgen.report.html import TEMPLATES
 
+DYNAMIC = ("overgen.stages.*.report",)  # what overgen.run.code follows
+
 
 def of_stage(stage: str) -> ModuleType | None:
     """A stage's report.py; None if it has none."""

@@ -27,6 +27,7 @@ from overgen.run.pipeline import cells_of, filled, lists_of, matrix_of, no_name_
 from overgen.run.sections import Name, Section
 from overgen.run.yaml_files import Document, YamlFault, read_document
 
+DYNAMIC = ()  # modules of sections: a stage's closure has those that it declares
 # Sections that no stage has for itself: the module with `SECTIONS`, by name, and perhaps `check`.
 COMMON = {
     "models": "overgen.models.params",

@@ -28,7 +28,7 @@ class Writer:
         self._client: Any = None
         self._runs: dict[str, str | None] = {}  # our key -> MLflow's run id; None: that cell is already there
         self._experiments: dict[str, str] = {}
-        self._there: dict[tuple[str, str], set[str]] = {}  # by experiment and tag: its values on the runs that are there
+        self._there: dict[tuple[str, str], set[str]] = {}  # the values on runs of an experiment of a tag
         self._tell = tell
         self.logged = 0
         self.ended = 0

@@ -26,7 +26,7 @@ import numpy as np
 
 import overgen
 from overgen import OvergenError
-from overgen.run import params, pipeline, tracking
+from overgen.run import code, params, pipeline, tracking
 from overgen.run.devices import launch, limited_to, whole_float32
 from overgen.run.files import files_of, read_npz, write_npz
 from overgen.run.trainer import LIGHTNING_ADVICE
@@ -34,6 +34,7 @@ from overgen.run.trainer import LIGHTNING_ADVICE
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 
+DYNAMIC = ()  # what it imports by a computed name is the stage itself, whose closure this is part of
 PROGRESS = Path(".overgen/progress")
 KEPT = 2  # unfinished runs of a cell with other parameters, code or data: the newest, should those come back
 
@@ -140,10 +141,13 @@ class Stage:
 
 
 def _fingerprint(stage: str, item: dict[str, str], declared: params.Declared) -> str:
-    """A hash of all that a stage depends on: declared parameters, and the bytes of its code and data dependencies."""
+    """A hash of all that a stage depends on: declared parameters, its code as it is now, and the bytes of its data."""
     digest = hashlib.sha256(json.dumps(declared.values(), sort_keys=True).encode())
     for dependency in sorted(pipeline.stage_entry(stage, item)["deps"]):
         path = Path(dependency)
+        if code.CODE in path.parents:  # a stage that DVC did not start may find an older one there
+            digest.update(f"{dependency}\0{code.now(dependency)}".encode())
+            continue
         if not path.exists():
             raise OvergenError(f"{dependency}: missing; `dvc repro {stage}@{'-'.join(item.values())}` makes it first")
         for file in files_of(path) if path.is_dir() else [path]:

@@ -25,10 +25,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from overgen import OvergenError
 from overgen.run.files import directory_md5, read_json
@@ -254,6 +255,49 @@ def locked(path: Path) -> Iterator[IO[str]]:
         yield file
 
 
+class Copy:
+    """A recorder as a copy of this process, which has imported MLflow already. Used as `subprocess.Popen` is."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        events, to_events = os.pipe()
+        from_answer, answer = os.pipe()
+        with warnings.catch_warnings():  # numpy's BLAS has threads, and restarts them after a fork
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
+        if self.pid == 0:
+            for number, handle in ((0, events), (1, answer)):
+                os.dup2(handle, number)
+            for handle in (events, to_events, from_answer, answer):
+                os.close(handle)
+            _as_recorder(arguments, environment)
+        os.close(events)
+        os.close(answer)
+        self.stdin, self.stdout = os.fdopen(to_events, "wb"), os.fdopen(from_answer, "rb")
+        self.returncode: int | None = None
+
+    def wait(self) -> int:
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+
+def _as_recorder(arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """What the copy does, whose standard input and output are the pipes."""
+    status = 1
+    try:
+        from overgen.run import recorder
+
+        os.environ.update(environment)
+        sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+        status = recorder.main(arguments)
+        sys.stdout.flush()
+    finally:
+        os._exit(status)
+
+
 class Recorder:
     """The stage's end of the pipe to the process that logs."""
 
@@ -262,10 +306,15 @@ class Recorder:
         search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
         # The address goes through the environment, where a password in it is not shown to other users.
         given = {"PYTHONPATH": search, "MLFLOW_TRACKING_URI": uri}
-        command = [sys.executable, "-P", "-W", "ignore", "-m", "overgen.run", "recorder", *(["--sync"] if sync else [])]
-        pipe = subprocess.PIPE
+        arguments = ["--sync"] if sync else []
         environment = RECORDER_ENVIRONMENT | os.environ | given
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
+        self._process: subprocess.Popen[bytes] | Copy
+        if "mlflow.tracking.client" in sys.modules:  # a copy of the warm process
+            self._process = Copy(arguments, environment)
+        else:
+            command = [sys.executable, "-P", "-W", "ignore", "-m", "overgen.run", "recorder", *arguments]
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
         self._uri = uri
         self._gone = False
         self._patience = None if sync else CLOSE_SECONDS  # a training does not wait for a slow server

@@ -1,8 +1,8 @@
-"""Run a command whose stages all start from one warm process: `python -m overgen.run.warm dvc repro report@digits`.
+"""A process that has imported torch, Lightning and MLflow, and starts stages as copies of itself.
 
-A stage on a small data set spends most of its time on imports (torch, Lightning, MLflow: 7 s of CPU and 5 more for its
-recorder). This process imports them once and then forks a copy for each program that `overgen.run` asks for. Nothing
-else changes: of overgen itself nothing is imported before the fork, so an edited file is met as it is when its stage
+A stage on a small data set spends most of its time on imports (torch, Lightning, MLflow: 7 s of CPU). The process here
+imports them once and then forks a copy for each stage that `overgen.run.reproduce` asks for. Nothing else changes: of
+overgen itself nothing that a stage uses is imported before the fork, so an edited file is met as it is when its stage
 starts, and a stage writes the same bytes, cold or warm.
 """
 
@@ -10,135 +10,173 @@ from __future__ import annotations
 
 import importlib
 import json
-import multiprocessing
 import os
+import runpy
 import signal
 import socket
+import struct
 import subprocess
 import sys
-import tempfile
 import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import connection
-from pathlib import Path
+from multiprocessing.context import ForkProcess
 from typing import Any
-
-from overgen.run.__main__ import ADDRESS
 
 # What stages import of others, in the order in which the first of them needs it; MLflow only where runs are logged.
 IMPORTS = ("numpy", "pandas", "pydantic", "yaml", "safetensors.torch", "torch", "scipy.stats", "lightning_fabric",
            "pytorch_lightning")  # fmt: skip
 TRACKING_IMPORTS = ("mlflow.tracking.client", "mlflow.store.tracking.sqlalchemy_store")
+_LENGTH = struct.Struct("!I")
+
+
+class Warm:
+    """The warm process, seen from the one that asks it for stages."""
+
+    def __init__(self, imports: Sequence[str] | None = None) -> None:
+        """imports: the modules that it imports before it serves, `IMPORTS` and what records runs unless given."""
+        self._imports = _needed() if imports is None else imports
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    def start(self) -> None:
+        """Let it begin its imports, unless it has."""
+        if self._process is None:
+            self._socket, other = socket.socketpair()
+            with other:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "overgen.run.warm", str(other.fileno()), *self._imports],
+                    pass_fds=[other.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    process_group=0,  # Ctrl-C is for who asks
+                )
+
+    def run(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        folder: str,
+        environment: Mapping[str, str],
+        output: Sequence[int],
+    ) -> int:
+        """Run a module as a program. Returns a file to read: a line with its process id, then one with its status.
+
+        output: the files that become its standard output and error. The process leads a group of its own. The file
+        ends without a status if the warm process ends first.
+        """
+        self.start()
+        assert self._socket is not None
+        request = {"module": module, "arguments": list(arguments), "folder": folder, "environment": dict(environment)}
+        content = json.dumps(request).encode()
+        reader, writer = os.pipe()
+        try:
+            socket.send_fds(self._socket, [_LENGTH.pack(len(content))], [writer, *output])
+            self._socket.sendall(content)
+        except OSError:  # it has ended: who reads finds neither line
+            pass
+        finally:
+            os.close(writer)
+        return reader
+
+    def close(self) -> None:
+        """End it, and what it runs."""
+        if self._socket is not None and self._process is not None:
+            self._socket.close()
+            self._process.wait()
+
+
+def _needed() -> tuple[str, ...]:
+    return IMPORTS + (TRACKING_IMPORTS if os.environ.get("OVERGEN_TRACKING", "on") == "on" else ())
 
 
 def main() -> int:
-    """Run the command in `sys.argv`, with the warm process's address in its environment. Returns its exit status."""
-    if len(sys.argv) < 2:
-        sys.exit("usage: python -m overgen.run.warm COMMAND [ARGUMENTS]")
-    with tempfile.TemporaryDirectory(prefix="overgen-") as folder, socket.socket(socket.AF_UNIX) as listener:
-        address = Path(folder, "warm")
+    """Import the modules named in `sys.argv`; serve who holds the other end of its socket until that is closed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    running: dict[Any, tuple[Any, int]] = {}
+    with socket.socket(fileno=int(sys.argv[1])) as asker:
         try:
-            listener.bind(str(address))
-        except OSError as error:  # such as a path longer than the system allows
-            print(f"warning: {address}: {error}; every stage starts by itself", file=sys.stderr)
-            return _status(subprocess.call(sys.argv[1:]))
-        listener.listen()
-        command = subprocess.Popen(sys.argv[1:], env=os.environ | {ADDRESS: str(address)})
-        signal.signal(signal.SIGTERM, lambda *_: command.terminate())
-        waiting: dict[Any, Any] = {}
-        try:
-            _import(command)
-            signal.signal(signal.SIGINT, lambda *_: None)  # it reaches the command and its programs, which end by it
-            _serve(listener, command, waiting)
+            _import(sys.argv[2:])
+            _serve(asker, running)
         finally:
-            listener.close()  # who comes now starts by itself, and who waits is told that it was in vain
-            for _, client in waiting.values():
-                client.close()
-            status = command.wait()
-    return _status(status)
+            for process, _ in running.values():
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+    return 0
 
 
-def _status(status: int) -> int:
-    return status if status >= 0 else 128 - status
-
-
-def _import(command: subprocess.Popen[bytes]) -> None:
-    """Import what stages need, unless the command ends before."""
-    tracked = os.environ.get("OVERGEN_TRACKING", "on") == "on"
-    if tracked:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read on import; it would start a thread
-    for name in IMPORTS + (TRACKING_IMPORTS if tracked else ()):
-        if command.poll() is not None:
-            return
+def _import(names: Sequence[str]) -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read on import; it would start a thread
+    for name in names:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a stage shows those that concern it
             importlib.import_module(name)
 
 
-def _serve(listener: socket.socket, command: subprocess.Popen[bytes], running: dict[Any, Any]) -> None:
-    """Fork a program for each connection, until the command has ended and its programs with it.
-
-    running: filled with the process and the connection of each program, by the process's sentinel.
-    """
-    while running or command.poll() is None:
-        clients = {client: process for process, client in running.values()}
-        for ready in connection.wait([listener, *running, *clients], timeout=0.2):
-            if ready is listener:
-                client, _ = listener.accept()
-                try:
-                    process = _fork(client, [listener, client, *clients])
-                except (OSError, ValueError) as error:  # it was killed before it had asked, or no fork was possible
-                    print(f"warning: a program could not be started warm: {error}", file=sys.stderr)
-                    client.close()
-                else:
-                    running[process.sentinel] = process, client
-            elif ready in running:
-                process, client = running.pop(ready)
+def _serve(asker: socket.socket, running: dict[Any, tuple[Any, int]]) -> None:
+    """Fork a program for each request. running: the process and the file for its status, by the process's sentinel."""
+    while True:
+        for ready in connection.wait([asker, *running]):
+            if ready is asker:
+                header, handles, _, _ = socket.recv_fds(asker, _LENGTH.size, 3, socket.MSG_WAITALL)
+                if not header:
+                    return
+                content = asker.recv(_LENGTH.unpack(header)[0], socket.MSG_WAITALL)
+                writer = handles.pop(0)
+                process = _fork(
+                    json.loads(content), handles, [asker.fileno(), writer, *(w for _, w in running.values())]
+                )
+                running[process.sentinel] = process, writer
+                _say(writer, process.pid or 0)
+            else:
+                process, writer = running.pop(ready)
                 process.join()
-                with client, suppress(BrokenPipeError):  # if who asked was killed meanwhile
-                    client.sendall(f"{_status(process.exitcode)}\n".encode())
-            elif ready in clients:  # nothing more is ever sent: who asked is gone
-                clients[ready].terminate()
+                _say(writer, process.exitcode if process.exitcode >= 0 else 128 - process.exitcode)
+                os.close(writer)
 
 
-def _fork(client: socket.socket, connections: list[socket.socket]) -> Any:
-    """The process of the program that a client asks for, started. connections: those that are not the program's."""
-    _, streams, _, _ = socket.recv_fds(client, 1, 3)
+def _say(writer: int, number: int) -> None:
+    with suppress(BrokenPipeError):
+        os.write(writer, f"{number}\n".encode())
+
+
+def _fork(request: dict[str, Any], output: Sequence[int], foreign: Sequence[int]) -> ForkProcess:
+    """The process of a program, started. foreign: open files that are not the program's."""
+    process = ForkProcess(target=_program, args=(request, output, foreign))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the program has its own handler
     try:
-        with client.makefile("r", encoding="utf-8") as stream:
-            request = json.loads(stream.readline())
-        context = multiprocessing.get_context("fork")
-        process = context.Process(target=_program, args=(request, streams, connections))
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the program has its own handler
         with warnings.catch_warnings():  # numpy's BLAS has threads, and restarts them after a fork
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
+        assert process.pid is not None
+        with suppress(OSError):  # the program does so too, whichever is first
+            os.setpgid(process.pid, process.pid)
         return process
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        for handle in streams:
+        for handle in output:
             os.close(handle)
 
 
-def _program(request: dict[str, Any], streams: list[int], connections: list[socket.socket]) -> None:
-    """In the forked process: take over the streams, folder, environment and arguments of who asked, and run."""
+def _program(request: dict[str, Any], output: Sequence[int], foreign: Sequence[int]) -> None:
+    """In the forked process: take over the output, folder, environment and arguments of who asked, and run."""
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    for mine in connections:
-        mine.close()
-    for number, handle in enumerate(streams):
+    for handle in foreign:
+        os.close(handle)
+    for number, handle in enumerate(output, start=1):
         os.dup2(handle, number)
         os.close(handle)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv[1:] = request["arguments"]
-    from overgen.run.__main__ import program
-
-    sys.exit(program(request["arguments"]))
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

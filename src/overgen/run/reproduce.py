@@ -1,0 +1,380 @@
+"""`overgen reproduce`: what `dvc repro` does, with stages side by side and torch imported once.
+
+`dvc repro` runs one stage after another and rewrites dvc.lock, in pure Python, after each. This driver lets DVC decide
+what must run, remove, hash, store and record, and only orders the work itself: a stage is looked at when all that it
+depends on is done, and those that must run do so side by side. What it leaves behind is what `dvc repro` leaves:
+dvc.lock to the byte.
+
+`_begin` and `_finish` are the two halves of DVC's `Stage.run`, before and after the command; a test says when DVC's
+own has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from typing import Any
+
+import networkx as nx  # type: ignore[import-untyped]
+from dvc.dependency.db import AbstractDependency
+from dvc.dependency.repo import RepoDependency
+from dvc.exceptions import DvcException, ReproductionError
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.rwlock import rwlock
+from dvc.stage import PipelineStage
+from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.decorators import unlocked_repo
+from dvc.stage.exceptions import StageCmdFailedError
+
+from overgen.run.commands import Command, warm_arguments
+from overgen.run.dvc_params import params_read_once
+from overgen.run.lockfile import LockFile
+from overgen.run.warm import Warm
+
+logger = logging.getLogger("dvc.overgen")  # DVC's handlers show it, in DVC's manner
+DURATIONS = Path(".overgen/durations.json")  # seconds that each stage took when it ran last
+PATIENCE = 10  # seconds that a stage has to end after Ctrl-C
+
+
+def reproduce(
+    targets: Sequence[str] = (),
+    *,
+    jobs: int = 1,
+    force: bool = False,
+    check: Callable[[], None] = lambda: None,
+    width: Callable[[str], int] = lambda stage: 1,
+) -> int:
+    """Bring stages up to date, as `dvc repro` does. Returns the exit status: 0, 1 or 128 + the signal that ended it.
+
+    targets: as of `dvc repro`; none stands for all of dvc.yaml. jobs: stages that run at the same time; with 1 their
+    output is shown as it comes, with more line by line under their names. force: run stages that are up to date too.
+    check: called before anything else, to refuse what must not begin. width: the number of jobs that a stage counts
+    for, by its name, such as its threads.
+    """
+    check()
+    try:
+        with Repo() as repo, params_read_once():
+            return Driver(repo, jobs=jobs, force=force, width=width).run(targets)
+    except DvcException:
+        logger.exception("")
+        return 1
+
+
+class Driver:
+    """One run. A stage is first waiting for others, then due or up to date, then running, then done."""
+
+    def __init__(self, repo: Any, *, jobs: int, force: bool, width: Callable[[str], int]) -> None:
+        self.repo = repo
+        self.jobs = jobs
+        self.force = force
+        self.width = width
+        self.plan: list[Any] = []  # DVC's stages in DVC's order
+        self.needs: dict[Any, set[Any]] = {}  # of stages not looked at yet: those not done that come before them
+        self.rank: dict[Any, float] = {}  # seconds from the start of a stage to the end of all that hangs on it
+        self.due: list[Any] = []
+        self.running: dict[Command, ExitStack] = {}
+        self.ran: list[Any] = []
+        self.failed: list[Any] = []
+        self.interrupted: list[Any] = []
+        self.signal = 0  # that asked to stop
+        self.patience = 0.0  # until then
+        self.locks: dict[str, LockFile] = {}
+        self.seconds = _read_durations()
+        self.selector = DefaultSelector()
+        self.warm = Warm()
+
+    def run(self, targets: Sequence[str]) -> int:
+        """Run what must run. Returns the exit status."""
+        with self._signals(), lock_repo(self.repo), self.repo.scm_context():
+            self.repo.lock._wait = True  # another DVC may hold it between two stages: no reason to lose them
+            self._order(targets)
+            try:
+                self._start_ready()
+                while self.running:
+                    self._wait()
+                    for command in [command for command in self.running if command.status is not None]:
+                        self._end(command)
+                    self._start_ready()
+            finally:
+                for command, paths in self.running.items():  # none, unless by an error of this driver
+                    command.kill(signal.SIGKILL)
+                    paths.close()
+                self.warm.close()
+                self._write_durations()
+        return self._report()
+
+    def _report(self) -> int:
+        if self.signal:
+            names = ", ".join(repr(stage.addressing) for stage in self.interrupted)
+            what = f"{names} did not finish" if names else "nothing was running"
+            name = signal.Signals(self.signal).name
+            print(f"interrupted ({name}): {what}; the same command goes on from here", file=sys.stderr)
+            return 128 + self.signal
+        if self.failed:
+            return 1
+        print(f"{len(self.ran)} stages ran." if self.ran else "Data and pipelines are up to date.")
+        return 0
+
+    # What there is to do, and in which order.
+
+    def _order(self, targets: Sequence[str]) -> None:
+        index = self.repo.index
+        graph = get_active_graph(index.graph)
+        members = set(plan_repro(graph, self._collect(targets or ["dvc.yaml"])))
+        # DVC walks through this graph in the order of a set when it is less than half of all: here always dvc.yaml's.
+        part = nx.DiGraph()
+        part.add_nodes_from(stage for stage in graph if stage in members)
+        part.add_edges_from(edge for edge in graph.edges if members.issuperset(edge))
+        self.plan = list(nx.dfs_postorder_nodes(part))
+        place = {stage: i for i, stage in enumerate(self.plan)}
+        self.needs = {stage: set(part.successors(stage)) for stage in self.plan}
+        for one, other in index.graph.edges:  # of frozen stages: DVC runs them in its order, whatever they depend on
+            if one in place and other in place and not part.has_edge(one, other):
+                before, after = sorted((one, other), key=place.__getitem__)
+                self.needs[after].add(before)
+        for stage in reversed(self.plan):
+            below = [self.rank[other] for other in part.predecessors(stage)]
+            self.rank[stage] = _expected(stage.addressing, self.seconds) + max(below, default=0.0)
+        for stage in self.plan:
+            if isinstance(stage, PipelineStage) and stage.path not in self.locks:
+                names = [other.name for other in self.plan if other.path == stage.path]
+                self.locks[stage.path] = LockFile(stage.dvcfile, names)
+
+    def _collect(self, targets: Iterable[str]) -> list[Any]:
+        """The stages that targets name: from the index if it has them, since DVC would read dvc.lock again."""
+        found: dict[Any, None] = {}
+        for target in targets:
+            held = [
+                stage
+                for stage in self.repo.index.stages
+                if isinstance(stage, PipelineStage)
+                and (
+                    target == stage.addressing
+                    or (target == "dvc.yaml" and stage.relpath == target)
+                    or (stage.relpath == "dvc.yaml" and target == stage.raw_data.generated_from)
+                )
+            ]
+            found.update(dict.fromkeys(held or collect_stages(self.repo, [target])))
+        return list(found)
+
+    # From waiting to running.
+
+    def _start_ready(self) -> None:
+        """Look at the stages that wait for no other, and start due ones while there is room."""
+        while not (self.failed or self.signal):
+            self._look()
+            if not self.due:
+                return
+            # Of equal ones the first in DVC's order, which one job follows anyway.
+            stage = max(self.due, key=lambda stage: self.rank[stage] if self.jobs > 1 else 0)
+            used = sum(self._width(command.stage) for command in self.running)
+            if self.running and used + self._width(stage) > self.jobs:
+                return
+            self.due.remove(stage)
+            with self._failures(stage):
+                self._begin(stage)
+
+    def _width(self, stage: Any) -> int:
+        return min(self.jobs, self.width(stage.addressing))
+
+    def _look(self) -> None:
+        """Ask DVC of each stage that waits for no other whether it must run, and so on with those below it."""
+        while ready := [stage for stage in self.plan if not self.needs.get(stage, True)]:
+            for stage in ready:
+                if self.failed or self.signal:
+                    return
+                del self.needs[stage]
+                with self._failures(stage):
+                    if not stage.cmd or stage.frozen:
+                        self._verify(stage)
+                    elif self.force or stage.changed():
+                        self.due.append(stage)
+                        self.due.sort(key=self.plan.index)
+                    else:
+                        logger.info("Stage '%s' didn't change, skipping", stage.addressing)
+                        self._done(stage)
+
+    def _verify(self, stage: Any) -> None:
+        """What has no command to run: frozen stages, data and imports."""
+        if stage.frozen and not stage.is_import:
+            logger.warning("%s is frozen. Its dependencies are not going to be reproduced.", stage)
+        if stage.reproduce(force=self.force):
+            self._record(stage)
+        self._done(stage)
+
+    def _begin(self, stage: Any) -> None:
+        """The first half of DVC's `Stage.run`: make room for the outputs, and take them from the run cache or start."""
+        stage.remove_outs(ignore_remove=False, force=False)
+        if not self.force:
+            try:
+                self.repo.stage_cache.restore(stage)
+            except RunCacheNotFoundError:
+                stage.save_deps()
+            else:
+                self._finish(stage)
+                return
+        if self.jobs == 1:
+            logger.info("Running stage '%s':", stage.addressing)
+        with ExitStack() as stack:
+            stack.enter_context(self._paths_locked(stage))
+            command = Command(stage, self.selector, self._warm_for(stage), beside=self.jobs > 1)
+            self.running[command] = stack.pop_all()
+
+    def _warm_for(self, stage: Any) -> Warm | None:
+        """The warm process, unless this is the last stage that could use it: its imports take longer than one's own."""
+        left = [other for other in [*self.needs, *self.due] if other is not stage and _starts_warm(other)]
+        if not left and not any(_starts_warm(command.stage) for command in self.running):
+            return None
+        self.warm.start()
+        return self.warm
+
+    def _paths_locked(self, stage: Any) -> Any:
+        """DVC's lock on what a stage reads and writes, in the name of this stage alone."""
+
+        def paths(items: Iterable[Any]) -> list[str]:
+            return [item.fs_path for item in items if not isinstance(item, RepoDependency | AbstractDependency)]
+
+        holder = f"{' '.join(sys.argv)} ({stage.addressing})"
+        hardlink = self.repo.config["core"].get("hardlink_lock", False)
+        return rwlock(self.repo.tmp_dir, self.repo.fs, holder, paths(stage.deps), paths(stage.outs), hardlink)
+
+    # From running to done.
+
+    @unlocked_repo
+    def _wait(self) -> None:
+        """Until a stage ends. DVC's lock is open meanwhile, as when DVC runs a command."""
+        while all(command.status is None for command in self.running):
+            for key, _ in self.selector.select(1 if self.signal else None):
+                key.data()
+            for command in self.running:
+                command.poll()
+                if self.signal and time.monotonic() > self.patience:
+                    command.kill(signal.SIGKILL)
+
+    def _end(self, command: Command) -> None:
+        self.running.pop(command).close()
+        stage = command.stage
+        with self._failures(stage):
+            if command.status == 0:
+                self._finish(stage)
+                self.seconds[stage.addressing] = round(command.seconds, 2)
+                done = len(self.plan) - len(self.needs) - len(self.due) - len(self.running)
+                print(
+                    f"Stage '{stage.addressing}' took {command.seconds:.1f} s ({done} of {len(self.plan)})", flush=True
+                )
+            elif self.signal:
+                self.interrupted.append(stage)
+            else:
+                raise StageCmdFailedError(command.failed, command.status)
+
+    def _finish(self, stage: Any) -> None:
+        """The second half of DVC's `Stage.run`: hash what it read and wrote, store it, record it."""
+        uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
+        stage.save(run_cache=not uncached)
+        stage.commit()
+        self._record(stage)
+        self._done(stage)
+
+    def _record(self, stage: Any) -> None:
+        self.ran.append(stage)
+        if isinstance(stage, PipelineStage):
+            self.locks[stage.path].put(stage)
+        else:
+            stage.dump(update_pipeline=False)
+
+    def _done(self, stage: Any) -> None:
+        for others in self.needs.values():
+            others.discard(stage)
+
+    @contextmanager
+    def _failures(self, stage: Any) -> Iterator[None]:
+        """An error is of this stage: those that run go on to their end, and none is started."""
+        try:
+            yield
+        except Exception as error:
+            self.failed.append(stage)
+            try:
+                raise ReproductionError(f"failed to reproduce '{stage.addressing}'") from error
+            except ReproductionError:
+                logger.exception("")
+            if self.running:
+                names = ", ".join(repr(command.stage.addressing) for command in self.running)
+                logger.warning("%s will end; no other stage is started", names)
+
+    # Signals and durations.
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C and the like end what runs, and the end of a process wakes `_wait`."""
+        reader, writer = os.pipe()
+        for end in (reader, writer):
+            os.set_blocking(end, False)
+        self.selector.register(reader, EVENT_READ, lambda: os.read(reader, 4096))
+        handlers: dict[int, Any] = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), self._stop)
+        handlers |= {signal.SIGTSTP: self._pause, signal.SIGCHLD: lambda *_: None}
+        former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        former_writer = signal.set_wakeup_fd(writer)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(former_writer)
+            for number, handler in former.items():
+                signal.signal(number, handler)
+            self.selector.close()
+            os.close(reader)
+            os.close(writer)
+
+    def _stop(self, number: int, _: Any) -> None:
+        again = bool(self.signal)
+        self.signal = number
+        self.patience = time.monotonic() + PATIENCE
+        for command in self.running:
+            command.kill(signal.SIGKILL if again else number)
+        if again and not self.running:
+            raise KeyboardInterrupt
+
+    def _pause(self, *_: Any) -> None:
+        for command in self.running:
+            command.kill(signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        for command in self.running:
+            command.kill(signal.SIGCONT)
+
+    def _write_durations(self) -> None:
+        if self.seconds != _read_durations():
+            DURATIONS.parent.mkdir(parents=True, exist_ok=True)
+            temporary = DURATIONS.with_suffix(f".{os.getpid()}")
+            temporary.write_text(json.dumps(self.seconds, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            os.replace(temporary, DURATIONS)
+
+
+def _starts_warm(stage: Any) -> bool:
+    lines = stage.cmd if isinstance(stage.cmd, list) else (stage.cmd or "").splitlines()
+    return any(warm_arguments(line) is not None for line in lines)
+
+
+def _read_durations() -> dict[str, float]:
+    """Seconds by stage; empty if no run has left them. They only order stages."""
+    try:
+        held = json.loads(DURATIONS.read_text(encoding="utf-8"))
+        return {str(name): float(seconds) for name, seconds in held.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _expected(name: str, seconds: dict[str, float]) -> float:
+    """How long a stage will take: as when it ran last, else as others of its kind do, else as any."""
+    if name in seconds:
+        return seconds[name]
+    kind = name.partition("@")[0]
+    known = [value for other, value in seconds.items() if other.partition("@")[0] == kind] or list(seconds.values())
+    return sum(known) / len(known) if known else 1.0
