@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from overgen.models import registry, weights
 from overgen.models.weights import save_weights
 from overgen.run.streams import generator
 
-from conftest import ROOT, environment
+from conftest import ROOT, environment, set_params
 
 ROWS = ([0], [1, 0], [4, 3, 2, 1, 0])  # of `images`, shown to the program at once
 MODELS = {
@@ -35,14 +36,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path)
-        Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+        for name in ("params.yaml", "dvc.yaml"):
+            shutil.copy(ROOT / name, path)
+        of_training = {"reconstruction_weight": 1.0, "classifier_input": "noisy"}
+        set_params(
+            Path("params.yaml"),
+            {
+                f"models.{model}": options | (of_training if model == "dae_sym" else {})
+                for model, options in MODELS.items()
+            },
+        )
         for model, options in MODELS.items():
             network = registry.build(**options)
             network.initialise(generator("export", model))
             if model == "dae_sym":
                 network.fc1.weight.data *= 21.5
             weights.round_weights(network)
-            metadata = {"model": model, "network": options, "seed": 0}
+            metadata = {"dataset": "digits", "model": model, "network": options, "seed": 0}
             save_weights(weights.weights_path("digits", model, 0), network.state_dict(), metadata)
         yield path
 
@@ -56,7 +66,7 @@ def images() -> Tensor:
 
 def scaled(model: str, x: Tensor, *, alpha: float, beta: float) -> tuple[Tensor, Tensor]:
     """ỹ and c̃ by ScaledOutput: c̃ is what it takes from log y."""
-    network, _ = registry.load(weights.weights_path("digits", model, 0))
+    network, _ = registry.trained("digits", model)
     log_y = ScaledOutput(network, alpha=alpha, beta=beta)(x)
     return log_y.exp(), (log_y - network(x).log_y)[:, 0].exp()
 
@@ -69,7 +79,7 @@ def description(path: Path) -> dict[str, object]:
 
 
 def test_the_images_are_of_every_kind(images: Tensor) -> None:
-    network, _ = registry.load(weights.weights_path("digits", "dae_sym", 0))
+    network, _ = registry.trained("digits", "dae_sym")
     gamma, error = curvature(network, images, probes=2)
     assert gamma[0] == -1
     assert not error[1:].any()  # exact
@@ -100,7 +110,7 @@ def test_the_program_is_scaled_output_on_any_number_of_images(images: Tensor) ->
 def test_by_default_alpha_and_beta_are_those_of_the_first_threshold() -> None:
     assert export("digits/dae_sym", Path("default.pt2")) == (20, 10)  # of confidence.digits in params.yaml
     assert description(Path("default.pt2")) == {
-        "model": "dae_sym", "network": MODELS["dae_sym"], "seed": 0, "alpha": 20, "beta": 10,
+        "dataset": "digits", "model": "dae_sym", "network": MODELS["dae_sym"], "seed": 0, "alpha": 20, "beta": 10,
     }  # fmt: skip
 
 
@@ -126,8 +136,10 @@ def test_a_network_that_does_not_reconstruct_is_certain(
         ("digits/cool", "models", {}, "models: is a directory"),
         ("digits/cool", "m.pt", {}, "m.pt: does not end in .pt2"),
         ("digits/autoencoder", "m.pt2", {}, "does not classify"),
-        ("digits/dae_sym", "m.pt2", {"alpha": -1}, "alpha is -1"),
-        ("digits/dae_sym", "m.pt2", {"beta": float("nan")}, "beta is nan"),
+        ("digits/dae_sym", "m.pt2", {"alpha": -1}, "--alpha -1: must be a number from 0"),
+        ("digits/dae_sym", "m.pt2", {"beta": float("nan")}, "--beta nan: must be a number from 0"),
+        ("digits/cool", "m.pt2", {"alpha": 3}, "--alpha: digits/cool does not reconstruct"),
+        ("digits/cool", "m.pt2", {"beta": 1}, "--beta: digits/cool does not reconstruct"),
     ],
 )
 def test_what_cannot_be_exported_is_named(cell: str, path: str, options: dict[str, float], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from overgen.models import registry, weights
 from overgen.models.weights import save_weights
 from overgen.run.streams import generator
 
-from conftest import ROOT
+from conftest import ROOT, set_params
 
 NONE = Regularisers()
 
@@ -82,20 +83,24 @@ def test_regularisers() -> None:
 def project(tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with digits and networks with random weights, which can be fooled like any other."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    of_training = {"reconstruction_weight": 1.0, "classifier_input": "noisy"}
     (tmp_path / "data").symlink_to(digits / "data")
     options: dict[str, dict[str, Any]] = {
         "cnn": {"network": "cnn"},
         "dae_sym": {"network": "dae", "tied": True},
         "autoencoder": {"network": "autoencoder", "hidden": 5},
     }
+    described = {f"models.{model}": chosen for model, chosen in options.items()}
+    set_params(tmp_path / "params.yaml", described | {"models.dae_sym": options["dae_sym"] | of_training})
     for model, chosen in options.items():
         network = registry.build(**chosen)
         network.initialise(generator("fool", model))
         if hasattr(network, "fc2"):
             network.fc2.weight.data *= 30  # as sure as a trained network
         weights.round_weights(network)
-        metadata = {"model": model, "network": chosen, "seed": 0}
+        metadata = {"dataset": "digits", "model": model, "network": chosen, "seed": 0}
         save_weights(weights.weights_path("digits", model, 0), network.state_dict(), metadata)
     return tmp_path
 
@@ -118,24 +123,24 @@ def score(model: str, path: Path, target: int, alpha: float) -> float:
     pixels = read(path)
     assert pixels.shape == (28, 28)
     assert pixels.dtype == np.uint8
-    network, _ = registry.load(weights.weights_path("digits", model, 0))
+    network, _ = registry.trained("digits", model)
     x = torch.from_numpy(pixels.astype(np.float32) / 255)[None, None]
     return float(ScaledOutput(network, alpha=alpha, beta=10)(x)[0, target].exp())
 
 
 @pytest.mark.parametrize("model", ["cnn", "dae_sym"])
 def test_the_saved_picture_fools(project: Path, model: str) -> None:
-    text = call("noise", "--to", "7", "--on", f"digits/{model}", "--alpha", "3", "-o", "a.png", "--rate", "0.05")
+    common = ("noise", "--to", "7", "--on", f"digits/{model}", "--rate", "0.05")
+    common += ("--alpha", "3") if model == "dae_sym" else ()
+    text = call(*common, "-o", "a.png")
     found = score(model, Path("a.png"), 7, alpha=3)
     assert found > 0.9
     assert f"→ {found:.4g} after" in text
     assert f"digits/{model} sees '7'" in text
-    again = call("noise", "--to", "7", "--on", f"digits/{model}", "--alpha", "3", "-o", "b.png", "--rate", "0.05")
+    again = call(*common, "-o", "b.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     assert again == text.replace("a.png", "b.png")
-    call(
-        "noise", "--to", "7", "--on", f"digits/{model}", "--alpha", "3", "-o", "c.png", "--seed", "1", "--rate", "0.05"
-    )
+    call(*common, "-o", "c.png", "--seed", "1")
     assert Path("a.png").read_bytes() != Path("c.png").read_bytes()
 
 
@@ -146,9 +151,9 @@ def test_the_smallest_change_is_smaller(project: Path) -> None:
     call(*common, "-o", "ascent.png")
     text = call(*common, "-o", "smallest.png", "--smallest", "--updates", "30")
     assert score("cnn", Path("smallest.png"), 2, alpha=0) > 0.5
-    apart = {n: np.linalg.norm(read(f"{n}.png") / 255 - start) for n in ("ascent", "smallest")}
-    assert apart["smallest"] < apart["ascent"]
-    assert f"changed by {apart['smallest']:.3g} (L2), {apart['smallest'] / 28:.3g} (RMS)" in text
+    norm = {n: np.linalg.norm(read(f"{n}.png") / 255 - start) for n in ("ascent", "smallest")}
+    assert norm["smallest"] < norm["ascent"]
+    assert f"changed by {norm['smallest']:.3g} (L2), {norm['smallest'] / 28:.3g} (RMS)" in text
 
 
 def test_the_regularisers_reach_the_ascent(project: Path) -> None:
@@ -176,10 +181,24 @@ def test_a_picture_that_does_not_fool_is_written_and_said_to_fail(project: Path)
         (("params.yaml", "--to", "1", "--on", "digits/cnn"), "params.yaml: cannot be read as a picture"),
         (("noise", "--to", "1", "--on", "digits/vgg"), "no trained weights; there are digits/autoencoder"),
         (("noise", "--to", "1", "--on", "digits/autoencoder"), "does not classify"),
-        (("noise", "--to", "1", "--on", "digits/cnn", "--tau", "1"), "--tau 1: must lie between"),
-        (("noise", "--to", "1", "--on", "digits/cnn", "--rate", "0"), "--rate 0: must be a positive"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--tau", "1"), "--tau 1: must be a number above 0 and below 1"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--rate", "0"), "--rate 0: must be a number above 0"),
+        (("noise", "--to", "1", "--on", "digits/dae_sym", "--alpha", "-3"), "--alpha -3: must be a number from 0"),
+        (("noise", "--to", "1", "--on", "digits/dae_sym", "--alpha", "inf"), "--alpha inf: must be a number from 0"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--decay", "nan"), "--decay nan: must be a number from 0 to 1"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--blur", "inf"), "--blur inf: must be a number from 0"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--clip", "101"), "--clip 101: must be a number from 0 to 100"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--weights", "/none.pt"), "--weights: digits/cnn has its own"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--alpha", "3"), "--alpha: digits/cnn does not reconstruct"),
+        (("noise", "--to", "1", "--on", "torchvision/resnet18", "--alpha", "3"), "--alpha: a network of torchvision"),
+        (("mean", "--to", "1", "--on", "digits/cnn", "--seed", "0"), "--seed: nothing is drawn for the start mean"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--blur-every", "2"), "--blur-every: there is no --blur"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--smallest", "--rate", "0.01"), "--rate: --smallest has no"),
         (("noise", "--to", "1", "--on", "digits/cnn", "-o", "a.jpg"), "a.jpg: must be a file whose name ends in .png"),
-        (("noise", "--to", "1", "--on", "digits/cnn", "--smallest", "--blur", "1"), "not regularised"),
+        (
+            ("noise", "--to", "1", "--on", "digits/cnn", "--smallest", "--blur", "1"),
+            "--blur: --smallest has no updates",
+        ),
         (("noise", "--to", "1", "--on", "torchvision/resnet19"), "torchvision has no such classifier; it has alexnet"),
         (("noise", "--to", "1", "--on", "torchvision/resnet18", "--weights", "no.pth"), "no.pth: missing"),
         (("noise", "--to", "1", "--on", "torchvision/resnet18", "--weights", "params.yaml"), "not the weights of"),

@@ -94,12 +94,12 @@ def test_the_smallest_change_of_a_linear_network_is_known() -> None:
     logits = images.flatten(1) @ weight
     bias = torch.tensor([0.0, float((logits[:, 0] - logits[:, 1]).min() - 0.3)], dtype=torch.float64)
     log_score, succeeds = linear(weight, bias, 1)
-    found = smallest_change(log_score, succeeds, images, bisections=20, iterations=200)  # type: ignore[arg-type]
-    assert bool(found.found.all())
+    change = smallest_change(log_score, succeeds, images, bisections=20, iterations=200)  # type: ignore[arg-type]
+    assert bool(change.succeeded.all())
     wanted = (logits[:, 0] - logits[:, 1] - bias[1]) / normal.norm()
-    apart = (found.image - images).flatten(1).norm(dim=1)
-    assert apart.numpy() == pytest.approx(wanted.numpy(), rel=1e-3)
-    assert bool((apart >= wanted * (1 - 1e-9)).all())  # no change can be smaller
+    norm = (change.image - images).flatten(1).norm(dim=1)
+    assert norm.numpy() == pytest.approx(wanted.numpy(), rel=1e-3)
+    assert bool((norm >= wanted * (1 - 1e-9)).all())  # no change can be smaller
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -131,14 +131,14 @@ def test_the_search_on_c_ends_above_the_least_change_where_a_network_is_not_cert
     images[images < 0.4] = 0.0
     images = images[(images.flatten(1) @ weight).argmax(1) != 3]
     log_score, succeeds = linear(weight, torch.zeros(10, dtype=torch.float64), 3)
-    found = smallest_change(log_score, succeeds, images, c=scale, bisections=12, iterations=300)  # type: ignore[arg-type]
-    assert int(found.found.sum()) >= 10
-    made = found.found.numpy()
-    ours = (found.image - images).flatten(1).norm(dim=1).numpy()[made]
-    flat, of_class = images.flatten(1).numpy()[made], weight.T.numpy()
+    change = smallest_change(log_score, succeeds, images, c=scale, bisections=12, iterations=300)  # type: ignore[arg-type]
+    assert int(change.succeeded.sum()) >= 10
+    succeeded = change.succeeded.numpy()
+    norm = (change.image - images).flatten(1).norm(dim=1).numpy()[succeeded]
+    flat, of_class = images.flatten(1).numpy()[succeeded], weight.T.numpy()
     least = np.array([least_of_linear(x, of_class, np.zeros(10), 3) for x in flat])
-    assert (ours >= least * (1 - 1e-6)).all()
-    assert excess[0] <= np.median(ours / least) < excess[1]
+    assert (norm >= least * (1 - 1e-6)).all()
+    assert excess[0] <= np.median(norm / least) < excess[1]
 
 
 def test_every_image_gets_its_bisections_and_no_more() -> None:
@@ -154,10 +154,10 @@ def test_every_image_gets_its_bisections_and_no_more() -> None:
         return x.flatten(1)[:, 0] > 0.5
 
     images = torch.zeros(2, 1, 1, 1, dtype=torch.float64)
-    found = smallest_change(log_score, succeeds, images, c=0.1, bisections=6)
+    change = smallest_change(log_score, succeeds, images, c=0.1, bisections=6)
     # c‖r‖² + s(1 − r)² is least at r = s/(s + c): more than a half for c < s
-    assert found.c.numpy() == pytest.approx(scale.numpy(), rel=0.05)
-    assert bool((found.c < scale).all())
+    assert change.c.numpy() == pytest.approx(scale.numpy(), rel=0.05)
+    assert bool((change.c < scale).all())
     assert (asked.count(0), asked.count(1)) == (2 + 6, 5 + 6)  # 0.1, 1; and on to 1,000
 
 
@@ -214,9 +214,9 @@ def test_foolbox_finds_no_smaller_changes() -> None:
     def succeeds(rows: Tensor, x: Tensor) -> Tensor:
         return network(x).argmax(1) == target[rows]
 
-    ours = smallest_change(log_score, succeeds, images, c=1.0)
-    assert bool(ours.found.all())
-    apart = (ours.image - images).flatten(1).norm(dim=1)
+    change = smallest_change(log_score, succeeds, images, c=1.0)
+    assert bool(change.succeeded.all())
+    norm = (change.image - images).flatten(1).norm(dim=1)
     model = foolbox.PyTorchModel(network, bounds=(0, 1))
     wanted = foolbox.criteria.TargetedMisclassification(target)
     for attack in (
@@ -224,10 +224,10 @@ def test_foolbox_finds_no_smaller_changes() -> None:
         foolbox.attacks.DDNAttack(steps=500),
     ):
         _, clipped, success = attack(model, images, wanted, epsilons=None)
-        theirs = (clipped - images).flatten(1).norm(dim=1)
+        norm_of_oracle = (clipped - images).flatten(1).norm(dim=1)
         both = success
         assert int(both.sum()) >= 15
-        ratio = apart[both] / theirs[both]
+        ratio = norm[both] / norm_of_oracle[both]
         assert float(ratio.mean()) < 1.03, type(attack).__name__
         assert float(ratio.max()) < 1.25, type(attack).__name__
 
@@ -236,7 +236,7 @@ def test_where_nothing_succeeds_the_image_is_unchanged() -> None:
     weight = torch.zeros(16, 2, dtype=torch.float64)
     log_score, succeeds = linear(weight, torch.tensor([1.0, 0.0], dtype=torch.float64), 1)
     images = torch.rand(2, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found = smallest_change(log_score, succeeds, images, brackets=2, bisections=1)  # type: ignore[arg-type]
-    assert not bool(found.found.any())
-    assert torch.equal(found.image, images)
-    assert found.c.tolist() == [0, 0]
+    change = smallest_change(log_score, succeeds, images, brackets=2, bisections=1)  # type: ignore[arg-type]
+    assert not bool(change.succeeded.any())
+    assert torch.equal(change.image, images)
+    assert change.c.tolist() == [0, 0]

@@ -107,12 +107,13 @@ def export(
     """
     if path.suffix != ".pt2" or path.is_dir():
         raise OvergenError(f"{path}: {'is a directory' if path.is_dir() else 'does not end in .pt2'}; name a .pt2 file")
+    given = {name: value for name, value in (("alpha", alpha), ("beta", beta)) if value is not None}
+    for name, value in given.items():
+        if not 0 <= value < math.inf:
+            raise OvergenError(f"--{name} {value:g}: must be a number from 0")
     network, metadata = classifier(cell, seed)
-    for name, value in (("alpha", alpha), ("beta", beta)):
-        if value is not None and not 0 <= value < math.inf:
-            raise OvergenError(f"--{name} {value:g}: must be 0 or larger")
-        if value is not None and not hasattr(network, "decode"):
-            raise OvergenError(f"--{name}: {cell} does not reconstruct, so c̃ = 1 whatever it is; leave it out")
+    if given and not hasattr(network, "decode"):
+        raise OvergenError(f"--{next(iter(given))}: {cell} does not reconstruct, so c̃ = 1 whatever it is; leave it out")
     dataset = cell.split("/")[0]
     settings = settings_of(dataset)
     confidence = settings.confidence[dataset]
