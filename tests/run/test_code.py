@@ -105,6 +105,10 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def unchecked() -> None:
+    """In the place of params.check: this study has no such sections."""
+
+
 def held(name: str) -> dict[str, str]:
     """The lines of a file that `main` wrote: MD5 by path."""
     lines = Path(".overgen/code", name).read_text().splitlines()
@@ -117,11 +121,11 @@ def all_texts() -> dict[str, str]:
 
 def changed_by(edit: dict[str, str]) -> set[str]:
     """The stages and models whose file differs after an edit of some files."""
-    main()
+    main(check=unchecked)
     before = all_texts()
     for name, text in edit.items():
         Path(name).write_text(text)
-    main()
+    main(check=unchecked)
     return {name for name, text in all_texts().items() if before[name] != text}
 
 
@@ -130,7 +134,7 @@ def digest(text: str) -> str:
 
 
 def test_closures(study: Path) -> None:
-    main()
+    main(check=unchecked)
     assert set(held("fool")) == {"attack.py", "late.py", "stages/fool/params.py", "stages/fool/run.py"}
     assert set(held("score")) == {
         "scores/__init__.py", "scores/base.py", "scores/knn.py", "stages/fool/params.py", "stages/score/run.py"
@@ -237,10 +241,10 @@ def test_nothing_but_words_is_no_code() -> None:
 
 
 def test_files_are_kept_where_nothing_changed(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main()
+    main(check=unchecked)
     times = {path: path.stat().st_mtime_ns for path in Path(".overgen/code").rglob("*")}
     shutil.rmtree("src/overgen/stages/score")
-    main()
+    main(check=unchecked)
     assert not Path(".overgen/code/score").exists()
     left = {path: path.stat().st_mtime_ns for path in Path(".overgen/code").rglob("*") if path.is_file()}
     assert left
@@ -249,7 +253,7 @@ def test_files_are_kept_where_nothing_changed(study: Path, capsys: pytest.Captur
 
 
 def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    main()
+    main(check=unchecked)
     cold = all_texts()
     cache = read_cache()
     monkeypatch.setattr(overgen.run.code, "parse", lambda *_: pytest.fail("parsed again"))
@@ -285,13 +289,13 @@ def test_errors_name_the_place(study: Path, edit: dict[str, str | bytes | None],
         else:
             Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(OvergenError, match=message):
-        main()
+        main(check=unchecked)
 
 
 def test_it_runs_as_a_command_without_heavy_imports(study: Path) -> None:
     script = (
-        "import sys; from overgen.run.code import main; main(); "
-        "print(sorted({'torch', 'numpy', 'pandas', 'pydantic', 'dvc'} & set(sys.modules)))"
+        "import sys; from overgen.run.code import main; main(check=lambda: None); "
+        "print(sorted({'torch', 'numpy', 'pandas', 'dvc'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True

@@ -20,7 +20,7 @@ import os
 import re
 import sys
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -257,7 +257,7 @@ def texts(tree: Tree, pipeline: Mapping[str, Any], models: Mapping[str, Any]) ->
 def of_stage(tree: Tree, stage: str, entry: Mapping[str, Any]) -> str:
     """The text of one stage: its closure, and those of the sections that its entry in dvc.yaml declares."""
     sections = {key.partition(".")[0] for key in entry.get("params") or [] if isinstance(key, str)}
-    modules = {module for section in sections if (module := params.module_of(section))}
+    modules = {params.COMMON.get(section, f"{STAGES}.{section}.params") for section in sections}
     return "".join(f"{line}\n" for line in tree.closure([f"{STAGES}.{stage}.run", *sorted(modules)]))
 
 
@@ -318,13 +318,13 @@ def _rule() -> str:
     return hashlib.md5(Path(__file__).read_bytes()).hexdigest()
 
 
-def main() -> None:
+def main(check: Callable[[], None] = params.check) -> None:
     """Check params.yaml as a whole and write `.overgen/code`.
 
     Every other stage waits for this one, so that a value that cannot be meant stops `dvc repro` before anything runs.
     Raises OvergenError for such a value, and for code that cannot be read.
     """
-    params.check()
+    check()
     earlier = read_cache()
     tree = Tree(cache=earlier)
     found = texts(tree, pipeline.read_stages(), read_yaml(Path("params.yaml"))[0].get("models", {}))
