@@ -1,4 +1,11 @@
-"""Train an autoencoder, plain or denoising with a classifier on top, on all classes, once for each seed."""
+"""Train an autoencoder, plain or denoising with a classifier on top, on all classes, once for each seed.
+
+    python -m overgen.run train_autoencoder --dataset digits --model dae_sym
+
+Reads: data/<dataset>.
+Writes: models/<dataset>/<model>/: seed0.safetensors, and members/ with the weights of further seeds and outputs.npz.
+And the cell: curves.csv, a row a seed and epoch; how well it reconstructs and classifies; reconstructions to look at.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from overgen import OvergenError, data
-from overgen.measures.intervals import prediction_interval
+from overgen.measures.means import seeds_row
 from overgen.models import registry
-from overgen.run.results import rate_row, row
+from overgen.run.results import rate_row
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.training.members import accuracies, network_options, restore, train_seeds, training_of, write_trained
@@ -18,11 +26,29 @@ from overgen.training.module import binary_cross_entropy
 
 
 def main(stage: Stage) -> None:
-    """Write models/<dataset>/<model>/{seed0.safetensors, members/} and the cell, with reconstructions to look at."""
+    """Write weights, outputs and the cell."""
+    check_model(stage)
+    trained = train_seeds(stage)
+    if stage.rank != 0:
+        return
+    distances = [float(arrays["output.distance"].mean(dtype=np.float64)) for arrays in trained]
+    n, unit = len(trained[0]["output.distance"]), "L2, pixels in [0,1]"
+    rows = [seeds_row("train", "mean_reconstruction_distance", distances, unit=unit, n=n)]
+    if "output.log_y" in trained[0]:
+        hits, n = accuracies(stage, trained)
+        rows.append(rate_row("train", "test_accuracy", hits, n, of="test images"))
+    else:
+        rows += anomaly_rows(stage, [restore(stage, arrays) for arrays in trained])
+    write_trained(stage, trained, rows, examples=reconstructions(stage, restore(stage, trained[0])))
+
+
+def check_model(stage: Stage) -> None:
+    """Raises OvergenError if the stage's model does not reconstruct, or would not be trained to."""
     dataset, model = stage.item["dataset"], stage.item["model"]
-    options = network_options(stage.params(f"models.{model}"), classes=len(data.load(dataset).classes))
+    described = stage.params(f"models.{model}")
+    options = network_options(described, classes=len(data.load(dataset).classes))
     network = registry.build(**options)
-    if hasattr(network, "classify") and not hasattr(stage.params(f"models.{model}"), "reconstruction_weight"):
+    if hasattr(network, "classify") and not hasattr(described, "reconstruction_weight"):
         raise OvergenError(
             f"params.yaml, models.{model}: its network classifies and reconstructs, but without "
             "`reconstruction_weight` and `classifier_input` the reconstruction would not be trained; add both"
@@ -32,60 +58,36 @@ def main(stage: Stage) -> None:
             f"params.yaml, autoencoders: {model}: its network {options['network']} has no `decode`, so it does not "
             "reconstruct; give it one (README, Your own model) or name it under `classifiers`"
         )
-    trained = train_seeds(stage)
-    if stage.rank != 0:
-        return
-    metrics = [
-        over_seeds(
-            "train",
-            "mean_reconstruction_distance",
-            [float(t["output.distance"].mean(dtype=np.float64)) for t in trained],
-            unit="L2, pixels in [0,1]",
-            n=len(trained[0]["output.distance"]),
-        )
-    ]
-    if "output.log_y" in trained[0]:
-        hits, n = accuracies(stage, trained)
-        metrics.append(rate_row("train", "test_accuracy", hits, n, of="test images"))
-    else:
-        metrics += anomaly_rows(stage, [restore(stage, seed) for seed in trained])
-    write_trained(stage, trained, metrics, examples=reconstructions(stage, restore(stage, trained[0])))
 
 
-def over_seeds(experiment: str, metric: str, values: list[float], *, unit: str, n: int) -> dict[str, Any]:
-    """A mean over seeds of a mean over n images, with the t prediction interval where there are several seeds."""
-    kind = f"95 % t prediction interval over {len(values)} seeds"
-    note = "seed spread not measured" if len(values) == 1 else ""
-    found = prediction_interval(values) if len(values) > 1 else None
-    return row(experiment, metric, float(np.mean(values)), unit=unit, n=n, interval=found, kind=kind, note=note)
+def anomaly_rows(stage: Stage, networks: list[nn.Module]) -> list[dict[str, Any]]:
+    """Mean and deviation of the binary cross-entropy per image, as for detecting anomalies by reconstruction.
 
-
-def anomaly_rows(stage: Stage, trained: list[torch.nn.Module]) -> list[dict[str, Any]]:
-    """Mean and deviation of the binary cross-entropy per image, as for detecting anomalies by reconstruction."""
+    networks: one for each seed.
+    """
     images = data.load(stage.item["dataset"]).test_images
     chunk = stage.params(f"engine.{stage.item['dataset']}").chunk
     errors = []
-    for network in trained:
+    for network in networks:
         with torch.no_grad():
             blocks = [data.floats(block) for block in images.split(chunk)]
             losses = [binary_cross_entropy(network(x).reconstruction, x.flatten(1)).mean(1) for x in blocks]
         errors.append(torch.cat(losses).double())
-    n = len(images)
+    means, deviations = [float(e.mean()) for e in errors], [float(e.std()) for e in errors]
     return [
-        over_seeds("ae_anomaly", "mean_bce", [float(e.mean()) for e in errors], unit="nats per pixel", n=n),
-        over_seeds("ae_anomaly", "std_bce", [float(e.std()) for e in errors], unit="nats per pixel", n=n),
+        seeds_row("ae_anomaly", name, values, unit="nats per pixel", n=len(images))
+        for name, values in (("mean_bce", means), ("std_bce", deviations))
     ]
 
 
-def reconstructions(stage: Stage, network: torch.nn.Module) -> dict[str, np.ndarray]:
-    """The first test image of each class: clean, noisy, and both restored; uint8 (C, 28, 28)."""
+def reconstructions(stage: Stage, network: nn.Module) -> dict[str, np.ndarray]:
+    """The first test image of each class: clean, noisy, and both restored; (C, 28, 28) uint8, and labels (C,)."""
     dataset = data.load(stage.item["dataset"])
     labels = [c for c in range(len(dataset.classes)) if bool((dataset.test_labels == c).any())]
     first = torch.tensor([int((dataset.test_labels == c).nonzero()[0]) for c in labels])
     clean = data.floats(dataset.test_images[first])
-    std = training_of(stage).noise_std
-    noise = torch.randn(clean.shape, generator=generator("examples", stage.item["dataset"]))
-    noisy = clean + std * noise
+    noise = torch.randn(clean.shape, generator=generator("examples", dataset.name))
+    noisy = clean + training_of(stage).noise_std * noise
     with torch.no_grad():
         restored, restored_clean = (network(x).reconstruction.view(clean.shape) for x in (noisy, clean))
 

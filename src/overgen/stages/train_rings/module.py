@@ -20,8 +20,9 @@ BLOCK = 500  # optimiser steps of one Lightning step, its own epoch: Lightning's
 class RingsTraining(pl.LightningModule):
     """Training on fresh noisy points at every step: cross-entropy + reconstruction_weight × squared error.
 
+    network: on the device that trains; settings: the section `train_rings` of params.yaml.
+    key: names the random stream of points and noise.
     The squared error is a mean over coordinates and points, against the clean points. Adam (0.9, 0.999).
-    settings: the section `train_rings` of params.yaml; key: names the random stream of points and noise.
     `curves` gets a row each BLOCK steps, with the means over them: step, classification_loss (nats),
     reconstruction_loss (squared length) and accuracy on the noisy points (a fraction).
     """
@@ -70,10 +71,10 @@ class RingsTraining(pl.LightningModule):
         if not all(map(math.isfinite, means)):
             raise FloatingPointError(f"the training losses are {means[0]} and {means[1]} by step {first + count}")
         names = ("classification_loss", "reconstruction_loss", "accuracy")
-        found = {"step": first + count, **dict(zip(names, means, strict=True))}
-        self.curves.append(found)
+        curve = {"step": first + count, **dict(zip(names, means, strict=True))}
+        self.curves.append(curve)
         # Lightning takes a metric named "step" for the step to log at; its own count stands still here.
-        self.log_dict({"step": float(first + count), **{f"train/{name}": found[name] for name in names}})
+        self.log_dict({"step": float(first + count), **{f"train/{name}": curve[name] for name in names}})
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate, fused=True)

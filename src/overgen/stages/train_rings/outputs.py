@@ -13,7 +13,10 @@ CHUNK = 4096  # points evaluated together
 
 
 def point_outputs(network: PointAutoencoder, points: Tensor) -> dict[str, np.ndarray]:
-    """All that α and β need to know of points (N, 2): float32 log_y (N, C), distance (N,) and exact gamma (N,)."""
+    """All that α and β need to know of points.
+
+    points: (N, 2). Returns float32 log_y (N, C), distance (N,) and exact gamma (N,).
+    """
     parts: list[tuple[Tensor, ...]] = []
     with torch.no_grad():
         for x in points.split(CHUNK):
@@ -24,9 +27,11 @@ def point_outputs(network: PointAutoencoder, points: Tensor) -> dict[str, np.nda
 
 
 def scores(outputs: dict[str, np.ndarray], *, alpha: float, beta: float) -> dict[str, np.ndarray]:
-    """From `point_outputs`, each in [0, 1]: y and ỹ, (N, C); `ungated`, ỹ with Γ = 1, (N, C); the factors of c̃, (N,).
+    """The scores of points and their factors (Spigler 2019, Eq. 3–6), each in [0, 1].
 
-    These are named `reconstruction`, exp(−(α/D)·‖r − x‖₂) with D = 2, and `gate`, Γ (Eq. 3–6).
+    outputs: of `point_outputs`; alpha, beta: α and β.
+    Returns y and scaled, ỹ, (N, C); ungated, ỹ with Γ = 1, (N, C); and the factors of c̃, (N,): reconstruction,
+    exp(−(α/D)·‖r − x‖₂) with D = 2, and gate, Γ.
     """
     y = np.exp(outputs["log_y"])
     reconstruction = np.exp(log_reconstruction(outputs["distance"], alpha=alpha, pixels=2))

@@ -1,4 +1,10 @@
-"""Train a variant of an attacked network, such as one of sigmoid units, on all classes, once for each seed."""
+"""Train a variant of an attacked network, such as one of sigmoid units, on all classes, once for each seed.
+
+    python -m overgen.run train_variants --dataset mnist --model dae_sym_sigmoid_units
+
+Reads: data/<dataset>.
+Writes: models/<dataset>/<model>/ and the cell, as `train_classifier` does.
+"""
 
 from __future__ import annotations
 
@@ -7,5 +13,5 @@ from overgen.training.members import train_classifiers
 
 
 def main(stage: Stage) -> None:
-    """Write models/<dataset>/<model>/{seed0.safetensors, members/} and the cell."""
+    """Write weights, outputs and the cell."""
     train_classifiers(stage)
