@@ -29,7 +29,10 @@ from overgen.training.together import Together
 
 
 def network_options(model: Any, classes: int) -> dict[str, Any]:
-    """The arguments of `networks.build` for a model of params.yaml on a data set of so many classes."""
+    """The arguments of `registry.build` for a network.
+
+    model: its entry in the section `models` of params.yaml; classes: of the data set.
+    """
     options = {k: v for k, v in model.model_dump().items() if k not in OF_TRAINING}
     return options if options["network"] == "autoencoder" else options | {"classes": classes}
 
@@ -49,7 +52,10 @@ def fit(
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a model on some images; a killed training goes on from its last whole epoch.
 
-    images: (N, 28, 28) uint8; labels: (N,) int64; member: its name, for the progress file; key: of its random streams;
+    stage: the cell at work; run: to log to.
+    images: (N, 28, 28) uint8; labels: (N,) int64 in 0..classes−1.
+    member: names the progress file; key: names the random streams.
+    epochs: passes over the images; classes: of the data set.
     model, training: sections of params.yaml, by default that of the stage's model and `training_of` the stage.
     Returns the network, in evaluation mode with float16-rounded weights, and its curves: a row an epoch with loss,
     classification_loss, reconstruction_loss and accuracy (a fraction).
@@ -105,10 +111,12 @@ def training_of(stage: Stage) -> Any:
 def train_together(
     stage: Stage, runs: Sequence[Any], members: Mapping[str, Training], *, epochs: int, precision: str | None = None
 ) -> list[tuple[nn.Module, pd.DataFrame]]:
-    """Train members by name, in one `Together` if there are several. Returns for each what `fit` does for one.
+    """Train members, in one `Together` if there are several; a killed training goes on from its last whole epoch.
 
-    runs: one for each member, to log to. precision: the engine's, unless given. A killed training goes on from its last
-    whole epoch. Raises OvergenError if a loss stops being finite; it names the member.
+    stage: the cell at work; runs: one for each member, to log to; members: by name.
+    epochs: passes over the images; precision: the engine's, unless given.
+    Returns for each what `fit` does for one.
+    Raises OvergenError if a loss stops being finite; it names the member.
     """
     from pytorch_lightning.callbacks import ModelCheckpoint
 
@@ -173,12 +181,24 @@ def _readable(checkpoint: Any) -> bool:
 
 
 def member_arrays(network: nn.Module, curves: pd.DataFrame, images: Tensor, engine: Any) -> dict[str, np.ndarray]:
-    """A trained member as arrays for its progress file: `weight.*`, `curve.*` and `output.*` on the test images."""
-    state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
-    arrays = {f"weight.{k}": v.detach().cpu().numpy() for k, v in state.items()}
-    arrays |= {f"curve.{name}": curves[name].to_numpy() for name in curves}
+    """A trained member as arrays for its progress file: `weight.*`, `curve.*` and `output.*`.
+
+    network: as `fit` returns it; curves: a row an epoch; images: (N, 28, 28) uint8, on the network's device, that the
+    outputs are of; engine: the section of params.yaml.
+    """
     outputs = image_outputs(network, images, chunk=engine.chunk, probes=engine.probes)
-    return arrays | {f"output.{k}": v for k, v in outputs.items()}
+    return weight_arrays(network) | curve_arrays(curves) | {f"output.{k}": v for k, v in outputs.items()}
+
+
+def weight_arrays(network: nn.Module) -> dict[str, np.ndarray]:
+    """The weights of a network as `weight.*`: float16, and counters as they are."""
+    state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    return {f"weight.{k}": v.detach().cpu().numpy() for k, v in state.items()}
+
+
+def curve_arrays(curves: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The columns of curves as `curve.*`."""
+    return {f"curve.{name}": curves[name].to_numpy() for name in curves}
 
 
 def restore(stage: Stage, arrays: dict[str, np.ndarray]) -> nn.Module:
@@ -191,7 +211,7 @@ def restore(stage: Stage, arrays: dict[str, np.ndarray]) -> nn.Module:
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a cell: trained on the images of some classes, with random streams of its own (`key`)."""
+    """A member of a cell. key: names its random streams; classes: those whose images it is trained on."""
 
     name: str
     key: tuple[object, ...]
@@ -201,7 +221,7 @@ class Member:
 def train_members(stage: Stage, members: Sequence[Member], *, epochs: int) -> list[dict[str, np.ndarray]]:
     """Train the stage's model once for each member, `engine.*.together` of them at a time, alike in size.
 
-    Returns their `member_arrays`, in order, on rank 0.
+    Returns their `member_arrays` (outputs are of the test images), in order, on rank 0.
     """
     source = data.load(stage.item["dataset"])
     engine = stage.params(f"engine.{source.name}")
@@ -268,7 +288,7 @@ def save_member(path: Path, arrays: dict[str, np.ndarray], about: Mapping[str, A
 
 
 def train_classifiers(stage: Stage) -> None:
-    """All that a stage does which trains a classifier: its seeds, their weights and outputs, and the cell."""
+    """All that a stage does which trains a classifier: its seeds, their weights and outputs, and its cell."""
     trained = train_seeds(stage)
     if stage.rank == 0:
         hits, n = accuracies(stage, trained)
@@ -288,6 +308,7 @@ def write_trained(
 ) -> None:
     """Write the weights and outputs of all seeds, and the cell.
 
+    trained: `member_arrays` of each seed; metrics: the rows of the cell; examples: images to show.
     models/<dataset>/<model>/: seed 0's weights (seed0.safetensors). members/ there: those of further seeds, and
     outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of the test images stacked over seeds. All of it is
     published: on another type of processor the same weights give outputs of other bytes, and so another study.

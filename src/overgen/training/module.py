@@ -18,18 +18,23 @@ from overgen.run.trainer import Steps
 class Training(pl.LightningModule):
     """Training of one member: a classifier, a denoising autoencoder with its classifier, or a plain autoencoder.
 
+    network: gives an `Output`; on the device that trains, as images and labels are.
+    images: (N, 28, 28) uint8; labels: (N,) int64.
+    key: names this member's random streams (data order, noise), which depend on it and on the epoch alone.
+    batch_size: images of a step; learning_rate: of Adam (0.9, 0.999).
+    l2: λ of λ/N·‖W‖²; biases are left out. of_images: N, the number of images unless given: where members see some
+        classes only, it is of all classes, so that λ weighs the same on each.
+    decays: in place of l2, the factors of the weights' ‖W‖² by their names, 0 for others.
+    falling: the learning rate falls from epoch to epoch, on a line that would end at 0 after the last.
+    noise_std: of the Gaussian corruption, in the unit of the pixels, 0..1.
+    reconstruction_weight, reconstruction_loss: of the loss below; classifier_input: "noisy", or "clean".
+    Raises ValueError for a decay of a weight that the network does not have.
+
     Loss = cross-entropy of the classes (for COOL on its units: the negative log score over ω)
          + reconstruction_weight × the error of the reconstruction, a mean over pixels and images: its square, or the
            binary cross-entropy ("bernoulli"; a network that only reconstructs has this alone)
          + the `penalty` of the batch, of networks that have such a method (only where a member trains alone).
-    Adam (0.9, 0.999). l2 is λ of λ/N·‖W‖²; biases are left out. of_images: N, the number of images unless given: where
-    members see some classes only, it is of all classes, so that λ weighs the same on each. decays: in their place, the
-    factors of the weights' ‖W‖² by their names, 0 for others. What requires no gradient stays as it is. falling:
-    the learning rate falls from epoch to epoch, on a line that would end at 0 after the last.
-    Raises ValueError for a decay of a weight that the network does not have.
-
-    images: (N, 28, 28) uint8 and labels: (N,), on the device that trains. key: names this member's random streams
-    (data order, noise), which depend on it and on the epoch alone. noise_std: of the Gaussian corruption.
+    What requires no gradient stays as it is. `curves` gets a row an epoch, see `curve_of`.
     """
 
     def __init__(
@@ -156,8 +161,10 @@ def losses(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The training loss on a batch (see `Training`), its two parts, and which images are labelled right.
 
-    clean, x: (N, 1, 28, 28), without and with noise; labels: (N,). share: (N,), what each image counts in the means;
-    None: 1/N. Returns loss (), classification loss (), reconstruction loss () and right (N,) bool.
+    network: gives an `Output`; clean, x: (N, 1, 28, 28), without and with noise; labels: (N,) integers.
+    share: (N,), what each image counts in the means; None: 1/N.
+    reconstruction_loss, reconstruction_weight, classifier_input: see `Training`.
+    Returns loss (), classification loss (), reconstruction loss () and right (N,) bool.
     """
     log_y, restored = network(x)
     if log_y is not None and restored is not None and classifier_input == "clean":
@@ -192,12 +199,15 @@ def curve_of(epoch: int, sums: Tensor) -> dict[str, float]:
 
 
 def adam(parameters: Iterable[tuple[Tensor, float]], learning_rate: float) -> torch.optim.Optimizer:
-    """Adam (0.9, 0.999) of parameters, each with its weight decay, which biases (one dimension) go without."""
+    """Adam (0.9, 0.999).
+
+    parameters: each with its weight decay, which biases (one dimension) go without; learning_rate: at first.
+    """
     groups: dict[float, list[Tensor]] = {}
     for parameter, decay in parameters:
         groups.setdefault(decay if parameter.dim() > 1 else 0.0, []).append(parameter)
-    found = [{"params": members, "weight_decay": decay} for decay, members in groups.items()]
-    return torch.optim.Adam(found, lr=learning_rate, fused=True)
+    options = [{"params": members, "weight_decay": decay} for decay, members in groups.items()]
+    return torch.optim.Adam(options, lr=learning_rate, fused=True)
 
 
 def binary_cross_entropy(reconstruction: Tensor, x: Tensor) -> Tensor:

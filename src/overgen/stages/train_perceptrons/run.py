@@ -14,18 +14,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from overgen import data
 from overgen.measures.outputs import image_outputs, part
 from overgen.models.perceptrons import Perceptron, PerceptronAutoencoder
-from overgen.models.weights import save_weights
 from overgen.run import results
 from overgen.run.files import replace_directory
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
-from overgen.training.members import train_together
+from overgen.training.members import curve_arrays, save_member, train_together, weight_arrays
 from overgen.training.module import Training
 
 COLUMNS = ["network", "pretraining", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
@@ -46,8 +44,7 @@ def main(stage: Stage) -> None:
         for name, arrays in zip(names, trained, strict=True):
             options = {"network": "perceptron", "hidden": described[name].hidden, "classes": len(source.classes)}
             metadata = {"model": name, "dataset": source.name, "network": options, "budget": budget}
-            state = {k: torch.from_numpy(v) for k, v in part(arrays, "weight").items()}
-            save_weights(folder / f"{name}.safetensors", state, metadata)
+            save_member(folder / f"{name}.safetensors", arrays, metadata)
             curves.append(pd.DataFrame(part(arrays, "curve")).assign(network=name))
             for split, n in sizes.items():
                 wrong = n - int(arrays[split])
@@ -86,9 +83,7 @@ def train(stage: Stage, run: Any, name: str) -> dict[str, np.ndarray]:
     ):  # fmt: skip
         log_y = image_outputs(network, x.to(stage.device), chunk=engine.chunk, probes=engine.probes)["log_y"]
         right[split] = np.array((log_y.argmax(1) == labels.numpy()).sum())
-    table = pd.concat(curves)
-    weights = {f"weight.{k}": v.half().cpu().numpy() for k, v in network.state_dict().items()}
-    return weights | {f"curve.{column}": table[column].to_numpy() for column in table} | right
+    return weight_arrays(network) | curve_arrays(pd.concat(curves)) | right
 
 
 def decays(network: Perceptron, factors: list[float]) -> dict[str, float]:
