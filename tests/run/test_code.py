@@ -12,7 +12,8 @@ import pytest
 
 import overgen.run.code
 from overgen import OvergenError
-from overgen.run.code import Tree, code_digest, main, parse, read_cache, texts, write
+from overgen.run import params, pipeline
+from overgen.run.code import Tree, code_digest, main, of_stage, parse, read_cache, texts, write
 
 SOURCE = Path(overgen.run.code.__file__).parents[2]
 
@@ -46,6 +47,7 @@ def main():
     "src/overgen/stages/fool/figures.py": "SIZE = 3\n",
     "src/overgen/stages/fool/section.md.j2": "Fooled.\n",
     "src/overgen/stages/score/run.py": "import overgen.scores.knn\n",
+    "src/overgen/stages/score/params.py": 'DYNAMIC = ("overgen.stages.fool.params",)\n',
     "src/overgen/stages/report/run.py": "from overgen.report.build import DYNAMIC\n",
     "src/overgen/run/__init__.py": "",
     "src/overgen/run/tracking.py": "import overgen.attack\nURL = 1\n",
@@ -137,7 +139,8 @@ def test_closures(study: Path) -> None:
     main(check=unchecked)
     assert set(held("fool")) == {"attack.py", "late.py", "stages/fool/params.py", "stages/fool/run.py"}
     assert set(held("score")) == {
-        "scores/__init__.py", "scores/base.py", "scores/knn.py", "stages/fool/params.py", "stages/score/run.py"
+        "scores/__init__.py", "scores/base.py", "scores/knn.py", "stages/fool/params.py", "stages/score/params.py",
+        "stages/score/run.py",
     }  # fmt: skip
     assert set(held("report")) == {
         "report/build.py", "report/data/rows.csv", "report/page.html.j2", "stages/fool/figures.py",
@@ -258,7 +261,7 @@ def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPat
     cache = read_cache()
     monkeypatch.setattr(overgen.run.code, "parse", lambda *_: pytest.fail("parsed again"))
     tree = Tree(cache=cache)
-    names = texts(tree, {"fool": {"params": ["fool"]}}, {})
+    names = texts(tree, {})
     assert names["fool"] == cold["fool"]
     assert read_cache(study / "none.json") == {}
     Path(".overgen/code.json").write_text('{"rule": "another", "files": {"a": 1}}')
@@ -302,3 +305,14 @@ def test_it_runs_as_a_command_without_heavy_imports(study: Path) -> None:
     )
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
     assert write({}, Path(".overgen/code")) == ["fool", "models/cnn", "models/mine", "models/ocsvm", "report", "score"]
+
+
+def test_a_stage_runs_the_modules_of_all_sections_that_it_declares() -> None:
+    """A default that changes there changes what the stage reads."""
+    root = SOURCE.parent
+    tree = Tree(SOURCE)
+    for stage, entry in pipeline.read_stages(root / "dvc.yaml").items():
+        sections = {key.partition(".")[0] for key in entry.get("params") or [] if isinstance(key, str)}
+        modules = {module for section in sections if (module := params.module_of(section))}
+        text = of_stage(tree, stage) if modules else ""
+        assert [module for module in modules if f"{module.replace('.', '/')}.py" not in text] == [], stage

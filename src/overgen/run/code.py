@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from overgen import OvergenError
-from overgen.run import params, pipeline
+from overgen.run import params
 from overgen.run.yaml_files import read_yaml
 
 CODE = Path(".overgen/code")
@@ -241,24 +241,24 @@ def _dynamic(tree: ast.Module, path: Path) -> tuple[str, ...] | None:
     return None
 
 
-def texts(tree: Tree, pipeline: Mapping[str, Any], models: Mapping[str, Any]) -> dict[str, str]:
+def texts(tree: Tree, models: Mapping[str, Any]) -> dict[str, str]:
     """What each file of `.overgen/code` holds, by its name there.
 
-    pipeline: the stages of dvc.yaml; models: the section of params.yaml. Raises OvergenError for a network of the
-    user's own whose file is missing.
+    models: the section of params.yaml. Raises OvergenError for a network of the user's own whose file is missing.
     """
-    found = {}
-    for root in tree.names(f"{STAGES}.*.run"):
-        stage = root.split(".")[-2]
-        found[stage] = of_stage(tree, stage, pipeline.get(stage, {}))
+    stages = [root.split(".")[-2] for root in tree.names(f"{STAGES}.*.run")]
+    found = {stage: of_stage(tree, stage) for stage in stages}
     return found | {f"models/{model}": of_model(tree, model, options) for model, options in models.items()}
 
 
-def of_stage(tree: Tree, stage: str, entry: Mapping[str, Any]) -> str:
-    """The text of one stage: its closure, and those of the sections that its entry in dvc.yaml declares."""
-    sections = {key.partition(".")[0] for key in entry.get("params") or [] if isinstance(key, str)}
-    modules = {params.COMMON.get(section, f"{STAGES}.{section}.params") for section in sections}
-    return "".join(f"{line}\n" for line in tree.closure([f"{STAGES}.{stage}.run", *sorted(modules)]))
+def of_stage(tree: Tree, stage: str) -> str:
+    """The text of one stage: the closure of its run.py and its params.py.
+
+    DVC takes no dvc.yaml for a dependency, so the modules of other sections that the stage declares there are not asked
+    for: a stage imports them, and a test compares the two.
+    """
+    roots = [f"{STAGES}.{stage}.run", f"{STAGES}.{stage}.params"]
+    return "".join(f"{line}\n" for line in tree.closure(roots))
 
 
 def of_model(tree: Tree, model: str, options: Mapping[str, Any]) -> str:
@@ -280,7 +280,7 @@ def now(dependency: str) -> str:
     if model:
         values = read_yaml(Path("params.yaml"))[0]
         return of_model(tree, model, values["models"][model])
-    return of_stage(tree, kind, pipeline.read_stages().get(kind, {}))
+    return of_stage(tree, kind)
 
 
 def write(found: dict[str, str], folder: Path = CODE) -> list[str]:
@@ -327,7 +327,7 @@ def main(check: Callable[[], None] = params.check) -> None:
     check()
     earlier = read_cache()
     tree = Tree(cache=earlier)
-    found = texts(tree, pipeline.read_stages(), read_yaml(Path("params.yaml"))[0].get("models", {}))
+    found = texts(tree, read_yaml(Path("params.yaml"))[0].get("models", {}))
     changed = write(found)
     if tree.cache != earlier:
         CACHE.parent.mkdir(parents=True, exist_ok=True)

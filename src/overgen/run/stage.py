@@ -34,7 +34,7 @@ from overgen.run.trainer import LIGHTNING_ADVICE
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 
-DYNAMIC = ()  # what it imports by a computed name is the stage itself, whose closure this is part of
+DYNAMIC = ("overgen.run.engine",)  # the section that it reads; else it imports the stage that this is part of
 PROGRESS = Path(".overgen/progress")
 KEPT = 2  # unfinished runs of a cell with other parameters, code or data: the newest, should those come back
 

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from overgen.run.sections import Name, Section
 
+DYNAMIC = ("overgen.stages.fool_evolution.params",)  # sections that it declares, too
+
 
 class CollectFooling(Section):
     # the MD5 of a published collection (examples.npz of the cell), to stay as it is; None: collect what there is

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from overgen.run.sections import Distinct, Section
 
+DYNAMIC = ("overgen.stages.fool_evolution.params",)  # sections that it declares, too
+
+
 if TYPE_CHECKING:
     from overgen.run.params import Params
 

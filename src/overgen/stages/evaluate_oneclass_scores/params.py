@@ -9,6 +9,12 @@ from pydantic import AfterValidator
 from overgen.run.sections import Distinct, Section
 from overgen.scores.names import name_of_pixel_score
 
+DYNAMIC = (
+    "overgen.stages.evaluate_scores.params",
+    "overgen.stages.train_oneclass.params",
+)  # sections that it declares, too
+
+
 PixelScore = Annotated[str, AfterValidator(name_of_pixel_score)]
 
 

@@ -8,6 +8,8 @@ from pydantic import Field, field_validator
 
 from overgen.run.sections import Count, Name, Positive, Section
 
+DYNAMIC = ("overgen.models.params",)  # sections that it declares, too
+
 
 class FoolLbfgs(Section):
     images: Count  # for each network

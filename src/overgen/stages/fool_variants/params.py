@@ -9,6 +9,9 @@ from pydantic import Field
 from overgen.attacks.params import check_scaled
 from overgen.run.sections import Count, Name, NonNegative, Section
 
+DYNAMIC = ("overgen.stages.fool_fgn.params",)  # sections that it declares, too
+
+
 if TYPE_CHECKING:
     from overgen.run.params import Params
 

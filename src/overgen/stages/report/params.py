@@ -4,4 +4,12 @@ from __future__ import annotations
 
 from overgen.report.params import Report
 
+DYNAMIC = (
+    "overgen.*.params",
+    "overgen.run.engine",
+    "overgen.measures.thresholds",
+    "overgen.stages.*.params",
+)  # sections that it declares, too
+
+
 SECTION = Report

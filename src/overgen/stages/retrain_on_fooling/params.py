@@ -5,6 +5,8 @@ from __future__ import annotations
 from overgen.attacks.params import Encodings, Mutation
 from overgen.run.sections import Count, Name
 
+DYNAMIC = ("overgen.training.params",)  # sections that it declares, too
+
 
 class RetrainOnFooling(Mutation):
     """Fooling images become a class of their own, the network is trained afresh and attacked again."""
