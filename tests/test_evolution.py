@@ -26,7 +26,8 @@ from overgen.attacks.evolution import (
     select,
     uniform,
 )
-from overgen.stages.fool_evolution.summary import attacked_score, cell_tables, fooling_rows, median_interval, successes
+from overgen.measures.intervals import median_interval
+from overgen.stages.fool_evolution.summary import attacked_score, cell_tables, fooling_rows, hits_of
 
 # Lightning's own call into torch, at every fit; nothing of ours.
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.* is deprecated:FutureWarning")
@@ -435,7 +436,7 @@ def test_fooling_champions_worked_by_hand():
         {"encoding": ["direct"] * 4 + ["cppn"] * 2, "seed": 0, "target": [0, 1, 0, 1, 0, 1],
          "confidence": np.float32([0.995, 0.99, 1, 0.2, 0.1, 0.3])}
     )  # fmt: skip
-    hits = successes(trials, (0.99, 3.0))
+    hits = hits_of(trials, (0.99, 3.0))
     assert hits.to_dict("list") == {
         "trial": [0, 2], "seed": [0, 0], "target": [0, 0], "tau": [0.99, 0.99], "alpha": [3.0, 3.0]
     }  # fmt: skip

@@ -18,7 +18,7 @@ from overgen.measures.outputs import scores_of_images
 from overgen.models import Output, registry, weights
 from overgen.run.files import read_npz
 from overgen.run.streams import generator
-from overgen.stages.fool_gradient import run as fool_gradient
+from overgen.stages.attacking import Block
 from overgen.stages.fool_gradient import summary as fool_gradient_summary
 from overgen.stages.fool_gradient.params import GradientDescent
 
@@ -256,12 +256,13 @@ def test_the_score_of_a_trial_has_every_factor() -> None:
     found = gradient.in_turn([(lambda rows: ended, 9)], trials=2, alpha=20, beta=10)
     scores = [0.95 * math.exp(-20 / 784 * 2) * math.exp(-0.1), 0.5 * math.exp(-20 / 784 * 3)]
     assert found.score.exp().tolist() == pytest.approx(scores)
-    work = [(0, (0.9, 20.0), [("noise", 3, 0), ("other_class", 4, 1)])]
+    blocks = [Block("block0", 0, (0.9, 20.0), [("noise", 3, 0), ("other_class", 4, 1)])]
     arrays = {name: values.numpy() for name, values in vars(found).items()} | {
         "source": np.array([-1, 77]), "change": np.ones(2), "target_distance": np.ones(2),
         "nearest_label": np.array([3, 4]), "nearest_distance": np.ones(2),
     }  # fmt: skip
-    table = fool_gradient.gather(work, [arrays], [GradientDescent(objective="margin", learning_rate=0.1, updates=9)])
+    attacks = [GradientDescent(objective="margin", learning_rate=0.1, updates=9)]
+    table = fool_gradient_summary.gather(blocks, [arrays], attacks)
     assert table["score"].tolist() == pytest.approx(scores)
     assert table["step"].isna().tolist() == [False, True]
     assert table["source"].isna().tolist() == [True, False]
@@ -294,9 +295,10 @@ def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
         assert (kept["image"].dtype, kept["image"].shape) == (np.uint8, (fooled.sum(), 28, 28))
         first = read_npz(cell / "examples.npz")
         assert first["fooled"][0, 0]
-        np.testing.assert_array_equal(kept["image"][0], np.rint(first["image"][0, 0] * 255))  # the first of noise and 0
+        pixels = 255 * first["image"][0, 0].astype(np.float64)
+        np.testing.assert_array_equal(kept["image"][0], np.rint(pixels))  # the first of noise and 0
         for seed in (0, 1):  # the score of the picture, by the network that it fooled
-            network, _ = registry.load(workspace / weights.weights_path("digits", "cnn", seed))
+            network, _ = registry.load(workspace / weights.weights_path("digits", "cnn", seed), seed=seed)
             rows = np.flatnonzero(fooled & (trials["seed"] == seed))
             pictures = kept["image"][np.isin(kept["trial"], rows)] / 255
             found = scores_of_images(network, pictures, np.zeros(len(rows)), beta=0.0, probes=1)

@@ -15,16 +15,10 @@ from torch import nn
 from overgen.models import Output
 from overgen.models.cnn import LeNet
 from overgen.run.streams import generator
-from overgen.stages.retrain_on_fooling.summary import (
-    Collecting,
-    KnownClasses,
-    cell_tables,
-    drawn,
-    labels_of,
-    with_fooling_class,
-)
+from overgen.stages.retrain_on_fooling.rounds import Collecting, KnownClasses, drawn, labels_of, with_fooling_class
+from overgen.stages.retrain_on_fooling.summary import cell_tables
 
-from conftest import Run
+from conftest import Run, set_params
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.* is deprecated:FutureWarning")
 
@@ -107,6 +101,7 @@ def test_the_cell_by_hand() -> None:
 
 
 def test_the_stage_on_digits_is_the_same_on_a_second_run(workspace: Path, run_stage: Run) -> None:
+    set_params(workspace / "params.yaml", {"retrain_on_fooling.digits.epochs": 4})
     cell = workspace / "reports/cells/digits/retrain_on_fooling/lenet"
     texts = []
     for _ in range(2):
