@@ -54,6 +54,7 @@ TINY = {
         }
     },
     "engine.digits.threads": 1,
+    "confidence.digits.thresholds": [{"tau": 0.9, "alpha": 20}, {"tau": 0.99, "alpha": 3}, {"tau": 0.99, "alpha": 2}],
     "training.digits.batch_size": 64,
     "train_classifier.digits": {"epochs": 3, "seeds": [0, 1]},
     "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
@@ -155,17 +156,8 @@ def make_workspace(path: Path, digits: Path | None = None, **changes: object) ->
 
 def write_code(workspace: Path) -> None:
     """What `.overgen/code` says of the workspace's code, as the stage `code` writes it."""
-    try:
-        from overgen.run import code
-    except ImportError:
-        for name in [
-            *read_yaml(workspace / "dvc.yaml")["stages"],
-            *(f"models/{m}" for m in read_yaml(workspace / "params.yaml")["models"]),
-        ]:
-            path = workspace / ".overgen/code" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        return
+    from overgen.run import code
+
     with inside(workspace):
         code.main()
 

@@ -1,0 +1,66 @@
+"""Made-up cells have the form of real ones: the same files, columns, arrays and kinds of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from overgen.run.files import read_json
+from overgen.run.results import parts
+
+from made_up import example_cell
+from workspace import Study
+
+STARTS = {"starts": ["noise", "mean_image", "other_class"]}
+WITNESSED = {"attacked": ["cnn", "dae_sym"]}
+LIKE_THE_STUDY: dict[tuple[str, str], dict[str, Any]] = {  # options of examples, for cells of the tiny study
+    ("collect_fooling", "attacked"): {"counts": {("fool_fgn", "cnn"): 3, ("fool_evolution", "cnn"): 4}},
+    ("evaluate_fooling", "cnn"): WITNESSED,
+    ("evaluate_fooling", "dae_sym"): WITNESSED,
+    ("evaluate_openset", "dae_sym"): {"longer": 2},
+    ("fool_fgn", "cnn"): {"variants": {"lr_1e-3": 39}},
+    ("fool_fgn", "dae_sym"): {"scaled": 3.0},
+    ("fool_gradient", "cnn"): STARTS,
+    ("fool_gradient", "dae_sym"): STARTS,
+    ("fool_variants", "dae_sym_l2_10"): {"base": "dae_sym", "scaled": 3.0},
+    ("retrain_on_fooling", "lenet"): {"rounds": 1},
+}
+
+
+def kinds_of_rows(cell: Path) -> set[tuple[Any, ...]]:
+    """Of each row the experiment, the metric, what keys it has, and the unit, without values."""
+    return {
+        (row["experiment"], row["unit"], *(key if key != "metric" else f"metric={value}" for key, value in of.items()))
+        for row in read_json(cell / "metrics.json")["metrics"]
+        for of in [parts(row["metric"])]
+    }
+
+
+def contents(cell: Path) -> dict[str, Any]:
+    """What a cell's files are made of: columns of tables; types and dimensions of arrays."""
+    found: dict[str, Any] = {path.name: None for path in cell.iterdir()}
+    for path in cell.glob("*.csv"):
+        found[path.name] = sorted(pd.read_csv(path).columns)
+    for path in cell.glob("*.npz"):
+        with np.load(path) as arrays:
+            found[path.name] = {name: (arrays[name].dtype.kind, arrays[name].ndim) for name in arrays.files}
+    return found
+
+
+def test_every_stage_with_cells_has_an_example(study: Study) -> None:
+    examples = (study.root / "src/overgen/stages").glob("*/example.py")
+    assert {stage for stage, _, model in study.cells if model} == {path.parent.name for path in examples}
+
+
+def test_made_up_cells_have_the_form_of_real_ones(study: Study, tmp_path: Path) -> None:
+    for stage, dataset, model in study.cells:
+        if not model:
+            continue
+        real, options = study.cell(stage, model, dataset), LIKE_THE_STUDY.get((stage, model), {})
+        made_up = example_cell(tmp_path, stage, model, dataset=dataset, **options)
+        assert contents(made_up) == contents(real), real
+        assert kinds_of_rows(made_up) >= kinds_of_rows(real), real
+        assert set(read_json(made_up / "metrics.json")["budget"]) <= set(read_json(real / "metrics.json")["budget"])
