@@ -13,8 +13,10 @@ from scipy import stats
 from overgen.measures import outputs
 from overgen.measures.thresholds import Threshold, alpha_suffix, threshold_pairs
 from overgen.run import results
+from overgen.stages.attacking import Block
 from overgen.stages.evaluate_openset import run as evaluate_openset
 from overgen.stages.fool_fgn import summary as fool_fgn_summary
+from overgen.stages.fool_fgn import trials
 from overgen.stages.fool_variants import run as fool_variants
 from overgen.stages.train_openset.run import class_subsets
 
@@ -121,21 +123,21 @@ def test_rates_over_seeds() -> None:
 
 def test_fooling_rates_and_steps_by_hand() -> None:
     pairs = [(0.9, 20.0), (0.99, 3.0)]
-    y, scaled, fast = (fool_fgn_summary.Attack(*each, {}) for each in (("y", None), ("scaled", 3.0), ("lr_1e-3", None)))
-    block = [(0, 0), (1, 0), (2, 0), (3, 0)]
-    work = [(0, y, block), (0, scaled, block[:2]), (0, fast, block)]
+    y, scaled, fast = (trials.Attack(*each, {}) for each in (("y", None), ("scaled", 3.0), ("lr_1e-3", None)))
+    each = [(0, 0), (1, 0), (2, 0), (3, 0)]
+    blocks = [Block("a", 0, y, each), Block("b", 0, scaled, each[:2]), Block("c", 0, fast, each)]
     image = np.arange(8)[:, None].repeat(784, 1).reshape(4, 2, 784)  # a grey for each trial and pair
     passage = {"image": image, "log_y": np.zeros(4), "distance": np.ones(4), "gamma": np.ones(4)}
-    found = [
+    passages = [
         passage | {"step": np.array([[5, 9], [7, -1], [-1, -1], [0, 3]])},
         {k: v[:2] for k, v in passage.items()} | {"step": np.array([[-1], [40]]), "image": image[:2, :1]},
         passage | {"step": np.array([[1, 2], [2, -1], [3, 4], [4, 6]])},
     ]
-    table, images = fool_fgn_summary.gather(work, found, pairs)
+    table, images = trials.gather(blocks, passages, pairs)
     assert images.shape == (10, 2, 784)
     assert np.isnan(images[4:6, 0]).all()  # the attack on ỹ at α = 3 is not judged at the other
     assert images[4:6, 1, 0].tolist() == [0, 2]
-    hits = fool_fgn_summary.successes(table, pairs)
+    hits = trials.hits_of(table, pairs)
     assert hits.loc[hits["tau"] == 0.9, "trial"].tolist() == [0, 1, 3, 6, 7, 8, 9]
     late = hits[hits["tau"] == 0.99]
     assert late[["trial", "target", "alpha", "pair"]].to_numpy().tolist() == [
