@@ -19,7 +19,7 @@ def example_cell(path: Path, draw: np.random.Generator, *, rounds: int = 2, clas
     work = list(product(("direct", "cppn"), range(RUNS)))
     fall = 0.975 - 0.01 * np.arange(rounds + 1)
     added = 1000 * np.arange(rounds + 1)
-    outcomes = [
+    outcomes: list[dict[str, np.ndarray]] = [
         {
             "confidence": np.tile(fall[:, None, None], (1, EVOLUTIONS, classes)).astype(np.float32),
             "errors": 90 + np.arange(rounds + 1),

@@ -26,7 +26,8 @@ def example_cell(
     """Every member labels all images of its known classes right."""
     labels = np.arange(100) % classes
     right = np.log(np.full((len(labels), classes), 0.01) + 0.9 * (labels[:, None] == np.arange(classes)))
-    trained, members = {"output.log_y": right, "curve.loss": np.array([1.0, 0.1])}, []
+    trained = {"output.log_y": right, "curve.loss": np.array([1.0, 0.1])}
+    members: list[Subset] = []
     for own in knowns(known, classes):
         count = int(own.sum())
         number = sum(member.known == count for member in members)

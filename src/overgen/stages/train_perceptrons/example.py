@@ -21,7 +21,7 @@ def example_cell(path: Path, draw: np.random.Generator, *, wrong: Mapping[str, i
         for split, of in (("test", "test images"), ("train", "training images")):
             rows.append(results.rate_row("lbfgs", f"{split}_error", [count], 10_000, of=of, model=name))
         loss = np.linspace(1, 0.1, epochs)
-        table = pd.DataFrame({"network": name, "pretraining": False, "epoch": range(epochs), "loss": loss})
-        columns = {"classification_loss": loss, "reconstruction_loss": 0.0, "accuracy": 1 - loss / 3}
-        curves.append(table.assign(**columns))
+        columns = {"network": name, "pretraining": False, "epoch": range(epochs), "loss": loss}
+        columns |= {"classification_loss": loss, "reconstruction_loss": 0.0, "accuracy": 1 - loss / 3}
+        curves.append(pd.DataFrame(columns))
     results.write(path, budget=spent(path, epochs=epochs), metrics=rows, tables={"curves": pd.concat(curves)})
