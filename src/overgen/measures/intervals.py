@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats, whose numbers these are, takes every stage a second to import
 
 Interval = tuple[float, float]
 
@@ -26,7 +26,7 @@ def wilson(k: int, n: int, level: float = 0.95) -> Interval:
         raise ValueError(f"a rate needs at least one trial: n = {n}")
     if not 0 <= k <= n:
         raise ValueError(f"k = {k} successes of n = {n} trials: k must lie in 0..n")
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = float(special.ndtri(0.5 + level / 2))
     p = k / n
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -140,7 +140,7 @@ def _t_interval(
     if n < 2:
         return None
     mean = float(array.mean())
-    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * array.std(ddof=1)) * width(n)
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2) * array.std(ddof=1)) * width(n)
     low, high = mean - half, mean + half
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
@@ -163,5 +163,5 @@ def stratified_mean(groups: Sequence[np.ndarray], bounds: tuple[float, float]) -
     several = counts > 1
     weight = (parts[several] ** 2 / (counts[several] - 1)).sum()
     freedom = parts[several].sum() ** 2 / weight if weight > 0 else float((counts[several] - 1).sum())
-    half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(parts.sum()) / len(groups)
+    half = float(special.stdtrit(freedom, 0.975)) * math.sqrt(parts.sum()) / len(groups)
     return value, (max(value - half, bounds[0]), min(value + half, bounds[1]))

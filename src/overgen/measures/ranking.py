@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 
 class Ranking(NamedTuple):
@@ -24,6 +23,8 @@ def ranking(values: np.ndarray) -> Ranking:
 
     Both tests take problems as independent. Raises ValueError unless P ≥ 2, T ≥ 3 and all values are finite.
     """
+    from scipy import stats  # takes a second
+
     problems, methods = values.shape
     if problems < 2 or methods < 3 or not np.isfinite(values).all():
         raise ValueError(f"values: shape {values.shape}: must be finite, of 2 or more problems and 3 or more methods")

@@ -12,8 +12,10 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from overgen.measures.intervals import wilson
@@ -59,6 +61,13 @@ def colour(model: str) -> str:
 def style() -> Iterator[None]:
     """The style of every figure, restored afterwards."""
     settings: dict[Any, Any] = {
+        # seaborn's "white", without the second that its import takes
+        **dict.fromkeys(("axes.labelcolor", "text.color", "xtick.color", "ytick.color"), ".15"),
+        "lines.solid_capstyle": "round",
+        "patch.edgecolor": "w",
+        "patch.force_edgecolor": True,
+        "xtick.bottom": False,
+        "ytick.left": False,
         "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
         "font.size": 12,
         "axes.titlesize": 13,
@@ -78,17 +87,28 @@ def style() -> Iterator[None]:
         "svg.hashsalt": "overgen",  # otherwise element names are random
         "svg.fonttype": "path",
     }
-    with sns.axes_style("white"), matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings):
         yield
 
 
 def save(figure: Figure, folder: Path, name: str, *, dpi: int) -> None:
     """Write `name`.svg and `name`.png into a folder, without dates or versions, and close the figure."""
+    metadata: dict[str, dict[str, None]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    # What tight_layout leaves behind makes savefig draw everything once more, in vain, but that it then counts an SVG in
+    # points (72 an inch), by which positions differ in the last digit. Images would be coarser so.
+    points = figure.get_layout_engine() is not None and not any(axis.images for axis in figure.axes)
+    if points:
+        figure.set_layout_engine(None)
     with style():
         # The box around all that is drawn, found once: savefig's own "tight" draws everything again for each file.
         box = figure.get_tightbbox(figure.canvas.get_renderer()).padded(0.08)  # type: ignore[attr-defined]
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None}, bbox_inches=box, dpi=dpi)
-        figure.savefig(folder / f"{name}.png", metadata={"Software": None}, bbox_inches=box, dpi=dpi)
+        for kind in ("svg", "png"):
+            resolution = 72 if points and kind == "svg" else dpi
+            figure.set_dpi(resolution)
+            for axis in figure.axes:
+                locator = axis.get_axes_locator()
+                axis.apply_aspect(locator(axis, None) if locator else None)
+            figure.savefig(folder / f"{name}.{kind}", metadata=metadata[kind], bbox_inches=box, dpi=resolution)
     plt.close(figure)
 
 
@@ -113,6 +133,47 @@ def updates_axis(axis: Axes, updates: int) -> None:
     axis.minorticks_off()
 
 
+class Images(Artist):
+    """Greyscale images in a panel, one picture in an SVG: as matplotlib composes them, but pasted, not resampled."""
+
+    def __init__(self, axis: Axes) -> None:
+        super().__init__()
+        self.axis = axis
+        self.images: list[AxesImage] = []
+
+    def add(self, pixels: np.ndarray, extent: tuple[float, float, float, float]) -> None:
+        """One image with values in [0, 1], black to white. extent: left, right, bottom and top in data coordinates."""
+        image = AxesImage(self.axis, cmap="gray", norm=Normalize(0, 1), interpolation="nearest", extent=extent)
+        image.set_data(pixels)
+        image.set_transform(self.axis.transData)
+        self.images.append(image)
+
+    def draw(self, renderer: Any) -> None:
+        scale = renderer.get_image_magnification()
+        drawn = [image.make_image(renderer, scale)[:3] for image in self.images]
+        if not renderer.option_image_nocomposite():
+            drawn = [pasted(drawn, scale)]
+        gc = renderer.new_gc()
+        gc.set_clip_rectangle(self.axis.bbox)
+        for pixels, x, y in drawn:
+            renderer.draw_image(gc, round(x), round(y), pixels)
+        gc.restore()
+
+
+def pasted(images: Sequence[tuple[np.ndarray, float, float]], scale: float) -> tuple[np.ndarray, float, float]:
+    """Images, each with the place of its corner, in one. scale: their pixels a unit of the places."""
+    corners = [(round(x * scale), round(y * scale)) for _, x, y in images]
+    left, top = (min(numbers) for numbers in zip(*corners, strict=True))
+    right, bottom = (
+        max(corner[k] + pixels.shape[1 - k] for (pixels, _, _), corner in zip(images, corners, strict=True))
+        for k in range(2)
+    )
+    whole = np.zeros((bottom - top, right - left, 4), dtype=np.uint8)
+    for (pixels, _, _), (x, y) in zip(images, corners, strict=True):
+        whole[y - top :, x - left :][: pixels.shape[0], : pixels.shape[1]] = pixels
+    return whole, left / scale, top / scale
+
+
 class ImageGrid:
     """Greyscale images in rows and columns, with a text under each, all in one panel (one for each is slow).
 
@@ -126,18 +187,17 @@ class ImageGrid:
         self.axis = self.figure.add_axes((0, 0, 1, 1))
         self.axis.set(xlim=(0, width), ylim=(height, 0))
         self.axis.axis("off")
+        self.images = Images(self.axis)
+        self.axis.add_artist(self.images)
 
     def image(
         self, row: int, column: int, image: np.ndarray, *, frame: str | None = None, text: str = "", ink: str = "black"
     ) -> None:
         """One image with values in [0, 1], black to white; frame: the colour of a bold one."""
         x, y = 1.06 * column, self.pitch * row
-        pixels = np.asarray(image, dtype=np.float64)
-        self.axis.imshow(
-            pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=(x, x + 1, y + 1, y), aspect="auto"
-        )
+        self.images.add(np.asarray(image, dtype=np.float64), (x, x + 1, y + 1, y))
         edge, width = (frame, 2.2) if frame else ("#c8c8c8", 0.6)
-        self.axis.add_patch(Rectangle((x, y), 1, 1, fill=False, ec=edge, lw=width, clip_on=False, zorder=3))
+        self.axis.add_artist(Rectangle((x, y), 1, 1, fill=False, ec=edge, lw=width, clip_on=False, zorder=3))
         if text:
             self.axis.text(x + 0.5, y + 1.05, text, ha="center", va="top", fontsize=9, color=ink)
 
@@ -148,7 +208,6 @@ class ImageGrid:
 
     def titles(self, texts: Sequence[str]) -> None:
         """What stands above the columns."""
-        self.axis.set(xlim=(0, self.columns * 1.06), ylim=(self.rows * self.pitch, 0))  # imshow moves them
         for c, text in enumerate(texts):
             self.axis.text(1.06 * c + 0.5, -0.06, text, ha="center", va="bottom", fontsize=11)
 
