@@ -14,7 +14,7 @@ from overgen import OvergenError, audit, cli
 from overgen.attacks import evidence
 from overgen.confidence import ScaledOutput
 from overgen.measures.thresholds import Threshold
-from overgen.models import registry, weights
+from overgen.models import registry
 from overgen.run import params
 from overgen.run.files import read_npz, write_npz
 from overgen.stages.evaluate_fooling import run as evaluate_fooling
@@ -124,7 +124,7 @@ def test_a_committed_witness_judges_others_by_its_own_alpha(monkeypatch: pytest.
     assert set(table["attacked"]) == {"cnn", "cool", "dae_asym"}  # not itself
     assert (table.groupby(["attack", "attacked", "tau"])["alpha"].nunique() == 1).all()  # the paper's, not further ones
     settings = params.load()
-    network, _ = registry.load(weights.weights_path("mnist", "dae_sym", 0))
+    network, _ = registry.trained("mnist", "dae_sym")
     folder = Path("reports/cells/mnist/fool_gradient/cnn")
     stored, pictures = evidence.evidence(folder, settings.confidence["mnist"].thresholds, evolution_alpha=3)
     mine = table[(table["attack"] == "fool_gradient") & (table["attacked"] == "cnn")]
@@ -199,7 +199,8 @@ def test_a_score_that_is_not_the_networks_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     settings = params.load(ROOT / "params.yaml")
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     # Szegedy's networks: see test_perceptrons; variants: not copied here
     set_params(tmp_path / "params.yaml", {"szegedy_datasets": [], "variant_datasets": []})
     for model in settings.evolved:
