@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,10 @@ import pytest
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # they share the cores; before torch is imported
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
-from processes import Run, environment, hears_ctrl_c, run_program, warm_process
+from processes import Run, environment, hears_ctrl_c, run_program
 from workspace import ROOT, TINY, Study, make_workspace, run_stage, set_params
 
-__all__ = ["ROOT", "TINY", "Run", "environment", "hears_ctrl_c", "make_workspace", "set_params", "warm_process"]
+__all__ = ["ROOT", "TINY", "Run", "environment", "hears_ctrl_c", "make_workspace", "set_params"]
 
 # Files that take longest, which come first: where files go to several processes, nobody waits for one at the end.
 LONGEST = ("test_pipeline.py", "test_dag.py", "test_examples.py", "test_tracking.py")
@@ -44,13 +43,6 @@ def digits(study: Study) -> Path:
 def workspace(tmp_path: Path, digits: Path) -> Path:
     """A directory in which stages run on digits: tiny params.yaml, dvc.yaml, the source and the data."""
     return make_workspace(tmp_path / "workspace", digits)
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[str]:
-    """The address of a warm process: stages of tests start in a second rather than in ten."""
-    with warm_process() as address:
-        yield address
 
 
 @pytest.fixture(name="run_stage")

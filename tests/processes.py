@@ -1,4 +1,4 @@
-"""Programs that tests start: stages in a process of their own, and the warm process."""
+"""Programs that tests start."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -37,16 +36,3 @@ def run_program(
 def hears_ctrl_c() -> None:
     """For `preexec_fn`: SIGINT as at a terminal. Whoever runs the tests in the background may have it ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextmanager
-def warm_process(**extra: str) -> Iterator[str]:
-    """A warm process (see overgen.run.warm) for as long as the context lasts. Gives its address."""
-    command = [sys.executable, "-m", "overgen.run.warm", "sh", "-c", 'echo "$OVERGEN_WARM"; exec cat']
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment(**extra), text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.stdin.close()
-        assert process.wait(timeout=60) == 0

@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,15 +150,21 @@ def make_workspace(path: Path, digits: Path | None = None, **changes: object) ->
     (path / "budgets").symlink_to(ROOT / "budgets")
     if digits is not None:
         (path / "data").symlink_to(digits / "data")
-    write_code(path)
+    write_code(path, known=digits or ROOT)
     return path
 
 
-def write_code(workspace: Path) -> None:
-    """What `.overgen/code` says of the workspace's code, as the stage `code` writes it."""
+def write_code(workspace: Path, *, known: Path) -> None:
+    """What `.overgen/code` says of the workspace's code, as the stage `code` writes it.
+
+    known: a folder where that was done before, so that files which are the same need not be parsed again.
+    """
     from overgen.run import code
 
-    with inside(workspace):
+    if (known / code.CACHE).exists() and known != workspace:
+        (workspace / code.CACHE).parent.mkdir(exist_ok=True)
+        shutil.copy(known / code.CACHE, workspace / code.CACHE)
+    with inside(workspace), redirect_stdout(io.StringIO()):
         code.main()
 
 

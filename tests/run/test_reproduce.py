@@ -38,9 +38,11 @@ from overgen.run.warm import Warm
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
 
 SOURCE = Path(overgen.run.reproduce.__file__).parents[2]
-DRIVER = (
-    "import sys; from overgen.run import reproduce as r; {}; sys.exit(r.reproduce(sys.argv[2:], jobs=int(sys.argv[1])))"
-)
+DRIVER = """
+import sys; from overgen.run import reproduce as r
+{}
+sys.exit(r.reproduce(sys.argv[2:], jobs=int(sys.argv[1])))
+"""
 
 # Fan-out by a matrix, a diamond, a folder as output; parameters of one cell; outputs kept, uncached and measured.
 PIPELINE = """
@@ -156,12 +158,26 @@ def one(twins: Twins, files: dict[str, str]) -> Path:
     return twins.folders[1]
 
 
-def driver(*arguments: str, before: str = "pass") -> subprocess.Popen[str]:
-    """The driver as a process of its own: jobs, then targets. before: what is run in it first."""
-    return subprocess.Popen(
-        [sys.executable, "-c", DRIVER.format(before), *arguments], env=os.environ | {"PYTHONPATH": str(SOURCE)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.fixture
+def driver() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the driver as a process of its own: jobs, then targets. before: what is run in it first."""
+    started = []
+
+    def start(*arguments: str, before: str = "pass") -> subprocess.Popen[str]:
+        started.append(subprocess.Popen(
+            [sys.executable, "-c", DRIVER.format(before), *arguments], env=os.environ | {"PYTHONPATH": str(SOURCE)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ))  # fmt: skip
+        return started[-1]
+
+    yield start
+    for process in started:
+        with process:  # closes its pipes and waits
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGCONT)
+
+
+Driver = Callable[..., "subprocess.Popen[str]"]
 
 
 def locked(folder: Path) -> dict[str, dict]:
@@ -187,11 +203,9 @@ def test_a_study_through_its_edits(twins: Twins) -> None:
     assert twins.run() == ["c"]
     twins.remove("joined.txt")
     assert twins.run() == []  # from the run cache
-    twins.write({"source": "s\n"})
-    twins.run("cell", "alone")
     twins.write({"params.yaml": PARAMS.replace("[b, a, c]", "[b, c, d]").replace("c: '", "d: [], c: '")})
     twins.run()
-    assert twins.run("join", force=True) == ["b", "c", "d", "first", "join", "single"]
+    assert twins.run("single", force=True) == ["first", "single"]
 
 
 def test_new_stages_stand_in_dvcs_order_whichever_ends_first(twins: Twins) -> None:
@@ -251,7 +265,7 @@ def test_frozen_persistent_always_and_callback_stages_and_data(twins: Twins) -> 
     assert twins.run("below", status=1) == []
 
 
-def test_it_fails_as_dvc_does_and_keeps_what_is_done(twins: Twins) -> None:
+def test_it_fails_as_dvc_does_and_keeps_what_is_done(twins: Twins, driver: Driver) -> None:
     cmd = "while [ ! -e begun ]; do sleep 0.01; done; echo it is bad; exit 3"
     folder = one(twins, {"dvc.yaml": f"""
 stages:
@@ -280,12 +294,10 @@ stages:
     [
         ("{cmd: 'true', outs: [x]}", [], "failed to reproduce 's': output 'x' does not exist"),
         ("{cmd: touch y, deps: [x], outs: [y]}", [], "failed to reproduce 's': [Errno 2] No such file"),
-        ("{cmd: touch y, params: [q], outs: [y]}", [], "failed to reproduce 's': Parameters 'q' are missing from"),
         ("{cmd: touch y, outs: [y]}", ["z"], "Stage 'z' not found inside 'dvc.yaml' file"),
-        ("{cmd: touch y, out: [y]}", [], "'./dvc.yaml' validation failed"),
     ],
 )
-def test_errors_are_dvcs(twins: Twins, stage: str, targets: list[str], message: str) -> None:
+def test_errors_are_dvcs(twins: Twins, driver: Driver, stage: str, targets: list[str], message: str) -> None:
     one(twins, {"dvc.yaml": f"stages: {{s: {stage}}}", "params.yaml": "p: 1"})
     process = driver("2", *targets)
     _, err = process.communicate()
@@ -335,7 +347,7 @@ def test_the_longest_path_goes_first(twins: Twins) -> None:
     assert (folder / "order").read_text().split() == ["one", "two", "below"]
 
 
-def test_output_is_under_the_name_of_its_stage(twins: Twins) -> None:
+def test_output_is_under_the_name_of_its_stage(twins: Twins, driver: Driver) -> None:
     cmd = "printf 'one\\rtwo\\nthree' && echo four >&2 && touch a"
     one(twins, {"dvc.yaml": yaml.safe_dump({"stages": {"a": {"cmd": f"(sleep 15 &) ; {cmd}", "outs": ["a"]}}})})
     began = time.monotonic()
@@ -366,7 +378,7 @@ stages:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_can_be_stopped(twins: Twins, number: int, status: int) -> None:
+def test_it_can_be_stopped(twins: Twins, driver: Driver, number: int, status: int) -> None:
     folder = one(twins, {"dvc.yaml": START})
     process = driver("2", before="r.PATIENCE = 0.2")
     until(lambda: (folder / "deaf-begun").exists() and (folder / "begun").exists())
@@ -385,7 +397,7 @@ def test_it_can_be_stopped(twins: Twins, number: int, status: int) -> None:
         assert "quick" not in repo.status()
 
 
-def test_it_can_be_stopped_while_the_warm_process_is_still_importing(twins: Twins) -> None:
+def test_it_can_be_stopped_while_the_warm_process_is_still_importing(twins: Twins, driver: Driver) -> None:
     one(twins, {
         "dvc.yaml": "stages: {a: {cmd: python -m stage a, outs: [a]}, b: {cmd: python -m stage b, outs: [b]}}",
         "stage.py": "import time; time.sleep(1); open('ran', 'w').close()",
@@ -407,7 +419,7 @@ r.Warm = lambda: overgen.run.warm.Warm(["slow"])
 """
 
 
-def test_it_can_be_paused(twins: Twins) -> None:
+def test_it_can_be_paused(twins: Twins, driver: Driver) -> None:
     folder = one(twins, {"dvc.yaml": "stages: {s: {cmd: 'while :; do date +%N > clock; sleep 0.01; done', outs: [x]}}"})
     process = driver("1")
     clock = folder / "clock"
@@ -417,17 +429,13 @@ def test_it_can_be_paused(twins: Twins) -> None:
         time.sleep(0.3)
         return clock.read_text() != before
 
-    try:
-        until(clock.exists)
-        process.send_signal(signal.SIGTSTP)
-        until(lambda: not ticks())
-        process.send_signal(signal.SIGCONT)
-        until(ticks)
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.communicate(timeout=30)
-    assert process.returncode == 143
+    until(clock.exists)
+    process.send_signal(signal.SIGTSTP)
+    until(lambda: not ticks())
+    process.send_signal(signal.SIGCONT)
+    until(ticks)
+    process.terminate()
+    assert process.wait(30) == 143
 
 
 def until(condition: Callable[[], bool]) -> None:

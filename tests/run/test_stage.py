@@ -30,8 +30,9 @@ def test_tracking_off_imports_neither_mlflow_nor_dvc(workspace: Path) -> None:
     arguments = stage_command("train_classifier", model="cnn")[3:]
     script = (
         "import sys\n"
-        "from overgen.run.__main__ import program\n"
-        f"status = program({arguments!r})\n"
+        "from overgen.run.__main__ import main\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "status = main()\n"
         "loaded = {name.split('.')[0] for name in sys.modules}\n"
         "sys.exit(status or sorted(loaded & {'mlflow', 'dvc', 'seaborn'}) or 0)\n"
     )
