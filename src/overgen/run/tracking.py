@@ -343,11 +343,12 @@ class Recorder:
             alarm.start()
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        for line in self._process.stdout:  # runs that ended, then the outcome
-            with suppress(json.JSONDecodeError):
-                outcome = json.loads(line)
-                if report and "ended" in outcome:
-                    report(outcome["ended"])
+        with self._process.stdout as answers:  # runs that ended, then the outcome
+            for line in answers:
+                with suppress(json.JSONDecodeError):
+                    outcome = json.loads(line)
+                    if report and "ended" in outcome:
+                        report(outcome["ended"])
         status = self._process.wait()
         if alarm:
             alarm.cancel()
