@@ -28,6 +28,7 @@ from typing import Any
 IMPORTS = ("numpy", "pandas", "pydantic", "yaml", "safetensors.torch", "torch", "scipy.stats", "lightning_fabric",
            "pytorch_lightning")  # fmt: skip
 TRACKING_IMPORTS = ("mlflow.tracking.client", "mlflow.store.tracking.sqlalchemy_store")
+_ENDING = {signal.SIGINT, signal.SIGTERM}
 _LENGTH = struct.Struct("!I")
 
 
@@ -144,7 +145,7 @@ def _say(writer: int, number: int) -> None:
 def _fork(request: dict[str, Any], output: Sequence[int], foreign: Sequence[int]) -> ForkProcess:
     """The process of a program, started. foreign: open files that are not the program's."""
     process = ForkProcess(target=_program, args=(request, output, foreign))
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the program has its own handler
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # until the program has its own handlers
     try:
         with warnings.catch_warnings():  # numpy's BLAS has threads, and restarts them after a fork
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -154,7 +155,7 @@ def _fork(request: dict[str, Any], output: Sequence[int], foreign: Sequence[int]
             os.setpgid(process.pid, process.pid)
         return process
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         for handle in output:
             os.close(handle)
 
@@ -164,7 +165,7 @@ def _program(request: dict[str, Any], output: Sequence[int], foreign: Sequence[i
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     for handle in foreign:
         os.close(handle)
     for number, handle in enumerate(output, start=1):

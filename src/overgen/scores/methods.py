@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from overgen.scores.autoencoder import AutoencoderError
@@ -37,9 +37,8 @@ def make(name: str, options: Mapping[str, Any]) -> Any:
     return CLASSES[score.made_by](**{option: options[option] for option in score.takes}, **score.fixed)
 
 
-def options_on(dataset: str, section: Any) -> dict[str, Any]:
-    """The options that scores take on a data set, by name. section: `evaluate_scores` of params.yaml."""
-    updates = section.network_updates.get(dataset, section.network_updates["other"])
-    return {name: getattr(section, name) for name in ("neighbours", "clusters", "components", "tail")} | {
-        "updates": updates
-    }
+def options_on(dataset: str, option: Callable[[str], Any]) -> dict[str, Any]:
+    """The options that scores take on a data set, by name. option: gives one of evaluate_scores in params.yaml."""
+    updates = option("network_updates")
+    named = {name: option(name) for name in ("neighbours", "clusters", "components", "tail")}
+    return named | {"updates": updates.get(dataset, updates["other"])}

@@ -58,7 +58,7 @@ def collected(stage: Stage) -> dict[str, np.ndarray]:
     """The arrays of examples.npz: of the examples of every attack and attacked network those that fooled, in 8 bits."""
     dataset, tables, images, sources = stage.item["dataset"], [], [], {}
     thresholds = stage.params(f"confidence.{dataset}").thresholds
-    alpha = stage.params(f"fool_evolution.{dataset}").alpha
+    alpha = stage.params(f"fool_evolution.{dataset}.alpha")
     for attack, attacked in product(ATTACKS, stage.params("attacked")):
         if attack == "fool_evolution" and attacked not in stage.params("evolved"):
             continue

@@ -32,7 +32,7 @@ def main(stage: Stage) -> None:
     dataset = stage.item["dataset"]
     source = data.load(dataset)
     key = f"train_oneclass.{dataset}"
-    classes = stage.params(key).classes
+    classes = stage.params(f"{key}.classes")
     if wrong := [c for c in classes if c >= len(source.classes)]:
         raise OvergenError(f"params.yaml, {key}.classes: {wrong} of classes 0..{len(source.classes) - 1}")
 
@@ -50,7 +50,7 @@ def main(stage: Stage) -> None:
 
 def scores(stage: Stage, source: data.Dataset, chosen: int) -> dict[str, np.ndarray]:
     """The test images' scores by each method that was fitted on one class: (N,), larger = more like it."""
-    options = methods.options_on(source.name, stage.params("evaluate_scores"))
+    options = methods.options_on(source.name, lambda name: stage.params(f"evaluate_scores.{name}"))
     draws = generator("one-class scores", source.name, chosen)
     images, _ = data.select(source.train_images, source.train_labels, [chosen])
     images = images[torch.randperm(len(images), generator=draws)]

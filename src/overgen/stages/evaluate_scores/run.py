@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def fitted_scores(
     judged = {kind: seen(x) for kind, x in images.items()}
     learnt = {pool: seen(x, pool or None) for pool, x in fitted_on.items()}
     labels = dataset.train_labels[fit].numpy()
-    values = methods.options_on(dataset.name, options)
+    values = methods.options_on(dataset.name, partial(getattr, options))
     scores: dict[str, np.ndarray] = {}
     for name in names:
         view, pool = FITTED[name].view, FITTED[name].pool
