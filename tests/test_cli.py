@@ -7,40 +7,43 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from overgen import OvergenError, cli
 from overgen.report import readme
-from overgen.run.files import write_json
+from overgen.run import params, results
 
-from conftest import hears_ctrl_c
+from processes import hears_ctrl_c
 
 SOURCE = str(Path(cli.__file__).parents[1])
-
-
-def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `overgen` as a user does, in the working directory."""
-    inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    command = [sys.executable, "-c", "from overgen.cli import app; app()", *arguments]
-    given = inherited | {"PYTHONPATH": SOURCE} | environment
-    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=300)
+Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty checkout, as the working directory."""
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OVERGEN_TRACKING", raising=False)
+    for name in ("OVERGEN_TRACKING", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
-def run_app(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run it in this process; returns the exit code."""
-    monkeypatch.setattr(sys, "argv", ["overgen", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.app()
-    return int(ended.value.code or 0)
+@pytest.fixture
+def run_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the program in this process: run_app("sync") gives the exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["overgen", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.app()
+        return int(ended.value.code or 0)
+
+    return run
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -61,21 +64,28 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.stdout.endswith("[]\n")
 
 
-def test_sync_says_what_it_did(root: Path) -> None:
-    row = {"experiment": "fgn", "metric": "fooling_rate", "tau": 0.9, "reproduced": 1.0}
-    cell = {"dataset": "mnist", "stage": "fool_fgn", "model": "cnn", "budget": {}, "metrics": [row]}
-    write_json("reports/cells/mnist/fool_fgn/cnn/metrics.json", cell)
-    assert call("sync").stdout == "sqlite:///mlflow.db: 1 cells logged, 0 were there\n"
+def test_sync_says_what_it_did(run_app: Callable[..., int], capsys: Output) -> None:
+    rows = [results.row("fgn", "fooling_rate", 1.0, unit="percent", n=1, tau=0.9)]
+    results.write(Path("reports/cells/mnist/fool_fgn/cnn"), budget={}, metrics=rows)
+    assert run_app("sync") == 0
+    assert capsys.readouterr().out == "sqlite:///mlflow.db: 1 cells logged, 0 were there\n"
 
 
-def test_sync_with_tracking_off(root: Path) -> None:
-    result = call("sync", OVERGEN_TRACKING="off")
-    assert (result.returncode, result.stdout) == (0, "OVERGEN_TRACKING=off: nothing is logged\n")
-    assert list(root.iterdir()) == []
+def test_sync_with_tracking_off(
+    root: Path, run_app: Callable[..., int], capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERGEN_TRACKING", "off")
+    before = sorted(root.iterdir())
+    assert run_app("sync") == 0
+    assert capsys.readouterr().out == "OVERGEN_TRACKING=off: nothing is logged\n"
+    assert sorted(root.iterdir()) == before
 
 
 def test_errors_are_one_line_and_exit_1() -> None:
-    result = call("sync", OVERGEN_TRACKING="yes")
+    """Of the program as a user starts it."""
+    command = [sys.executable, "-c", "from overgen.cli import app; app()", "sync"]
+    given = os.environ | {"PYTHONPATH": SOURCE, "OVERGEN_TRACKING": "yes"}
+    result = subprocess.run(command, env=given, capture_output=True, text=True, timeout=300)
     message = 'error: OVERGEN_TRACKING=\'yes\' in the environment: must be "on" or "off"\n'
     assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
 
@@ -97,6 +107,7 @@ def test_ui_serves_the_runs_until_ctrl_c(root: Path) -> None:
         )
     try:
         assert process.stdout is not None
+        assert process.stdout.readline() == "sqlite:///mlflow.db: 0 cells logged, 0 were there\n"
         line = process.stdout.readline()
         assert line == f"MLflow on sqlite:///mlflow.db: http://127.0.0.1:{port} (Ctrl-C ends it)\n"
         for _ in range(900):
@@ -121,40 +132,41 @@ def test_ui_serves_the_runs_until_ctrl_c(root: Path) -> None:
             process.communicate()
 
 
-def test_ui_on_a_port_in_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def test_ui_on_a_port_in_use(run_app: Callable[..., int], capsys: Output) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert run_app(monkeypatch, "ui", "--port", port) == 1
+        assert run_app("ui", "--port", port) == 1
     assert f"error: port {port}: Address already in use; choose another" in capsys.readouterr().err
 
 
-def test_ui_of_a_server_names_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ui_of_a_server_names_it(monkeypatch: pytest.MonkeyPatch, run_app: Callable[..., int], capsys: Output) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@mlflow.example")
-    assert run_app(monkeypatch, "ui") == 0
+    assert run_app("ui") == 0
     assert capsys.readouterr().out == "The runs are at https://***@mlflow.example (MLFLOW_TRACKING_URI)\n"
 
 
-def test_readme_is_rewritten_and_checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_readme_is_rewritten_and_checked(
+    monkeypatch: pytest.MonkeyPatch, run_app: Callable[..., int], capsys: Output
+) -> None:
     def readme_table(reports: Path) -> str:
         assert reports == Path("reports")
         return "| a |\n|---|\n| 1 |\n"
 
-    monkeypatch.setattr(tables, "readme_table", readme_table)
-    readme = Path("README.md")
+    monkeypatch.setattr(readme, "readme_table", readme_table)
+    path = Path("README.md")
     stale = "# overgen\n<!-- results -->\nold\n<!-- /results -->\nafter\n"
-    readme.write_text(stale)
-    assert run_app(monkeypatch, "readme", "--check") == 1
-    assert readme.read_text() == stale
+    path.write_text(stale)
+    assert run_app("readme", "--check") == 1
+    assert path.read_text() == stale
     assert "run `overgen readme`" in capsys.readouterr().err
-    assert run_app(monkeypatch, "readme") == 0
+    assert run_app("readme") == 0
     new = "# overgen\n<!-- results -->\n| a |\n|---|\n| 1 |\n<!-- /results -->\nafter\n"
-    assert readme.read_text() == new
-    assert run_app(monkeypatch, "readme", "--check") == 0
-    assert run_app(monkeypatch, "readme") == 0
-    assert readme.read_text() == new
+    assert path.read_text() == new
+    assert run_app("readme", "--check") == 0
+    assert run_app("readme") == 0
+    assert path.read_text() == new
 
 
 @pytest.mark.parametrize(
@@ -171,9 +183,7 @@ def test_readme_without_its_markers(text: str) -> None:
         readme.with_results(text, "table")
 
 
-def test_budget_sets_values_and_keeps_comments(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_budget_sets_values_and_keeps_comments(run_app: Callable[..., int], capsys: Output) -> None:
     project = Path(SOURCE).parent
     before = (project / "params.yaml").read_text()
     Path("params.yaml").write_text(before)
@@ -181,9 +191,7 @@ def test_budget_sets_values_and_keeps_comments(
     Path("more.txt").write_text(
         "# a comment\n\ntrain_classifier.mnist.epochs=77 # as said\ntrain_classifier.mnist.seeds=[0, 5]\n"
     )
-    assert run_app(monkeypatch, "budget", "more.txt") == 0
-    from overgen.run import params
-
+    assert run_app("budget", "more.txt") == 0
     after = params.load("params.yaml")
     assert after.train_classifier["mnist"].epochs == 77
     assert after.train_classifier["mnist"].seeds == [0, 5]
@@ -195,6 +203,6 @@ def test_budget_sets_values_and_keeps_comments(
 
     for line, message in [("nothing.here=1", "line 1: params.yaml has no nothing.here"), ("report.dpi=-4", "dpi")]:
         Path("wrong.txt").write_text(line + "\n")
-        assert run_app(monkeypatch, "budget", "wrong.txt") == 1
+        assert run_app("budget", "wrong.txt") == 1
         assert message in capsys.readouterr().err
         assert Path("params.yaml").read_text() == text
