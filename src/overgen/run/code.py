@@ -332,7 +332,8 @@ def main(check: Callable[[], None] = params.check) -> None:
     if tree.cache != earlier:
         CACHE.parent.mkdir(parents=True, exist_ok=True)
         _replace(CACHE, json.dumps({"rule": _rule(), "files": tree.cache}))
-    print(f"code of {len(found)} stages and models; changed: {', '.join(changed) or 'none'}")
+    named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+    print(f"code of {len(found)} stages and models; changed: {named or 'none'}")
 
 
 if __name__ == "__main__":

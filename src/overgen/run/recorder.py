@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import queue
 import re
+import signal
 import sys
+import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -163,47 +168,52 @@ def _short(problem: Exception) -> str:
     return shown(text[:300])
 
 
-def _record(uri: str, *, sync: bool) -> None:
-    """Log the events that come as lines on stdin until it closes; print the outcome as JSON on stdout."""
-    import logging
-    import queue
-    import signal
-    import threading
-    import warnings
+class _Arrivals:
+    """Events that come as lines on stdin, read by a thread of their own, so that a stage never waits for a full pipe."""
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the stage still has to say KILLED
-    answer = sys.stdout
-    sys.stdout = sys.stderr  # what MLflow prints is not our answer
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)  # a warm process may have imported it before the environment
-    warnings.simplefilter("ignore")
-    arrived: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    def __init__(self) -> None:
+        self.pending: deque[Event] = deque()
+        self._arrived: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
 
-    def read() -> None:  # always, so that a stage never waits for a full pipe
+    def _read(self) -> None:
         for line in sys.stdin.buffer:
             try:
-                arrived.put(json.loads(line))
+                self._arrived.put(json.loads(line))
             except json.JSONDecodeError:  # the last line of a stage that was killed while it wrote
                 break
-        arrived.put(None)
+        self._arrived.put(None)
 
-    threading.Thread(target=read, daemon=True).start()
-    pending: deque[Event] = deque()
-
-    def collect() -> bool:
+    def collect(self) -> bool:
         """Move what comes within COLLECT_SECONDS of the first event to `pending`; True at the stage's end."""
         try:
-            event = arrived.get(timeout=RETRY_SECONDS if pending else None)
+            event = self._arrived.get(timeout=RETRY_SECONDS if self.pending else None)
             deadline = time.monotonic() + COLLECT_SECONDS
             while event is not None:
-                pending.append(event)
+                self.pending.append(event)
                 left = deadline - time.monotonic()
                 if left < 0:
                     return False
-                event = arrived.get(timeout=left)
+                event = self._arrived.get(timeout=left)
         except queue.Empty:
             return False
         return True
+
+
+def _quiet() -> None:
+    """Nothing of MLflow's and no Ctrl-C comes through: the stage has yet to say that it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # a warm process may have imported it before the environment
+    warnings.simplefilter("ignore")
+
+
+def _record(uri: str, *, sync: bool) -> None:
+    """Log the events that come as lines on stdin until it closes; print the outcome as JSON on stdout."""
+    _quiet()
+    answer = sys.stdout
+    sys.stdout = sys.stderr  # what MLflow prints is not our answer
+    arrivals = _Arrivals()
 
     def tell(ended: int) -> None:
         if sync:
@@ -215,7 +225,7 @@ def _record(uri: str, *, sync: bool) -> None:
     while True:
         if closed or time.monotonic() >= retry_at:
             try:
-                writer.write(pending)
+                writer.write(arrivals.pending)
                 error = None
             except Exception as problem:  # MLflow raises many kinds; none may reach the training
                 error = _short(problem)
@@ -225,9 +235,9 @@ def _record(uri: str, *, sync: bool) -> None:
                 warned = True
         if closed:
             break
-        closed = collect()
-        if len(pending) > PENDING:
-            pending = deque(event for event in pending if event["event"] != "metrics")
+        closed = arrivals.collect()
+        if len(arrivals.pending) > PENDING:
+            arrivals.pending = deque(event for event in arrivals.pending if event["event"] != "metrics")
     print(json.dumps({"logged": writer.logged, "error": error}), file=answer)
 
 
