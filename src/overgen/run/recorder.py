@@ -169,7 +169,7 @@ def _short(problem: Exception) -> str:
 
 
 class _Arrivals:
-    """Events that come as lines on stdin, read by a thread of their own, so that a stage never waits for a full pipe."""
+    """Events that come as lines on stdin, read by a thread of its own: a stage never waits for a full pipe."""
 
     def __init__(self) -> None:
         self.pending: deque[Event] = deque()
