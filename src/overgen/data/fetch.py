@@ -33,10 +33,10 @@ def fetch_archive(target: Path, md5: str, places: Sequence[str], layout: str) ->
     Raises OvergenError, with what went wrong at each place, if none has the archive with this MD5.
     """
     if target.exists():
-        found = md5_of(target)
-        if found == md5:
+        actual = md5_of(target)
+        if actual == md5:
             return
-        say(f"{target}: broken ({target.stat().st_size} bytes, MD5 {found}, not {md5}); fetching it again")
+        say(f"{target}: broken ({target.stat().st_size} bytes, MD5 {actual}, not {md5}); fetching it again")
     problems: list[str] = []
     with replace_file(target) as temporary:
         for place in places:
@@ -78,8 +78,8 @@ def copy_archive(origin: str, target: Path, md5: str) -> str | None:
         return getattr(error, "strerror", None) or str(error) or type(error).__name__
     finally:
         socket.setdefaulttimeout(usual)
-    found = md5_of(target)
-    return None if found == md5 else f"refused: {target.stat().st_size} bytes with MD5 {found}, not {md5}"
+    actual = md5_of(target)
+    return None if actual == md5 else f"refused: {target.stat().st_size} bytes with MD5 {actual}, not {md5}"
 
 
 def md5_of(path: Path) -> str:

@@ -154,7 +154,7 @@ def _pictures(path: Path, invert: bool) -> tuple[list[np.ndarray], list[str], li
 
     suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     broken = (OSError, ValueError, SyntaxError, zipfile.BadZipFile, Image.DecompressionBombError)
-    images, labels, found = [], [], []
+    images, labels, kept = [], [], []
     with _files(path) as (names, open_file):
         for name in sorted(names):
             *folders, file_name = Path(name).parts
@@ -169,8 +169,8 @@ def _pictures(path: Path, invert: bool) -> tuple[list[np.ndarray], list[str], li
                     f"{path}: {name} cannot be read as an image ({error}); repair or remove it"
                 ) from error
             labels.append(folders[-1])
-            found.append(name)
-    return images, labels, found
+            kept.append(name)
+    return images, labels, kept
 
 
 SOURCES: dict[str, Source] = {

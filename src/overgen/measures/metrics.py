@@ -234,11 +234,11 @@ def reliability(scores: np.ndarray, correct: np.ndarray, bins: int = 15) -> Reli
     return Reliability(edges[:-1], edges[1:], images, score, accuracy)
 
 
-def calibration_error(found: Reliability) -> float:
+def calibration_error(diagram: Reliability) -> float:
     """Expected calibration error: the mean |accuracy − score| over bins, weighted by their images. A fraction."""
-    filled = found.images > 0
-    gaps = np.abs(found.accuracy - found.score)[filled]
-    return float(np.average(gaps, weights=found.images[filled]))
+    filled = diagram.images > 0
+    gaps = np.abs(diagram.accuracy - diagram.score)[filled]
+    return float(np.average(gaps, weights=diagram.images[filled]))
 
 
 def _decide(log_scaled: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:

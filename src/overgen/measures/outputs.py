@@ -21,16 +21,16 @@ def scores_of_images(
 ) -> np.ndarray:
     """ỹ of each image at its own α, (N, C) float64. images: (N, 28, 28) in [0, 1]; alphas: (N,)."""
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    found: np.ndarray | None = None
+    scores: np.ndarray | None = None
     for alpha in np.unique(alphas):
-        mine = alphas == alpha
-        x = torch.from_numpy(images[mine].astype(np.float32))[:, None].to(device)
+        at_alpha = alphas == alpha
+        x = torch.from_numpy(images[at_alpha].astype(np.float32))[:, None].to(device)
         with torch.no_grad():
             log_score = ScaledOutput(network, alpha=float(alpha), beta=beta, probes=probes)(x)
         block = log_score.double().exp().cpu().numpy()
-        found = np.zeros((len(images), block.shape[1])) if found is None else found
-        found[mine] = block
-    return np.zeros((0, 0)) if found is None else found
+        scores = np.zeros((len(images), block.shape[1])) if scores is None else scores
+        scores[at_alpha] = block
+    return np.zeros((0, 0)) if scores is None else scores
 
 
 def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int) -> dict[str, np.ndarray]:
@@ -46,11 +46,11 @@ def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int
         x = floats(block)
         with torch.no_grad():
             log_y, reconstruction = network(x)
-        found = {} if log_y is None else {"log_y": log_y}
+        values_of = {} if log_y is None else {"log_y": log_y}
         if reconstruction is not None:
-            found["distance"] = distance(x, reconstruction)
-            found["gamma"], found["gamma_error"] = curvature(network, x, probes=probes)
-        for name, values in found.items():
+            values_of["distance"] = distance(x, reconstruction)
+            values_of["gamma"], values_of["gamma_error"] = curvature(network, x, probes=probes)
+        for name, values in values_of.items():
             parts.setdefault(name, []).append(values.detach())
     return {name: torch.cat(values).float().cpu().numpy() for name, values in parts.items()}
 
@@ -67,8 +67,8 @@ def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: floa
     """
     scores = outputs["log_y"][member].astype(np.float64)
     if "distance" in outputs:
-        apart, gamma = (outputs[name][member].astype(np.float64) for name in ("distance", "gamma"))
-        term = log_reconstruction(apart, alpha=alpha, pixels=PIXELS) + log_gate(gamma, beta=beta)
+        gaps, gamma = (outputs[name][member].astype(np.float64) for name in ("distance", "gamma"))
+        term = log_reconstruction(gaps, alpha=alpha, pixels=PIXELS) + log_gate(gamma, beta=beta)
         scores = scores + term[:, None]
     if np.isnan(scores).any():
         raise ValueError(f"member {member} has NaN scores")

@@ -107,14 +107,14 @@ def verdict(
         if metric.split("@")[0] == "mean_steps_to_fool":
             return "not testable: no trial was fooled, so there is no mean"
         return "not testable: the measurement gave no number"
-    own = None if low is None or high is None else (low, high)
-    spread = None if own is None or reproduced_n is None else (reproduced, *own, reproduced_n)
-    theirs = reported_interval(
+    measured_range = None if low is None or high is None else (low, high)
+    spread = None if measured_range is None or reproduced_n is None else (reproduced, *measured_range, reproduced_n)
+    reported_range = reported_interval(
         metric, reported, n=None if prediction else reported_n, rounding=rounding, measured=spread
     )
-    if own is None and theirs[1] - theirs[0] <= 2 * rounding * (1 + 1e-9):
+    if measured_range is None and reported_range[1] - reported_range[0] <= 2 * rounding * (1 + 1e-9):
         return "not testable: neither number has an interval"
-    sign = differs(reproduced, own, reported, theirs)
+    sign = differs(reproduced, measured_range, reported, reported_range)
     if sign == 0:
         return "reproduced" if at_paper_budget else "agrees at reduced budget"
     better = sign == better_direction(metric, defended=defended)

@@ -51,13 +51,13 @@ class AutoencoderError:
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,), ≤ 0, in the unit of the inputs."""
         x = rows(x, self.network[0].in_features)  # type: ignore[arg-type]
-        found = np.zeros(len(x))
+        scores = np.zeros(len(x))
         with torch.no_grad():
             for start, block in blocks(x, 4 * max(x.shape[1], WIDTH)):
                 inputs = torch.from_numpy(np.ascontiguousarray(block, dtype=np.float64))
-                apart = torch.linalg.vector_norm(self.network(inputs) - inputs, dim=1)
-                found[start : start + len(block)] = -apart.numpy()
-        return found
+                errors = torch.linalg.vector_norm(self.network(inputs) - inputs, dim=1)
+                scores[start : start + len(block)] = -errors.numpy()
+        return scores
 
     def state(self) -> dict[str, np.ndarray]:
         return pack(**weights(self.network))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from overgen.scores.arrays import log_sum_exp, pack, rows
+from overgen.scores.logits import OfLogits
 
 
-class Energy:
+class Energy(OfLogits):
     """−E(z) = T·log Σ_c exp(z_c / T). x: logits z before the softmax; of log y it would be 0 for every input.
 
     temperature: T > 0. Learns nothing but the number of logits.
@@ -18,20 +19,15 @@ class Energy:
             raise ValueError(f"temperature = {temperature}: must be > 0")
         self.temperature = temperature
 
-    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> Energy:
-        """x: (N, C) logits; labels are not used."""
-        self.width = rows(x).shape[1]
-        return self
-
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, C). Returns (N,), in the unit of the logits."""
         return self.temperature * log_sum_exp(rows(x, self.width).astype(np.float64) / self.temperature)
 
     def state(self) -> dict[str, np.ndarray]:
-        return pack(width=self.width, temperature=self.temperature)
+        return super().state() | pack(temperature=self.temperature)
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> Energy:
-        made = cls(temperature=float(state["temperature"]))
-        made.width = int(state["width"])
+        made = super().from_state(state)
+        made.temperature = float(state["temperature"])
         return made

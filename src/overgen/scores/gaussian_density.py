@@ -26,32 +26,32 @@ class GaussianDensity:
         x, labels = rows(x), class_labels(labels, len(x))
         means, whitenings, constants = [], [], []
         for label in np.unique(labels):
-            mine = x[labels == label].astype(np.float64)
-            apart = mine - mine.mean(0)
-            covariance = (1 - self.shrinkage) * (apart.T @ apart) / len(mine)
-            variance = float((apart**2).mean())
+            of_class = x[labels == label].astype(np.float64)
+            deviations = of_class - of_class.mean(0)
+            covariance = (1 - self.shrinkage) * (deviations.T @ deviations) / len(of_class)
+            variance = float((deviations**2).mean())
             if not variance > 0:
-                raise ValueError(f"class {label}: its {len(mine)} inputs are all the same, which has no density")
+                raise ValueError(f"class {label}: its {len(of_class)} inputs are all the same, which has no density")
             covariance[np.diag_indices_from(covariance)] += self.shrinkage * variance
             lower = np.linalg.cholesky(covariance)
-            means.append(mine.mean(0))
+            means.append(of_class.mean(0))
             whitenings.append(np.linalg.inv(lower))
             log_root = np.log(np.diagonal(lower)).sum()  # log √det Σ
-            constants.append(math.log(len(mine) / len(x)) - log_root - x.shape[1] / 2 * math.log(2 * math.pi))
+            constants.append(math.log(len(of_class) / len(x)) - log_root - x.shape[1] / 2 * math.log(2 * math.pi))
         self.means, self.whitenings, self.constants = np.stack(means), np.stack(whitenings), np.array(constants)
         return self
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,) log densities, in nats."""
         x = rows(x, self.means.shape[1])
-        found = np.zeros(len(x))
+        scores = np.zeros(len(x))
         for start, block in blocks(x, 2 * x.shape[1]):
             parts = np.zeros((len(block), len(self.means)))
             for c, (mean, whitening) in enumerate(zip(self.means, self.whitenings, strict=True)):
                 white = (block - mean) @ whitening.T
                 parts[:, c] = self.constants[c] - np.einsum("nd,nd->n", white, white) / 2
-            found[start : start + len(block)] = log_sum_exp(parts)
-        return found
+            scores[start : start + len(block)] = log_sum_exp(parts)
+        return scores
 
     def state(self) -> dict[str, np.ndarray]:
         return pack(means=self.means, whitenings=self.whitenings, constants=self.constants, shrinkage=self.shrinkage)

@@ -25,20 +25,20 @@ class KMeansDistance:
         x = rows(x)
         if len(x) < self.clusters:
             raise ValueError(f"{len(x)} inputs to be fitted on, fewer than clusters = {self.clusters}")
-        found = KMeans(self.clusters, n_init=1, random_state=self.seed).fit(x)
-        self.means = found.cluster_centers_.astype(np.float64)
+        fitted = KMeans(self.clusters, n_init=1, random_state=self.seed).fit(x)
+        self.means = fitted.cluster_centers_.astype(np.float64)
         return self
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,), ≤ 0, in the unit of the inputs."""
         x = rows(x, self.means.shape[1])
-        found = np.zeros(len(x))
+        scores = np.zeros(len(x))
         squares = (self.means**2).sum(1)
         for start, block in blocks(x, x.shape[1]):
             block = block.astype(np.float64)
             nearest = self.means[(squares - 2 * block @ self.means.T).argmin(1)]
-            found[start : start + len(block)] = -np.linalg.norm(block - nearest, axis=1)
-        return found
+            scores[start : start + len(block)] = -np.linalg.norm(block - nearest, axis=1)
+        return scores
 
     def state(self) -> dict[str, np.ndarray]:
         return pack(means=self.means, seed=self.seed)

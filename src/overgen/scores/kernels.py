@@ -33,10 +33,10 @@ def decisions(x: np.ndarray, vectors: np.ndarray, weights: np.ndarray, offsets: 
 
     x: (N, D); vectors: (M, D); weights: (M, C); offsets: (C,). Returns (N, C) float64; memory is bounded.
     """
-    found = np.zeros((len(x), weights.shape[1]))
+    values = np.zeros((len(x), weights.shape[1]))
     for start, block in blocks(x, 4 * max(len(vectors), x.shape[1])):
-        found[start : start + len(block)] = rbf(block, vectors, gamma) @ weights + offsets
-    return found
+        values[start : start + len(block)] = rbf(block, vectors, gamma) @ weights + offsets
+    return values
 
 
 def dual(machine: Any, count: int) -> tuple[np.ndarray, float]:
@@ -53,9 +53,9 @@ def one_class(kernel: np.ndarray, labels: np.ndarray, nu: float) -> tuple[np.nda
     classes = np.unique(labels)
     weights, offsets = np.zeros((len(labels), len(classes))), np.zeros(len(classes))
     for c, label in enumerate(classes):
-        mine = np.flatnonzero(labels == label)
-        machine = OneClassSVM(kernel="precomputed", nu=nu).fit(kernel[np.ix_(mine, mine)])
-        weights[mine, c], offsets[c] = dual(machine, len(mine))
+        of_class = np.flatnonzero(labels == label)
+        machine = OneClassSVM(kernel="precomputed", nu=nu).fit(kernel[np.ix_(of_class, of_class)])
+        weights[of_class, c], offsets[c] = dual(machine, len(of_class))
     return weights, offsets
 
 
@@ -67,8 +67,8 @@ def one_against_rest(kernel: np.ndarray, labels: np.ndarray, cost: float) -> tup
     from sklearn.svm import SVC
 
     classes = np.unique(labels)
-    found = [dual(SVC(kernel="precomputed", C=cost).fit(kernel, labels == label), len(labels)) for label in classes]
-    return np.stack([weights for weights, _ in found], 1), np.array([offset for _, offset in found])
+    machines = [dual(SVC(kernel="precomputed", C=cost).fit(kernel, labels == label), len(labels)) for label in classes]
+    return np.stack([weights for weights, _ in machines], 1), np.array([offset for _, offset in machines])
 
 
 def needed(vectors: np.ndarray, *weights: np.ndarray) -> tuple[np.ndarray, ...]:

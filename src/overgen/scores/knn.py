@@ -44,7 +44,7 @@ class NearestNeighbours:
     def distances(self, x: np.ndarray) -> np.ndarray:
         """The distances of each row to its k nearest neighbours, rising. x: (M, D). Returns (M, k) float64."""
         x = self._scaled(rows(x, self.x.shape[1]))
-        found = np.full((len(x), self.neighbours), np.nan)
+        distances = np.full((len(x), self.neighbours), np.nan)
         left = np.arange(len(x))
         for kind in (np.float32, np.float64):
             if not len(left):
@@ -53,11 +53,11 @@ class NearestNeighbours:
             norms = np.einsum("nd,nd->n", reference, reference)
             per_row = max(len(reference), (self.neighbours + SPARE) * x.shape[1] * (BLOCK // GATHERED))
             unsettled = []
-            for start, mine in blocks(left, per_row):
-                found[mine], settled = self._nearest(x[mine], reference, norms)
+            for start, places in blocks(left, per_row):
+                distances[places], settled = self._nearest(x[places], reference, norms)
                 unsettled.append(start + np.flatnonzero(~settled))
             left = left[np.concatenate(unsettled)]
-        return found
+        return distances
 
     def _nearest(self, x: np.ndarray, reference: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The distances (B, k) of a block by candidates, and (B,) whether the candidates must hold the neighbours.

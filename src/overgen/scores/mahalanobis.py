@@ -26,8 +26,8 @@ class Mahalanobis:
         self.means = np.stack([x[place == c].mean(0, dtype=np.float64) for c in range(len(classes))])
         scatter = np.zeros((x.shape[1], x.shape[1]))
         for start, block in blocks(x, x.shape[1]):
-            apart = block - self.means[place[start : start + len(block)]]
-            scatter += apart.T @ apart
+            deviations = block - self.means[place[start : start + len(block)]]
+            scatter += deviations.T @ deviations
         covariance = scatter / len(x)
         covariance[np.diag_indices_from(covariance)] += self.ridge * np.trace(covariance) / len(covariance)
         try:  # Σ = L Lᵀ: whitened by L⁻¹, distances are Euclidean
@@ -41,13 +41,13 @@ class Mahalanobis:
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,), ≤ 0: squared distances, negated."""
         x = rows(x, self.means.shape[1])
-        found = np.full(len(x), -np.inf)
+        scores = np.full(len(x), -np.inf)
         for start, block in blocks(x, 2 * x.shape[1]):
-            mine = slice(start, start + len(block))
+            part = slice(start, start + len(block))
             for mean in self.means:
                 white = (block - mean) @ self.whitening.T
-                found[mine] = np.maximum(found[mine], -np.einsum("nd,nd->n", white, white))
-        return found
+                scores[part] = np.maximum(scores[part], -np.einsum("nd,nd->n", white, white))
+        return scores
 
     def state(self) -> dict[str, np.ndarray]:
         return pack(means=self.means, whitening=self.whitening, ridge=self.ridge)

@@ -42,8 +42,8 @@ class OneVsSet:
         else:
             from sklearn.svm import OneClassSVM
 
-            found, offset = dual(OneClassSVM(kernel="precomputed", nu=self.nu).fit(kernel), len(x))
-            weights, self.offsets = found[:, None], np.array([offset])
+            normal, offset = dual(OneClassSVM(kernel="precomputed", nu=self.nu).fit(kernel), len(x))
+            weights, self.offsets = normal[:, None], np.array([offset])
         self.normals = x.T @ weights  # (D, C)
         values = x @ self.normals + self.offsets
         slabs = [self._slab(values[labels == k, c], values[labels != k, c]) for c, k in enumerate(self.classes)]
@@ -59,14 +59,14 @@ class OneVsSet:
         places = np.unique(np.concatenate([np.quantile(inside, shares), np.quantile(every, shares)]))
         a, omega = np.meshgrid(places, places, indexing="ij")
         extent = omega - a
-        mine, all_of_it = (
+        hits, accepted = (
             np.searchsorted(np.sort(values), omega, "right") - np.searchsorted(np.sort(values), a, "left")
             for values in (inside, every)
         )
-        f_measure = 2 * mine / np.maximum(all_of_it + len(inside), 1)
+        f_measure = 2 * hits / np.maximum(accepted + len(inside), 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             risk = np.maximum(1, extent / width) + np.maximum(1, width / extent) + self.errors / f_measure
-        risk[(extent <= 0) | (mine == 0)] = np.inf
+        risk[(extent <= 0) | (hits == 0)] = np.inf
         if not np.isfinite(risk).any():  # all inputs lie on one plane
             return least - width, most + width
         best = np.unravel_index(risk.argmin(), risk.shape)

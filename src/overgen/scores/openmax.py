@@ -49,9 +49,9 @@ class OpenMax:
         self.width, self.classes = x.shape[1], np.unique(labels[right])
         z, means, distances = x[:, self.classes].astype(np.float64), [], []
         for label in self.classes:
-            mine = z[right & (labels == label)]
-            means.append(mine.mean(0))
-            distances.append(np.linalg.norm(mine - means[-1], axis=1))
+            of_class = z[right & (labels == label)]
+            means.append(of_class.mean(0))
+            distances.append(np.linalg.norm(of_class - means[-1], axis=1))
         self.means = np.stack(means)
         self.weibull = fit_largest(distances, tail=self.tail, translation=self.translation)
         return self

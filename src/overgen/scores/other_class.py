@@ -58,12 +58,12 @@ class OtherClass:
     def _logits(self, x: np.ndarray) -> np.ndarray:
         """(N, C + 1), the last of "other"."""
         x = rows(x, self.network[0].in_features)  # type: ignore[arg-type]
-        found = np.zeros((len(x), len(self.classes) + 1))
+        logits = np.zeros((len(x), len(self.classes) + 1))
         with torch.no_grad():
             for start, block in blocks(x, 3 * max(x.shape[1], self.hidden)):
                 inputs = torch.from_numpy(np.ascontiguousarray(block, dtype=np.float64))
-                found[start : start + len(block)] = self.network(inputs).numpy()
-        return found
+                logits[start : start + len(block)] = self.network(inputs).numpy()
+        return logits
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,) log-odds."""

@@ -26,20 +26,20 @@ class PcaError:
         self.mean = x.mean(0, dtype=np.float64)
         scatter = np.zeros((x.shape[1], x.shape[1]))
         for _, block in blocks(x, 2 * x.shape[1]):
-            apart = block - self.mean
-            scatter += apart.T @ apart
+            deviations = block - self.mean
+            scatter += deviations.T @ deviations
         self.axes = np.linalg.eigh(scatter)[1][:, ::-1][:, : self.components]  # (D, components), largest first
         return self
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,), ≤ 0, in the unit of the inputs."""
         x = rows(x, len(self.mean))
-        found = np.zeros(len(x))
+        scores = np.zeros(len(x))
         for start, block in blocks(x, 3 * x.shape[1]):
-            apart = block - self.mean
-            apart -= apart @ self.axes @ self.axes.T
-            found[start : start + len(block)] = -np.linalg.norm(apart, axis=1)
-        return found
+            residuals = block - self.mean
+            residuals -= residuals @ self.axes @ self.axes.T
+            scores[start : start + len(block)] = -np.linalg.norm(residuals, axis=1)
+        return scores
 
     def state(self) -> dict[str, np.ndarray]:
         return pack(mean=self.mean, axes=self.axes)

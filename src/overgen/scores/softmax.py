@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from overgen.scores.arrays import pack, rows
+from overgen.scores.arrays import rows
+from overgen.scores.logits import OfLogits
 
 
-class Softmax:
+class Softmax(OfLogits):
     """max_c log softmax(z)_c: what a classifier with a threshold rejects by. x: logits z, or log y: they give the same.
 
     In log space, where values beyond the 16th nine still differ. Learns nothing but the number of logits.
     """
-
-    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> Softmax:
-        """x: (N, C) logits; labels are not used."""
-        self.width = rows(x).shape[1]
-        return self
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, C). Returns (N,), ≤ 0."""
@@ -24,12 +20,3 @@ class Softmax:
         top = np.sort(x, 1)
         # log p of the largest is −log(1 + Σ of the others' odds): no digit is lost where p is nearly 1
         return -np.log1p(np.exp(top[:, :-1] - top[:, -1:]).sum(1))
-
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(width=self.width)
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> Softmax:
-        made = cls()
-        made.width = int(state["width"])
-        return made

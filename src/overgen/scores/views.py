@@ -12,17 +12,19 @@ from overgen import OvergenError, data
 
 
 def views(network: nn.Module, images: Tensor, wanted: set[str], *, chunk: int) -> dict[str, np.ndarray]:
-    """What methods see of images, each computed once. images: (N, 28, 28) uint8; wanted: of the names below.
+    """What scores see of images, each computed once.
 
-    pixels: (N, 784) in [0, 1]; features: the top hidden layer, (N, H); logits: what its last layer `fc2` makes of
-    them before the softmax, (N, C), or (N, C·ω) for COOL. float32.
+    network: trained, on the images' device; images: (N, 28, 28) uint8; chunk: images evaluated together.
+    wanted: of the names below, which the arrays that are returned have, float32:
+        pixels: (N, 784) in [0, 1]; features: the top hidden layer, (N, H); logits: what the last layer `fc2` makes of
+        them before the softmax, (N, C), or (N, C·ω) for COOL.
     Raises OvergenError if the network has no such layer.
     """
-    found: dict[str, list[Tensor]] = {name: [] for name in sorted(wanted)}
+    seen: dict[str, list[Tensor]] = {name: [] for name in sorted(wanted)}
     for block in images.split(chunk):
         x = data.floats(block)
         if "pixels" in wanted:
-            found["pixels"].append(x.flatten(1))
+            seen["pixels"].append(x.flatten(1))
         if wanted - {"pixels"}:
             if not hasattr(network, "encode") or ("logits" in wanted and not hasattr(network, "fc2")):
                 raise OvergenError(
@@ -32,21 +34,23 @@ def views(network: nn.Module, images: Tensor, wanted: set[str], *, chunk: int) -
             with torch.no_grad():
                 h = network.encode(x)  # type: ignore[operator]
                 if "features" in wanted:
-                    found["features"].append(h)
+                    seen["features"].append(h)
                 if "logits" in wanted:
-                    found["logits"].append(network.fc2(h))  # type: ignore[operator]
-    return {name: torch.cat(parts).cpu().numpy() for name, parts in found.items()}
+                    seen["logits"].append(network.fc2(h))  # type: ignore[operator]
+    return {name: torch.cat(parts).cpu().numpy() for name, parts in seen.items()}
 
 
 def held_out(labels: Tensor, known: Sequence[int], draws: torch.Generator, count: int) -> tuple[Tensor, Tensor]:
     """Training images of the known classes, in random order: those to fit on, and those to choose a threshold on.
 
-    count: of the latter, at most a fifth of all. Returns indices into labels.
+    labels: (N,) integers; known: numbers of the known classes; draws: the random stream.
+    count: how many to choose a threshold on, at most a fifth of all.
+    Returns the indices of both, (K,) and (count,).
     """
-    mine = torch.isin(labels, torch.tensor(list(known))).nonzero()[:, 0]
-    mine = mine[torch.randperm(len(mine), generator=draws)]
-    count = min(count, len(mine) // 5)
-    return mine[count:], mine[:count]
+    order = torch.isin(labels, torch.tensor(list(known))).nonzero()[:, 0]
+    order = order[torch.randperm(len(order), generator=draws)]
+    count = min(count, len(order) // 5)
+    return order[count:], order[:count]
 
 
 def uniform_images(count: int, draws: torch.Generator) -> Tensor:
@@ -62,5 +66,9 @@ def shuffled(images: Tensor, draws: torch.Generator) -> Tensor:
 
 
 def negatives(pool: str, images: Tensor, draws: torch.Generator) -> Tensor:
-    """As many negatives of a pool as there are images that a method is fitted on. images: (N, 28, 28) uint8."""
+    """As many negatives as there are images that a score is fitted on.
+
+    pool: "uniform", noise, or "shuffled", these images with their pixels in another order; images: (N, 28, 28) uint8.
+    Returns (N, 28, 28) uint8.
+    """
     return uniform_images(len(images), draws) if pool == "uniform" else shuffled(images, draws)

@@ -50,11 +50,11 @@ class WeibullSVM:
             binary, binary_offsets = np.zeros((len(x), 0)), np.zeros(0)
         self.offsets = np.concatenate([single_offsets, binary_offsets])
         values = kernel @ np.concatenate([single, binary], 1) + self.offsets
-        alone, apart = values[:, : len(self.classes)], values[:, len(self.classes) :]
-        groups = [alone[labels == label, c] for c, label in enumerate(self.classes)]
+        single_values, binary_values = values[:, : len(self.classes)], values[:, len(self.classes) :]
+        groups = [single_values[labels == label, c] for c, label in enumerate(self.classes)]
         if len(self.classes) > 1:
-            groups += [apart[labels == label, c] for c, label in enumerate(self.classes)]
-            groups += [-apart[labels != label, c] for c, label in enumerate(self.classes)]
+            groups += [binary_values[labels == label, c] for c, label in enumerate(self.classes)]
+            groups += [-binary_values[labels != label, c] for c, label in enumerate(self.classes)]
         self.weibull = fit_smallest(groups, tail=self.tail, translation=self.translation)
         self.vectors, self.weights = needed(x, np.concatenate([single, binary], 1))
         return self
@@ -63,10 +63,10 @@ class WeibullSVM:
         """ι·P_η·P_ψ of each class. x: (N, D). Returns (N, C) in [0, 1]; they do not sum to 1."""
         x, count = rows(x, self.vectors.shape[1]), len(self.classes)
         values = decisions(x, self.vectors, self.weights, self.offsets, float(self.gamma))
-        apart = values[:, count:]
-        found = np.split(self.weibull.cdf(np.concatenate([values, -apart], 1)), 3 if count > 1 else 1, axis=1)
-        open_gate = found[ONE_CLASS] > self.gate
-        return open_gate * (found[INSIDE] * (1 - found[OUTSIDE]) if count > 1 else found[ONE_CLASS])
+        binary_values = values[:, count:]
+        fits = np.split(self.weibull.cdf(np.concatenate([values, -binary_values], 1)), 3 if count > 1 else 1, axis=1)
+        open_gate = fits[ONE_CLASS] > self.gate
+        return open_gate * (fits[INSIDE] * (1 - fits[OUTSIDE]) if count > 1 else fits[ONE_CLASS])
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,) in [0, 1]; 0 behind every gate."""
