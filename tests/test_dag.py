@@ -1,53 +1,119 @@
-"""The pipeline's shape: stage = module = params section = outputs, deps = imports, and what DVC says would rerun."""
+"""The pipeline's shape: stage = folder = section = cells, code = what runs, and what DVC says would rerun."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
-from overgen.run import params
+from overgen.run import code, params
+from overgen.run.pipeline import cells_of, lists_of, read_lock, read_stages
 
-from conftest import ROOT, environment
 from imports import closure
+from processes import environment
+from workspace import ROOT, read_yaml, set_params, write_code
 
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+EVERY = read_stages(ROOT / "dvc.yaml")
+STAGES = {name: entry for name, entry in EVERY.items() if "matrix" in entry}
+VALUES = read_yaml(ROOT / "params.yaml")
+TREE = code.Tree(ROOT / "src")
 
 
 def entries(stage: str, kind: str) -> list[str]:
-    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in STAGES[stage].get(kind, [])]
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in EVERY[stage].get(kind, [])]
 
 
-def test_stages_modules_and_sections_have_the_same_names() -> None:
-    modules = {path.stem for path in (ROOT / "src/overgen/stages").glob("*.py")} - {"__init__"}
-    assert set(STAGES) == modules
-    assert set(STAGES) <= set(params.Params.model_fields)
+def cells(stage: str) -> list[str]:
+    """The names of a stage's cells, as DVC gives them."""
+    return ["@".join((stage, "-".join(item.values()))) for item in cells_of(STAGES[stage], VALUES)]
+
+
+def test_stages_folders_and_sections_have_the_same_names() -> None:
+    folders = {path.parent.name for path in (ROOT / "src/overgen/stages").glob("*/run.py")}
+    assert set(STAGES) == folders
+    assert set(EVERY) - set(STAGES) == {"code"}
+    assert set(params.stage_folders()) == folders
+    lists = {name for entry in STAGES.values() for name in lists_of(entry).values()}
+    assert set(VALUES) <= folders | set(params.COMMON) | lists
+    assert folders <= set(VALUES)
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_a_stage_runs_its_module_and_writes_its_folder(stage: str) -> None:
-    assert STAGES[stage]["cmd"].startswith(f"python -m overgen.run stages.{stage} --dataset ${{item.dataset}}")
+def test_a_stage_runs_its_folder_and_writes_its_cells(stage: str) -> None:
+    options = "".join(f" --{name} ${{item.{name}}}" for name in STAGES[stage]["matrix"])
+    assert STAGES[stage]["cmd"] == f"python -m overgen.run {stage}{options}"
     outs = entries(stage, "outs")
-    own = {
-        "download": "data/${item.dataset}",
-        "report": "reports/${item.dataset}",
-        "report_rings": "reports/${item.dataset}",
-    }.get(stage, "reports/cells/${item.dataset}/" + stage + "/${item.model}")
-    assert own in outs
-    assert all("${item.dataset}" in out for out in outs)
     if "model" in STAGES[stage]["matrix"]:
+        assert outs[-1] == f"reports/cells/${{item.dataset}}/{stage}/${{item.model}}"
         assert all("${item.model}" in out for out in outs)
+    else:
+        assert outs == [("data" if stage == "download" else "reports") + "/${item.dataset}"]
+    assert all("${item.dataset}" in out for out in outs)
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_a_stage_depends_on_all_code_it_imports(stage: str) -> None:
-    code = {entry for entry in entries(stage, "deps") if entry.endswith(".py")}
-    assert code == closure(f"overgen.stages.{stage}")
+def test_what_a_stage_wrote_stays_until_its_successor_is_whole(stage: str) -> None:
+    """DVC would remove an output before the stage runs, and a typo in params.yaml would cost the results."""
+    outs = STAGES[stage]["outs"]
+    assert all(isinstance(out, dict) and next(iter(out.values()))["persist"] is True for out in outs)
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_stage_depends_on_all_code_that_it_imports(stage: str) -> None:
+    """By a second, simpler reader of imports, and the sections' modules, which are found by name."""
+    assert f".overgen/code/{stage}" in entries(stage, "deps")
+    python = {name for name in recorded(stage) if name.endswith(".py")}
+    imported = closure(f"overgen.stages.{stage}.run")
+    for key in STAGES[stage].get("params", []):
+        imported |= closure(params.module_of(key.partition(".")[0]) or "overgen")
+    left_out = {f"src/{name.replace('.', '/')}.py" for name in code.LEFT_OUT}
+    wanted = {name for name in imported if not only_words(ROOT / name)}
+    assert wanted - left_out <= python
+    assert not python & left_out
+
+
+def recorded(stage: str) -> set[str]:
+    """The files that `.overgen/code/<stage>` names."""
+    lines = code.of_stage(TREE, stage).splitlines()
+    return {str(Path(line.partition(" ")[2]).relative_to(ROOT)) for line in lines}
+
+
+def only_words(path: Path) -> bool:
+    return all(isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
+
+
+def test_a_stage_records_all_modules_that_python_loads_for_it() -> None:
+    """In a copy of one process for each stage, which has imported the libraries."""
+    script = """
+import importlib, os, sys, warnings
+warnings.simplefilter("ignore")
+import numpy, pandas, torch, pytorch_lightning, sklearn, scipy.stats, matplotlib.pyplot, pydantic, yaml, jinja2
+for stage in sys.argv[1:]:
+    if not os.fork():
+        importlib.import_module(f"overgen.stages.{stage}.run")
+        files = [str(m.__file__) for n, m in sys.modules.items() if n.startswith("overgen.") and m.__file__]
+        os.write(1, " ".join([stage, *files, "\\n"]).encode())
+        os._exit(0)
+    os.wait()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *STAGES], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
+    )
+    said = {stage: files for stage, *files in (line.split() for line in done.stdout.splitlines())}
+    assert set(said) == set(STAGES)
+    left_out = {f"src/{name.replace('.', '/')}.py" for name in code.LEFT_OUT}
+    for stage, files in said.items():
+        loaded = {str(Path(file).relative_to(ROOT)) for file in files if not only_words(Path(file))}
+        recorded = {
+            str(Path(line.split(" ", 1)[1]).relative_to(ROOT)) for line in code.of_stage(TREE, stage).splitlines()
+        }
+        assert loaded - left_out <= recorded, stage
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
@@ -56,34 +122,29 @@ def test_a_stage_declares_the_section_of_its_name(stage: str) -> None:
 
 
 def test_the_report_declares_the_lists_it_walks() -> None:
-    lists = {"classifiers", "autoencoders", "attacked", "evolved", "retrained_datasets", "openset_models"}
-    lists |= {"oneclass_datasets", "oneclass_models", "scored_datasets", "variant_datasets", "variants"}
-    assert lists | {"szegedy_datasets"} <= set(STAGES["report"]["params"])
+    lists = {name for entry in STAGES.values() for name in lists_of(entry).values()} - {"datasets"}
+    assert lists <= set(STAGES["report"]["params"])
     assert "reports/cells/${item.dataset}" in STAGES["report"]["deps"]
 
 
 def test_training_does_not_know_how_it_is_judged() -> None:
-    for stage in ("train_classifier", "train_autoencoder", "train_variants", "train_openset", "train_oneclass"):
+    training = [stage for stage in STAGES if stage.startswith("train_")]
+    assert len(training) >= 5
+    for stage in training:
         assert not any(entry.startswith(("confidence", "fool", "evaluate")) for entry in STAGES[stage]["params"])
 
 
 def test_the_number_of_cells_stays_small() -> None:
-    """dvc.lock is rewritten at every stage: the cost is quadratic."""
-    assert len(cells("")) <= 150
-    assert len([name for name in cells("") if "@digits" in name]) <= 40
+    """dvc.lock is read and hashed at every run."""
+    names = [name for stage in STAGES for name in cells(stage)]
+    assert len(names) <= 150
+    assert len([name for name in names if "@digits" in name]) <= 40
 
 
-def cells(prefix: str) -> list[str]:
-    sections = params.load(ROOT / "params.yaml")
-
-    def options(value: str | list[str]) -> list[str]:
-        return getattr(sections, value.strip("${}")) if isinstance(value, str) else value
-
-    names = []
-    for stage, entry in STAGES.items():
-        models = options(entry["matrix"].get("model", [""]))
-        names += [f"{stage}@{d}" + (f"-{m}" if m else "") for d in options(entry["matrix"]["dataset"]) for m in models]
-    return [name for name in names if name.startswith(prefix)]
+def test_the_lock_has_every_cell_and_stays_short() -> None:
+    lock = read_lock(ROOT / "dvc.lock")
+    assert set(lock) - {"code"} == {name for stage in STAGES for name in cells(stage)}
+    assert len((ROOT / "dvc.lock").read_text().splitlines()) <= 7_000
 
 
 def test_declared_params_are_those_that_dvc_shows() -> None:
@@ -94,15 +155,15 @@ def test_declared_params_are_those_that_dvc_shows() -> None:
         [sys.executable, "-c", script, *names], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
     )
     shown = json.loads(done.stdout.splitlines()[-1])
-    ours: dict[str, object] = {}
+    ours: dict[str, Any] = {}
     for name in names:
         stage, item = name.split("@")
-        values = dict(zip(("dataset", "model"), re.split("-", item), strict=False))
+        values = dict(zip(("dataset", "model"), item.split("-"), strict=False))
         for key, value in params.declared(stage, root=ROOT, **values).values().items():
             section = ours
             *parents, last = key.split(".")
             for parent in parents:
-                section = section.setdefault(parent, {})  # type: ignore[assignment]
+                section = section.setdefault(parent, {})
             section[last] = value
     assert with_defaults(ours, shown) == shown
 
@@ -134,8 +195,9 @@ def would_run(clone: Path, *targets: str) -> set[str]:
 
 def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
     """Code, params, cells and dvc.lock of the last commit agree; digits are run by every clone itself."""
-    datasets = params.load(ROOT / "params.yaml").datasets
-    assert would_run(clone, *(f"report@{dataset}" for dataset in datasets if dataset != "digits")) == set()
+    write_code(clone, known=ROOT)  # as the stage `code` does, which runs first
+    others = [dataset for dataset in VALUES["datasets"] if dataset != "digits"]
+    assert would_run(clone, *(f"report@{dataset}" for dataset in others)) - {"code"} == set()
 
 
 def test_what_a_changed_parameter_makes_stale(clone: Path) -> None:
@@ -146,25 +208,28 @@ def test_what_a_changed_parameter_makes_stale(clone: Path) -> None:
     """
     path = clone / "params.yaml"
     text = path.read_text()
-    threshold, model = "\n  mnist: {beta: 10, thresholds: [{tau: 0.9, alpha: 20", "\n  cool: {network: cool, omega: 10"
-    changed = text.replace(threshold, threshold[:-2] + "21").replace(model, model[:-2] + "9")
-    path.write_text(changed)
+    thresholds = [dict(pair) for pair in VALUES["confidence"]["mnist"]["thresholds"]]
+    thresholds[0]["alpha"] += 1
+    set_params(path, {"confidence.mnist.thresholds": thresholds, "models.cool.omega": 9})
     try:
         stale = stale_params(clone)
     finally:
         path.write_text(text)
-    alpha = {"fool_fgn", "fool_variants", "fool_gradient", "fool_evolution", "evaluate_openset", "evaluate_confidence",
-             "evaluate_fooling", "evaluate_oneclass", "evaluate_scores", "search_choices",
-             "collect_fooling"}  # fmt: skip
-    omega = {"train_classifier", "train_openset", "train_oneclass"}
+    alpha = {stage for stage in STAGES if stage.startswith(("fool_", "evaluate_")) and reads(stage, "confidence")}
+    alpha |= {"search_choices", "collect_fooling"}
+    assert alpha >= {"fool_fgn", "fool_variants", "fool_gradient", "fool_evolution", "evaluate_openset",
+                     "evaluate_confidence", "evaluate_fooling", "evaluate_oneclass", "evaluate_scores"}  # fmt: skip
     assert {name for name in stale if name.split("@")[0] in alpha} == {
-        name for stage in alpha for name in cells(stage + "@mnist")
+        name for stage in alpha for name in cells(stage) if "@mnist" in name
     }
-    cool = {name for stage in omega for name in cells(stage) if name.endswith("-cool") and "@digits" not in name}
-    assert {name for name in stale if name.split("@")[0] not in alpha} == cool | {
-        "report@mnist",
-        "report@fashion_mnist",
-    }
+    trained = ("train_classifier", "train_openset", "train_oneclass")
+    cool = {name for stage in trained for name in cells(stage) if name.endswith("-cool") and "@digits" not in name}
+    reports = {"report@mnist", "report@fashion_mnist"}
+    assert {name for name in stale if name.split("@")[0] not in alpha} == cool | reports
+
+
+def reads(stage: str, section: str) -> bool:
+    return any(key.partition(".")[0] == section for key in STAGES[stage]["params"])
 
 
 def stale_params(clone: Path) -> set[str]:
@@ -172,10 +237,9 @@ def stale_params(clone: Path) -> set[str]:
     done = subprocess.run(
         ["dvc", "status", "--json"], cwd=clone, env=environment(), capture_output=True, text=True, check=True
     )
-    found = json.loads(done.stdout)
     return {
         name.removeprefix("dvc.yaml:")
-        for name, changes in found.items()
+        for name, changes in json.loads(done.stdout).items()
         if "@digits" not in name
         and any(isinstance(c, dict) and "params.yaml" in c.get("changed deps", {}) for c in changes)
     }
