@@ -31,6 +31,15 @@ def add_what_is_missing(project: Path) -> str:
     return text
 
 
+def without_variants(project: Path) -> int:
+    """Leave fool_variants without an entry. Returns its line."""
+    lines = (project / "params.yaml").read_text().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("fool_variants:"))
+    end = next(i for i, line in enumerate(lines) if i > first and not line.startswith(" "))
+    (project / "params.yaml").write_text("\n".join([*lines[: first + 1], *lines[end:]]) + "\n")
+    return first + 1
+
+
 def test_a_data_set_that_is_added_lacks_everything_at_once(project: Path) -> None:
     change(project, "datasets: [digits,", "datasets: [letters, digits,")
     change(project, "variant_datasets: [", "variant_datasets: [letters, ")
@@ -48,7 +57,8 @@ def test_a_data_set_that_is_added_lacks_everything_at_once(project: Path) -> Non
     }
     assert {"download.letters", "fool_fgn.letters", "search_choices.letters.cool"} <= declared
     for key in declared:
-        assert f"{key} (for " in text, key
+        whole = key[: key.index("letters") + len("letters")]  # of which the key is a part
+        assert f"{key} (for " in text or f"{whole} (for " in text, key
     assert "\n  letters: {source: digits}\n" in text
     loaded = params.load(project / "params.yaml")  # what was pasted is all that was missing
     assert loaded.fool_fgn["letters"] == loaded.fool_fgn["digits"]
@@ -79,15 +89,15 @@ def test_a_list_that_is_missing(project: Path) -> None:
 @pytest.mark.parametrize("value", ["3", "[a]", "text"])
 def test_what_stands_in_the_place_of_entries_is_what_is_wrong(project: Path, value: str) -> None:
     line = change(project, "fool_variants: #", f"fool_variants: {value} #")
-    change(project, "  mnist: {trials: 20, updates: 10000, scaled: {dae_sym_l2_10: [3]}}\n", "")
+    without_variants(project)
     assert f"params.yaml, line {line}, fool_variants: Input should be a valid dictionary" in fault(project)
     with pytest.raises(OvergenError, match="fool_variants: Input should be a valid dictionary"):
         params.declared("fool_variants", root=project, dataset="mnist", model="dae_sym_l2_10")
 
 
 def test_a_section_without_entries_shows_their_form(project: Path) -> None:
-    line = change(project, "  mnist: {trials: 20, updates: 10000, scaled: {dae_sym_l2_10: [3]}}\n", "") - 1
-    assert fault(project).endswith(f"in fool_variants, line {line}:\n  mnist: {{trials: …, updates: …}}")
+    line = without_variants(project)
+    assert f"in fool_variants, line {line}:\n  mnist: {{trials: …, updates: …" in fault(project)
 
 
 def test_missing_file(project: Path) -> None:

@@ -36,7 +36,9 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "evolved": ["resnet"],
              "openset_models": ["resnet"]}  # fmt: skip
     lists |= {f"{group}_datasets": [] for group in ("retrained", "variant", "oneclass", "searched", "szegedy")}
-    set_params(workspace / "params.yaml", lists | {"fool_fgn.digits.scaled": {}, "fool_fgn.digits.updates": 3})
+    set_params(
+        workspace / "params.yaml", lists | {"fool_fgn.digits.models": {"resnet": {}}, "fool_fgn.digits.updates": 3}
+    )
     text = (workspace / "params.yaml").read_text()
     (workspace / "params.yaml").write_text(text.replace("\nmodels:\n", "\nmodels:\n" + block("yaml")))
     write_code(workspace, known=workspace)

@@ -214,6 +214,6 @@ def test_a_key_that_stands_twice_is_refused(project: Path, file: str) -> None:
 
 
 def test_a_key_that_stands_twice_in_a_section_is_refused(project: Path) -> None:
-    line = change(project, "{trials: 20, updates: 10000, learning", "{trials: 2,\n updates: 1,\n trials: 1, learning")
-    twice = f"params.yaml, line {line + 2}, fool_fgn.mnist.trials: stands on line {line} already; keep one"
+    line = change(project, "    trials: 3\n", "    trials: 2\n\n    trials: 1\n")
+    twice = f"params.yaml, line {line + 2}, fool_fgn.digits.trials: stands on line {line} already; keep one"
     assert fault(project) == twice

@@ -39,7 +39,9 @@ TINY = {
     "variant_datasets": ["digits"],
     "variants": ["dae_sym_l2_10"],
     "train_variants": {"digits": {"epochs": 1, "seeds": [0], "training": {"dae_sym_l2_10": {"l2": 5.0}}}},
-    "fool_variants": {"digits": {"trials": 1, "updates": 2, "scaled": {"dae_sym_l2_10": [3]}}},
+    "fool_variants": {
+        "digits": {"trials": 1, "updates": 2, "models": {"dae_sym_l2_10": {"base": "dae_sym", "scaled": [3]}}}
+    },
     "oneclass_datasets": ["digits"],
     "oneclass_models": ["dae_sym", "ocsvm"],
     "searched_datasets": ["digits"],
@@ -60,7 +62,7 @@ TINY = {
     "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
     "fool_fgn.digits.trials": 1,
     "fool_fgn.digits.updates": {"cnn": 3, "dae_sym": 2},
-    "fool_fgn.digits.variants": [{"models": ["cnn"], "learning_rate": 1.0e-3}],
+    "fool_fgn.digits.models": {"cnn": {"variants": [{"learning_rate": 1.0e-3}]}, "dae_sym": {"scaled": [3]}},
     "fool_gradient.digits": {
         "restarts": 1,
         "attacks": [

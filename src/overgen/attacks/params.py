@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -33,16 +32,18 @@ def check_attacked(params: Params) -> None:
     check_trained(params, "attacked")
 
 
-def check_scaled(params: Params, stage: str, models: Sequence[str]) -> None:
-    """Raise ValueError if an attack on ỹ is of none of the models, or at an α that nothing is judged at.
+def check_attacks(params: Params, stage: str) -> None:
+    """Raise ValueError if an attack is of no model, or on ỹ at an α that nothing is judged at.
 
-    stage: whose section has `scaled`, by data set.
+    stage: in whose section each data set has `models`, and each of these `scaled`.
     """
-    for dataset, attack in getattr(params, stage).items() if models else ():
+    for dataset, section in getattr(params, stage).items():
         judged = {t.alpha for t in params.confidence[dataset].thresholds} if dataset in params.confidence else set()
-        for model, alphas in attack.scaled.items():
-            if model not in models or not set(alphas) <= judged:
+        for model, tried in section.models.items():
+            if model not in params.models:
+                raise ValueError(f"{stage}.{dataset}.models.{model}: must be one of `models`")
+            if not set(tried.scaled) <= judged:
                 raise ValueError(
-                    f"{stage}.{dataset}.scaled: {model}: {alphas} must name an attacked model and alphas of "
+                    f"{stage}.{dataset}.models.{model}.scaled: {tried.scaled} must be alphas of "
                     f"confidence.{dataset}.thresholds ({', '.join(f'{a:g}' for a in sorted(judged))})"
                 )

@@ -27,7 +27,7 @@ def missing(document: Document, wanted: Iterable[Needed], annotation: Callable[[
     lacking: dict[tuple[str, ...], str] = {}
     for key, by in sorted(wanted, key=lambda need: need.key.count(".")):
         path = tuple(key.split("."))
-        if not _has(document.values, path) and not any(path[:n] in lacking for n in range(len(path))):
+        if not has(document.values, path) and not any(path[:n] in lacking for n in range(len(path))):
             lacking[path] = by
     if not lacking:
         return None
@@ -55,7 +55,8 @@ def _depth(values: Any, path: Sequence[str]) -> int:
     return len(path) + 1
 
 
-def _has(values: Any, path: Sequence[str]) -> bool:
+def has(values: Any, path: Sequence[str]) -> bool:
+    """Whether there is anything at a path, be it what it must be or not."""
     return _depth(values, path) > len(path)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,7 @@ from pydantic import BaseModel, ValidationError, create_model
 
 import overgen.stages
 from overgen import OvergenError
-from overgen.run.missing import Needed, missing
+from overgen.run.missing import Needed, has, missing
 from overgen.run.pipeline import cells_of, filled, lists_of, matrix_of, no_name_twice, read_stages
 from overgen.run.sections import Name, Section
 from overgen.run.yaml_files import Document, YamlFault, read_document
@@ -73,7 +74,11 @@ def load(path: str | Path = "params.yaml", *, text: str | None = None) -> Params
             _validated(document, key, values[key])
     if DATASETS in values and not values[DATASETS]:
         raise document.fault((DATASETS,), "must name a data set")
-    _complete(document, needed(stages, values))
+    try:
+        _complete(document, wanted := needed(stages, values))
+    except OvergenError:
+        _misfits(document, values, stages, [key for key in wanted if not has(values, key.split("."))])
+        raise
     params = Params({key: _validated(document, key, value) for key, value in values.items()})
     _fitting(document, params, stages)
     return params
@@ -180,22 +185,55 @@ def _validated(document: Document, key: str, value: Any) -> Any:
         raise document.fault(location, f"{problem}{shown}") from None
 
 
+def _modules(params: Params, stages: Iterable[str]) -> list[ModuleType]:
+    """The modules that describe the sections, each once."""
+    names = [name for name in (*COMMON, *stages) if name in params.sections and module_of(name)]
+    return list(dict.fromkeys(importlib.import_module(str(module_of(name))) for name in names))
+
+
 def _fitting(document: Document, params: Params, stages: Iterable[str]) -> None:
     """Raise for all at once that `check`s of sections find."""
-    names = [name for name in (*COMMON, *stages) if name in params.sections and module_of(name)]
-    modules: dict[ModuleType, None] = dict.fromkeys(importlib.import_module(str(module_of(name))) for name in names)
     problems: dict[str, YamlFault] = {}
-    for module in modules:
+    for module in _modules(params, stages):
         try:
             if hasattr(module, "check"):
                 module.check(params)
         except ValueError as error:
             key, _, problem = str(error).partition(": ")
             problems[str(error)] = document.fault(tuple(key.split(".")), problem)
-    if len(problems) > 1:
-        raise OvergenError("\n  ".join([f"{document.path}: {len(problems)} faults", *map(str, problems.values())]))
-    for fault in problems.values():
+    _raise(document, list(problems.values()))
+
+
+def _raise(document: Document, faults: Sequence[YamlFault]) -> None:
+    """Raise all faults as one error, if there are any."""
+    if len(faults) > 1:
+        raise OvergenError("\n  ".join([f"{document.path}: {len(faults)} faults", *map(str, faults)]))
+    for fault in faults:
         raise fault
+
+
+def _misfits(document: Document, values: Mapping[str, Any], stages: Iterable[str], lacking: Sequence[str]) -> None:
+    """Raise for models that do not fit into a list, which is why sections have no entry for them.
+
+    lacking: the dotted paths that the file lacks.
+    """
+    models = {key.rpartition(".")[2] for key in lacking} - {key.removeprefix("models.") for key in lacking}
+    params = Params({})
+    for key, value in values.items():
+        with suppress(OvergenError):
+            params.sections[key] = _validated(document, key, value)
+    faults: dict[str, YamlFault] = {}
+    for module in _modules(params, stages):
+        try:
+            if hasattr(module, "check"):
+                module.check(params)
+        except ValueError as error:
+            key, _, problem = str(error).partition(": ")
+            if module_of(key) is None and any(problem.startswith(f"{model!r}") for model in models):
+                faults[str(error)] = document.fault((key,), problem)
+        except (AttributeError, LookupError):
+            continue  # it looks for what is lacking
+    _raise(document, list(faults.values()))
 
 
 class Declared:

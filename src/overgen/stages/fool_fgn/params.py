@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from overgen.attacks.params import check_attacked, check_scaled
-from overgen.run.sections import Count, Distinct, Name, NonNegative, Positive, Section
+from overgen.attacks.params import check_attacked, check_attacks
+from overgen.run.sections import Count, Name, NonNegative, Positive, Section
 
 if TYPE_CHECKING:
     from overgen.run.params import Params
@@ -20,9 +20,8 @@ Clip = Annotated[float, Field(gt=0, lt=1)]
 
 
 class FgnVariant(Section):
-    """The attack on y of some models with other options than the section's."""
+    """The attack on y with other options than the section's."""
 
-    models: Distinct[Name]
     learning_rate: Positive | None = None
     optimizer: Optimizer | None = None
     input: GeneratorInput | None = None
@@ -32,7 +31,7 @@ class FgnVariant(Section):
     @property
     def options(self) -> dict[str, Any]:
         """What it changes, by name."""
-        return {k: v for k, v in self.model_dump(exclude={"models"}).items() if v is not None}
+        return {k: v for k, v in self.model_dump().items() if v is not None}
 
     @property
     def name(self) -> str:
@@ -50,16 +49,24 @@ class FgnVariant(Section):
         return self
 
 
+class FgnOfModel(Section):
+    """What is tried on one model besides the attack on y."""
+
+    scaled: list[NonNegative] = Field([])  # attacks on ỹ, one at each of these α
+    variants: list[FgnVariant] = Field([])
+
+
 class FoolFgn(Section):
+    """models: an entry for each attacked model, so that what is tried on one leaves the trials of others alone."""
+
     trials: Count  # for each target class
     updates: Count | dict[Name, Count]  # of every model, or by model
     learning_rate: Positive
     optimizer: Optimizer
     input: GeneratorInput
-    initial: GeneratorInitial = "glorot"
-    scaled: dict[Name, list[NonNegative]]  # models of which ỹ is attacked too, each at these α
-    variants: list[FgnVariant] = Field([])
+    initial: GeneratorInitial
     block: Count  # trials attacked together
+    models: dict[Name, FgnOfModel]
 
 
 SECTION = dict[Name, FoolFgn]
@@ -67,10 +74,10 @@ SECTION = dict[Name, FoolFgn]
 
 def check(params: Params) -> None:
     check_attacked(params)
-    check_scaled(params, "fool_fgn", params.names("attacked"))
-    for dataset, attack in params.fool_fgn.items():
-        names = [variant.name for variant in attack.variants]
-        if len(set(names)) < len(names):
-            raise ValueError(f"fool_fgn.{dataset}.variants: {', '.join(names)}: no two may be the same")
-        if strange := sorted({model for variant in attack.variants for model in variant.models} - set(params.models)):
-            raise ValueError(f"fool_fgn.{dataset}.variants: {', '.join(strange)}: models must be those of `models`")
+    check_attacks(params, "fool_fgn")
+    for dataset, section in params.fool_fgn.items():
+        for model, tried in section.models.items():
+            names = [variant.name for variant in tried.variants]
+            if len(set(names)) < len(names):
+                key = f"fool_fgn.{dataset}.models.{model}.variants"
+                raise ValueError(f"{key}: {', '.join(names)}: no two may be the same")

@@ -35,7 +35,7 @@ CHOICES = [
     ),
     (
         "α where ỹ itself is attacked",
-        "{fool_fgn.DATASET.scaled.dae_sym} (FGN, dAE sym), {fool_evolution.DATASET.alpha} (evolution)",
+        "{fool_fgn.DATASET.models.dae_sym.scaled} (FGN, dAE sym), {fool_evolution.DATASET.alpha} (evolution)",
     ),
     ("Mean steps to fool", "over the trials that fooled"),
 ]

@@ -21,15 +21,16 @@ def main(stage: Stage) -> None:
     """Write the cell. successes.npz holds the first image of every trial that passed each (τ, α) pair."""
     attacked = Attacked(stage)
     key = f"fool_fgn.{attacked.dataset}"
-    settings, updates = stage.params(key), stage.for_model(f"{key}.updates")
-    alphas = settings.scaled.get(attacked.model, [])
-    if alphas and not attacked.reconstructs:
-        raise OvergenError(f"params.yaml, {key}.scaled: {attacked.model} does not reconstruct, so ỹ = y for it")
-    options = {name: getattr(settings, name) for name in ("learning_rate", "optimizer", "input", "initial")}
-    variants = [variant for variant in settings.variants if attacked.model in variant.models]
-    tried = trials.attacks(alphas, options)
-    tried += [trials.Attack(variant.name, None, options | variant.options) for variant in variants]
-    outcome = trials.run(attacked, tried, trials=settings.trials, updates=updates, block=settings.block)
+    own, count = stage.params(f"{key}.models.{attacked.model}"), stage.params(f"{key}.trials")
+    updates, block = stage.for_model(f"{key}.updates"), stage.params(f"{key}.block")
+    if own.scaled and not attacked.reconstructs:
+        raise OvergenError(
+            f"params.yaml, {key}.models.{attacked.model}.scaled: it does not reconstruct, so ỹ = y for it"
+        )
+    options = {name: stage.params(f"{key}.{name}") for name in trials.OPTIONS}
+    tried = trials.attacks(own.scaled, options)
+    tried += [trials.Attack(variant.name, None, options | variant.options) for variant in own.variants]
+    outcome = trials.run(attacked, tried, trials=count, updates=updates, block=block)
     if outcome is None:
         return
     rows = summary.fooling_rows(outcome.table, attacked.pairs)
@@ -37,7 +38,7 @@ def main(stage: Stage) -> None:
         rows += summary.curvature_rows(attacked.outputs, outcome.table)
     attacked.write(
         rows,
-        spent={"trials": settings.trials, "updates": updates},
+        spent={"trials": count, "updates": updates},
         tables={"trials": outcome.table},
         examples=summary.examples(outcome.table, outcome.images, attacked.pairs, attacked.classes, attacked.beta),
         successes=outcome.successes,

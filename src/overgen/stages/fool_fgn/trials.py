@@ -16,6 +16,7 @@ from overgen.run.streams import generator
 from overgen.stages.attacking import Arrays, Attacked, Block, in_blocks
 
 Pair = tuple[float, float]  # (τ, α)
+OPTIONS = ("learning_rate", "optimizer", "input", "initial")  # of `fgn.attack` that the section fool_fgn gives
 
 
 class Attack(NamedTuple):

@@ -34,7 +34,7 @@ def example_cell(
     labels = np.arange(100) % classes
     judged = outputs(draw, path.name, labels, classes=classes) | {"labels": labels, "seeds": np.zeros(1, int)}
     accuracies = accuracy_rows(judged, pairs, BETA)
-    rows = named(summary.fooling_rows(outcome.table, pairs) + accuracies, path.name, [base])
+    rows = named(summary.fooling_rows(outcome.table, pairs) + accuracies, path.name, base)
     if scaled is not None:
         rows += [row | {"experiment": "fgn_on_scaled_output"} for row in accuracies]
     results.write(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from overgen.attacks.params import check_scaled
+from overgen.attacks.params import check_attacks
+from overgen.models.params import base_of
 from overgen.run.sections import Count, Name, NonNegative, Section
 
 DYNAMIC = ("overgen.stages.fool_fgn.params",)  # sections that it declares, too
@@ -16,17 +17,29 @@ if TYPE_CHECKING:
     from overgen.run.params import Params
 
 
+class VariantOfNetwork(Section):
+    base: Name  # the attacked model that the variant is called after
+    scaled: list[NonNegative] = Field([])  # as in fool_fgn
+
+
 class FoolVariants(Section):
     """The FGN against variants of networks: budgets of its own, and else the options of `fool_fgn`."""
 
     trials: Count  # for each target class
     updates: Count
-    scaled: dict[Name, list[NonNegative]] = Field({})  # as in fool_fgn
+    models: dict[Name, VariantOfNetwork]  # by variant
 
 
 SECTION = dict[Name, FoolVariants]
 
 
 def check(params: Params) -> None:
-    if params.names("variant_datasets"):
-        check_scaled(params, "fool_variants", params.names("variants"))
+    if not params.names("variant_datasets"):
+        return
+    check_attacks(params, "fool_variants")
+    attacked = params.names("attacked")
+    for dataset, section in params.fool_variants.items():
+        for variant, tried in section.models.items():
+            if tried.base != base_of(variant, attacked) and variant in params.names("variants"):
+                key = f"fool_variants.{dataset}.models.{variant}.base"
+                raise ValueError(f"{key}: {tried.base!r} must be the attacked model that {variant} is called after")

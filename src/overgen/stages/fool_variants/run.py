@@ -14,40 +14,36 @@ from __future__ import annotations
 from typing import Any
 
 from overgen.measures.outputs import accuracy_rows
-from overgen.models.params import base_of
 from overgen.run.stage import Stage
 from overgen.stages.attacking import Attacked
 from overgen.stages.fool_fgn import summary, trials
-
-OPTIONS = ("learning_rate", "optimizer", "input", "initial")  # those of fool_fgn
 
 
 def main(stage: Stage) -> None:
     """Write the cell: accuracies, rates and steps at each threshold, a row for each trial, images."""
     attacked = Attacked(stage)
-    settings, fgn = stage.params(f"fool_variants.{attacked.dataset}"), f"fool_fgn.{attacked.dataset}"
-    alphas = settings.scaled.get(attacked.model, [])
-    tried = trials.attacks(alphas, {name: stage.params(f"{fgn}.{name}") for name in OPTIONS})
-    block = stage.params(f"{fgn}.block")
-    outcome = trials.run(attacked, tried, trials=settings.trials, updates=settings.updates, block=block)
+    key, fgn = f"fool_variants.{attacked.dataset}", f"fool_fgn.{attacked.dataset}"
+    own, count, updates = (stage.params(f"{key}.{name}") for name in (f"models.{attacked.model}", "trials", "updates"))
+    options = {name: stage.params(f"{fgn}.{name}") for name in trials.OPTIONS}
+    tried, block = trials.attacks(own.scaled, options), stage.params(f"{fgn}.block")
+    outcome = trials.run(attacked, tried, trials=count, updates=updates, block=block)
     if outcome is None:
         return
     accuracies = accuracy_rows(attacked.outputs, attacked.pairs, attacked.beta)
     rows = summary.fooling_rows(outcome.table, attacked.pairs) + accuracies
-    rows = named(rows, attacked.model, stage.params("attacked"))
-    if alphas:  # the paper reports the accuracy beside the attack on ỹ
+    rows = named(rows, attacked.model, own.base)
+    if own.scaled:  # the paper reports the accuracy beside the attack on ỹ
         rows += [row | {"experiment": "fgn_on_scaled_output"} for row in accuracies]
     attacked.write(
         rows,
-        spent={"trials": settings.trials, "updates": settings.updates},
+        spent={"trials": count, "updates": updates},
         tables={"trials": outcome.table},
         examples=summary.examples(outcome.table, outcome.images, attacked.pairs, attacked.classes, attacked.beta),
         successes=outcome.successes,
     )
 
 
-def named(rows: list[dict[str, Any]], variant: str, attacked: list[str]) -> list[dict[str, Any]]:
+def named(rows: list[dict[str, Any]], variant: str, base: str) -> list[dict[str, Any]]:
     """The rows with those of the experiment fgn given to the model that the variant is called after."""
-    base = base_of(variant, attacked)
     of_base = {"experiment": f"fgn_{variant.removeprefix(base + '_')}", "model": base}
     return [row | of_base if row["experiment"] == "fgn" else row for row in rows]
