@@ -72,6 +72,7 @@ def style() -> Iterator[None]:
         "font.size": 12,
         "axes.titlesize": 13,
         "axes.labelsize": 12,
+        "axes.titley": 1.0,  # not looked for at every drawing
         "xtick.labelsize": 11,
         "ytick.labelsize": 11,
         "legend.fontsize": 11,
@@ -94,8 +95,8 @@ def style() -> Iterator[None]:
 def save(figure: Figure, folder: Path, name: str, *, dpi: int) -> None:
     """Write `name`.svg and `name`.png into a folder, without dates or versions, and close the figure."""
     metadata: dict[str, dict[str, None]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
-    # What tight_layout leaves behind makes savefig draw everything once more, in vain, but that it then counts an SVG in
-    # points (72 an inch), by which positions differ in the last digit. Images would be coarser so.
+    # What tight_layout leaves behind makes savefig draw everything once more, in vain, but that it then counts an SVG
+    # in points (72 an inch), by which positions differ in the last digit. Images would be coarser so.
     points = figure.get_layout_engine() is not None and not any(axis.images for axis in figure.axes)
     if points:
         figure.set_layout_engine(None)
@@ -106,7 +107,7 @@ def save(figure: Figure, folder: Path, name: str, *, dpi: int) -> None:
             resolution = 72 if points and kind == "svg" else dpi
             figure.set_dpi(resolution)
             for axis in figure.axes:
-                locator = axis.get_axes_locator()
+                locator: Any = axis.get_axes_locator()
                 axis.apply_aspect(locator(axis, None) if locator else None)
             figure.savefig(folder / f"{name}.{kind}", metadata=metadata[kind], bbox_inches=box, dpi=resolution)
     plt.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,7 +24,7 @@ def open_set(study: Study) -> Figure:
     first = next(iter(trials.values())).iloc[0]
     classes = round(first["known"] / (1 - first["openness"]) ** 2)  # openness = 1 − √(known / classes)
     taus = rising(frame["tau"])
-    with style():
+    with style(), matplotlib.rc_context({"axes.titley": None}):  # titles stand above the second axis
         figure, axes = plt.subplots(1, len(taus), figsize=(5.0 * len(taus) + 0.4, 4.6), sharey=True, squeeze=False)
         for axis, tau in zip(axes[0], taus, strict=True):
             for model, points in trials.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,10 +33,7 @@ def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] |
 
     cells: of evaluate_scores. A problem is a number of known classes and a subset. None where there are too few.
     """
-    parts = [cell.table("trials").assign(model=model) for model, cell in cells.items()]
-    if not parts:
-        return None
-    trials = pd.concat(parts)
+    trials = pd.concat([cell.table("trials").assign(model=model) for model, cell in cells.items()])
     wide = trials[trials["auroc"].notna()].pivot(index=["known", "subset"], columns=["model", "method"], values="auroc")
     if wide.shape[0] < 2 or wide.shape[1] < 3:
         return None
@@ -46,23 +43,26 @@ def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] |
     return [names[i] for i in order], found._replace(ranks=found.ranks[order])
 
 
-def shown_methods(cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
-    """The (model, method) whose images and answers are shown: of each model the best by mean rank, and softmax."""
+def rankings(study: Study) -> Iterator[tuple[str, Figure]]:
+    """The ranks of all methods, and images and answers of each model's best and of softmax; none if problems are few."""
+    cells = study.cells("evaluate_scores")
     found = ranked(cells)
-    order = found[0] if found else []
-    best = [next(pair for pair in order if pair[0] == model) for model in cells] if order else []
-    return [*best, *(pair for pair in order if pair[1] == "softmax" and pair not in best)]
-
-
-def score_ranking(study: Study) -> Figure | None:
-    """Mean ranks by AUROC, best above, with bars of Nemenyi's critical difference; None where there are too few.
-
-    Two methods whose bars do not overlap differ at the 5 % level.
-    """
-    found = ranked(study.cells("evaluate_scores"))
     if found is None:
-        return None
-    names, (ranks, p, difference, problems) = found
+        return
+    names, test = found
+    best = [next(pair for pair in names if pair[0] == model) for model in cells]
+    shown = [*best, *(pair for pair in names if pair[1] == "softmax" and pair not in best)]
+    yield "score_ranking", score_ranking(names, test)
+    yield "score_extremes", score_extremes(cells, shown)
+    yield "score_confusion", score_confusion(cells, shown)
+
+
+def score_ranking(names: Sequence[tuple[str, str]], test: Ranking) -> Figure:
+    """Mean ranks by AUROC, best above, with bars of Nemenyi's critical difference.
+
+    names: (model, method) in that order. Two methods whose bars do not overlap differ at the 5 % level.
+    """
+    ranks, p, difference, problems = test
     with style():
         figure, axis = plt.subplots(figsize=(8.4, 0.27 * len(names) + 1.3))
         for y, ((model, _), rank) in enumerate(zip(names, ranks, strict=True)):
@@ -122,19 +122,16 @@ def histograms(table: pd.DataFrame) -> Figure:
         return figure
 
 
-def score_extremes(study: Study) -> Figure | None:
-    """The unknown test images that score highest and the known ones that score lowest; None where there are none."""
-    cells = study.cells("evaluate_scores")
+def score_extremes(cells: Mapping[str, Cell], shown: Sequence[tuple[str, str]]) -> Figure:
+    """The unknown test images that score highest and the known ones that score lowest, of some (model, method)."""
     rows = []
-    for model, method in shown_methods(cells):
+    for model, method in shown:
         found = cells[model].examples()
         place = found["method"].tolist().index(method)
         for kind in range(2):
             strip = np.concatenate([np.pad(image, 1, constant_values=128) for image in found["image"][place, kind]], 1)
             text = f"{method_name(method)} · {model_name(model)}\n{found['kind'][kind]}"
             rows.append((model, text, strip))
-    if not rows:
-        return None
     with style():
         height = 0.72 * len(rows)
         figure, axes = plt.subplots(len(rows), 1, figsize=(0.62 * rows[0][2].shape[1] / 30, height), squeeze=False)
@@ -147,15 +144,11 @@ def score_extremes(study: Study) -> Figure | None:
         return figure
 
 
-def score_confusion(study: Study) -> Figure | None:
-    """Answers at the threshold against the truth, "unknown" among them, in % of a row; None where there are none."""
-    cells = study.cells("evaluate_scores")
-    chosen = shown_methods(cells)
-    if not chosen:
-        return None
+def score_confusion(cells: Mapping[str, Cell], shown: Sequence[tuple[str, str]]) -> Figure:
+    """Answers at the threshold against the truth, "unknown" among them, in % of a row, of some (model, method)."""
     with style():
-        figure, axes = plt.subplots(1, len(chosen), figsize=(3.3 * len(chosen), 3.6), squeeze=False)
-        for axis, (model, method) in zip(axes[0], chosen, strict=True):
+        figure, axes = plt.subplots(1, len(shown), figsize=(3.3 * len(shown), 3.6), squeeze=False)
+        for axis, (model, method) in zip(axes[0], shown, strict=True):
             table = cells[model].table("confusion")
             wide = table[table["method"] == method].pivot(index="truth", columns="answer", values="count")
             order = [*(name for name in wide.index if name >= 0), -1]

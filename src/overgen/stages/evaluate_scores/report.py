@@ -63,4 +63,4 @@ def images(row: Row | None) -> str:
 
 
 TABLES = (scores, score_kinds, fooling_images)
-FIGURES = (figures.score_ranking, figures.score_histograms, figures.score_extremes, figures.score_confusion)
+FIGURES = (figures.rankings, figures.score_histograms)
