@@ -11,35 +11,45 @@ the two are one. For COOL the gradients of its training loss and of −log ỹ_t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from overgen import OvergenError
 from overgen.run.stage import Stage
 from overgen.stages.attacking import Attacked
-from overgen.stages.fool_fgn import summary, trials
+from overgen.stages.fool_fgn import finished, summary, trials
+from overgen.stages.fool_fgn.params import FgnOfModel
 
 
 def main(stage: Stage) -> None:
-    """Write the cell. successes.npz holds the first image of every trial that passed each (τ, α) pair."""
+    """Write the cell. successes.npz holds the first image of every trial that passed each (τ, α) pair.
+
+    Trials that the cell has already are run again only if more has changed than what is tried on the model.
+    """
     attacked = Attacked(stage)
     key = f"fool_fgn.{attacked.dataset}"
-    own, count = stage.params(f"{key}.models.{attacked.model}"), stage.params(f"{key}.trials")
+    own, count = stage.params(of_model := f"{key}.models.{attacked.model}"), stage.params(f"{key}.trials")
     updates, block = stage.for_model(f"{key}.updates"), stage.params(f"{key}.block")
     if own.scaled and not attacked.reconstructs:
-        raise OvergenError(
-            f"params.yaml, {key}.models.{attacked.model}.scaled: it does not reconstruct, so ỹ = y for it"
-        )
+        raise OvergenError(f"params.yaml, {of_model}.scaled: {attacked.model} does not reconstruct, so ỹ = y for it")
     options = {name: stage.params(f"{key}.{name}") for name in trials.OPTIONS}
-    tried = trials.attacks(own.scaled, options)
-    tried += [trials.Attack(variant.name, None, options | variant.options) for variant in own.variants]
-    outcome = trials.run(attacked, tried, trials=count, updates=updates, block=block)
+    tried = attacks_of(own, options)
+    earlier = finished.find(attacked, of_model, lambda value: attacks_of(FgnOfModel.model_validate(value), options))
+    fresh = [attack for attack in tried if not earlier or attack not in earlier.attacks]
+    outcome = trials.run(attacked, fresh, trials=count, updates=updates, block=block)
     if outcome is None:
         return
+    examples = summary.examples(outcome.table, outcome.images, attacked.pairs, attacked.classes, attacked.beta)
+    if earlier:
+        outcome, examples = finished.joined(earlier, outcome, examples, attacked, tried)
     rows = summary.fooling_rows(outcome.table, attacked.pairs)
     if attacked.reconstructs:
         rows += summary.curvature_rows(attacked.outputs, outcome.table)
-    attacked.write(
-        rows,
-        spent={"trials": count, "updates": updates},
-        tables={"trials": outcome.table},
-        examples=summary.examples(outcome.table, outcome.images, attacked.pairs, attacked.classes, attacked.beta),
-        successes=outcome.successes,
-    )
+    spent, tables = {"trials": count, "updates": updates}, {"trials": outcome.table}
+    attacked.write(rows, spent=spent, tables=tables, examples=examples, successes=outcome.successes)
+
+
+def attacks_of(own: FgnOfModel, options: Mapping[str, Any]) -> list[trials.Attack]:
+    """All that is tried on a model: attacks on y and ỹ with the section's options, and the variants."""
+    variants = [trials.Attack(variant.name, None, {**options, **variant.options}) for variant in own.variants]
+    return trials.attacks(own.scaled, options) + variants

@@ -96,7 +96,7 @@ def examples(
     score is ỹ_t of its image at that pair's α. Returns objective, tau and alpha (A,) of A attacks, and image
     (A, C, 28, 28), score, fooled and step (A, C), −1 for a trial that was not fooled.
     """
-    first = table[(table["seed"] == table["seed"].iloc[0]) & table["objective"].isin(["y", "scaled"])]
+    first = table[table["seed"].isin(table["seed"].iloc[:1]) & table["objective"].isin(["y", "scaled"])]
     attacks = list(first.groupby(["objective", "objective_alpha"], dropna=False, sort=False))
     shape = (len(attacks), classes)
     shown: dict[str, np.ndarray] = {

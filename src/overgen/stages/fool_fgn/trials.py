@@ -124,6 +124,8 @@ def gather(
         tables.append(pd.DataFrame(table))
     columns = ["seed", "objective", "objective_alpha", "target", "trial", *map(column, pairs)]
     columns += ["final_log_y", "final_distance", "final_gamma"]
+    if not blocks:
+        return pd.DataFrame(columns=columns), np.zeros((0, len(pairs), PIXELS), np.float32)
     return pd.concat(tables, ignore_index=True).reindex(columns=columns), np.concatenate(images)
 
 
