@@ -84,10 +84,10 @@ def main(count: int) -> None:
         lbfgs.minimise = minimiser  # type: ignore[assignment]
         lbfgs.smallest_change(log_score, succeeds, images[:2], c=1.0)  # a first call warms up
         begin = time.perf_counter()
-        found = lbfgs.smallest_change(log_score, succeeds, images, c=1.0)
+        change = lbfgs.smallest_change(log_score, succeeds, images, c=1.0)
         seconds.append(time.perf_counter() - begin)
-        assert bool(found.found.all())
-        distortions.append((found.image - images).flatten(1).square().mean(1).sqrt())
+        assert bool(change.succeeded.all())
+        distortions.append((change.image - images).flatten(1).square().mean(1).sqrt())
         print(f"{name:30s} {1e3 * seconds[-1] / len(images):9.1f} ms an image, distortion {distortions[-1].mean():.5f}")
     ratio = distortions[0] / distortions[1]
     print(f"distortion, ours of scipy's: mean {ratio.mean():.4f}, {ratio.min():.4f} to {ratio.max():.4f}")

@@ -23,6 +23,8 @@ def test_every_champion_that_fools_is_saved(study: Study) -> None:
     assert kept["score"] == pytest.approx(fooled["confidence"].to_numpy(), abs=1e-5)
     assert (fooled["score_in_8_bits"].notna()).all()
     assert trials["score_in_8_bits"].count() == len(fooled)
+    assert fooled["score_in_16_bits"].tolist() == kept["score"].tolist()  # as which it is saved
+    assert trials["score_in_16_bits"].count() == len(fooled)
     rows = {(m["experiment"], m["metric"]): m for m in read_json(cell / "metrics.json")["metrics"]}
     for encoding in ("direct", "cppn"):
         of = trials[trials["encoding"] == encoding]

@@ -45,6 +45,9 @@ def test_every_success_is_saved(study: Study) -> None:
         assert passed.any()
         assert score.notna().tolist() == passed.tolist()
         at_tau = kept["tau"] == tau
+        in_16_bits = trials[f"score_in_16_bits@tau={tau},alpha=0"]
+        assert in_16_bits.dropna().tolist() == kept["score"][at_tau].tolist()  # as which the images are saved
+        assert in_16_bits.notna().tolist() == passed.tolist()
         assert kept["trial"][at_tau].tolist() == np.flatnonzero(passed).tolist()
         for seed in (0, 1):
             network, _ = registry.load(study.root / weights.weights_path("digits", "cnn", seed))
