@@ -19,6 +19,8 @@ from types import ModuleType
 
 from overgen.report.html import TEMPLATES
 
+DYNAMIC = ("overgen.stages.*.report",)
+
 DYNAMIC = ("overgen.stages.*.report",)  # what overgen.run.code follows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,12 @@ import pandas as pd
 from overgen.report import modules, reported
 from overgen.report.budgets import paper_budget
 from overgen.report.compare import COLUMNS, REPRODUCED, compare
-from overgen.report.grid import Grid, read_grid
 from overgen.report.names import MAIN_SOURCE, PAPER_TABLE, dataset_name
 from overgen.report.reported import records
+from overgen.run.params import Plan
 from overgen.run.results import Cell, parts
 
+Grid = dict[str, dict[str, Cell]]  # by stage, in dvc.yaml's order, then by model
 Row = Mapping[str, Any]  # of `Numbers.frame`
 
 
@@ -83,7 +84,7 @@ class Numbers:
 class Study(Numbers):
     """A data set's cells and numbers.
 
-    grid: its cells; settings: the values of params.yaml that the report may show, by dotted path; papers: the reported
+    grid: its cells; settings: the values of params.yaml that they depend on, by dotted path; papers: the reported
     numbers (`reported.load`); budget: the papers' budgets (`budgets.paper_budget`).
     """
 
@@ -122,18 +123,22 @@ class Study(Numbers):
         return {model: cell for stage in stages for model, cell in self.grid.get(stage, {}).items()}
 
 
-def read_study(
-    dataset: str, lists: Callable[[str], Sequence[str]], settings: Mapping[str, Any], root: Path = Path()
-) -> Study:
-    """The study of a data set. lists: as for `read_grid`; root: the folder with dvc.yaml, budgets and reports/cells.
+def read_study(plan: Plan, dataset: str, root: Path = Path()) -> Study:
+    """The study of a data set. root: the folder with budgets and reports/cells.
 
     Raises OvergenError naming a missing or broken cell and the command that remakes it.
     """
-    grid = read_grid(dataset, lists, root)
+    folder = root / "reports/cells" / dataset
+    grid = {
+        stage: {model: Cell(dataset, stage, model, folder / stage / model) for model in models}
+        for stage, models in plan.cells.items()
+    }
+    for cell in (cell for cells in grid.values() for cell in cells.values()):
+        _ = cell.summary  # read and checked before anything is drawn
     papers, budget = reported.load(), paper_budget(root / "budgets/paper.txt")
-    study = Study(pd.DataFrame(), dataset, grid, settings, papers, budget)
-    cells = [cell for models in study.compared.values() for cell in models.values()]
-    return replace(study, frame=compare(cells, papers, budget))
+    study = Study(pd.DataFrame(), dataset, grid, plan.settings, papers, budget)
+    compared = [cell for cells in study.compared.values() for cell in cells.values()]
+    return replace(study, frame=compare(compared, papers, budget))
 
 
 def read_reproduced(path: Path) -> Numbers:

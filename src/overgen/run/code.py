@@ -8,6 +8,8 @@ docstrings, blank lines and spaces at line ends can change without making a resu
 Followed are imports at any depth of a file, except those under `if TYPE_CHECKING`. A module that imports others by a
 computed name says which, as `DYNAMIC = ("overgen.stages.*.report",)`. Files that are not Python count with the modules
 of their folder; in a stage's folder, where they are parts of its section, with its `report.py` only.
+
+`.overgen/code/plans/<dataset>` is no code, but says what is run on a data set, see `params.plans`.
 """
 
 from __future__ import annotations
@@ -277,6 +279,8 @@ def now(dependency: str) -> str:
     """What a file of `.overgen/code` would hold now, whether or not it is there. dependency: as dvc.yaml names it."""
     tree, name = Tree(cache=read_cache()), Path(dependency).relative_to(CODE).as_posix()
     kind, _, model = name.partition("/")
+    if kind == params.PLANS:
+        return params.plan_texts()[name]
     if model:
         values = read_yaml(Path("params.yaml"))[0]
         return of_model(tree, model, values["models"][model])
@@ -318,17 +322,17 @@ def _rule() -> str:
     return hashlib.md5(Path(__file__).read_bytes()).hexdigest()
 
 
-def main(check: Callable[[], None] = params.check) -> None:
+def main(check: Callable[[], Mapping[str, str] | None] = params.plan_texts) -> None:
     """Check params.yaml as a whole and write `.overgen/code`.
 
     Every other stage waits for this one, so that a value that cannot be meant stops `dvc repro` before anything runs.
-    Raises OvergenError for such a value, and for code that cannot be read.
+    check: gives further texts. Raises OvergenError for such a value, and for code that cannot be read.
     """
-    check()
+    plans = dict(check() or {})
     earlier = read_cache()
     tree = Tree(cache=earlier)
     found = texts(tree, read_yaml(Path("params.yaml"))[0].get("models", {}))
-    changed = write(found)
+    changed = write(found | plans)
     if tree.cache != earlier:
         CACHE.parent.mkdir(parents=True, exist_ok=True)
         _replace(CACHE, json.dumps({"rule": _rule(), "files": tree.cache}))

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, create_model
 
@@ -37,6 +38,7 @@ COMMON = {
     "training": "overgen.training.params",
     "confidence": "overgen.measures.thresholds",
 }
+PLANS = "plans"  # their folder in .overgen/code
 DATASETS = "datasets"  # the one list that may not be empty
 Names = list[Name]
 
@@ -327,3 +329,38 @@ def _restricted(kind: Any, value: Any, paths: Sequence[tuple[str, ...]]) -> Any:
         for key, part in value.items()
         if any(path[0] == key for path in paths)
     }
+
+
+class Plan(NamedTuple):
+    """What is run on a data set.
+
+    cells: the models by stage, in dvc.yaml's order; settings: every value that the cells declare, by dotted path.
+    """
+
+    cells: dict[str, list[str]]
+    settings: dict[str, Any]
+
+
+def plans(root: str | Path = ".") -> dict[str, Plan]:
+    """The plan of every data set that a stage with cells is run on.
+
+    A report shows any of these values, and depends on a text that holds them all (see `plan_texts`) rather than on a
+    `params:` list that repeats those of other stages. Folders are never listed: what lies there of models that were
+    dropped from params.yaml does not count. Raises OvergenError for what is wrong in params.yaml or dvc.yaml.
+    """
+    params = load(Path(root) / "params.yaml")
+    found: dict[str, Plan] = {}
+    for stage, entry in read_stages(Path(root) / "dvc.yaml").items():
+        for item in cells_of(entry, params.sections):
+            if {"dataset", "model"} <= set(item):
+                plan = found.setdefault(item["dataset"], Plan({}, {}))
+                plan.cells.setdefault(stage, []).append(item["model"])
+                for key in filled(entry, item)["params"]:
+                    flatten_into(key, plain(value_at(params.sections, key)), plan.settings)
+    return found
+
+
+def plan_texts(root: str | Path = ".") -> dict[str, str]:
+    """Each plan as a file of `.overgen/code`, by its name there. Raises as `plans` does."""
+    texts = {name: json.dumps(plan._asdict(), indent=1, ensure_ascii=False) for name, plan in plans(root).items()}
+    return {f"{PLANS}/{dataset}": f"{text}\n" for dataset, text in texts.items()}

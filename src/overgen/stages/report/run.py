@@ -6,6 +6,7 @@ from pathlib import Path
 
 from overgen.report.build import build_report
 from overgen.report.study import read_study
+from overgen.run.params import plans
 from overgen.run.stage import Stage
 
 COMPUTE = False  # it reads and writes small files, without a device
@@ -14,7 +15,5 @@ COMPUTE = False  # it reads and writes small files, without a device
 def main(stage: Stage) -> None:
     """Write reports/<dataset>. Raises OvergenError naming a missing cell and the command that makes it."""
     dataset = stage.item["dataset"]
-    study = read_study(
-        dataset, lambda name: [dataset] if name == "datasets" else stage.params(name), stage.params.values()
-    )
+    study = read_study(plans()[dataset], dataset)
     build_report(study, Path("reports", dataset), dpi=stage.params("report").dpi)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from overgen.report.build import build_page
 from overgen.report.study import read_study
+from overgen.run.params import plans
 from overgen.run.stage import Stage
 
 COMPUTE = False  # it reads and writes small files, without a device
@@ -14,5 +15,5 @@ COMPUTE = False  # it reads and writes small files, without a device
 def main(stage: Stage) -> None:
     """Write reports/<dataset>. Raises OvergenError naming the missing cell and the command that makes it."""
     dataset = stage.item["dataset"]
-    study = read_study(dataset, lambda _: [], stage.params.values())  # its stages name the rings, without a list
+    study = read_study(plans()[dataset], dataset)
     build_page(study, Path("reports", dataset), dpi=stage.params("report_rings").dpi)
