@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ import pytest
 from overgen import OvergenError
 from overgen.run import files
 from overgen.run.files import TEMPORARY, directory_md5, replace_directory, replace_file
+
+from processes import environment
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +95,32 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     said = r"a/b: could not be written \(No space left .* What was there is as it was"
     with pytest.raises(OvergenError, match=said), replace_file("a/b"):
         pass
+
+
+def test_a_disk_that_fills_up_leaves_the_earlier_result(tmp_path: Path) -> None:
+    """A file size limit stands for a full disk: the kernel refuses the write in the middle."""
+    script = """
+import resource, signal, sys, numpy as np, torch
+from pathlib import Path
+from overgen import OvergenError
+from overgen.models.weights import save_weights
+from overgen.run.files import write_npz, write_text
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+write_text("result.json", "before")
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+noise = np.random.default_rng(0).random(200_000)
+for attempt in (lambda: write_npz("result.npz", a=noise), lambda: write_text("result.json", "x" * 200_000),
+                lambda: save_weights("w.safetensors", {"w": torch.from_numpy(noise)}, {})):
+    try:
+        attempt()
+    except OvergenError as error:
+        assert "could not be written" in str(error) and "MiB free" in str(error), error
+    else:
+        sys.exit("no error")
+assert Path("result.json").read_text() == "before"
+assert [path.name for path in Path().iterdir()] == ["result.json"]
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

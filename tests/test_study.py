@@ -1,0 +1,125 @@
+"""The whole study with tiny budgets under DVC: from nothing to the report, once more, and in clones."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import dvc.cli
+import pandas as pd
+import pytest
+
+from overgen.run.pipeline import read_lock
+
+from processes import environment
+from workspace import ROOT, Study, inside, same, write_code
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
+
+
+def run_dvc(folder: Path, *arguments: str) -> set[str]:
+    """Do a command of DVC in a folder. Returns the stages that ran, or would run; not `code`, which no clone has."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, inside(folder), redirect_stdout(said):
+        for name, value in environment(PYTHONPATH=str(folder / "src")).items():
+            patch.setenv(name, value)
+        assert dvc.cli.main(list(arguments)) == 0, said.getvalue()
+    return set(re.findall(r"Running stage '([^']+)'", said.getvalue())) - {"code"}
+
+
+def overgen(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "overgen.cli", *arguments]
+    given = environment(PYTHONPATH=str(folder / "src"))  # not the code of the checkout that is tested: its copy
+    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    """A Git repository as a user has it, `overgen reproduce report@digits` run, all committed."""
+    path = tmp_path_factory.mktemp("study") / "overgen"
+    path.mkdir()
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(digits / name, path)
+    for name in ("src", "budgets"):
+        shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(digits / "data", path / "data")
+    ignored = (ROOT / ".gitignore").read_text().splitlines()  # the repository's own, but digits are committed here
+    (path / ".gitignore").write_text("\n".join(line for line in ignored if "digits" not in line) + "\n")
+    subprocess.run(["git", "init", "-q"], cwd=path, check=True)
+    run_dvc(path, "init", "-q")
+    write_code(path, known=digits)
+    run_dvc(path, "commit", "-q", "-f", "download@digits")  # which has fewer images than the stage would make
+    overgen(path, "reproduce", "report@digits")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "add", "-A"], cwd=path, check=True)
+    subprocess.run([*git, "commit", "-qm", "study"], cwd=path, check=True)
+    return path
+
+
+@pytest.fixture
+def clone(repository: Path, tmp_path: Path) -> Path:
+    """A clone of what is committed: neither data nor cache."""
+    subprocess.run(["git", "clone", "-q", str(repository), str(tmp_path / "clone")], check=True)
+    return tmp_path / "clone"
+
+
+def test_a_second_run_does_nothing(repository: Path) -> None:
+    report = repository / "reports/digits"
+    assert (report / "report.md").stat().st_size > 1000
+    assert (report / "report.html").exists()
+    # DVC would write a .gitignore into folders that the root's does not cover, and then hash it
+    assert [p for p in repository.rglob(".gitignore") if ".dvc" not in p.parts] == [repository / ".gitignore"]
+    assert run_dvc(repository, "repro", "report@digits") == set()
+
+
+def test_cells_side_by_side_are_those_of_one_process(repository: Path, study: Study) -> None:
+    """The driver's processes, copies of a warm one, write the bytes that this process writes, one after another."""
+    report = study.cell("report")
+    for folder in ("models", "reports/cells/digits"):
+        same(repository / folder, study.root / folder)
+    assert {path.name for path in report.iterdir()} == {path.name for path in (repository / "reports/digits").iterdir()}
+
+
+def test_numbers_can_be_traced_to_dvc_lock(repository: Path) -> None:
+    """Every number's md5 is what dvc.lock records for the cell that it names."""
+    lock = read_lock(repository / "dvc.lock")
+    recorded = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
+    rows = pd.read_csv(repository / "reports/digits/reproduced.csv")
+    assert len(rows) > 20
+    for cell, md5 in zip(rows["cell"], rows["md5"], strict=True):
+        assert recorded[cell] == md5
+
+
+def test_a_fresh_clone_with_a_remote_is_up_to_date(repository: Path, clone: Path, tmp_path: Path) -> None:
+    """Push to a directory remote, pull: nothing is left to run; nor, with --allow-missing, before the pull."""
+    remote = ["remote", "add", "-q", "-d", "--local", "store", str(tmp_path / "remote")]
+    assert run_dvc(clone, "repro", "--allow-missing", "--dry", "report@digits") == set()
+    for folder, command in ((repository, "push"), (clone, "pull")):
+        run_dvc(folder, *remote)
+        run_dvc(folder, command, "-q")
+    assert (clone / "models/digits/dae_sym/openset/outputs.npz").exists()
+    assert run_dvc(clone, "repro", "report@digits") == set()
+
+
+def test_nothing_is_trained_again_in_a_clone_without_cache(clone: Path) -> None:
+    """The published weights and outputs, of all seeds, are enough to attack: on any processor."""
+    attacks = ("fool_fgn@digits-cnn", "fool_gradient@digits-dae_sym", "fool_variants@digits-dae_sym_l2_10")
+    for attack in attacks:
+        folder = clone / "models/digits" / attack.partition("-")[2]
+        assert (folder / "seed0.safetensors").exists()
+        assert (folder / "members/outputs.npz").exists()
+    assert run_dvc(clone, "repro", "--allow-missing", "--dry", *attacks) == set()  # data are missing only
+
+
+def test_the_report_is_redrawn_from_the_cells_alone(repository: Path, clone: Path) -> None:
+    """Without data and models, `overgen figures` gives the bytes that the stage gave."""
+    assert not (clone / "data").exists()
+    shutil.rmtree(clone / "reports/digits")
+    overgen(clone, "figures")
+    same(repository / "reports/digits", clone / "reports/digits")
