@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
@@ -171,6 +173,49 @@ def in_turn(
         if not len(left):
             break
     return outcome
+
+
+class Attempt(Protocol):
+    """One of the attacks that are tried in turn: "cross_entropy" or "margin", Adam's rate, at most so many updates."""
+
+    objective: str
+    learning_rate: float
+    updates: int
+
+
+def attack(
+    network: nn.Module,
+    start: Tensor,
+    targets: Tensor,
+    attempts: Sequence[Attempt],
+    trainer: Callable[[], pl.Trainer],
+    *,
+    threshold: tuple[float, float],
+    beta: float,
+    **options: Any,
+) -> Outcome:
+    """Attack a network from T images, with one attempt after the other on the trials that none has fooled yet.
+
+    network: frozen; start: (T, 784) in [0, 1] and targets: (T,), on the trainer's device; trainer: makes a new one, for
+    one epoch. threshold: the (τ, α) to pass. options: of `GradientAttack`.
+    """
+
+    def run(attempt: Attempt, rows: Tensor) -> Passage:
+        rows = rows.to(start.device)
+        module = GradientAttack(
+            network,
+            start[rows],
+            targets[rows],
+            threshold=threshold,
+            beta=beta,
+            learning_rate=attempt.learning_rate,
+            objective=attempt.objective,
+            **options,
+        )
+        return module.run(trainer(), attempt.updates)
+
+    attacks = [(partial(run, attempt), attempt.updates) for attempt in attempts]
+    return in_turn(attacks, trials=len(start), alpha=threshold[1], beta=beta)
 
 
 def nearest(images: Tensor, training_images: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:

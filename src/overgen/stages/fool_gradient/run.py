@@ -18,15 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from overgen.attacks import gradient, pictures
-from overgen.attacks.passage import Passage
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.stages.attacking import Arrays, Attacked, Block, in_blocks
 from overgen.stages.fool_gradient import summary
-from overgen.stages.fool_gradient.params import GradientDescent
 
 
 def main(stage: Stage) -> None:
@@ -42,7 +40,7 @@ def main(stage: Stage) -> None:
     outcomes = attacked.run(blocks, partial(attack, attacked, settings))
     if stage.rank != 0:
         return
-    table = summary.gather(blocks, outcomes, settings.attacks)
+    table, updates = summary.gather(blocks, outcomes, settings.attacks), sum(a.updates for a in settings.attacks)
     images = np.concatenate([outcome["image"] for outcome in outcomes])
     hits = np.flatnonzero(table["step"].notna())
     saved = pictures.rounded(images[hits])
@@ -50,11 +48,7 @@ def main(stage: Stage) -> None:
     table.loc[hits, "score_in_8_bits"] = attacked.scores(saved, table.iloc[hits])
     attacked.write(
         summary.rows(table, attacked.pairs),
-        spent={
-            "restarts": settings.restarts,
-            "attacks": len(settings.attacks),
-            "updates": sum(options.updates for options in settings.attacks),
-        },
+        spent={"restarts": settings.restarts, "attacks": len(settings.attacks), "updates": updates},
         tables={"trials": table},
         examples=summary.examples(table, images, attacked.pairs, attacked.classes),
         successes={"trial": hits, "image": saved},
@@ -62,35 +56,27 @@ def main(stage: Stage) -> None:
 
 
 def attack(attacked: Attacked, settings: Any, network: nn.Module, block: Block) -> Arrays:
-    """Try the attacks of params.yaml in turn on a block, each on the trials that none has fooled yet.
+    """Attack a network with a block of T trials: start, target and number of each. Its attack is the (τ, α) to pass.
 
-    block: its attack is the (τ, α) to pass; of each of its T trials start, target and number. Returns the arrays of
-    `gradient.Outcome`, and (T,): source, the training image of the start, −1 for none; change, ‖x − start‖₂; and what
-    `gradient.nearest` gives, nearest_label, nearest_distance and target_distance.
+    Returns the arrays of `gradient.Outcome`, and (T,): source, the training image of the start, −1 for none; change,
+    ‖x − start‖₂; and what `gradient.nearest` gives, nearest_label, nearest_distance and target_distance.
     """
-    source = attacked.source
+    source, device = attacked.source, attacked.stage.device
     kinds, classes, _ = zip(*block.trials, strict=True)
     draws = [generator(attacked.dataset, block.seed, "gradient", *trial) for trial in block.trials]
     start, sources = gradient.starts(kinds, draws, classes, source.train_images, source.train_labels)
-    start, targets = start.to(attacked.stage.device), torch.tensor(classes, device=attacked.stage.device)
-
-    def descend(options: GradientDescent, rows: Tensor) -> Passage:
-        rows = rows.to(start.device)
-        module = gradient.GradientAttack(
-            network,
-            start[rows],
-            targets[rows],
-            threshold=block.attack,
-            beta=attacked.beta,
-            probes=attacked.probes,
-            learning_rate=options.learning_rate,
-            objective=options.objective,
-            check=settings.check,
-        )
-        return module.run(attacked.stage.trainer(epochs=1), options.updates)
-
-    attacks = [(partial(descend, options), options.updates) for options in settings.attacks]
-    outcome = gradient.in_turn(attacks, trials=len(block.trials), alpha=block.attack[1], beta=attacked.beta)
+    start, targets = start.to(device), torch.tensor(classes, device=device)
+    outcome = gradient.attack(
+        network,
+        start,
+        targets,
+        settings.attacks,
+        partial(attacked.stage.trainer, epochs=1),
+        threshold=block.attack,
+        beta=attacked.beta,
+        probes=attacked.probes,
+        check=settings.check,
+    )
     images = outcome.image.to(start)
     label, distance, target_distance = gradient.nearest(images, source.train_images, source.train_labels, targets)
     return {name: values.numpy() for name, values in vars(outcome).items()} | {
