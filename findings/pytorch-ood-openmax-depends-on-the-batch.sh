@@ -4,7 +4,7 @@
 # Guess: A score belongs to its image: scored alone or among others it is the same up to rounding.
 # What happens: Distances to the class means are computed for those classes only that are somebody's first
 #   choice in the batch; for all other classes the distance is left at 0, which counts as perfectly typical.
-#   Scored one at a time 97 % of 297 digits get another score, up to 0.98 apart.
+#   Scored one at a time 98 % of 297 digits get another score, up to 0.98 apart.
 # Why it matters: A batch of one, a batch sorted by class, or a batch of outliers that all look like an 8 gets
 #   other unknown-probabilities than a mixed one. Rates and AUROC hang on the loader's order and batch size.
 # Where: pytorch-ood 0.4.0, pytorch_ood/detector/openmax/numpy.py, OpenMax.predict (classes =
