@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
+
+import pytest
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -31,6 +36,34 @@ def run_program(
     done = subprocess.run(command, cwd=workspace, env=environment(**extra), capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stderr
     return done
+
+
+def run_dvc(folder: Path, *arguments: str) -> set[str]:
+    """Do a command of DVC in a folder. Returns the stages that ran, or would run; not `code`, which no clone has."""
+    import dvc.cli
+
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
+        for name, value in environment(PYTHONPATH=str(folder / "src")).items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        assert dvc.cli.main(list(arguments)) == 0, said.getvalue()
+    return set(re.findall(r"Running stage '([^']+)'", said.getvalue())) - {"code"}
+
+
+def run_overgen(folder: Path, *arguments: str) -> str:
+    """Do a command of overgen in a folder, with the code that is there. Returns what it printed."""
+    command = [sys.executable, "-m", "overgen.cli", *arguments]
+    given = environment(PYTHONPATH=str(folder / "src"))
+    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Do a command of Git in a folder, as somebody. Returns what it printed."""
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false", *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def hears_ctrl_c() -> None:

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import re
 import shutil
-import subprocess
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 
-import dvc.cli
 import pandas as pd
 import pytest
 
 from overgen.run.pipeline import read_lock
 
-from processes import environment
-from workspace import ROOT, Study, inside, same, write_code
+from processes import git, run_dvc, run_overgen
+from workspace import ROOT, Study, own_source, same, write_code
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
-
-
-def run_dvc(folder: Path, *arguments: str) -> set[str]:
-    """Do a command of DVC in a folder. Returns the stages that ran, or would run; not `code`, which no clone has."""
-    said = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, inside(folder), redirect_stdout(said):
-        for name, value in environment(PYTHONPATH=str(folder / "src")).items():
-            patch.setenv(name, value)
-        assert dvc.cli.main(list(arguments)) == 0, said.getvalue()
-    return set(re.findall(r"Running stage '([^']+)'", said.getvalue())) - {"code"}
-
-
-def overgen(folder: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "overgen.cli", *arguments]
-    given = environment(PYTHONPATH=str(folder / "src"))  # not the code of the checkout that is tested: its copy
-    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -46,26 +23,25 @@ def repository(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
     path.mkdir()
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(digits / name, path)
-    for name in ("src", "budgets"):
-        shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(digits / "data", path / "data")
+    for name in ("data", "src/own"):
+        shutil.copytree(digits / name, path / name)
+    own_source(path)
     ignored = (ROOT / ".gitignore").read_text().splitlines()  # the repository's own, but digits are committed here
     (path / ".gitignore").write_text("\n".join(line for line in ignored if "digits" not in line) + "\n")
-    subprocess.run(["git", "init", "-q"], cwd=path, check=True)
+    git(path, "init", "-q")
     run_dvc(path, "init", "-q")
     write_code(path, known=digits)
     run_dvc(path, "commit", "-q", "-f", "download@digits")  # which has fewer images than the stage would make
-    overgen(path, "reproduce", "report@digits")
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    subprocess.run([*git, "add", "-A"], cwd=path, check=True)
-    subprocess.run([*git, "commit", "-qm", "study"], cwd=path, check=True)
+    run_overgen(path, "reproduce", "report@digits")
+    git(path, "add", "-A")
+    git(path, "commit", "-qm", "study")
     return path
 
 
 @pytest.fixture
 def clone(repository: Path, tmp_path: Path) -> Path:
     """A clone of what is committed: neither data nor cache."""
-    subprocess.run(["git", "clone", "-q", str(repository), str(tmp_path / "clone")], check=True)
+    git(tmp_path, "clone", "-q", str(repository), "clone")
     return tmp_path / "clone"
 
 
@@ -121,5 +97,5 @@ def test_the_report_is_redrawn_from_the_cells_alone(repository: Path, clone: Pat
     """Without data and models, `overgen figures` gives the bytes that the stage gave."""
     assert not (clone / "data").exists()
     shutil.rmtree(clone / "reports/digits")
-    overgen(clone, "figures")
+    run_overgen(clone, "figures")
     same(repository / "reports/digits", clone / "reports/digits")

@@ -156,6 +156,14 @@ def make_workspace(path: Path, digits: Path | None = None, **changes: object) ->
     return path
 
 
+def own_source(workspace: Path) -> None:
+    """Give a workspace copies of the source and the budgets, for what links cannot do: Git, and a stage more."""
+    for name in ("src/overgen", "budgets"):
+        if (workspace / name).is_symlink():
+            (workspace / name).unlink()
+        shutil.copytree(ROOT / name, workspace / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
 def write_code(workspace: Path, *, known: Path) -> None:
     """What `.overgen/code` says of the workspace's code, as the stage `code` writes it.
 
