@@ -709,9 +709,11 @@ def test_stage_takes_the_mirror_from_the_environment(mirror: Path, monkeypatch: 
 
 
 def as_in_the_repository(folder: Path) -> None:
-    """Put the files there that every stage reads."""
+    """Put the files there that every stage reads, and the code that runs."""
+    root = Path(__file__).parent.parent
     for name in ("params.yaml", "dvc.yaml"):
-        (folder / name).write_text((Path(__file__).parent.parent / name).read_text())
+        (folder / name).write_text((root / name).read_text())
+    (folder / "src").symlink_to(root / "src")
 
 
 def test_stage_fails_without_a_traceback_and_imports_only_what_it_uses() -> None:

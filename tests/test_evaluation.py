@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from overgen.measures import outputs
+from overgen.measures.outputs import accuracy_rows
 from overgen.measures.thresholds import Threshold, alpha_suffix, threshold_pairs
 from overgen.run import results
 from overgen.stages.attacking import Block
-from overgen.stages.evaluate_openset import run as evaluate_openset
+from overgen.stages.evaluate_confidence import report as evaluate_confidence_report
+from overgen.stages.evaluate_openset import summary as evaluate_openset
 from overgen.stages.fool_fgn import summary as fool_fgn_summary
 from overgen.stages.fool_fgn import trials
 from overgen.stages.fool_variants import run as fool_variants
@@ -70,7 +71,7 @@ def test_what_a_longer_training_adds_is_paired_by_subset() -> None:
     assert table["classes"].tolist() == ["0 2", "0 1"]
     assert table["thresholded_accuracy"].tolist() == [1, 0]
     assert table["thresholded_accuracy_longer"].tolist() == [1, 1]
-    rows = {row["metric"]: row for row in evaluate_openset.gains(table, pairs, {"train_openset.mnist.epochs": 7})}
+    rows = {row["metric"]: row for row in evaluate_openset.longer_rows(table, pairs, {"train_openset.mnist.epochs": 7})}
     assert rows["thresholded_accuracy_longer@known=2"]["reproduced"] == 100
     gain = rows["thresholded_accuracy_gain@known=2"]
     assert (gain["reproduced"], gain["n"], gain["unit"], gain["tau"]) == (50, 2, "percent", 0.9)
@@ -80,10 +81,10 @@ def test_what_a_longer_training_adds_is_paired_by_subset() -> None:
 
 def test_where_all_classes_are_known_the_interval_is_over_images(outputs: dict[str, np.ndarray]) -> None:
     table = pd.DataFrame([evaluate_openset.trial(outputs, m, (0.9, 20.0), 10.0) for m in range(2)])
-    rows = {row["metric"]: row for row in evaluate_openset.means(table, [(0.9, 20.0)])}
+    rows = {row["metric"]: row for row in evaluate_openset.mean_rows(table, [(0.9, 20.0)])}
     assert "f_measure@known=3" not in rows
     assert rows["f_measure@known=2"]["low"] is None  # one subset of several
-    (only,) = evaluate_openset.only_subset(outputs, [(0.9, 20.0)], 10.0, 200)
+    (only,) = evaluate_openset.one_subset_rows(outputs, [(0.9, 20.0)], 10.0, 200)
     assert only["metric"] == "f_measure@known=3"
     # class 0: TP 1, FP 1 → 2/3; class 1: 0; class 2: TP 1, FN 1 → 2/3; no unknown class
     assert only["reproduced"] == pytest.approx(4 / 9)
@@ -174,7 +175,7 @@ def test_fooling_rates_and_steps_by_hand() -> None:
 def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> None:
     stored = {k: v[:1] for k, v in outputs.items() if k not in ("labels", "known")}
     stored |= {"labels": outputs["labels"], "seeds": np.array([0])}
-    rows = outputs.accuracy_rows(stored, PAIRS, beta=10.0)
+    rows = accuracy_rows(stored, PAIRS, beta=10.0)
     assert [(r["metric"], r["tau"], r["reproduced"]) for r in rows] == [
         ("thresholded_accuracy", 0.0, 75.0),
         ("thresholded_accuracy", 0.9, 50.0),
@@ -200,13 +201,12 @@ def test_class_subsets() -> None:
 def test_the_report_says_how_clear_an_estimate_must_be() -> None:
     from overgen.confidence import CLEAR
 
-    assert f"lies more than {CLEAR} of its" in Path(cells.__file__).with_name("tables.py").read_text()
+    assert f"lies more than {CLEAR} of its" in Path(evaluate_confidence_report.__file__).read_text()
 
 
 def test_rows_of_a_variant_stand_where_the_paper_reports_them() -> None:
     rows = [{"experiment": "fgn", "metric": "m"}, {"experiment": "fgn_on_scaled_output", "metric": "m"}]
-    attacked = ["dae", "dae_sym", "cnn"]
-    assert fool_variants.named(rows, "dae_sym_sigmoid_units", attacked) == [
+    assert fool_variants.named(rows, "dae_sym_sigmoid_units", "dae_sym") == [
         {"experiment": "fgn_sigmoid_units", "metric": "m", "model": "dae_sym"},
         {"experiment": "fgn_on_scaled_output", "metric": "m"},
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,13 @@ from sklearn.svm import OneClassSVM as Oracle
 
 from overgen import OvergenError, data
 from overgen.models import registry
-from overgen.report.grid import Cell
 from overgen.run.files import read_npz, write_npz
+from overgen.run.results import Cell
+from overgen.run.stage import execute
 from overgen.scores import one_class_svm
 from overgen.scores.one_class_svm import OneClassSVM
 from overgen.stages.evaluate_oneclass import report as evaluate_oneclass_report
-from overgen.stages.evaluate_oneclass import run as evaluate_oneclass
-from overgen.stages.evaluate_oneclass_scores import run as evaluate_oneclass_scores
+from overgen.stages.evaluate_oneclass import summary
 from overgen.stages.train_oneclass import run as train_oneclass
 
 from conftest import Run, set_params
@@ -95,45 +96,44 @@ def outputs() -> dict[str, np.ndarray]:
 
 
 def test_scores_by_hand(outputs: dict[str, np.ndarray]) -> None:
-    found = evaluate_oneclass.scores(outputs, 1, [20.0, 3.0], 10.0)
+    found = summary.scores(outputs, 1, [20.0, 3.0], 10.0)
     assert list(found) == ["", "@score=scaled", "@score=scaled@alpha=3", "@score=distance"]
     log_confidence = -20 / 784 * np.array([4.0, 3, 2, 1]) - np.array([0, 0, 0, 3])  # Γ = exp(−10·0.3)
     np.testing.assert_allclose(found[""], log_confidence)
     np.testing.assert_allclose(found["@score=scaled"], log_confidence + np.log([0.9, 0.8, 0.6, 0.3]))
     np.testing.assert_allclose(found["@score=distance"], [-4, -3, -2, -1])
     classifier = {k: v for k, v in outputs.items() if k not in ("distance", "gamma")}
-    (only,) = evaluate_oneclass.scores(classifier, 0, [0.0], 10.0).items()
+    (only,) = summary.scores(classifier, 0, [0.0], 10.0).items()
     assert only[0] == ""
     np.testing.assert_allclose(np.exp(only[1]), [0.9, 0.8, 0.6, 0.3])
     score = outputs | {"score": np.array([[1.0, 2, 3, 4]] * 2)}
-    assert evaluate_oneclass.scores(score, 0, [0.0], 10.0)[""].tolist() == [1, 2, 3, 4]
+    assert summary.scores(score, 0, [0.0], 10.0)[""].tolist() == [1, 2, 3, 4]
 
 
 def test_problems_and_means_by_hand(outputs: dict[str, np.ndarray]) -> None:
-    swept = [evaluate_oneclass.scores(outputs, i, [20.0], 10.0) for i in range(2)]
-    table = pd.DataFrame([row for i in range(2) for row in evaluate_oneclass.trials(outputs, i, swept[i])])
+    swept = [summary.scores(outputs, i, [20.0], 10.0) for i in range(2)]
+    table = summary.trials(outputs["labels"], outputs["classes"], outputs["names"], swept)
     distance = table[table["score"] == "@score=distance"].set_index("class")["auroc"]
     # class 0: of the pairs (1, 3), (1, 5), (6, 3), (6, 5) two have the image of the class nearer; class 1: all
     assert distance.to_dict() == {0: 0.5, 1: 1.0}
     confidence = table[table["score"] == ""].set_index("class")["auroc"]
     assert confidence.to_dict() == {0: 0.5, 1: 0.5}  # Γ puts the last image of class 1 below both others
-    rows = {row["metric"]: row for row in evaluate_oneclass.means(table)}
+    rows = {row["metric"]: row for row in summary.mean_rows(table)}
     mean = rows["auroc@score=distance"]
     assert (mean["reproduced"], mean["n"], mean["unit"]) == (0.75, 2, "fraction")
     assert (mean["low"], mean["high"]) == (0, 1)  # of two numbers, cut at the ends
     assert "the paper's problems are these too" in rows["auroc"]["note"]
-    (elsewhere,) = evaluate_oneclass.shares(outputs, "elsewhere")
-    assert elsewhere["reproduced"] == 25  # the last image of each problem
-    (positive,) = evaluate_oneclass.shares(outputs, "gamma_positive")
-    assert positive["reproduced"] == 12.5
-    assert evaluate_oneclass.shares({"score": np.zeros((2, 4))}, "elsewhere") == []
+    elsewhere, positive = summary.share_rows(outputs)
+    assert (elsewhere["metric"], elsewhere["reproduced"]) == ("elsewhere_rate", 25)  # the last image of each problem
+    assert (positive["metric"], positive["reproduced"]) == ("gamma_positive_rate", 12.5)
+    assert summary.share_rows({"score": np.zeros((2, 4))}) == []
 
 
 def test_the_area_of_the_averaged_curve_is_the_mean_of_the_areas(outputs: dict[str, np.ndarray]) -> None:
     """So that the paper's averaged ROC and a mean AUROC are one number."""
-    swept = [evaluate_oneclass.scores(outputs, i, [20.0], 10.0) for i in range(2)]
+    swept = [summary.scores(outputs, i, [20.0], 10.0) for i in range(2)]
     fpr = np.linspace(0, 1, 2001)
-    curve = evaluate_oneclass.averaged_roc(outputs, swept, "@score=distance", fpr)
+    curve = summary.averaged_roc(outputs["labels"], outputs["classes"], swept, "@score=distance", fpr)
     assert np.trapezoid(curve["tpr"], fpr) == pytest.approx(0.75, abs=1e-3)
     # class 0: half of it is accepted at once, the rest after all others; class 1: all at once
     assert curve["tpr"].iloc[[0, 1000, 2000]].tolist() == [0.75, 0.75, 1.0]
@@ -218,18 +218,18 @@ def test_a_killed_run_goes_on_from_its_last_class(workspace: Path, monkeypatch: 
 
     monkeypatch.setattr(train_oneclass, "fit_svm", dies_at_seven)
     with pytest.raises(KeyboardInterrupt):
-        train_oneclass.main("digits", "ocsvm")
+        execute("train_oneclass", dataset="digits", model="ocsvm")
     assert not (workspace / "models").exists()
-    train_oneclass.main("digits", "ocsvm")
+    execute("train_oneclass", dataset="digits", model="ocsvm")
     assert fitted == [3, 7, 7]
     killed = results(workspace, "ocsvm").rename(workspace / "killed")
-    train_oneclass.main("digits", "ocsvm")
+    execute("train_oneclass", dataset="digits", model="ocsvm")
     names = ["class3.npz", "class7.npz", "outputs.npz"]
     assert filecmp.cmpfiles(killed, results(workspace, "ocsvm"), names, shallow=False)[0] == names
 
     # evaluating asks for neither data nor training
     (workspace / "data").unlink()
-    evaluate_oneclass.main("digits", "ocsvm")
+    execute("evaluate_oneclass", dataset="digits", model="ocsvm")
     cell = Cell("digits", "evaluate_oneclass", "ocsvm", workspace / "reports/cells/digits/evaluate_oneclass/ocsvm")
     (mean,) = [row for row in cell.summary["metrics"] if row["metric"] == "auroc"]
     assert mean["reproduced"] == pytest.approx(cell.table("trials")["auroc"].mean())
@@ -264,16 +264,18 @@ def test_scores_of_pixels_are_fitted_on_the_class_alone(
     monkeypatch.chdir(workspace)
     monkeypatch.setenv("OVERGEN_TRACKING", "off")
     with pytest.raises(OvergenError, match=r"params.yaml, train_oneclass.digits.classes: \[10\] of classes 0..9"):
-        evaluate_oneclass_scores.main("digits", "pixels")
+        execute("evaluate_oneclass_scores", dataset="digits", model="pixels")
 
 
 def test_scores_have_names() -> None:
-    def name(suffix: str, *there: str) -> str:
-        return evaluate_oneclass_report.score_name(pd.DataFrame({"metric": ["auroc", *there]}), suffix)
+    def name(score: str = "", alpha: str = "", there: tuple[str, ...] = ()) -> str:
+        study = SimpleNamespace(rows=lambda **of: pd.DataFrame({"metric": ["auroc", *there]}))
+        row = {"model": "any", "score": score, "alpha": alpha}
+        return evaluate_oneclass_report.score_name(study, row)
 
-    assert name("") == "decision function"
-    assert name("", "elsewhere_rate") == "y"
-    assert name("", "elsewhere_rate", "gamma_positive_rate") == "c̃"
-    assert name("@score=scaled@alpha=3") == "ỹ, α = 3"
-    assert name("@score=distance") == "−‖r(x) − x‖₂"
-    assert name("@score=knn_pixels") == "nearest neighbours on pixels"
+    assert name() == "decision function"
+    assert name(there=("elsewhere_rate",)) == "y"
+    assert name(there=("elsewhere_rate", "gamma_positive_rate")) == "c̃"
+    assert name("scaled", "3") == "ỹ, α = 3"
+    assert name("distance") == "−‖r(x) − x‖₂"
+    assert name("knn_pixels") == "nearest neighbours on pixels"

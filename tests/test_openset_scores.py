@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import typing
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,28 +13,51 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from scipy import stats
 
 from overgen import OvergenError, data
-from overgen.measures import histograms, intervals, separation, thresholds
+from overgen.measures import histograms, intervals, separation
+from overgen.measures.thresholds import Threshold
 from overgen.models.autoencoders import Autoencoder
 from overgen.models.cnn import CNN
 from overgen.run import params, streams
 from overgen.run.files import read_json, read_npz, write_npz
-from overgen.scores import methods, views
-from overgen.stages.evaluate_scores import params as evaluate_scores_params
+from overgen.scores import methods, names, views
 from overgen.stages.evaluate_scores import run as evaluate_scores
+from overgen.stages.evaluate_scores import summary
 
 from conftest import ROOT, Run, set_params
 
+PAIRS = ((0.9, 20.0), (0.99, 3.0))  # (τ, α)
 
-def test_every_method_that_params_may_name_is_there() -> None:
-    assert set(typing.get_args(evaluate_scores_params.ScoreMethod)) == set(methods.METHODS) | set(
-        evaluate_scores_params.OF_OUTPUTS
-    )
-    methods = yaml.safe_load((ROOT / "params.yaml").read_text())["evaluate_scores"]["methods"]
-    assert set(methods.METHODS) <= set(methods["cnn"])
+
+def test_every_name_of_a_score_makes_one_that_sees_what_it_is_said_to_see() -> None:
+    """The names are declared once; each makes an object of the contract, from options that params.yaml has."""
+    section = params.load(ROOT / "params.yaml").evaluate_scores
+    options = methods.options_on("digits", partial(getattr, section))
+    made = {name: methods.make(name, options) for name in names.FITTED}
+    assert {type(score).__name__ for score in made.values()} == set(methods.CLASSES)
+    for score in made.values():
+        assert callable(score.fit)
+        assert callable(score.score)
+    assert (made["knn_normalised"].neighbours, made["knn_normalised"].normalise) == (section.neighbours, True)
+    assert (made["openmax"].by, made["openmax_max"].by) == ("unknown", "max")
+    assert made["other_uniform_pixels"].updates == section.network_updates["digits"]
+    assert made["other_uniform_pixels"].updates != methods.options_on("mnist", partial(getattr, section))["updates"]
+    assert {score.view for score in names.FITTED.values()} == {"pixels", "features", "logits"}
+    assert {score.pool for score in names.FITTED.values()} == {"", "uniform", "shuffled"}
+    assert set(names.NAMES) == set(section.methods["cnn"]) | set(section.methods["dae_sym"])  # the study tries them all
+
+
+def test_a_name_that_no_score_has_is_refused_without_importing_one() -> None:
+    with pytest.raises(ValueError, match="must be one of scaled_output, confidence, softmax, "):
+        names.name_of_score("knn_pixel")
+    with pytest.raises(ValueError, match="must be one of knn_pixels, k_means_pixels, pca_pixels, autoencoder_pixels"):
+        names.name_of_pixel_score("w_svm_pixels")  # its cost grows with the square of a whole class
+    code = "import sys; from overgen.stages.evaluate_scores import params; from overgen.scores import names; "
+    code += "print(*sorted({'numpy', 'torch', 'sklearn', 'scipy'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_a_threshold_keeps_the_share_asked_for() -> None:
@@ -52,7 +77,7 @@ def test_one_method_on_one_member_by_hand() -> None:
         "normal": np.array([9.0]),
     }
     labels, known = np.array([0, 0, 2, 1, 1, 1]), np.array([0, 2])
-    found = separation.trial(scores, labels, known, 0.95, 3)
+    found = summary.trial(scores, labels, known, 0.95, 3)
     assert found["threshold"] == 1
     assert found["known_accepted"] == pytest.approx(2 / 3)
     # known 5, ½, 3 against unknown 2, 0, 4: above them are 3, 1 and 2 of 3
@@ -65,9 +90,10 @@ def test_one_method_on_one_member_by_hand() -> None:
     assert found["auroc_uniform"] == pytest.approx((2 + 1 + 1) / 6)
     assert found["auroc_normal"] == 0
     assert np.isnan(found["auroc_fooling"])  # there is none
-    table = separation.confusion(scores, labels, known, 1.0).set_index(["truth", "answer"])["count"]
+    table = separation.confusion(scores["predicted"], scores["test"] >= 1, labels, known)
+    table = table.set_index(["truth", "answer"])["count"]
     assert table[table > 0].to_dict() == {(0, 0): 1, (0, -1): 1, (2, 2): 1, (-1, 0): 1, (-1, -1): 2}
-    everything = separation.trial(scores, np.array([0, 0, 2, 0, 2, 1]), np.arange(3), 0.95, 3)
+    everything = summary.trial(scores, np.array([0, 0, 2, 0, 2, 1]), np.arange(3), 0.95, 3)
     assert np.isnan(everything["auroc"])
     assert everything["f_measure"] > 0.5
 
@@ -89,30 +115,37 @@ def test_pools_of_negatives() -> None:
     noise = views.negatives("uniform", images, streams.generator("x"))
     assert (noise.shape, noise.dtype) == (images.shape, torch.uint8)
     assert 120 < noise.float().mean() < 135
-    assert {method.pool for method in methods.METHODS.values()} == {"", "uniform", "shuffled"}
 
 
 def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Borrowed from data/ if they are there, else fetched once to a place that DVC does not know."""
     monkeypatch.chdir(tmp_path)
-    options = params.load(ROOT / "params.yaml").evaluate_scores
-    stage = SimpleNamespace(item={"dataset": "mnist"})
-    named = options.model_copy(update={"other_data": {"mnist": "digits"}, "noise_images": 40})
-    first = evaluate_scores.other_images(stage, named)
-    assert (first.shape, first.dtype) == ((40, 28, 28), torch.uint8)
+    fooling = np.zeros((3, 28, 28), np.uint8)
+    for dataset, images in (("mnist", fooling), ("digits", fooling[:0])):
+        write_npz(f"reports/cells/{dataset}/collect_fooling/attacked/examples.npz", image=images)
+    section = params.load(ROOT / "params.yaml").evaluate_scores
+
+    def further(dataset: str, other: str = "digits") -> dict[str, torch.Tensor]:
+        options = section.model_copy(update={"other_data": {"mnist": other}, "noise_images": 40})
+        return evaluate_scores.further_images(SimpleNamespace(item={"dataset": dataset}, params=lambda key: options))
+
+    first = further("mnist")
+    assert list(first) == ["other_data", "fooling"]
+    assert (first["other_data"].shape, first["other_data"].dtype) == ((40, 28, 28), torch.uint8)
+    assert first["fooling"].shape == (3, 28, 28)
     place = Path(".overgen/data/digits/tensors.safetensors")
     written = place.stat().st_mtime_ns
     test = {image.numpy().tobytes() for image in data.load("digits", ".overgen/data").test_images}
-    assert {image.numpy().tobytes() for image in first} <= test
-    assert torch.equal(evaluate_scores.other_images(stage, named), first)
+    assert {image.numpy().tobytes() for image in first["other_data"]} <= test
+    assert torch.equal(further("mnist")["other_data"], first["other_data"])
     assert place.stat().st_mtime_ns == written
     shutil.copytree(".overgen/data/digits", "data/digits")
     shutil.rmtree(".overgen")
-    assert torch.equal(evaluate_scores.other_images(stage, named), first)
+    assert torch.equal(further("mnist")["other_data"], first["other_data"])
     assert not Path(".overgen").exists()
-    assert evaluate_scores.other_images(SimpleNamespace(item={"dataset": "digits"}), named).shape == (0, 28, 28)
+    assert further("digits") == {}  # none is named for it, and none was collected
     with pytest.raises(OvergenError, match="letters"):
-        evaluate_scores.other_images(stage, named.model_copy(update={"other_data": {"mnist": "letters"}}))
+        further("mnist", "letters")
 
 
 def test_views_of_a_network() -> None:
@@ -146,13 +179,22 @@ def test_means_over_strata() -> None:
     assert low == high == 0.5
 
 
-def test_labels_of_the_networks_own_scores() -> None:
-    thresholds = [thresholds.Threshold(tau=tau, alpha=alpha) for tau, alpha in ((0.9, 20.0), (0.99, 3.0))]
-    names = ["softmax", "scaled_output", "confidence"]
-    assert evaluate_scores.labelled(names, thresholds, reconstructs=False) == [("scaled_output", 0.0)]
-    found = evaluate_scores.labelled(names, thresholds, reconstructs=True)
-    assert found == [("scaled_output_alpha3", 3.0), ("scaled_output_alpha20", 20.0), ("confidence_alpha3", 3.0),
-                     ("confidence_alpha20", 20.0)]  # fmt: skip
+def test_the_networks_own_scores_by_hand() -> None:
+    """Two images of two classes: ỹ = c̃·y at each α; of c̃ itself y has no part. Without a reconstruction ỹ = y."""
+    section = SimpleNamespace(beta=10.0, thresholds=[Threshold(tau=tau, alpha=alpha) for tau, alpha in PAIRS])
+    log_y = np.log(np.array([[[0.9, 0.1], [0.4, 0.6]]]))
+    reconstructs = {"log_y": log_y, "distance": np.array([[784.0, 0]]), "gamma": np.array([[-1.0, 0.5]])}
+    answers, asked = np.array([0, 1]), ["softmax", "scaled_output", "confidence"]
+    plain = evaluate_scores.output_scores(asked, section, {"test": {"log_y": log_y}}, answers)
+    assert set(plain) == {"scaled_output.test", "scaled_output.predicted"}
+    np.testing.assert_allclose(np.exp(plain["scaled_output.test"]), [0.9, 0.6])
+    scores = evaluate_scores.output_scores(asked, section, {"test": reconstructs, "uniform": reconstructs}, answers)
+    methods = ["scaled_output_alpha3", "scaled_output_alpha20", "confidence_alpha3", "confidence_alpha20"]
+    assert list(scores) == [f"{name}.{part}" for name in methods for part in ("test", "uniform", "predicted")]
+    np.testing.assert_allclose(scores["confidence_alpha3.test"], [-3, -5])  # −α/784·784, and −β·½
+    np.testing.assert_allclose(scores["confidence_alpha20.uniform"], [-20, -5])
+    np.testing.assert_allclose(scores["scaled_output_alpha20.test"], [-20 + np.log(0.9), -5 + np.log(0.6)])
+    assert scores["confidence_alpha3.predicted"].tolist() == [0, 1]
 
 
 def test_histograms_hold_every_score() -> None:
@@ -181,6 +223,7 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
         },
         "attacked": [],
         "variant_datasets": [],
+        "confidence.digits.thresholds": [{"tau": tau, "alpha": alpha} for tau, alpha in PAIRS],
         "evaluate_scores.network_updates": {"other": 200},
         "evaluate_scores.fit_images": 60,
         "evaluate_scores.noise_images": 20,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,8 @@ from torch import Tensor
 
 from overgen import OvergenError, data
 from overgen.audit import rescore_perceptrons
-from overgen.models import params, registry, weights
+from overgen.models import params as model_params
+from overgen.models import registry, weights
 from overgen.models.perceptrons import Perceptron, PerceptronAutoencoder
 from overgen.run import params
 from overgen.run.files import read_npz, write_npz
@@ -28,7 +27,8 @@ from overgen.stages.train_perceptrons.run import decays
 from overgen.training.module import Training
 from overgen.training.together import Together
 
-from conftest import ROOT, TINY, Run, environment, make_workspace, set_params
+from conftest import ROOT, TINY, Run, set_params
+from workspace import Study
 
 NAMES = list(TINY["perceptrons"])  # type: ignore[call-overload]
 
@@ -95,9 +95,9 @@ def test_the_decay_of_each_layer_is_in_the_gradient() -> None:
     loss.backward()
     torch.optim.Adam(plain.parameters(), lr=1e-2).step()
     state = [adam.state[p]["exp_avg"] / 0.1 for p in network.parameters()]  # the gradient that Adam saw
-    for seen, mine, theirs in zip(state, network.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(seen, theirs.grad, rtol=1e-6, atol=1e-7)
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)
+    for gradient, weight, expected in zip(state, network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(gradient, expected.grad, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(weight, expected, rtol=0, atol=1e-6)
 
 
 def test_what_is_unknown_or_shared_is_refused() -> None:
@@ -135,8 +135,8 @@ def test_a_linear_network_reaches_the_minimum_that_scipy_finds(digits: Path) -> 
     )  # fmt: skip
     trainer.fit(module)
     layer = network.layers[0]
-    ours = loss(np.concatenate([p.detach().double().numpy().ravel() for p in (layer.weight, layer.bias)]))[0]
-    assert best.fun <= ours < best.fun * 1.005
+    reached = loss(np.concatenate([p.detach().double().numpy().ravel() for p in (layer.weight, layer.bias)]))[0]
+    assert best.fun <= reached < best.fun * 1.005
 
 
 def test_the_rate_falls_to_nothing_on_a_line() -> None:
@@ -187,7 +187,7 @@ def test_the_penalty_is_the_divergence_from_the_wanted_activation() -> None:
 )
 def test_impossible_networks_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        params.Perceptron.model_validate(change)
+        model_params.Perceptron.model_validate(change)
 
 
 @pytest.mark.parametrize("pixels", [[1, 1], [1, 785]])
@@ -199,20 +199,16 @@ def test_impossible_numbers_of_pixels_are_refused(pixels: list[int]) -> None:
 
 def test_a_data_set_without_its_section_is_named(workspace: Path) -> None:
     set_params(workspace / "params.yaml", {"fool_lbfgs": {}})
-    with pytest.raises(OvergenError, match="section fool_lbfgs has no entry for data set 'digits'"):
+    with pytest.raises(OvergenError, match=r"lacks what stages .* read: fool_lbfgs.digits \(for"):
         params.load(workspace / "params.yaml")
 
 
 @pytest.fixture(scope="module")
-def cell(tmp_path_factory: pytest.TempPathFactory, digits: Path, warm: str) -> Path:
+def cell(tmp_path_factory: pytest.TempPathFactory, study: Study) -> Path:
     """A workspace in which both stages have run, with three small networks."""
-    path = make_workspace(tmp_path_factory.mktemp("perceptrons") / "workspace", digits)
     for stage in ("train_perceptrons", "fool_lbfgs"):
-        command = [sys.executable, "-m", "overgen.run", f"stages.{stage}", "--dataset", "digits"]
-        done = subprocess.run([*command, "--model", "perceptrons"], cwd=path, env=environment(OVERGEN_WARM=warm),
-                              capture_output=True, text=True)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    return path
+        study.cell(stage, "perceptrons")
+    return study.copy(tmp_path_factory.mktemp("perceptrons") / "workspace")
 
 
 def metrics(cell: Path, stage: str) -> dict[tuple[str, str, str], dict[str, object]]:

@@ -17,28 +17,18 @@ from overgen import OvergenError, confidence
 from overgen.models import points
 from overgen.run import params
 from overgen.run.files import directory_md5
+from overgen.run.stage import execute
 from overgen.run.streams import generator
 from overgen.run.tracking import lightning_logger
-from overgen.stages.report_rings import run as report_rings
-from overgen.stages.train_rings import geometry as train_rings_geometry
-from overgen.stages.train_rings import module as train_rings_module
-from overgen.stages.train_rings import outputs as train_rings_outputs
+from overgen.stages.train_rings import geometry, module, outputs
 from overgen.stages.train_rings import run as train_rings
 
-from conftest import ROOT, Run, set_params
+from conftest import ROOT, make_workspace
+from workspace import Study
 
 SETTINGS = params.load(ROOT / "params.yaml").train_rings
 CENTRES = torch.tensor(SETTINGS.centres)
 GEOMETRY = {"centres": CENTRES, "inner_radius": 0.6, "thickness": 0.1}
-TINY = {
-    "train_rings.steps": 700,  # two Lightning steps, of which the second is shorter
-    "train_rings.batch_size": 8,
-    "train_rings.hidden": 16,
-    "train_rings.seeds": [0, 1],
-    "train_rings.test_points": 50,
-    "train_rings.shown_points": 20,
-    "train_rings.resolution": 12,
-}
 
 
 def built(hidden: int = 7) -> points.PointAutoencoder:
@@ -53,7 +43,7 @@ def built(hidden: int = 7) -> points.PointAutoencoder:
 
 
 def test_points_lie_in_their_ring_and_are_uniform_in_area() -> None:
-    points, labels = train_rings_geometry.sample(60_000, draws=generator("sample"), **GEOMETRY)
+    points, labels = geometry.sample(60_000, draws=generator("sample"), **GEOMETRY)
     offset = points - CENTRES[labels]
     radius = offset.norm(dim=1)
     assert 0.6 - 1e-6 <= float(radius.min()) < float(radius.max()) <= 0.7 + 1e-6
@@ -69,12 +59,12 @@ def test_points_lie_in_their_ring_and_are_uniform_in_area() -> None:
 
 def test_distance_to_the_nearest_ring() -> None:
     points = torch.tensor([[-1.0, 1.0], [-0.35, 1.0], [0.0, 1.0], [2.5, -1.0]])
-    found = train_rings_geometry.distance_to_rings(points, **GEOMETRY)
+    found = geometry.distance_to_rings(points, **GEOMETRY)
     assert found.tolist() == pytest.approx([0.6, 0, 0.3, 0.8], abs=1e-6)
 
 
 def test_the_plane_is_cells_of_equal_area() -> None:
-    points = train_rings_geometry.plane(4, 2.0)
+    points = geometry.plane(4, 2.0)
     assert points[:5].tolist() == [[-1.5, -1.5], [-0.5, -1.5], [0.5, -1.5], [1.5, -1.5], [-1.5, -0.5]]
     assert points.shape == (16, 2)
 
@@ -101,24 +91,24 @@ def test_curvature_is_the_trace_of_each_points_jacobian() -> None:
 
 
 def test_scores_are_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rings, "CHUNK", 3)  # the points go through in blocks
+    monkeypatch.setattr(outputs, "CHUNK", 3)  # the points go through in blocks
     network, x = built(), torch.randn(7, 2, generator=generator("scores"))
-    outputs = train_rings_outputs.point_outputs(network, x)
-    assert 0 < (outputs["gamma"] > 0).sum() < 7
-    found = train_rings_outputs.scores(outputs, alpha=40, beta=5)
+    of_points = outputs.point_outputs(network, x)
+    assert 0 < (of_points["gamma"] > 0).sum() < 7
+    found = outputs.scores(of_points, alpha=40, beta=5)
     for i, point in enumerate(x):
-        apart = math.dist(network(point[None]).reconstruction[0].tolist(), point.tolist())
-        gate = math.exp(-5 * max(0, float(outputs["gamma"][i])))
+        gap = math.dist(network(point[None]).reconstruction[0].tolist(), point.tolist())
+        gate = math.exp(-5 * max(0, float(of_points["gamma"][i])))
         y = network(point[None]).log_y[0].exp()
-        assert found["ungated"][i].tolist() == pytest.approx((math.exp(-20 * apart) * y).tolist(), rel=1e-4)
-        assert found["scaled"][i].tolist() == pytest.approx((math.exp(-20 * apart) * gate * y).tolist(), rel=1e-4)
+        assert found["ungated"][i].tolist() == pytest.approx((math.exp(-20 * gap) * y).tolist(), rel=1e-4)
+        assert found["scaled"][i].tolist() == pytest.approx((math.exp(-20 * gap) * gate * y).tolist(), rel=1e-4)
 
 
 def test_no_other_reconstruction_has_a_smaller_error() -> None:
     """The quadrature against the posterior mean over a large sample of clean points."""
-    clean, _ = train_rings_geometry.sample(200_000, draws=generator("clean"), **GEOMETRY)
+    clean, _ = geometry.sample(200_000, draws=generator("clean"), **GEOMETRY)
     x = torch.tensor([[-0.35, 1.0], [1.0, 1.0], [0.0, 0.9], [1.6, -1.3]])
-    found = train_rings_geometry.optimal_reconstruction(x, noise_std=0.2, **GEOMETRY)
+    found = geometry.optimal_reconstruction(x, noise_std=0.2, **GEOMETRY)
     posterior = torch.softmax(-torch.cdist(x, clean).square() / (2 * 0.2**2), 1)
     torch.testing.assert_close(found, posterior @ clean, atol=0.01, rtol=0)
 
@@ -133,11 +123,11 @@ class Log:
         self.points.append((int(step), values))
 
 
-def untrained(steps: int) -> train_rings_module.RingsTraining:
+def untrained(steps: int) -> module.RingsTraining:
     network = points.PointAutoencoder(16)
     network.initialise(generator("n"))
     settings = SETTINGS.model_copy(update={"steps": steps, "batch_size": 8, "reconstruction_weight": 2.0})
-    return train_rings_module.RingsTraining(network, settings, key=("r",))
+    return module.RingsTraining(network, settings, key=("r",))
 
 
 def trainer(epochs: int, log: Any = None) -> pl.Trainer:
@@ -147,26 +137,26 @@ def trainer(epochs: int, log: Any = None) -> pl.Trainer:
     )  # fmt: skip
 
 
-def trained(steps: int, log: Any = None) -> train_rings_module.RingsTraining:
-    module = untrained(steps)
-    trainer(module.epochs, log).fit(module)
-    return module
+def trained(steps: int, log: Any = None) -> module.RingsTraining:
+    training = untrained(steps)
+    trainer(training.epochs, log).fit(training)
+    return training
 
 
 def test_a_plain_loop_takes_the_same_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rings, "BLOCK", 3)
+    monkeypatch.setattr(module, "BLOCK", 3)
     log = Log()
-    module = trained(4, log)
-    assert [curve["step"] for curve in module.curves] == [3, 4]
+    training = trained(4, log)
+    assert [curve["step"] for curve in training.curves] == [3, 4]
     assert [step for step, _ in log.points] == [3, 4]
-    assert log.points[1][1]["train/accuracy"] == pytest.approx(module.curves[1]["accuracy"])
+    assert log.points[1][1]["train/accuracy"] == pytest.approx(training.curves[1]["accuracy"])
     plain = points.PointAutoencoder(16)
     plain.initialise(generator("n"))
     adam = torch.optim.Adam(plain.parameters(), lr=1e-3)
     losses = []
     for first, count in ((0, 3), (3, 1)):
         draws = generator("r", "points", first)
-        clean, labels = train_rings_geometry.sample(8 * count, draws=draws, **GEOMETRY)
+        clean, labels = geometry.sample(8 * count, draws=draws, **GEOMETRY)
         noisy = clean + 0.2 * torch.randn(clean.shape, generator=draws)
         for i in range(0, 8 * count, 8):
             log_y, r = plain(noisy[i : i + 8])
@@ -175,75 +165,65 @@ def test_a_plain_loop_takes_the_same_path(monkeypatch: pytest.MonkeyPatch) -> No
             adam.zero_grad()
             loss.backward()
             adam.step()
-    found = [curve["classification_loss"] + 2 * curve["reconstruction_loss"] for curve in module.curves]
+    found = [curve["classification_loss"] + 2 * curve["reconstruction_loss"] for curve in training.curves]
     assert found == pytest.approx([sum(losses[:3]) / 3, losses[3]], rel=1e-5)
-    for ours, theirs in zip(module.network.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+    for weight, expected in zip(training.network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(weight, expected, rtol=0, atol=1e-6)
 
 
 def test_training_learns_and_a_loss_that_is_not_finite_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rings, "BLOCK", 50)
+    monkeypatch.setattr(module, "BLOCK", 50)
     curves = trained(500).curves
     assert curves[-1]["accuracy"] > 0.8 > curves[0]["accuracy"]
     assert curves[-1]["reconstruction_loss"] < curves[0]["reconstruction_loss"]
-    module = untrained(1)
+    training = untrained(1)
     with torch.no_grad():
-        module.network.fc3.bias[0] = torch.nan
+        training.network.fc3.bias[0] = torch.nan
     with pytest.raises(FloatingPointError, match="losses are nan"):
-        trainer(1).fit(module)
-
-
-def make_workspace(path: Path) -> Path:
-    path.mkdir()
-    for name in ("dvc.yaml", "params.yaml"):
-        (path / name).write_text((ROOT / name).read_text())
-    for name in ("src", "budgets"):
-        (path / name).symlink_to(ROOT / name)
-    set_params(path / "params.yaml", TINY)
-    return path
+        trainer(1).fit(training)
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(rings, "BLOCK", 100)
+    monkeypatch.setattr(module, "BLOCK", 100)
     monkeypatch.setattr(train_rings, "CHECKPOINT", 2)
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)  # it would stay for later tests
     monkeypatch.setenv("OVERGEN_TRACKING", "off")
-    step, blocks = train_rings_module.RingsTraining.training_step, []
+    step, blocks = module.RingsTraining.training_step, []
 
-    def counted(module: train_rings_module.RingsTraining, index: int) -> None:
-        blocks.append(module.current_epoch)
+    def counted(training: module.RingsTraining, index: int) -> None:
+        blocks.append(training.current_epoch)
         if len(blocks) == 6:
             raise RuntimeError("killed")
-        step(module, index)
+        step(training, index)
 
-    monkeypatch.setattr(train_rings_module.RingsTraining, "training_step", counted)
+    monkeypatch.setattr(module.RingsTraining, "training_step", counted)
     monkeypatch.chdir(make_workspace(tmp_path / "killed"))
     with pytest.raises(RuntimeError, match="killed"):
-        train_rings.main("rings", "dae")
-    train_rings.main("rings", "dae")
+        execute("train_rings", dataset="rings", model="dae")
+    execute("train_rings", dataset="rings", model="dae")
     assert blocks == [0, 1, 2, 3, 4, 5, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6]  # from the fourth block on; then the next seed
     blocks += range(6)
     monkeypatch.chdir(make_workspace(tmp_path / "whole"))
-    train_rings.main("rings", "dae")
+    execute("train_rings", dataset="rings", model="dae")
     cells = [tmp_path / name / "reports/cells/rings/train_rings/dae" for name in ("killed", "whole")]
     assert directory_md5(cells[0]) == directory_md5(cells[1])
 
 
 @pytest.fixture
-def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_stage: Run) -> Path:
-    """A workspace, and in it the cell of a tiny run of the stage, as DVC runs it."""
-    workspace = make_workspace(tmp_path / "workspace")
-    monkeypatch.chdir(workspace)
-    run_stage(workspace, "train_rings", dataset="rings", model="dae")
-    return workspace / "reports/cells/rings/train_rings/dae"
+def cell(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cell of the tiny study, in a copy of it that is the working directory."""
+    study.cell("train_rings", "dae", "rings")
+    monkeypatch.chdir(study.copy(tmp_path / "workspace"))
+    monkeypatch.setenv("OVERGEN_TRACKING", "off")
+    return Path("reports/cells/rings/train_rings/dae")
 
 
 def test_the_stage_and_its_report(cell: Path) -> None:
     summary = json.loads((cell / "metrics.json").read_text())
     assert summary["budget"] == {"train_rings.steps": 700, "train_rings.seeds": 2}
     rows = {row["metric"]: row for row in summary["metrics"]}
-    points = train_rings_geometry.plane(12, 2.5)
-    far = int((train_rings_geometry.distance_to_rings(points, **GEOMETRY) > 0.4).sum())
+    points = geometry.plane(12, 2.5)
+    far = int((geometry.distance_to_rings(points, **GEOMETRY) > 0.4).sum())
     assert [rows[f"mean_y@{place}"]["n"] for place in ("rings", "far", "plane")] == [50, far, 144]
     for place in ("rings", "far", "plane"):
         y, ungated, scaled = (rows[f"mean_{name}@{place}"]["reproduced"] for name in ("y", "ungated", "scaled"))
@@ -258,7 +238,7 @@ def test_the_stage_and_its_report(cell: Path) -> None:
         assert np.abs(product - examples["scaled"] / 255).max() < 3 / 255
         assert len(examples["points"]) == len(examples["labels"]) == 20
 
-    report_rings.main("rings")
+    execute("report_rings", dataset="rings")
     text = Path("reports/rings/report.md").read_text()
     assert "700 of 50,000 steps, 2 seeds, below the paper's budget" in text
     assert directory_md5(cell) in text
@@ -270,11 +250,11 @@ def test_the_stage_and_its_report(cell: Path) -> None:
     assert page.count("data:image/svg+xml;base64,") == 1
     assert {path.name for path in Path("reports/rings/figures").iterdir()} == {"rings.svg", "rings.png"}
     drawn = directory_md5("reports/rings")
-    report_rings.main("rings")
+    execute("report_rings", dataset="rings")
     assert directory_md5("reports/rings") == drawn
 
 
 def test_a_missing_cell_is_named_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make_workspace(tmp_path / "workspace"))
     with pytest.raises(OvergenError, match=r"rings/train_rings/dae/metrics.json: missing; `dvc repro train_rings@"):
-        report_rings.main("rings")
+        execute("report_rings", dataset="rings")

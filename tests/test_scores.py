@@ -41,7 +41,7 @@ from overgen.scores.pca import PcaError
 from overgen.scores.softmax import Softmax
 from overgen.scores.w_svm import WeibullSVM
 
-from conftest import environment
+from processes import environment
 
 KNOWN = 6  # of ten digits
 
@@ -313,6 +313,18 @@ assert found.shape == (1160,) and found[:10].min() > -0.01 > found[10:].max()
 def test_k_means(digits: dict[str, Any], fitted: dict[str, Any]) -> None:
     theirs = KMeans(20, n_init=1, random_state=0).fit(digits["train"][False]).transform(digits["unknown"][False])
     np.testing.assert_allclose(fitted["k_means"].score(digits["unknown"][False]), -theirs.min(1))
+
+
+def test_k_means_are_the_same_bits_again_with_many_threads() -> None:
+    """scikit-learn's sums hang on the order in which its threads end: of four they would differ from fit to fit."""
+    code = (
+        "import numpy as np; from overgen.scores.k_means import KMeansDistance;"
+        "x = np.random.default_rng(0).random((5000, 400)).astype(np.float32);"
+        "print(len({KMeansDistance(clusters=20).fit(x).means.tobytes() for _ in range(6)}))"
+    )
+    given = environment(OMP_NUM_THREADS="4")
+    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
 
 
 def test_mahalanobis(digits: dict[str, Any]) -> None:

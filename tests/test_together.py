@@ -6,7 +6,6 @@ import filecmp
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -25,14 +24,15 @@ from overgen.models import registry
 from overgen.models.weights import load_weights
 from overgen.run import engine, tracking
 from overgen.run.files import read_npz, write_npz
-from overgen.run.stage import Stage
+from overgen.run.stage import Stage, execute
 from overgen.run.streams import generator
-from overgen.stages.train_openset import run as train_openset
-from overgen.training import members, together
+from overgen.training import members as training_members
+from overgen.training import together
 from overgen.training.module import Training
 from overgen.training.together import Together
 
 from conftest import Run, environment, make_workspace, set_params
+from processes import stage_command
 
 SIZES = [13, 12, 8, 4]  # in batches of 5: three steps and two, one and two short batches, a member that ends early
 DENOISING = {"noise_std": 0.2, "reconstruction_weight": 0.5}
@@ -68,17 +68,17 @@ class Log(Logger):
 
 def members(case: str, sizes: list[int] = SIZES, dtype: torch.dtype = torch.float64) -> dict[str, Training]:
     """Members with different images, labels, weights and numbers of images."""
-    found = {}
+    made = {}
     for i, size in enumerate(sizes):
         (options, settings), stream = CASES[case], generator("data", i)
         network = registry.build(**options).to(dtype)
         network.initialise(generator("weights", i))  # type: ignore[operator]
         images = torch.randint(0, 256, (size, 28, 28), generator=stream, dtype=torch.uint8)
         labels = torch.randint(0, 3, (size,), generator=stream)
-        found[f"m{i}"] = Training(
+        made[f"m{i}"] = Training(
             network, images, labels, key=("m", i), batch_size=5, learning_rate=1e-3, l2=2.0, **settings
         )
-    return found
+    return made
 
 
 def train(
@@ -146,7 +146,7 @@ def test_a_convolution_of_one_channel_is_as_a_product(count: int, bias: bool, pa
 
 
 def test_other_convolutions_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modules, "convolution_of_one_channel", lambda *_, **__: pytest.fail("not for this one"))
+    monkeypatch.setattr(together, "convolution_of_one_channel", lambda *_, **__: pytest.fail("not for this one"))
     with together._Products():
         torch.conv2d(torch.ones(2, 3, 8, 8), torch.ones(4, 3, 3, 3))
         for options in ({"stride": 2}, {"dilation": 2}, {"padding": (1, 2)}, {"padding": "same"}):
@@ -234,7 +234,7 @@ def test_a_chunk_killed_in_the_middle_resumes_to_the_same_bytes(tmp_path: Path, 
         set_params(workspace / "params.yaml", changes)
     run_stage(whole, "train_openset", model="cnn")
 
-    command = [sys.executable, "-m", "overgen.stages.train_openset", "--dataset", "digits", "--model", "cnn"]
+    command = stage_command("train_openset", model="cnn")
     process = subprocess.Popen(command, cwd=killed, env=environment(), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while not (checkpoints := list(killed.glob(".overgen/progress/train_openset/*/*/*.epochs/last.ckpt"))):
@@ -271,14 +271,14 @@ def test_longer_members_are_those_of_a_larger_budget(
         weighed.append(options["of_images"])
         return prepared(*arguments, **options)
 
-    prepared = members.prepare
-    monkeypatch.setattr(training, "prepare", prepare)
-    train_openset.main("digits", "cnn")
+    prepared = training_members.prepare
+    monkeypatch.setattr(training_members, "prepare", prepare)
+    execute("train_openset", dataset="digits", model="cnn")
     assert weighed == 4 * [len(data.load("digits").train_labels)]  # not of the two classes
     longer, weights = read_npz(folder / "longer.npz"), load_weights(folder / "k2-1-longer.safetensors")
     assert (longer["known"].sum(1).tolist(), int(longer["epochs"])) == ([2, 2], 2)
     set_params(workspace / "params.yaml", {key: two | {"longer": more}})  # no more than all have
-    train_openset.main("digits", "cnn")
+    execute("train_openset", dataset="digits", model="cnn")
     assert not list(folder.glob("*longer*"))
     whole, expected = read_npz(folder / "outputs.npz"), load_weights(folder / "k2-1.safetensors")
     for name in ("known", "log_y"):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from overgen.scores.arrays import blocks, pack, rows
+
+# Of a fit, at most. scikit-learn adds up what its threads have summed in the order in which they end: with three or
+# more of them the same input gives means that differ in the eighth digit.
+THREADS = 2
 
 
 class KMeansDistance:
@@ -25,7 +32,8 @@ class KMeansDistance:
         x = rows(x)
         if len(x) < self.clusters:
             raise ValueError(f"{len(x)} inputs to be fitted on, fewer than clusters = {self.clusters}")
-        fitted = KMeans(self.clusters, n_init=1, random_state=self.seed).fit(x)
+        with limited_to(THREADS):
+            fitted = KMeans(self.clusters, n_init=1, random_state=self.seed).fit(x)
         self.means = fitted.cluster_centers_.astype(np.float64)
         return self
 
@@ -48,3 +56,13 @@ class KMeansDistance:
         made = cls(clusters=len(state["means"]), seed=int(state["seed"]))
         made.means = state["means"]
         return made
+
+
+@contextmanager
+def limited_to(threads: int) -> Iterator[None]:
+    """So many threads of OpenMP at most, where there are more now."""
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    now = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
+    with threadpool_limits(limits=min([threads, *now]), user_api="openmp"):
+        yield

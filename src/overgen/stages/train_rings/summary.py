@@ -10,8 +10,7 @@ import torch
 from overgen.confidence import distance, log_reconstruction
 from overgen.measures.means import seeds_row
 from overgen.run import results
-from overgen.stages.train_rings import geometry
-from overgen.stages.train_rings.module import BLOCK
+from overgen.stages.train_rings import geometry, module
 from overgen.stages.train_rings.outputs import scores
 
 Arrays = dict[str, np.ndarray]  # what `run.train` gives for a seed
@@ -22,7 +21,7 @@ def rows(trained: list[Arrays], settings: Any) -> list[dict[str, Any]]:
 
     trained: of each seed; settings: the section `train_rings` of params.yaml.
     """
-    of_last_block = ((settings.steps - 1) % BLOCK + 1) * settings.batch_size  # points
+    of_last_block = ((settings.steps - 1) % module.BLOCK + 1) * settings.batch_size  # points
     found = [
         seeds_row("rings", f"final_{loss}", [float(arrays[loss][-1]) for arrays in trained], unit=unit,
                   n=of_last_block, bounds=(0, np.inf))
