@@ -17,7 +17,7 @@ from overgen.training.module import Training
 from overgen.training.together import Together
 from test_together import CASES, assert_same, members, train
 
-from test_fgn import trainer
+from attacking import trainer
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

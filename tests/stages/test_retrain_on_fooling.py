@@ -18,7 +18,8 @@ from overgen.run.streams import generator
 from overgen.stages.retrain_on_fooling.rounds import Collecting, KnownClasses, drawn, labels_of, with_fooling_class
 from overgen.stages.retrain_on_fooling.summary import cell_tables
 
-from conftest import Run, set_params
+from processes import Run
+from workspace import set_params
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.* is deprecated:FutureWarning")
 

@@ -1,25 +1,18 @@
-"""The stored examples of attacks: read in one form, scored again, and shown to networks that were not attacked."""
+"""The stored images of attacks, read in one form, and as many as there are successes."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from overgen import OvergenError, audit, cli
 from overgen.attacks import evidence
-from overgen.confidence import ScaledOutput
 from overgen.measures.thresholds import Threshold
-from overgen.models import registry
-from overgen.run import params
 from overgen.run.files import read_npz, write_npz
-from overgen.stages.evaluate_fooling import run as evaluate_fooling
 
-from conftest import ROOT, set_params
+from workspace import ROOT
 
 THRESHOLDS = [Threshold(tau=0.9, alpha=20.0), Threshold(tau=0.99, alpha=3.0), Threshold(tau=0.99, alpha=2.0)]
 
@@ -104,69 +97,6 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
     assert found["fooled"].tolist() == [True, False, True, False, True, False]
 
 
-def test_a_witness_by_hand() -> None:
-    table = pd.DataFrame({
-        "attack": "fool_gradient", "attacked": ["cnn"] * 5 + ["dae"] * 2, "tau": [0.9] * 7,
-        "fooled": [True, True, True, True, False, False, False], "target": [0, 1, 2, 3, 4, 5, 6],
-        "seen": [0, 1, 2, 9, 4, 5, 6], "witness_score": [0.95, 0.85, 0.9, 0.99, 0.99, 0.99, 0.99],
-    })  # fmt: skip
-    rows = {row["metric"]: row for row in evaluate_fooling.rows(table)}
-    seen = rows["seen_as_target_rate@attack=gradient@attacked=cnn"]
-    assert (seen["reproduced"], seen["n"], seen["tau"]) == (75, 4, 0.9)  # the fifth did not fool
-    assert rows["accepted_as_target_rate@attack=gradient@attacked=cnn"]["reproduced"] == 25  # 0.9 is not above 0.9
-    none = rows["seen_as_target_rate@attack=gradient@attacked=dae"]
-    assert (none["reproduced"], none["n"]) == (None, 0)
-
-
-def test_a_committed_witness_judges_others_by_its_own_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    table = pd.read_csv("reports/cells/mnist/evaluate_fooling/dae_sym/images.csv")
-    assert set(table["attacked"]) == {"cnn", "cool", "dae_asym"}  # not itself
-    assert (table.groupby(["attack", "attacked", "tau"])["alpha"].nunique() == 1).all()  # the paper's, not further ones
-    settings = params.load()
-    network, _ = registry.trained("mnist", "dae_sym")
-    folder = Path("reports/cells/mnist/fool_gradient/cnn")
-    stored, pictures = evidence.evidence(folder, settings.confidence["mnist"].thresholds, evolution_alpha=3)
-    mine = table[(table["attack"] == "fool_gradient") & (table["attacked"] == "cnn")]
-    assert mine["target"].tolist() == stored["target"].tolist()
-    for tau, alpha in ((0.9, 20.0), (0.99, 3.0)):
-        x = torch.from_numpy(pictures[(stored["tau"] == tau).to_numpy()])[:, None]
-        y = ScaledOutput(network, alpha=alpha, beta=10)(x).exp().max(1)
-        found = mine[mine["tau"] == tau]
-        assert found["seen"].tolist() == y.indices.tolist()
-        assert found["witness_score"].to_numpy() == pytest.approx(y.values.numpy(), abs=1e-5)
-
-
-def test_the_smallest_budget_counts() -> None:
-    assert evaluate_fooling.smallest([{"a": 3, "b": 1}, {"a": 2, "c": 5}]) == {"a": 2, "b": 1, "c": 5}
-
-
-@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
-def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    settings = params.load()
-    for model in settings.evolved:
-        found = audit.rescore(dataset, model, settings)
-        attacks = evidence.ATTACKS if model in settings.attacked else ["fool_evolution"]
-        assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in attacks]
-        for cell in found:
-            kept = read_npz(Path(cell.cell) / "successes.npz")
-            assert cell.images >= 10 + len(kept["trial"])  # the examples and every success
-            assert cell.difference < 1e-5, cell.cell
-
-
-def test_every_committed_image_of_variants_and_perceptrons_scores_as_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    settings = params.load()
-    found = [cell for model in settings.variants for cell in audit.rescore("mnist", model, settings)]
-    assert [cell.cell for cell in found] == [
-        f"reports/cells/mnist/fool_variants/{model}" for model in settings.variants
-    ]
-    for cell in [*found, audit.rescore_perceptrons("mnist")]:
-        assert cell.images >= 10 + len(read_npz(Path(cell.cell) / "successes.npz")["trial"])
-        assert cell.difference < 1e-5, cell.cell
-
-
 def test_every_committed_success_is_saved() -> None:
     """As many pictures as trials that passed, at each pair; of their trials, and above its τ but for the rounding."""
     stages = {*evidence.FGN, *evidence.ATTACKS}
@@ -192,29 +122,3 @@ def test_every_committed_success_is_saved() -> None:
         assert list(zip(*(kept[name].tolist() for name in ("trial", "tau", "alpha")), strict=True)) == passed, cell
         assert (kept["score"] > kept["tau"] - 1e-5).all(), cell
         assert len(kept["image"]) == len(passed)
-
-
-def test_a_score_that_is_not_the_networks_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    settings = params.load(ROOT / "params.yaml")
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
-    # Szegedy's networks: see test_perceptrons; variants: not copied here
-    set_params(tmp_path / "params.yaml", {"szegedy_datasets": [], "variant_datasets": []})
-    for model in settings.evolved:
-        weights = f"models/mnist/{model}"
-        shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset", "oneclass"))
-        for attack in evidence.ATTACKS if model in settings.attacked else ["fool_evolution"]:
-            shutil.copytree(ROOT / f"reports/cells/mnist/{attack}/{model}", f"reports/cells/mnist/{attack}/{model}")
-    cli.check(tolerance=1e-5)
-    assert "fashion_mnist: no cells here" in capsys.readouterr().out
-    changed = Path("reports/cells/mnist/fool_fgn/cnn/examples.npz")
-    arrays = read_npz(changed)
-    arrays["score"][0, 3] -= 2e-5
-    write_npz(changed, **arrays)
-    with pytest.raises(OvergenError, match=r"reports/cells/mnist/fool_fgn/cnn \(2\.0e-05\)\. If") as caught:
-        cli.check(tolerance=1e-5)
-    assert str(caught.value).count("reports/cells") == 1
-    cli.check(tolerance=1e-4)

@@ -15,8 +15,9 @@ from overgen.run import params
 from overgen.run.files import directory_md5, read_json, read_npz, write_npz
 from overgen.stages.collect_fooling import run as collect_fooling
 
-from conftest import ROOT, Run, set_params
 from made_up import example_cell
+from processes import Run
+from workspace import ROOT, set_params
 
 
 class Declared:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import pytest
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 
@@ -14,38 +13,9 @@ from overgen.attacks import fgn
 from overgen.models import Output, registry
 from overgen.run.streams import generator
 
-
-class Linear(torch.nn.Module):
-    """A linear softmax on pixels, optionally with a 'reconstruction' a fixed distance away."""
-
-    def __init__(self, classes: int = 3, apart: float | None = None) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(
-            torch.randn(784, classes, generator=generator("linear"), dtype=torch.float64) / 10, requires_grad=False
-        )
-        self.apart = apart
-        if apart is not None:
-            self.encode, self.decode = self.flat, self.moved
-
-    def flat(self, x: torch.Tensor) -> torch.Tensor:
-        return x.flatten(1)
-
-    def moved(self, h: torch.Tensor) -> torch.Tensor:
-        return h + self.apart / 28  # ‖r − x‖ = apart, ∂r/∂x = I: γ = 0
-
-    def forward(self, x: torch.Tensor) -> Output:
-        log_y = F.log_softmax(x.flatten(1) @ self.weight.to(x.dtype), dim=1)
-        return Output(log_y, None if self.apart is None else self.moved(self.flat(x)))
-
+from attacking import Linear, trainer
 
 RATE, UPDATES = 2e-5, 120  # some tens of updates to each threshold
-
-
-def trainer(**options: object) -> pl.Trainer:
-    return pl.Trainer(
-        max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        log_every_n_steps=1, **({"accelerator": "cpu"} | options),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

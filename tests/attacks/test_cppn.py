@@ -18,15 +18,19 @@ from overgen.attacks.cppn import ACTIVATIONS, BOUND, INPUTS, OUTPUT, Cppn, Genom
 from overgen.attacks.encodings import encoding_of
 from overgen.run.params import load
 
-from conftest import ROOT
+from workspace import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.* is deprecated:FutureWarning")
+
+
 FUNCTIONS = {
     "sine": math.sin,
     "sigmoid": lambda s: 2 * (1 / (1 + math.exp(-s)) - 0.5),
     "gaussian": lambda s: math.exp(-(s**2)),
     "linear": lambda s: min(max(s, -3.0), 3.0) / 3,
 }
+
+
 NONE = Rates(0, 15, 0, 0, 0, 0, 0)
 
 

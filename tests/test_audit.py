@@ -1,0 +1,67 @@
+"""Every committed image scores as stored, and one that does not is named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from overgen import OvergenError, audit, cli
+from overgen.attacks import evidence
+from overgen.run import params
+from overgen.run.files import read_npz, write_npz
+
+from workspace import ROOT, set_params
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
+def test_every_committed_example_scores_as_stored(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    settings = params.load()
+    for model in settings.evolved:
+        found = audit.rescore(dataset, model, settings)
+        attacks = evidence.ATTACKS if model in settings.attacked else ["fool_evolution"]
+        assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in attacks]
+        for cell in found:
+            kept = read_npz(Path(cell.cell) / "successes.npz")
+            assert cell.images >= 10 + len(kept["trial"])  # the examples and every success
+            assert cell.difference < 1e-5, cell.cell
+
+
+def test_every_committed_image_of_variants_and_perceptrons_scores_as_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    settings = params.load()
+    found = [cell for model in settings.variants for cell in audit.rescore("mnist", model, settings)]
+    assert [cell.cell for cell in found] == [
+        f"reports/cells/mnist/fool_variants/{model}" for model in settings.variants
+    ]
+    for cell in [*found, audit.rescore_perceptrons("mnist")]:
+        assert cell.images >= 10 + len(read_npz(Path(cell.cell) / "successes.npz")["trial"])
+        assert cell.difference < 1e-5, cell.cell
+
+
+def test_a_score_that_is_not_the_networks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = params.load(ROOT / "params.yaml")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    # Szegedy's networks: see test_perceptrons; variants: not copied here
+    set_params(tmp_path / "params.yaml", {"szegedy_datasets": [], "variant_datasets": []})
+    for model in settings.evolved:
+        weights = f"models/mnist/{model}"
+        shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset", "oneclass"))
+        for attack in evidence.ATTACKS if model in settings.attacked else ["fool_evolution"]:
+            shutil.copytree(ROOT / f"reports/cells/mnist/{attack}/{model}", f"reports/cells/mnist/{attack}/{model}")
+    cli.check(tolerance=1e-5)
+    assert "fashion_mnist: no cells here" in capsys.readouterr().out
+    changed = Path("reports/cells/mnist/fool_fgn/cnn/examples.npz")
+    arrays = read_npz(changed)
+    arrays["score"][0, 3] -= 2e-5
+    write_npz(changed, **arrays)
+    with pytest.raises(OvergenError, match=r"reports/cells/mnist/fool_fgn/cnn \(2\.0e-05\)\. If") as caught:
+        cli.check(tolerance=1e-5)
+    assert str(caught.value).count("reports/cells") == 1
+    cli.check(tolerance=1e-4)
