@@ -15,7 +15,7 @@ from test_params import change
 from test_params import project as project
 from test_yaml_files import dvc_value
 
-from conftest import ROOT
+from workspace import ROOT
 
 
 def test_budgets_change_what_they_name_and_nothing_else(project: Path) -> None:

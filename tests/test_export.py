@@ -20,7 +20,8 @@ from overgen.models import registry, weights
 from overgen.models.weights import save_weights
 from overgen.run.streams import generator
 
-from conftest import ROOT, environment, set_params
+from processes import environment
+from workspace import ROOT, set_params
 
 ROWS = ([0], [1, 0], [4, 3, 2, 1, 0])  # of `images`, shown to the program at once
 MODELS = {

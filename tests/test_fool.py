@@ -22,7 +22,7 @@ from overgen.models import registry, weights
 from overgen.models.weights import save_weights
 from overgen.run.streams import generator
 
-from conftest import ROOT, set_params
+from workspace import ROOT, set_params
 
 NONE = Regularisers()
 

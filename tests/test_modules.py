@@ -17,7 +17,7 @@ from overgen.run.streams import generator
 from overgen.training import members
 from overgen.training.module import Training
 
-from conftest import ROOT
+from workspace import ROOT
 
 
 def images(count: int) -> torch.Tensor:

@@ -16,8 +16,8 @@ from overgen.export import export
 from overgen.models import registry
 from overgen.run import params
 
-from conftest import ROOT, Run, set_params
-from workspace import write_code
+from processes import Run
+from workspace import ROOT, set_params, write_code
 
 SECTION = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STAGES = ("train_classifier", "fool_fgn", "fool_gradient", "fool_evolution", "evaluate_confidence", "evaluate_fooling",

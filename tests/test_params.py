@@ -16,7 +16,7 @@ from overgen.run.yaml_files import read_document
 from overgen.stages.fool_fgn.params import FgnVariant
 from overgen.training.params import Training, TrainingChanges
 
-from conftest import ROOT, set_params
+from workspace import ROOT, set_params
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from overgen.models.weights import load_weights, perceptron_path, save_weights, 
 from overgen.run import params
 from overgen.run.streams import generator
 
-from conftest import ROOT, Run, set_params
-from workspace import Study, inside
+from processes import Run
+from workspace import ROOT, Study, inside, set_params
 
 OPTIONS = {"units": "relu", "initial": "glorot", "classes": 10}
 CNN = {"network": "cnn", **OPTIONS}

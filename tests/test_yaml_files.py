@@ -15,7 +15,7 @@ from overgen.run.yaml_files import flow, read_document
 from test_params import change, fault
 from test_params import project as project
 
-from conftest import ROOT
+from workspace import ROOT
 
 
 def dvc_value(text: str) -> Any:
