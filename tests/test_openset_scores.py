@@ -23,8 +23,8 @@ from overgen.models.cnn import CNN
 from overgen.run import params, streams
 from overgen.run.files import read_json, read_npz, write_npz
 from overgen.scores import methods, names, views
+from overgen.stages.evaluate_scores import member, summary
 from overgen.stages.evaluate_scores import run as evaluate_scores
-from overgen.stages.evaluate_scores import summary
 
 from conftest import ROOT, Run, set_params
 
@@ -185,10 +185,10 @@ def test_the_networks_own_scores_by_hand() -> None:
     log_y = np.log(np.array([[[0.9, 0.1], [0.4, 0.6]]]))
     reconstructs = {"log_y": log_y, "distance": np.array([[784.0, 0]]), "gamma": np.array([[-1.0, 0.5]])}
     answers, asked = np.array([0, 1]), ["softmax", "scaled_output", "confidence"]
-    plain = evaluate_scores.output_scores(asked, section, {"test": {"log_y": log_y}}, answers)
+    plain = member.output_scores(asked, section, {"test": {"log_y": log_y}}, answers)
     assert set(plain) == {"scaled_output.test", "scaled_output.predicted"}
     np.testing.assert_allclose(np.exp(plain["scaled_output.test"]), [0.9, 0.6])
-    scores = evaluate_scores.output_scores(asked, section, {"test": reconstructs, "uniform": reconstructs}, answers)
+    scores = member.output_scores(asked, section, {"test": reconstructs, "uniform": reconstructs}, answers)
     methods = ["scaled_output_alpha3", "scaled_output_alpha20", "confidence_alpha3", "confidence_alpha20"]
     assert list(scores) == [f"{name}.{part}" for name in methods for part in ("test", "uniform", "predicted")]
     np.testing.assert_allclose(scores["confidence_alpha3.test"], [-3, -5])  # −α/784·784, and −β·½

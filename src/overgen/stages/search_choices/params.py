@@ -28,9 +28,9 @@ class SearchChoices(Section):
         sections: list[Any] = []
         unknown = set(setting)
         for base in (self.model, self.training):
-            mine = {name: value for name, value in setting.items() if name in type(base).model_fields}
-            sections.append(type(base).model_validate(base.model_dump() | mine))
-            unknown -= set(mine)
+            changes = {name: value for name, value in setting.items() if name in type(base).model_fields}
+            sections.append(type(base).model_validate(base.model_dump() | changes))
+            unknown -= set(changes)
         if unknown:
             known = ", ".join([*type(self.model).model_fields, *Training.model_fields])
             raise ValueError(f"{', '.join(sorted(unknown))}: no option of the model or of training ({known})")

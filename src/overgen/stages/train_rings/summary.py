@@ -22,22 +22,22 @@ def rows(trained: list[Arrays], settings: Any) -> list[dict[str, Any]]:
     trained: of each seed; settings: the section `train_rings` of params.yaml.
     """
     of_last_block = ((settings.steps - 1) % module.BLOCK + 1) * settings.batch_size  # points
-    found = [
+    numbers = [
         seeds_row("rings", f"final_{loss}", [float(arrays[loss][-1]) for arrays in trained], unit=unit,
                   n=of_last_block, bounds=(0, np.inf))
         for loss, unit in (("classification_loss", "nats"), ("reconstruction_loss", "squared length"))
     ]  # fmt: skip
     hits = [int((a["log_y"][: settings.test_points].argmax(1) == a["labels"]).sum()) for a in trained]
-    found.append(results.rate_row("rings", "test_accuracy", hits, settings.test_points, of="fresh points"))
+    numbers.append(results.rate_row("rings", "test_accuracy", hits, settings.test_points, of="fresh points"))
     gaps = geometry.distance_to_rings(
         geometry.plane(settings.resolution, settings.extent), **geometry.of_rings(settings)
     ).numpy()
     for place, chosen in places(gaps, settings).items():
-        found += place_rows(trained, place, chosen, settings)
+        numbers += place_rows(trained, place, chosen, settings)
     on_ring = 100 * float((gaps == 0).mean())
-    found.append(results.row("rings", "on_a_ring@plane", on_ring, unit="percent", n=len(gaps)))
-    found.append(optimal_confidence(settings))
-    return found
+    numbers.append(results.row("rings", "on_a_ring@plane", on_ring, unit="percent", n=len(gaps)))
+    numbers.append(optimal_confidence(settings))
+    return numbers
 
 
 def places(gaps: np.ndarray, settings: Any) -> dict[str, np.ndarray]:
@@ -58,19 +58,19 @@ def place_rows(trained: list[Arrays], place: str, chosen: np.ndarray, settings: 
 
     For y, ỹ with Γ = 1 (`ungated`) and ỹ (`scaled`): the mean of the highest output, and how often it is above τ.
     """
-    n, found = int(chosen.sum()), []
+    n, numbers = int(chosen.sum()), []
     judged = [scores(arrays, alpha=settings.alpha, beta=settings.beta) for arrays in trained]
     for name in ("y", "ungated", "scaled"):
         best = [by_name[name][chosen].max(1) for by_name in judged]
         means = [float(b.mean()) for b in best]
-        found.append(seeds_row("rings", f"mean_{name}@{place}", means, unit="fraction", n=n, bounds=(0, 1)))
+        numbers.append(seeds_row("rings", f"mean_{name}@{place}", means, unit="fraction", n=n, bounds=(0, 1)))
         shares = [100 * float((b > settings.tau).mean()) for b in best]
-        found.append(
+        numbers.append(
             seeds_row("rings", f"share_{name}@{place}", shares, unit="percent", n=n, bounds=(0, 100), tau=settings.tau)
         )
     positive = [100 * float((arrays["gamma"][chosen] > 0).mean()) for arrays in trained]
-    found.append(seeds_row("rings", f"gamma_positive@{place}", positive, unit="percent", n=n, bounds=(0, 100)))
-    return found
+    numbers.append(seeds_row("rings", f"gamma_positive@{place}", positive, unit="percent", n=n, bounds=(0, 100)))
+    return numbers
 
 
 def optimal_confidence(settings: Any) -> dict[str, Any]:
