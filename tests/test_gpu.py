@@ -15,9 +15,9 @@ from overgen.run.devices import whole_float32
 from overgen.run.streams import generator
 from overgen.training.module import Training
 from overgen.training.together import Together
-from test_together import CASES, assert_same, members, train
 
 from attacking import trainer
+from training_cases import CASES, assert_same, members, train
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

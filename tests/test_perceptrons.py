@@ -27,8 +27,8 @@ from overgen.stages.train_perceptrons.run import decays
 from overgen.training.module import Training
 from overgen.training.together import Together
 
-from conftest import ROOT, TINY, Run, set_params
-from workspace import Study
+from processes import Run
+from workspace import ROOT, TINY, Study, set_params
 
 NAMES = list(TINY["perceptrons"])  # type: ignore[call-overload]
 

@@ -12,7 +12,8 @@ import pytest
 
 from overgen.report import readme
 
-from conftest import ROOT, environment
+from processes import environment
+from workspace import ROOT
 
 README = (ROOT / "README.md").read_text()
 

@@ -6,10 +6,10 @@ import pytest
 from overgen import OvergenError
 from overgen.report.budgets import of_model, paper_budget
 from overgen.report.compare import compare
-from overgen.report.grid import Cell
 from overgen.report.reported import COLUMNS, FILE, load
 from overgen.run import params
 from overgen.run.files import write_json
+from overgen.run.results import Cell
 
 ROOT = Path(__file__).parents[1]
 GOOD = "spigler2019,Table 1,fgn,mnist,cnn,fooling_rate,0.9,34.5,percent,200 trials"
@@ -143,5 +143,5 @@ def test_a_number_that_is_a_bound_agrees_with_what_lies_beyond_it(
     cell = Cell("mnist", "fool_evolution", "lenet", tmp_path)
     summary = {"dataset": "mnist", "stage": "fool_evolution", "model": "lenet", "metrics": [row], "budget": {"runs": 5}}
     write_json(tmp_path / "metrics.json", summary)
-    frame = compare({"fool_evolution": {"lenet": cell}}, load(), {"runs": 50})
+    frame = compare([cell], load(), {"runs": 50})
     assert frame["verdict"].tolist() == [expected]

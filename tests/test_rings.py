@@ -23,8 +23,7 @@ from overgen.run.tracking import lightning_logger
 from overgen.stages.train_rings import geometry, module, outputs
 from overgen.stages.train_rings import run as train_rings
 
-from conftest import ROOT, make_workspace
-from workspace import Study
+from workspace import ROOT, Study, make_workspace
 
 SETTINGS = params.load(ROOT / "params.yaml").train_rings
 CENTRES = torch.tensor(SETTINGS.centres)

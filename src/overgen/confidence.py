@@ -20,24 +20,39 @@ CLEAR = 6  # standard errors: an estimate of γ so far below 0 settles that Γ =
 
 
 def distance(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """‖r(x) − x‖₂ of each image. x: (N, ...) with D elements an image; reconstruction: (N, D). Returns (N,)."""
+    """‖r(x) − x‖₂ of each image.
+
+    x: (N, ...) with D elements an image; reconstruction: (N, D).
+    Returns (N,), in the unit of x. Raises ValueError on a shape mismatch.
+    """
     if x.flatten(1).shape != reconstruction.shape:
         raise ValueError(f"x {tuple(x.shape)} and its reconstruction {tuple(reconstruction.shape)} differ in shape")
     return torch.linalg.vector_norm(reconstruction - x.flatten(1), dim=1)
 
 
 def log_reconstruction(distance: Any, *, alpha: float, pixels: int) -> Any:
-    """The first factor of Eq. 3 in log space, −(α/D)·‖r − x‖₂. distance: (N,) tensor or array. Returns (N,), ≤ 0."""
+    """The first factor of Eq. 3 in log space, −(α/D)·‖r − x‖₂.
+
+    distance: (N,) tensor or array, ‖r − x‖₂; alpha: α; pixels: D.
+    Returns (N,), ≤ 0.
+    """
     return -(alpha / pixels) * distance
 
 
 def acceptance_radius(tau: float, *, alpha: float, pixels: int) -> float:
-    """‖r − x‖₂ beyond which ỹ < τ even where y = 1 and Γ = 1: −ln τ · D/α, from Eq. 3; infinite at α = 0."""
+    """‖r − x‖₂ beyond which ỹ < τ even where y = 1 and Γ = 1: −ln τ · D/α, from Eq. 3; infinite at α = 0.
+
+    tau: τ in (0, 1); alpha: α; pixels: D.
+    """
     return -math.log(tau) * pixels / alpha if alpha else math.inf
 
 
 def log_gate(gamma: Any, *, beta: float) -> Any:
-    """log Γ of Eq. 4: 0 where γ ≤ 0, else −βγ. gamma: (N,) tensor or array. Returns (N,), ≤ 0."""
+    """log Γ of Eq. 4: 0 where γ ≤ 0, else −βγ.
+
+    gamma: (N,) tensor or array, γ; beta: β.
+    Returns (N,), ≤ 0.
+    """
     return -beta * gamma.clip(min=0)
 
 
@@ -45,9 +60,11 @@ def exact_curvature(network: Any, x: Tensor, *, skip_idle: bool = True) -> Tenso
     """γ of Eq. 5 exactly: tr(BA) with A = ∂h/∂x and B = ∂r/∂h, through the hidden layer h rather than D pixels.
 
     network: has `encode` and `decode`; `active` if units of h can be idle, which are then left out; and `switches` if
-    its decoder takes more than h from the image. x: (N, 1, 28, 28). skip_idle: leave the idle units out; without it the
-    operations are the same for every image, as a recorded graph needs. Returns (N,). One image at a time: the Jacobians
-    of one image are (H, D) each. On two CPU cores 9 times as fast as a whole Jacobian (benchmarks/curvature.py).
+        its decoder takes more than h from the image.
+    x: (N, 1, 28, 28).
+    skip_idle: leave the idle units out; without it the operations are the same for every image, as a recorded graph
+        needs.
+    Returns (N,). One image at a time: the Jacobians of one image are (H, D) each. On two CPU cores 9 times as fast as a whole Jacobian (benchmarks/curvature.py).
     """
     gammas = [_curvature_of_one(network, image, skip_idle) for image in x.split(1)]
     return torch.stack(gammas) if gammas else x.new_zeros(0)
@@ -86,9 +103,11 @@ def estimated_curvature(
 ) -> tuple[Tensor, Tensor]:
     """γ of Eq. 5 by Hutchinson's estimator, (1/m)·Σ vᵀJv, and a bound on its standard error.
 
-    x: (N, 1, 28, 28); probes: (m, D) of ±1, the same for every image, so that an image scores the same in any batch.
-    The variance of vᵀJv is at most 2‖J‖²_F, and E‖Jᵀv‖² = ‖J‖²_F comes with the same backward pass.
+    network: gives an `Output` with a reconstruction.
+    x: (N, 1, 28, 28).
+    probes: (m, D) of ±1, the same for every image, so that an image scores the same in any batch.
     differentiable: the estimate has a gradient in x; with ReLU units and linear pixels it is 0: J is constant around x.
+    The variance of vᵀJv is at most 2‖J‖²_F, and E‖Jᵀv‖² = ‖J‖²_F comes with the same backward pass.
     Returns estimate and error, (N,) each, in the unit of γ.
     """
     x = x if differentiable else x.detach().requires_grad_()
@@ -117,8 +136,11 @@ def probe_vectors(count: int, pixels: int) -> Tensor:
 def curvature(network: nn.Module, x: Tensor, *, probes: int) -> tuple[Tensor, Tensor]:
     """γ of Eq. 5: estimated where that settles Γ = 1, exact everywhere else.
 
+    network: has `encode` and `decode`, see `exact_curvature`.
+    x: (N, 1, 28, 28).
+    probes: vectors of the estimate.
     Γ is 1 for every γ ≤ 0, so an estimate more than CLEAR of its standard errors below 0 needs no exact trace.
-    x: (N, 1, 28, 28). Returns γ and its standard error (0 where exact), (N,) each.
+    Returns γ and its standard error (0 where exact), (N,) each.
     """
     vectors = probe_vectors(probes, x[0].numel()).to(x) if len(x) else x.new_zeros(0)
     if not len(x):
@@ -134,7 +156,9 @@ def curvature(network: nn.Module, x: Tensor, *, probes: int) -> tuple[Tensor, Te
 class ScaledOutput(nn.Module):
     """What the defence reports: log ỹ = log c̃ + log y of a trained network (Eq. 6); c̃ = 1 if it does not reconstruct.
 
-    alpha, beta: Eq. 3–4; probes: of the curvature estimate.
+    network: trained, gives an `Output`.
+    alpha, beta: α and β of Eq. 3–4.
+    probes: vectors of the estimate of γ.
     """
 
     def __init__(self, network: nn.Module, *, alpha: float, beta: float, probes: int = 2) -> None:

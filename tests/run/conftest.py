@@ -1,4 +1,4 @@
-"""For tests of runs in MLflow: an empty repository root, and databases."""
+"""For tests of what runs stages: folders as roots of a repository, and databases of MLflow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from overgen.run import sync
+
+from workspace import ROOT
 
 
 @pytest.fixture
@@ -34,3 +36,11 @@ def database(root: Path, empty: Path) -> Path:
     """An empty database where runs go by default."""
     shutil.copy(f"{empty}.lock", root / "mlflow.db.lock")
     return Path(shutil.copy(empty, root / "mlflow.db"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with the committed params.yaml and dvc.yaml."""
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    return tmp_path

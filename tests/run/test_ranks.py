@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overgen.run import tracking
+from overgen.run.files import write_npz
+from overgen.run.stage import Stage
 
 from processes import environment, run_program
 from workspace import ROOT, cell_folders, make_workspace, run_stage, same
@@ -30,3 +38,27 @@ def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path) 
             strict=True,
         ):
             same(first, second)
+
+
+def test_ranks_take_whole_chunks_and_ask_only_for_what_is_missing(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("OVERGEN_TRACKING", "off")
+    monkeypatch.setattr("torch.distributed.barrier", lambda: None)
+    names, asked = ["a", "b", "c", "d"], []
+
+    def arrays(i: int) -> dict[str, np.ndarray]:
+        asked.append(i)
+        return {"x": np.array(10 * i)}
+
+    def compute(chunk: Any, runs: Any) -> list[Any]:
+        assert len(runs) == len(chunk)
+        return [partial(arrays, i) for i in chunk]
+
+    with tracking.run("train_classifier", "digits", "cnn", params={}) as run:
+        declared: Any = None
+        ranks = [Stage("train_classifier", {}, declared, tmp_path, None, rank, 2, run) for rank in (0, 1)]
+    write_npz(tmp_path / "b.npz", x=np.array(10))  # its chunk was killed between two files
+    assert ranks[1].chunks(names, [[2, 1], [3, 0]], compute) == []
+    assert asked == [3, 0]
+    found = ranks[0].chunks(names, [[2, 1], [3, 0]], compute)
+    assert asked == [3, 0, 2]
+    assert [int(member["x"]) for member in found] == [0, 10, 20, 30]

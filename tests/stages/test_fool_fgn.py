@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from overgen.measures.outputs import scores_of_images
+from overgen.measures.outputs import accuracy_rows, scores_of_images
 from overgen.models import registry, weights
 from overgen.run.files import read_json, read_npz
+from overgen.stages.attacking import Block
+from overgen.stages.fool_fgn import summary as fool_fgn_summary
+from overgen.stages.fool_fgn import trials
 
 from workspace import Study
 
@@ -60,3 +64,91 @@ def test_every_success_is_saved(study: Study) -> None:
         variant = trials["objective"] == "lr_1e-3"
         rate = metrics["fgn_lr_1e-3", "fooling_rate_in_8_bits", tau]
         assert rate["reproduced"] == pytest.approx(100 * (score[variant] > tau).mean())
+
+
+PAIRS = [(0.9, 20.0), (0.99, 3.0), (0.99, 2.0)]
+
+
+def log(rows: list[list[float]]) -> np.ndarray:
+    return np.log(np.array(rows, np.float32))
+
+
+@pytest.fixture
+def outputs() -> dict[str, np.ndarray]:
+    """Two members, three classes, four images: the first knows classes 0 and 1, the second all."""
+    y = log([[0.98, 0.01, 0.01], [0.02, 0.97, 0.01], [0.95, 0.03, 0.02], [0.01, 0.01, 0.98]])
+    return {
+        "labels": np.array([0, 1, 2, 2]),
+        "known": np.array([[True, True, False], [True, True, True]]),
+        "log_y": np.stack([y, y]),
+        # ỹ = y·exp(−20/784·d): 0.98·0.950 > 0.9; 0.97·0.903 < 0.9; 0.95·0.975 > 0.9; 0.98·0.998 > 0.9
+        "distance": np.array([[2.0, 4.0, 1.0, 0.1]] * 2, np.float32),
+        "gamma": np.zeros((2, 4), np.float32) - 0.5,
+    }
+
+
+def test_fooling_rates_and_steps_by_hand() -> None:
+    pairs = [(0.9, 20.0), (0.99, 3.0)]
+    y, scaled, fast = (trials.Attack(*each, {}) for each in (("y", None), ("scaled", 3.0), ("lr_1e-3", None)))
+    each = [(0, 0), (1, 0), (2, 0), (3, 0)]
+    blocks = [Block("a", 0, y, each), Block("b", 0, scaled, each[:2]), Block("c", 0, fast, each)]
+    image = np.arange(8)[:, None].repeat(784, 1).reshape(4, 2, 784)  # a grey for each trial and pair
+    passage = {"image": image, "log_y": np.zeros(4), "distance": np.ones(4), "gamma": np.ones(4)}
+    passages = [
+        passage | {"step": np.array([[5, 9], [7, -1], [-1, -1], [0, 3]])},
+        {k: v[:2] for k, v in passage.items()} | {"step": np.array([[-1], [40]]), "image": image[:2, :1]},
+        passage | {"step": np.array([[1, 2], [2, -1], [3, 4], [4, 6]])},
+    ]
+    table, images = trials.gather(blocks, passages, pairs)
+    assert images.shape == (10, 2, 784)
+    assert np.isnan(images[4:6, 0]).all()  # the attack on ỹ at α = 3 is not judged at the other
+    assert images[4:6, 1, 0].tolist() == [0, 2]
+    hits = trials.hits_of(table, pairs)
+    assert hits.loc[hits["tau"] == 0.9, "trial"].tolist() == [0, 1, 3, 6, 7, 8, 9]
+    late = hits[hits["tau"] == 0.99]
+    assert late[["trial", "target", "alpha", "pair"]].to_numpy().tolist() == [
+        [0, 0, 3, 1], [3, 3, 3, 1], [5, 1, 3, 1], [6, 0, 3, 1], [8, 2, 3, 1], [9, 3, 3, 1]
+    ]  # fmt: skip
+    assert images[late["trial"], late["pair"], 0].tolist() == [1, 7, 2, 1, 5, 7]
+    table["score_in_8_bits@tau=0.9,alpha=20"] = [0.95, 0.9, np.nan, 0.8, *[np.nan] * 6]
+    table["score_in_8_bits@tau=0.99,alpha=3"] = np.nan
+    rows = {(r["experiment"], r["metric"], r["tau"]): r for r in fool_fgn_summary.fooling_rows(table, pairs)}
+    assert rows["fgn", "fooling_rate", 0.9]["reproduced"] == 75
+    assert rows["fgn", "mean_steps_to_fool", 0.9]["reproduced"] == 4
+    assert rows["fgn", "fooling_rate_in_8_bits", 0.9]["reproduced"] == 25  # 0.9 is not above 0.9
+    assert rows["fgn", "fooling_rate_in_8_bits", 0.99]["reproduced"] == 0
+    classes = [rows["fgn", "classes_fooled", tau] for tau in (0.9, 0.99)]
+    assert [(row["reproduced"], row["n"]) for row in classes] == [(3, 4), (2, 4)]
+    over = rows["fgn", "fooling_rate_over_classes", 0.9]
+    rates = [100, 100, 0, 100]
+    low, high = stats.t.interval(0.95, 3, np.mean(rates), stats.sem(rates))
+    assert (over["reproduced"], over["low"], over["high"], over["n"]) == (75, pytest.approx(max(low, 0)), 100, 4)
+    assert high > 100
+    alike = rows["fgn_lr_1e-3", "fooling_rate_over_classes", 0.9]
+    assert (alike["reproduced"], alike["low"], alike["note"]) == (100, None, "the same in all classes")
+    assert rows["fgn", "fooling_rate", 0.99]["reproduced"] == 50
+    assert rows["fgn", "mean_steps_to_fool", 0.99]["reproduced"] == 6
+    assert rows["fgn_on_scaled_output", "fooling_rate", 0.99]["reproduced"] == 50
+    assert rows["fgn_on_scaled_output", "mean_steps_to_fool", 0.99]["reproduced"] == 40
+    assert ("fgn_on_scaled_output", "fooling_rate", 0.9) not in rows
+    assert rows["fgn_lr_1e-3", "fooling_rate", 0.9]["reproduced"] == 100
+    assert rows["fgn_lr_1e-3", "mean_steps_to_fool", 0.99]["reproduced"] == 4
+    shown = fool_fgn_summary.examples(table, images, pairs, 2, beta=10.0)
+    assert shown["objective"].tolist() == ["y", "scaled"]  # not the variants
+
+
+def test_accuracy_and_curvature_rows_by_hand(outputs: dict[str, np.ndarray]) -> None:
+    stored = {k: v[:1] for k, v in outputs.items() if k not in ("labels", "known")}
+    stored |= {"labels": outputs["labels"], "seeds": np.array([0])}
+    rows = accuracy_rows(stored, PAIRS, beta=10.0)
+    assert [(r["metric"], r["tau"], r["reproduced"]) for r in rows] == [
+        ("thresholded_accuracy", 0.0, 75.0),
+        ("thresholded_accuracy", 0.9, 50.0),
+        ("thresholded_accuracy", 0.99, 0.0),
+        ("thresholded_accuracy@alpha=2", 0.99, 0.0),
+    ]
+    stored["gamma"] = np.array([[-1.0, 0.0, 0.5, 0.1]])
+    test, attacked = fool_fgn_summary.curvature_rows(
+        stored, pd.DataFrame({"seed": 0, "final_gamma": [-1.0, 0.2, -3, -2]})
+    )
+    assert (test["reproduced"], attacked["reproduced"]) == (50, 25)

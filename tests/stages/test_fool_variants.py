@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from overgen.run.files import read_json
+from overgen.stages.fool_variants import run as fool_variants
 
 from workspace import Study
 
@@ -19,3 +20,11 @@ def test_a_variant_is_named_after_its_network(study: Study) -> None:
         "thresholded_accuracy",
     )
     assert kinds == {("fgn_l2_10", "dae_sym", n) for n in names} | {("fgn_on_scaled_output", None, n) for n in names}
+
+
+def test_rows_of_a_variant_stand_where_the_paper_reports_them() -> None:
+    rows = [{"experiment": "fgn", "metric": "m"}, {"experiment": "fgn_on_scaled_output", "metric": "m"}]
+    assert fool_variants.named(rows, "dae_sym_sigmoid_units", "dae_sym") == [
+        {"experiment": "fgn_sigmoid_units", "metric": "m", "model": "dae_sym"},
+        {"experiment": "fgn_on_scaled_output", "metric": "m"},
+    ]

@@ -11,7 +11,9 @@ import pandas as pd
 def histograms(values: Mapping[str, np.ndarray], bins: int) -> pd.DataFrame:
     """How often each kind's values fall into `bins` equal bins from 0 to the largest of all.
 
-    values: arrays of any shape, ≥ 0, by kind. Returns a row for each kind and bin: kind, low, high, count.
+    values: arrays of any shape, ≥ 0, by kind.
+    bins: how many.
+    Returns a row for each kind and bin: kind, low, high, count.
     """
     edges = np.linspace(0, max(float(array.max()) for array in values.values()), bins + 1)
     return pd.concat(
@@ -26,8 +28,10 @@ def histograms(values: Mapping[str, np.ndarray], bins: int) -> pd.DataFrame:
 def histogram(kinds: Mapping[str, np.ndarray], bins: int, *, span: Sequence[str]) -> pd.DataFrame:
     """How often scores fall into equal bins; what lies beyond the first and the last counts to these.
 
-    kinds: (N,) scores by kind; span: the kinds between whose 0.5 % and 99.5 % quantiles the bins lie. Returns a row for
-    each kind and bin: kind, low, high, count.
+    kinds: (N,) scores by kind.
+    bins: how many.
+    span: the kinds between whose 0.5 % and 99.5 % quantiles the bins lie.
+    Returns a row for each kind and bin: kind, low, high, count.
     """
     low, high = np.quantile(np.concatenate([kinds[kind] for kind in span]), [0.005, 0.995])
     edges = np.array([float(f"{edge:.6g}") for edge in np.linspace(low, high, bins + 1)])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from scipy import special  # scipy.stats, whose numbers these are, takes every stage a second to import
@@ -16,10 +15,11 @@ Interval = tuple[float, float]
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> Interval:
-    """Wilson score interval of a rate: k successes of n trials; (low, high) as fractions in [0, 1].
+    """Wilson score interval of a rate (Wilson 1927).
 
-    Wilson 1927; it stays inside [0, 1] and has a width at k = 0 and k = n: 0 of 200 gives (0, 0.019).
-    Raises ValueError unless n >= 1, 0 <= k <= n and 0 < level < 1.
+    k: successes; n: trials; level: of the interval, in (0, 1).
+    It stays inside [0, 1] and has a width at k = 0 and k = n: 0 of 200 gives (0, 0.019).
+    Returns (low, high), fractions. Raises ValueError unless n >= 1, 0 <= k <= n and 0 < level < 1.
     """
     _check_level(level)
     if n < 1:
@@ -42,9 +42,11 @@ def mean_interval(
 ) -> Interval | None:
     """Student's t interval of the mean of independent values; None for one value.
 
-    values: (n,) such as class subsets or fooled trials, finite. bounds: the range of the quantity, e.g. (0,
-    1) for an F-measure; the interval is cut there. Raises ValueError on an empty, non-finite or not
-    one-dimensional input.
+    values: (n,), one number a class subset or fooled trial, finite.
+    level: of the interval, in (0, 1).
+    bounds: the range of the quantity, e.g. (0, 1) for an F-measure; the interval is cut there.
+    Returns (low, high), in the unit of the values. Raises ValueError on an empty, non-finite or not one-dimensional
+    input.
     """
     return _t_interval(values, level, bounds, lambda n: math.sqrt(1 / n))
 
@@ -54,9 +56,9 @@ def prediction_interval(
 ) -> Interval | None:
     """Student's t prediction interval: where one further seed is expected to fall; None for one value.
 
+    values: (n,), one number a seed, finite.
+    level, bounds: as in `mean_interval`, as are what is returned and the errors.
     A reported number is one run, so it is compared with this and not with the interval of the mean.
-    values: (n,) one number per seed, finite. bounds: as in `mean_interval`.
-    Raises ValueError on an empty, non-finite or not one-dimensional input.
     """
     return _t_interval(values, level, bounds, lambda n: math.sqrt(1 + 1 / n))
 
@@ -66,8 +68,10 @@ def bootstrap_over_seeds(
 ) -> Interval | None:
     """Percentile bootstrap of a mean whose trials share a network: whole seeds are drawn; None for one seed.
 
-    values: (S,) one number per seed, or (S, ...) outcomes per seed, finite. seed: of the generator, so that
-    the same input gives the same interval. Raises ValueError on an empty or non-finite input.
+    values: (S,), one number a seed, or (S, ...), outcomes of each seed; finite.
+    level: of the interval, in (0, 1); resamples: how many draws of S seeds.
+    seed: of the draws, so that the same input gives the same interval.
+    Returns (low, high), in the unit of the values. Raises ValueError on an empty or non-finite input.
     """
     _check_level(level)
     array = np.asarray(values, dtype=np.float64)
@@ -102,9 +106,10 @@ def median_interval(
 def differs(first: float, first_interval: Interval | None, second: float, second_interval: Interval | None) -> int:
     """Sign of first - second where their intervals say that they differ, else 0.
 
+    first, second: two numbers in one unit; first_interval, second_interval: (low, high) of each, or None for a point.
     The interval of the difference is put together from the two intervals (Newcombe 1998, method 10, for
     rates; the same construction for any two): two 95 % intervals may overlap a little and still differ at the
-    5 % level, so overlap alone is not asked. An interval of None counts as a point.
+    5 % level, so overlap alone is not asked.
     """
     low, high = first_interval or (first, first)
     other_low, other_high = second_interval or (second, second)
@@ -117,7 +122,11 @@ def differs(first: float, first_interval: Interval | None, second: float, second
 
 
 def difference_interval(first: float, first_interval: Interval, second: float, second_interval: Interval) -> Interval:
-    """The interval of first - second put together from theirs (Newcombe 1998, method 10)."""
+    """The interval of first - second, put together from the intervals of both (Newcombe 1998, method 10).
+
+    first, second: two numbers in one unit; first_interval, second_interval: (low, high) of each.
+    Returns (low, high), in that unit.
+    """
     difference = first - second
     low = math.hypot(first - first_interval[0], second_interval[1] - second)
     high = math.hypot(first_interval[1] - first, second - second_interval[0])
@@ -147,9 +156,10 @@ def _t_interval(
     return low, high
 
 
-def stratified_mean(groups: Sequence[np.ndarray], bounds: tuple[float, float]) -> tuple[float, Any]:
-    """The mean of the groups' means, and its 95 % t interval within bounds, None if no group has two values.
+def stratified_mean(groups: Sequence[np.ndarray], bounds: Interval) -> tuple[float, Interval | None]:
+    """The mean of the groups' means, and its 95 % t interval; None in its place if no group has two values.
 
+    groups: (n,) values of each group, finite; bounds: the range of the quantity, where the interval is cut.
     Variances are pooled as Σ s²/n over the groups, with Satterthwaite's degrees of freedom; a group of one value says
     nothing of its spread and is taken to have the others' mean variance.
     """

@@ -17,7 +17,9 @@ import numpy as np
 def thresholded_accuracy(log_scaled: np.ndarray, labels: np.ndarray, tau: float) -> float:
     """Share of images with the right label **and** a score above the threshold (Spigler 2019, Section 4.2).
 
-    log_scaled: (N, C) log ỹ; labels: (N,) integers in 0..C-1; tau: threshold on ỹ in [0, 1).
+    log_scaled: (N, C) log ỹ.
+    labels: (N,) integers in 0..C-1.
+    tau: threshold on ỹ, in [0, 1).
     Returns a fraction. Raises ValueError on a wrong shape, a NaN or a label outside the outputs.
     """
     log_scaled, labels = _check_outputs(log_scaled, labels)
@@ -38,8 +40,10 @@ def openness(known: int, total: int = 10) -> float:
 def openness_scheirer(training: int, target: int, testing: int) -> float:
     """1 - sqrt(2·training / (target + testing)): the common definition (Scheirer et al. 2013, Eq. 1).
 
-    training, target, testing: numbers of classes trained on, to be recognised, and met in testing. With
-    training = target = k of n it is smaller than `openness(k, n)`.
+    training: number of classes trained on.
+    target: number of classes to be recognised.
+    testing: number of classes met in testing.
+    With training = target = k of n it is smaller than `openness(k, n)`.
     Raises ValueError unless 1 <= training, target and target, training <= testing.
     """
     if not (1 <= training <= testing and 1 <= target <= testing):
@@ -53,12 +57,13 @@ def openness_scheirer(training: int, target: int, testing: int) -> float:
 def f_measure(log_scaled: np.ndarray, labels: np.ndarray, known: Sequence[int], tau: float) -> float:
     """Open-set F-measure: the mean of 2PR/(P+R) over the known classes and one unknown class (protocol §1.6).
 
-    log_scaled: (N, C) log ỹ; labels: (N,) integers in 0..C-1, of known and unknown classes; known: the
-    classes trained on; tau: threshold on ỹ in [0, 1).
-    An image is rejected (called unknown) when its largest score is not above tau, or belongs to no known
-    class. F = 0 where P + R = 0. The unknown class is left out when every class is known. The paper does not
-    define its macro average; this one gives its 0.091 for a network that accepts everything at one known
-    class of ten.
+    log_scaled: (N, C) log ỹ.
+    labels: (N,) integers in 0..C-1, of known and unknown classes.
+    known: numbers of the classes trained on.
+    tau: threshold on ỹ, in [0, 1).
+    An image is rejected (called unknown) when its largest score is not above tau, or belongs to no known class. F = 0
+    where P + R = 0. The unknown class is left out when every class is known. The paper does not define its macro
+    average; this one gives its 0.091 for a network that accepts everything at one known class of ten.
     Returns a fraction. Raises ValueError on a wrong shape, a NaN, a label outside the outputs, or classes in
     `known` that are repeated, missing or not outputs.
     """
@@ -84,7 +89,11 @@ def f_measure_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap of `f_measure` over the test images: what it would be on other images of these classes.
 
-    resamples: how many. Other arguments and errors as for `f_measure`. Returns (low, high), fractions.
+    log_scaled, labels, known, tau, and errors: as for `f_measure`.
+    resamples: how many draws of N images.
+    level: share of the draws between the ends, in (0, 1).
+    seed: of the draws.
+    Returns (low, high), fractions.
     """
     answer, truth, scored = _open_set_answers(log_scaled, labels, known, tau)
     outcomes = np.asarray(log_scaled).shape[1] + 1
@@ -117,7 +126,8 @@ def _open_set_answers(
 def auroc(scores_known: np.ndarray, scores_unknown: np.ndarray) -> float:
     """Area under the ROC curve: the chance that a known image scores above an unknown one; ties count half.
 
-    scores_known: (N,), scores_unknown: (M,), **larger = more in-distribution**; -inf is allowed, NaN is not.
+    scores_known: (N,) of known images, **larger = more in-distribution**; -inf is allowed, NaN is not.
+    scores_unknown: (M,) of unknown images.
     Exact (Mann-Whitney). Returns a fraction. Raises ValueError on a wrong shape, an empty side or a NaN.
     """
     known, unknown = _check_scores(scores_known, "known"), _check_scores(scores_unknown, "unknown")
@@ -125,10 +135,12 @@ def auroc(scores_known: np.ndarray, scores_unknown: np.ndarray) -> float:
 
 
 def oscr(scores_known: np.ndarray, correct: np.ndarray, scores_unknown: np.ndarray) -> float:
-    """Area under correct classification rate over false positive rate (Dhamija et al. 2018).
+    """Area under correct classification rate over false positive rate (Dhamija et al. 2018); ties count half.
 
-    Ties count half. scores_known: (N,) scores of known images; correct: (N,) whether their class is right;
-    scores_unknown: (M,). **Larger = more in-distribution.** With every class right it equals `auroc`.
+    scores_known: (N,) of known images, **larger = more in-distribution**.
+    correct: (N,) bool, whether the class that a known image gets is right.
+    scores_unknown: (M,) of unknown images.
+    With every class right it equals `auroc`.
     Returns a fraction. Raises ValueError on a wrong shape, an empty side or a NaN.
     """
     known, unknown = _check_scores(scores_known, "known"), np.sort(_check_scores(scores_unknown, "unknown"))
@@ -147,10 +159,12 @@ def oscr(scores_known: np.ndarray, correct: np.ndarray, scores_unknown: np.ndarr
 def roc(scores_known: np.ndarray, scores_unknown: np.ndarray, fpr: np.ndarray) -> np.ndarray:
     """The ROC curve at given false positive rates: the share of known images accepted where fpr of the unknown ones is.
 
+    scores_known: (N,) of known images, **larger = more in-distribution**.
+    scores_unknown: (M,) of unknown images.
+    fpr: (K,) false positive rates, in [0, 1].
     Between the thresholds that there are it is linear, so ties count half in its area, as in `auroc`; where many true
-    positive rates share a false positive rate, it is the highest of them. scores_known: (N,), scores_unknown: (M,),
-    **larger = more in-distribution**; fpr: (K,) in [0, 1]. Returns (K,) fractions. Raises ValueError on a wrong shape,
-    an empty side, a NaN or an fpr out of range.
+    positive rates share a false positive rate, it is the highest of them.
+    Returns (K,) fractions. Raises ValueError on a wrong shape, an empty side, a NaN or an fpr out of range.
     """
     known, unknown = np.sort(_check_scores(scores_known, "known")), np.sort(_check_scores(scores_unknown, "unknown"))
     fpr = np.asarray(fpr, dtype=np.float64)
@@ -169,9 +183,10 @@ def roc(scores_known: np.ndarray, scores_unknown: np.ndarray, fpr: np.ndarray) -
 def aupr(scores_known: np.ndarray, scores_unknown: np.ndarray) -> float:
     """Area under the precision-recall curve of telling known images from unknown: average precision, known positive.
 
+    scores_known: (N,) of known images, **larger = more in-distribution**.
+    scores_unknown: (M,) of unknown images.
     Σ (R_i − R_{i−1})·P_i over the distinct scores, without interpolation. Chance is the share of known images.
-    scores_known: (N,), scores_unknown: (M,), **larger = more in-distribution**. Returns a fraction. Raises ValueError
-    on a wrong shape, an empty side or a NaN.
+    Returns a fraction. Raises ValueError on a wrong shape, an empty side or a NaN.
     """
     known, unknown = np.sort(_check_scores(scores_known, "known")), np.sort(_check_scores(scores_unknown, "unknown"))
     thresholds, counts = np.unique(known, return_counts=True)
@@ -183,9 +198,11 @@ def aupr(scores_known: np.ndarray, scores_unknown: np.ndarray) -> float:
 def fpr_at_tpr(scores_known: np.ndarray, scores_unknown: np.ndarray, tpr: float = 0.95) -> float:
     """Share of the unknown images that are accepted at the highest threshold that accepts `tpr` of the known ones.
 
-    An image is accepted where its score is at least the threshold. scores_known: (N,), scores_unknown: (M,),
-    **larger = more in-distribution**; tpr in (0, 1]. Returns a fraction. Raises ValueError on a wrong shape, an empty
-    side, a NaN or another tpr.
+    scores_known: (N,) of known images, **larger = more in-distribution**.
+    scores_unknown: (M,) of unknown images.
+    tpr: the share of known images that is accepted, in (0, 1].
+    An image is accepted where its score is at least the threshold.
+    Returns a fraction. Raises ValueError on a wrong shape, an empty side, a NaN or another tpr.
     """
     known, unknown = np.sort(_check_scores(scores_known, "known")), _check_scores(scores_unknown, "unknown")
     if not 0 < tpr <= 1:
@@ -216,7 +233,9 @@ class Reliability(NamedTuple):
 def reliability(scores: np.ndarray, correct: np.ndarray, bins: int = 15) -> Reliability:
     """How often a score is right, in `bins` equal bins of [0, 1] (Guo et al. 2017, Section 2).
 
-    scores: (N,) in [0, 1], of the predicted class; correct: (N,) whether it is right.
+    scores: (N,) of the predicted class, in [0, 1].
+    correct: (N,) bool, whether that class is right.
+    bins: how many.
     Raises ValueError on a wrong shape, an empty array, a NaN or a score outside [0, 1].
     """
     scores, correct = _check_scores(scores, "all"), np.asarray(correct)

@@ -19,7 +19,13 @@ from overgen.run import results
 def scores_of_images(
     network: nn.Module, images: np.ndarray, alphas: np.ndarray, *, beta: float, probes: int, device: Any = "cpu"
 ) -> np.ndarray:
-    """ỹ of each image at its own α, (N, C) float64. images: (N, 28, 28) in [0, 1]; alphas: (N,)."""
+    """ỹ of each image at its own α.
+
+    network: trained; it is moved to `device`.
+    images: (N, 28, 28) in [0, 1]; alphas: (N,).
+    beta, probes: as in `ScaledOutput`.
+    Returns (N, C) float64; (0, 0) for no image.
+    """
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     scores: np.ndarray | None = None
     for alpha in np.unique(alphas):
@@ -36,8 +42,9 @@ def scores_of_images(
 def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int) -> dict[str, np.ndarray]:
     """All that α, β and τ need to know of each image, so that they can change without evaluating again.
 
-    images: (N, 28, 28) uint8. Returns float32 arrays: log_y (N, C), distance (N,), gamma (N,), gamma_error (N,);
-    only those that the network has.
+    network: trained, on the images' device.
+    images: (N, 28, 28) uint8; chunk: images evaluated together; probes: of the estimate of γ.
+    Returns float32 arrays: log_y (N, C), distance (N,), gamma (N,), gamma_error (N,); only those that the network has.
     """
     from overgen.data import floats
 
@@ -61,9 +68,10 @@ def part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]
 
 
 def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: float, beta: float) -> np.ndarray:
-    """log ỹ of the images whose `image_outputs` were stored, stacked over members. Returns (N, C) float64.
+    """log ỹ of images whose `image_outputs` were stored.
 
-    Raises ValueError if a score is NaN.
+    outputs: stacked over members, (M, N, ...); member: which of them; alpha, beta: α and β.
+    Returns (N, C) float64. Raises ValueError if a score is NaN.
     """
     scores = outputs["log_y"][member].astype(np.float64)
     if "distance" in outputs:
@@ -80,6 +88,8 @@ def accuracy_rows(
 ) -> list[dict[str, Any]]:
     """Thresholded accuracy on the test images: right label and ỹ > τ, at τ = 0 and at each pair.
 
+    outputs: `image_outputs` stacked over seeds, (S, N, ...), with labels (N,) and seeds (S,).
+    pairs: (τ, α); beta: β of Γ.
     The rows are of the experiment "fgn", since the paper reports them beside its fooling rates.
     """
     labels, seeds = outputs["labels"], range(len(outputs["seeds"]))

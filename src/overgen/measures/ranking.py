@@ -19,8 +19,9 @@ class Ranking(NamedTuple):
 
 
 def ranking(values: np.ndarray) -> Ranking:
-    """Rank methods by values where larger is better. values: (P, T), a row a problem; ties share their mean rank.
+    """Rank methods by values where larger is better.
 
+    values: (P, T), a row a problem and a column a method; ties share their mean rank.
     Both tests take problems as independent. Raises ValueError unless P ≥ 2, T ≥ 3 and all values are finite.
     """
     from scipy import stats  # takes a second

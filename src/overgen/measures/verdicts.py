@@ -32,9 +32,9 @@ VERDICTS = (
 def better_direction(metric: str, *, defended: bool) -> int:
     """+1 where a larger value is better, -1 where a smaller one is, 0 where neither is.
 
-    metric: its name, with or without an `@` suffix. Rates and steps of an attack have a better side only for
-    a network that is meant to resist it (`defended`): that a plain CNN is fooled less is a difference, not a
-    merit.
+    metric: its name, with or without an `@` suffix.
+    defended: whether the network is meant to resist attacks. Rates and steps of an attack have a better side only for
+        such a one: that a plain CNN is fooled less is a difference, not a merit.
     """
     name = metric.split("@")[0]
     if name in HIGHER_IS_BETTER or (defended and name in HIGHER_IS_BETTER_WHEN_DEFENDED):
@@ -54,11 +54,14 @@ def reported_interval(
 ) -> Interval:
     """The interval of a number that a paper gives without one.
 
-    A rate in percent is k of its `n` (200 trials, 10,000 test images): Wilson. A mean over `n` (fooled
-    trials, class subsets) has no deviation in the papers: the spread of the `measured` (value, low, high, n)
-    is taken for it too, its width scaled by the square root of the counts. Otherwise only the rounding of the
-    printed number is left. rounding: half a unit of the last printed digit. Returns (low, high) in the unit
-    of the number.
+    metric: its name; reported: the number, in percent for a rate.
+    n: the trials, images or subsets behind it; None where the paper does not state them.
+    rounding: half a unit of the last printed digit.
+    measured: the measured value, its low, high and n.
+    A rate in percent is k of its `n` (200 trials, 10,000 test images): Wilson. A mean over `n` (fooled trials, class
+    subsets) has no deviation in the papers: the spread of the measured one is taken for it too, its width scaled by the
+    square root of the counts. Otherwise only the rounding of the printed number is left.
+    Returns (low, high), in the unit of the number.
     """
     low, high = reported - rounding, reported + rounding
     if metric.split("@")[0] in RATES:
@@ -89,12 +92,16 @@ def verdict(
 ) -> str:
     """What a measured number says about the reported one (protocol §8).
 
-    metric: its name. reported, reproduced, low, high: in one unit (percent for rates). reported_n: trials,
-    images or subsets behind the reported number, None where not stated. reproduced_n: the same of the
-    measured one. rounding: half a unit of the last printed digit. prediction: [low, high] already says where
-    a further run falls (t prediction interval over seeds), so the reported number counts as a point.
+    metric: its name.
+    reported, reproduced, low, high: the reported number, the measured one and its interval, in one unit (percent for
+        rates).
+    at_paper_budget: whether the measurement spent what the papers did.
+    reported_n: trials, images or subsets behind the reported number, None where not stated.
+    reproduced_n: the same of the measured one.
+    rounding: half a unit of the last printed digit.
+    prediction: [low, high] already says where a further run falls (t prediction interval over seeds), so the reported
+        number counts as a point.
     defended: see `better_direction`.
-
     Returns "" without a reported number. At the papers' budget "reproduced", "not reproduced" or "better than
     reported"; below it "agrees at reduced budget", "differs at reduced budget" or "differs at reduced budget,
     better". "not testable: why" where there is no measured number, or no interval on either side.
@@ -126,8 +133,11 @@ def verdict(
 def claim_verdict(sign: int, numbers: Sequence[str], *, at_paper_budget: bool, refuted: bool = False) -> str:
     """Verdict of a claimed ordering "a is smaller than b".
 
-    sign: of a - b by `differs`. numbers: the verdicts of a and b. refuted: the reported a - b lies outside the
-    interval of the measured one. "reproduced" needs both numbers; where only the order holds it is "direction only",
+    sign: of a - b by `differs`.
+    numbers: the verdicts of a and b.
+    at_paper_budget: whether both were measured at the papers' budget.
+    refuted: the reported a - b lies outside the interval of the measured one.
+    "reproduced" needs both numbers; where only the order holds it is "direction only",
     and a reduced budget is said. An order that the intervals do not settle is "not testable", unless it is refuted.
     """
     if sign == 0 and refuted:

@@ -11,13 +11,14 @@ from typing import Any
 
 import pandas as pd
 
+from overgen import OvergenError
 from overgen.report import modules, reported
 from overgen.report.budgets import paper_budget
 from overgen.report.compare import COLUMNS, REPRODUCED, compare
 from overgen.report.names import MAIN_SOURCE, PAPER_TABLE, dataset_name
 from overgen.report.reported import records
 from overgen.run.params import Plan
-from overgen.run.results import Cell, parts
+from overgen.run.results import KEYS, Cell, parts
 
 Grid = dict[str, dict[str, Cell]]  # by stage, in dvc.yaml's order, then by model
 Row = Mapping[str, Any]  # of `Numbers.frame`
@@ -143,12 +144,14 @@ def read_study(plan: Plan, dataset: str, root: Path = Path()) -> Study:
 
 def read_reproduced(path: Path) -> Numbers:
     """The numbers of a `reproduced.csv`. Raises OvergenError if it is missing."""
+    if not path.is_file():
+        raise OvergenError(f"{path}: missing; `dvc repro report@{path.parent.name}` makes it")
     kinds: dict[str, Any] = dict.fromkeys(REPRODUCED, "string")
     kinds |= {"reproduced": "float64", "low": "float64", "high": "float64", "n": "Int64"}
     numbers = {name: [""] for name in ("reproduced", "low", "high", "n")}
     frame = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=numbers)
     frame = frame.astype({name: object for name, kind in kinds.items() if kind == "string"})
-    keys = pd.DataFrame(map(parts, frame["metric"])).fillna("")
+    keys = pd.DataFrame([dict.fromkeys(KEYS, "") | parts(text) for text in frame["metric"]]).fillna("")
     return Numbers(pd.concat([frame.rename(columns={"metric": "text"}), keys], axis=1))
 
 

@@ -23,6 +23,9 @@ from overgen import OvergenError
 from overgen.measures.intervals import bootstrap_over_seeds, mean_interval, prediction_interval, wilson
 from overgen.run.files import directory_md5, read_json, read_npz, replace_directory, write_csv, write_json, write_npz
 
+# Keys of metrics that several stages' numbers have, or that only some numbers of a stage have.
+KEYS = ("on", "start", "known", "alpha", "score", "rms")
+
 
 def metric(name: str, *, on: str = "", **keys: str | float | None) -> str:
     """A metric with what it is of, in the order given: metric("fooling_rate", start="noise", alpha=2).
@@ -244,7 +247,7 @@ def read(cell: Cell) -> pd.DataFrame:
 
     Columns: experiment, model, metric (its name alone), text (the metric as written), tau ("" for none), unit,
     reproduced, low, high, n, interval, note, budget (what the row spent, the cell's with its own on top), then one for
-    each key that a metric of the cell has (alpha, known, start, …), "" where a row has none. Keys are text.
+    each of `KEYS` and each further key that a metric of the cell has, "" where a row has none. Keys are text.
     Raises OvergenError if the cell is missing or broken.
     """
     rows = [
@@ -255,6 +258,6 @@ def read(cell: Cell) -> pd.DataFrame:
     ]  # fmt: skip
     first = ["experiment", "model", "metric", "text", "tau", "unit", "reproduced", "low", "high", "n", "interval",
              "note", "budget"]  # fmt: skip
-    keys = dict.fromkeys(key for row in rows for key in row if key not in first)
+    keys = dict.fromkeys([*KEYS, *(key for row in rows for key in row if key not in first)], "")
     types: dict[str, Any] = {"reproduced": "float64", "low": "float64", "high": "float64", "n": "Int64"}
-    return pd.DataFrame(rows, columns=[*first, *keys]).astype(types).fillna(dict.fromkeys(keys, ""))
+    return pd.DataFrame([keys | row for row in rows], columns=[*first, *keys]).astype(types)

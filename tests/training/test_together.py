@@ -8,46 +8,23 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from pydantic import ValidationError
 from pytorch_lightning.loggers.logger import Logger
 
-from overgen import OvergenError, data
-from overgen.models import registry
-from overgen.models.weights import load_weights
-from overgen.run import engine, tracking
-from overgen.run.files import read_npz, write_npz
-from overgen.run.stage import Stage, execute
+from overgen import OvergenError
+from overgen.run import engine
 from overgen.run.streams import generator
-from overgen.training import members as training_members
 from overgen.training import together
-from overgen.training.module import Training
 from overgen.training.together import Together
 
-from conftest import Run, environment, make_workspace, set_params
-from processes import stage_command
-
-SIZES = [13, 12, 8, 4]  # in batches of 5: three steps and two, one and two short batches, a member that ends early
-DENOISING = {"noise_std": 0.2, "reconstruction_weight": 0.5}
-CASES = {
-    "cnn": ({"network": "cnn", "classes": 3}, {}),
-    "cool": ({"network": "cool", "classes": 3, "omega": 4}, {}),
-    "dae": ({"network": "dae", "classes": 3}, DENOISING),
-    "dae, clean": ({"network": "dae", "classes": 3, "tied": False}, DENOISING | {"classifier_input": "clean"}),
-    "dae, switches": ({"network": "dae", "classes": 3, "unpooling": "switches"}, DENOISING),
-    "dae, bernoulli": (
-        {"network": "dae", "classes": 3, "output": "sigmoid"},
-        DENOISING | {"reconstruction_loss": "bernoulli"},
-    ),
-    "autoencoder": ({"network": "autoencoder", "hidden": 8}, {"noise_std": 0.1}),
-}
+from processes import Run, environment, stage_command
+from training_cases import CASES, SIZES, assert_same, members, train
+from workspace import make_workspace, set_params
 
 
 class Log(Logger):
@@ -64,44 +41,6 @@ class Log(Logger):
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         pass
-
-
-def members(case: str, sizes: list[int] = SIZES, dtype: torch.dtype = torch.float64) -> dict[str, Training]:
-    """Members with different images, labels, weights and numbers of images."""
-    made = {}
-    for i, size in enumerate(sizes):
-        (options, settings), stream = CASES[case], generator("data", i)
-        network = registry.build(**options).to(dtype)
-        network.initialise(generator("weights", i))  # type: ignore[operator]
-        images = torch.randint(0, 256, (size, 28, 28), generator=stream, dtype=torch.uint8)
-        labels = torch.randint(0, 3, (size,), generator=stream)
-        made[f"m{i}"] = Training(
-            network, images, labels, key=("m", i), batch_size=5, learning_rate=1e-3, l2=2.0, **settings
-        )
-    return made
-
-
-def train(
-    module: pl.LightningModule,
-    loggers: list[Log],
-    epochs: int = 2,
-    precision: Any = "64-true",
-    accelerator: str = "cpu",
-) -> None:
-    trainer = pl.Trainer(
-        max_epochs=epochs, accelerator=accelerator, devices=1, precision=precision, deterministic=True, logger=loggers,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
-        reload_dataloaders_every_n_epochs=1,
-    )  # fmt: skip
-    trainer.fit(module)
-    if isinstance(module, Together):
-        module.unstack()
-
-
-def assert_same(member: Training, alone: Training) -> None:
-    torch.testing.assert_close(member.network.state_dict(), alone.network.state_dict(), rtol=0, atol=1e-10)
-    for curve, expected in zip(member.curves, alone.curves, strict=True):
-        assert curve == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("case", list(CASES))
@@ -199,30 +138,6 @@ def test_what_cannot_train_together_is_refused() -> None:
         engine.Engine(precision="16-mixed", threads=1, chunk=1, probes=1, together=4)
 
 
-def test_ranks_take_whole_chunks_and_ask_only_for_what_is_missing(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setenv("OVERGEN_TRACKING", "off")
-    monkeypatch.setattr("torch.distributed.barrier", lambda: None)
-    names, asked = ["a", "b", "c", "d"], []
-
-    def arrays(i: int) -> dict[str, np.ndarray]:
-        asked.append(i)
-        return {"x": np.array(10 * i)}
-
-    def compute(chunk: Any, runs: Any) -> list[Any]:
-        assert len(runs) == len(chunk)
-        return [partial(arrays, i) for i in chunk]
-
-    with tracking.run("train_classifier", "digits", "cnn", params={}) as run:
-        declared: Any = None
-        ranks = [Stage("train_classifier", {}, declared, tmp_path, None, rank, 2, run) for rank in (0, 1)]
-    write_npz(tmp_path / "b.npz", x=np.array(10))  # its chunk was killed between two files
-    assert ranks[1].chunks(names, [[2, 1], [3, 0]], compute) == []
-    assert asked == [3, 0]
-    found = ranks[0].chunks(names, [[2, 1], [3, 0]], compute)
-    assert asked == [3, 0, 2]
-    assert [int(member["x"]) for member in found] == [0, 10, 20, 30]
-
-
 def test_a_chunk_killed_in_the_middle_resumes_to_the_same_bytes(tmp_path: Path, digits: Path, run_stage: Run) -> None:
     whole, killed = (make_workspace(tmp_path / name, digits) for name in ("whole", "killed"))
     for workspace in (whole, killed):
@@ -252,37 +167,3 @@ def test_a_chunk_killed_in_the_middle_resumes_to_the_same_bytes(tmp_path: Path, 
         names = sorted(path.name for path in (whole / folder).iterdir())
         assert len(names) >= 2
         assert filecmp.cmpfiles(whole / folder, killed / folder, names, shallow=False) == (names, [], [])
-
-
-def test_longer_members_are_those_of_a_larger_budget(
-    tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same weights, batches and noise: what `longer` adds is what the members come to with so many epochs."""
-    key, two = "train_openset.digits", {"known": [2], "subsets": 2, "epochs": 2}
-    workspace = make_workspace(tmp_path / "workspace", digits)
-    more = {"known": 2, "epochs": 2}
-    set_params(workspace / "params.yaml", {"openset_models": ["cnn"], key: two | {"epochs": 1, "longer": more}})
-    folder = workspace / "models/digits/cnn/openset"
-    monkeypatch.chdir(workspace)
-    monkeypatch.setenv("OVERGEN_TRACKING", "off")
-    weighed: list[int] = []  # N of λ/N
-
-    def prepare(*arguments: Any, **options: Any) -> Training:
-        weighed.append(options["of_images"])
-        return prepared(*arguments, **options)
-
-    prepared = training_members.prepare
-    monkeypatch.setattr(training_members, "prepare", prepare)
-    execute("train_openset", dataset="digits", model="cnn")
-    assert weighed == 4 * [len(data.load("digits").train_labels)]  # not of the two classes
-    longer, weights = read_npz(folder / "longer.npz"), load_weights(folder / "k2-1-longer.safetensors")
-    assert (longer["known"].sum(1).tolist(), int(longer["epochs"])) == ([2, 2], 2)
-    set_params(workspace / "params.yaml", {key: two | {"longer": more}})  # no more than all have
-    execute("train_openset", dataset="digits", model="cnn")
-    assert not list(folder.glob("*longer*"))
-    whole, expected = read_npz(folder / "outputs.npz"), load_weights(folder / "k2-1.safetensors")
-    for name in ("known", "log_y"):
-        np.testing.assert_array_equal(longer[name], whole[name])
-    for name, tensor in expected[0].items():
-        assert torch.equal(weights[0][name], tensor)
-    assert weights[1] == expected[1]  # its budget too

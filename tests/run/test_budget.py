@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from overgen import OvergenError
 from overgen.run import budget, params
-from test_params import change
-from test_params import project as project
-from test_yaml_files import dvc_value
 
+from params_text import change, dvc_value
 from workspace import ROOT
 
 

@@ -1,3 +1,7 @@
+"""None"""
+
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -18,6 +22,8 @@ def outputs(*rows: list[float]) -> np.ndarray:
 
 
 FOUR = outputs([0.95, 0.05, 0.0], [0.6, 0.3, 0.1], [0.02, 0.97, 0.01], [0.0, 0.005, 0.995])
+
+
 LABELS = np.array([0, 0, 0, 2])
 
 

@@ -16,30 +16,8 @@ from overgen.run.yaml_files import read_document
 from overgen.stages.fool_fgn.params import FgnVariant
 from overgen.training.params import Training, TrainingChanges
 
+from params_text import change, fault
 from workspace import ROOT, set_params
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    for name in ("params.yaml", "dvc.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
-    return tmp_path
-
-
-def change(project: Path, old: str, new: str, file: str = "params.yaml") -> int:
-    """Replace text in a file; returns the line it stands on."""
-    path = project / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-    return text[: text.index(old)].count("\n") + 1
-
-
-def fault(project: Path) -> str:
-    """The error about a project's parameters, without the folder they are in."""
-    with pytest.raises(OvergenError) as caught:
-        params.check(project)
-    return str(caught.value).replace(f"{project}/", "")
 
 
 def test_the_committed_file_is_valid() -> None:
@@ -174,9 +152,6 @@ def test_a_search_names_the_setting_that_is_impossible(project: Path, setting: s
     assert message in text
 
 
-# Names of sections and lists
-
-
 def test_an_unknown_section_or_list_names_the_nearest(project: Path) -> None:
     line = change(project, "fool_fgn:\n", "fool_fgnn:\n")
     assert fault(project) == (
@@ -215,9 +190,6 @@ def test_lists_are_of_names_that_differ(project: Path, old: str, new: str, messa
 def test_a_name_that_stands_twice_in_dvc_yaml_is_refused(project: Path, old: str, new: str, place: str) -> None:
     line = change(project, old, new, "dvc.yaml")
     assert fault(project) == f"dvc.yaml, line {line}, stages.{place} is named twice"
-
-
-# What a stage sees
 
 
 def test_a_stage_reads_what_it_declares_and_nothing_else(project: Path) -> None:
@@ -291,9 +263,6 @@ def test_declared_values_are_those_of_the_file() -> None:
         for key in found.keys:
             theirs = params.value_at(values, key)
             assert left_out(params.plain(found(key)), theirs) == theirs, key
-
-
-# Sections
 
 
 def test_a_users_network_takes_its_own_options(project: Path) -> None:

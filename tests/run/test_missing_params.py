@@ -10,8 +10,8 @@ import overgen.stages
 from overgen import OvergenError
 from overgen.run import params, pipeline
 from overgen.run.yaml_files import read_document
-from test_params import change, fault
-from test_params import project as project
+
+from params_text import change, fault
 
 
 def add_what_is_missing(project: Path) -> str:

@@ -12,23 +12,9 @@ from hypothesis import strategies as st
 from overgen import OvergenError
 from overgen.run import params
 from overgen.run.yaml_files import flow, read_document
-from test_params import change, fault
-from test_params import project as project
 
+from params_text import change, dvc_value, fault
 from workspace import ROOT
-
-
-def dvc_value(text: str) -> Any:
-    """What DVC reads; its error otherwise. Values that its parser gives and it cannot use count as refused."""
-    from dvc.parsing.context import Context
-    from dvc.utils.serialize import parse_yaml
-
-    try:
-        values = parse_yaml(text, "params.yaml")
-        Context(values)
-    except Exception as error:
-        return type(error)
-    return values
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -91,8 +77,14 @@ SCALARS = [
     ),
     *("a:b", "src/own/a.py:A", "x?y", "!!str 3", "!!float 3", "!!int '3'", "!foo 1", "&a 3", "'32'", '"32"', "1 # c"),
 ]
+
+
 FORMS = ["a: {}", "a: {{b: {}, c: 1}}", "a: [{}, 1]", "a:\n  - {}\n  - 1"]
+
+
 texts = st.text(st.characters(max_codepoint=0x2FF, exclude_characters="\r\n\x85"), max_size=8)
+
+
 scalars = st.sampled_from(SCALARS) | st.from_regex(r"\A[-+.0-9eE_xob:]{1,8}\Z") | st.floats().map(repr) | texts
 
 
@@ -188,7 +180,11 @@ def test_not_yaml_names_the_line(project: Path, file: str) -> None:
 
 
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_categories=["Cc"]), max_size=8)
+
+
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | printable
+
+
 values = st.recursive(
     leaves | st.sampled_from(SCALARS),
     lambda part: st.lists(part, max_size=3) | st.dictionaries(st.sampled_from(["a", "no", "1"]), part, max_size=3),

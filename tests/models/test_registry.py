@@ -22,7 +22,11 @@ from processes import Run
 from workspace import ROOT, Study, inside, set_params
 
 OPTIONS = {"units": "relu", "initial": "glorot", "classes": 10}
+
+
 CNN = {"network": "cnn", **OPTIONS}
+
+
 COOL = {"network": "cool", "omega": 10, "output_std": 0.003, **OPTIONS}
 
 

@@ -1,0 +1,28 @@
+"""The made-up study and its report, made once for all tests of reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overgen.report import style
+from report_study import MadeUp, made_up_study
+
+
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> MadeUp:
+    return made_up_study(tmp_path_factory.mktemp("made-up"))
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not rendered, for tests of what is written about them."""
+
+    def write_empty(figure: Any, folder: Path, name: str, *, dpi: int) -> None:
+        (folder / f"{name}.png").write_bytes(b"")
+        (folder / f"{name}.svg").write_text('<svg width="300pt"/>')
+        style.plt.close(figure)
+
+    monkeypatch.setattr(style, "save", write_empty)

@@ -1,0 +1,253 @@
+"""A report as a whole: every number is in it with its cell, only cells that are asked for count, equal cells give equal
+bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from overgen import OvergenError
+from overgen.report import build as engine
+from overgen.report import names, reported
+from overgen.report.study import read_reproduced
+from overgen.run import results
+from overgen.run.files import directory_md5, read_json
+from overgen.run.params import Plan
+from report_study import SCORES, MadeUp, build, lines_of, write_study
+
+
+def only(plan: Plan, *stages: str) -> Plan:
+    return Plan({stage: plan.cells[stage] for stage in stages}, plan.settings)
+
+
+def test_every_measured_number_is_in_reproduced_csv(made_up: MadeUp) -> None:
+    numbers, frame = made_up.cell_numbers(), read_reproduced(made_up.report / "reproduced.csv").frame
+    key = ["experiment", "model", "metric"]
+    wanted = [(*r[key], "" if pd.isna(r["tau"]) else f"{r['tau']:g}", r["stage"]) for _, r in numbers.iterrows()]
+    found = frame[["experiment", "model", "text", "tau"]].itertuples(index=False, name=None)
+    assert {(*of, cell.split("/")[3]) for of, cell in zip(found, frame["cell"], strict=True)} == set(wanted)
+    assert made_up.text("reproduced.csv").splitlines()[0].split(",") == [
+        *reported.COLUMNS, "reproduced", "low", "high", "n", "budget", "verdict", "cell", "md5"
+    ]  # fmt: skip
+    twice = frame.duplicated(["experiment", "model", "text", "tau"], keep=False)  # rates that two sources report
+    assert len(frame) == len(numbers) + twice.sum() // 2
+    assert set(frame["source"][twice]) == {"spigler2019", "kardan2017"}
+    values = numbers.assign(tau=[of[3] for of in wanted]).set_index([*key, "tau"])
+    for row in frame.to_dict("records"):
+        same = values.loc[tuple(row[name] for name in ("experiment", "model", "text", "tau"))]
+        for name in ("reproduced", "low", "high"):
+            assert row[name] == pytest.approx(float("nan") if same[name] is None else same[name], nan_ok=True, rel=0)
+        assert row["unit"] == same["unit"]
+        assert row["md5"] == directory_md5(made_up.root / row["cell"])
+
+
+def test_the_rows_stand_in_the_order_of_the_pipeline(made_up: MadeUp) -> None:
+    cells = list(dict.fromkeys(made_up.study.frame["cell"].str.removeprefix("reports/cells/mnist/")))
+    wanted = [f"{stage}/{model}" for stage, models in made_up.plan.cells.items() for model in models]
+    assert cells == [cell for cell in wanted if cell.split("/")[0] != "search_choices"]
+
+
+def test_the_text_shows_the_study(made_up: MadeUp) -> None:
+    text, frame = made_up.text(), made_up.study.frame
+    assert text.startswith("# Overgeneralisation on MNIST")
+    assert "Table 1 of the paper" in text
+    assert "seed spread not measured" in text
+    assert "**Below the papers' budget**" in text
+    for stage, models in made_up.plan.cells.items():
+        for model in models:
+            assert f"`dvc repro {stage}@mnist-{model}`" in text
+            assert f"`{directory_md5(made_up.root / 'reports/cells/mnist' / stage / model)}`" in text
+    counts = {kind: int(n) for kind, n in re.findall(r"\| (?:\(?[✓✗▲]\)?|\?) +\| ([a-z, ]+?) +\| (\d+)", text)}
+    assert sum(counts.values()) == (frame["verdict"] != "").sum()
+    assert counts["agrees at reduced budget"] == (frame["verdict"] == "agrees at reduced budget").sum()
+    joined = (frame["source"] != "").sum()
+    missing = int(re.search(r"(\d+) numbers of the papers on MNIST have no counterpart", text)[1])  # type: ignore[index]
+    assert missing == (reported.load()["dataset"] == "mnist").sum() - joined
+
+
+def test_every_figure_is_shown_and_there(made_up: MadeUp) -> None:
+    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", made_up.text())
+    assert all((made_up.report / name).is_file() for name in shown)
+    drawn = list((made_up.report / "figures").iterdir())
+    assert {path.stem for path in drawn} == {Path(name).stem for name in shown}
+    assert {path.suffix for path in drawn} == {".svg", ".png"}
+    assert {f"score_histograms_{model}" for model in SCORES} | {"score_ranking"} <= {path.stem for path in drawn}
+
+
+def test_sections_stand_in_the_order_of_the_pipeline(made_up: MadeUp) -> None:
+    figures = [
+        "training_curves",
+        "reconstructions",
+        "fooling_rates",
+        "gradient_passage",
+        "evolution_confidence",
+        "retraining_lenet",
+        "reliability",
+        "open_set",
+        "smallest_changes",
+        "score_ranking",
+        "one_class_roc",
+    ]
+    places = [made_up.text().index(f"figures/{name}.") for name in figures]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_tables_hold_only_numbers_of_the_cells_and_the_papers(made_up: MadeUp) -> None:
+    papers = reported.load()
+    known = {str(n) for n in range(1, 11)} | set(papers["text"]) | {f"{tau:g}" for tau in papers["tau"].dropna()}
+    for row in made_up.cell_numbers().to_dict("records"):
+        known.add(f"{row['n']:,}")
+        for name in ("reproduced", "low", "high"):
+            if row[name] is not None and not pd.isna(row[name]):
+                known.add(names.number(float(row[name]), row["metric"], row["unit"]).lstrip("-"))
+                known.add(f"{row[name]:.2f}" if row["metric"].startswith("mean_distance") else "")
+    known |= {"20", "3", "2", "40", "0", "1e-3", "784", "99.99", "95"}  # α, generations, a learning rate, pixels
+    checked = 0
+    for path in (made_up.report / "tables").glob("*.md"):
+        if path.stem in ("provenance", "not_measured", "search_cool"):
+            continue
+        text = re.sub(r"\*\*.*?\*\*|‖₂|₂|in \[0,1\]", "", path.read_text())
+        for number in re.findall(r"(?<![\w.])\d[\d,]*\.?\d*(?:e-?\d+)?", text):
+            assert number.rstrip(",.") in known, f"{number} in {path.name}"
+            checked += 1
+    assert checked > 500
+
+
+def test_the_same_cells_give_the_same_bytes(made_up: MadeUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere, later, and with one process at a time."""
+    shutil.copytree(made_up.root, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "reports/mnist")
+    later = time.time() + 86_400 * 400
+    monkeypatch.setattr(time, "time", lambda: later)  # a date in a file would show
+    monkeypatch.setattr(engine, "cores", lambda: 1)
+    output = build(tmp_path, made_up.plan)
+    files = {path.relative_to(output): path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    assert files.keys() == {p.relative_to(made_up.report) for p in made_up.report.rglob("*") if p.is_file()}
+    assert [name for name, data in files.items() if data != (made_up.report / name).read_bytes()] == []
+    assert not any(str(tmp_path).encode() in data for data in files.values())
+
+
+def test_the_page_needs_nothing_else(made_up: MadeUp) -> None:
+    page = made_up.text("report.html")
+    assert page.count("data:image/") == made_up.text().count("](figures/")
+    references = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert references
+    assert all(reference.startswith(("data:image/", "#s")) for reference in references)
+    assert not re.search(r"https?://|@import|url\(|<script|<link", re.sub(r'"data:[^"]*"', "", page))
+    assert '<meta name="viewport"' in page
+    assert "@media print" in page
+    assert page.count('<div class="scroll"><table>') == page.count("</table></div>") == page.count("<table>")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_missing_cell_is_named_with_its_command(made_up: MadeUp, tmp_path: Path) -> None:
+    shutil.copytree(made_up.root, tmp_path, dirs_exist_ok=True)
+    before = directory_md5(tmp_path / "reports/mnist")
+    cells = tmp_path / "reports/cells/mnist"
+    (cells / "evaluate_openset/cnn/trials.csv").unlink()
+    with pytest.raises(
+        OvergenError, match=r"evaluate_openset/cnn/trials.csv: missing; `dvc repro evaluate_openset@mnist-cnn`"
+    ):
+        build(tmp_path, made_up.plan)
+    shutil.rmtree(cells / "fool_fgn/cool")
+    with pytest.raises(OvergenError, match=r"mnist/fool_fgn/cool/.*`dvc repro fool_fgn@mnist-cool`"):
+        build(tmp_path, made_up.plan)
+    assert directory_md5(tmp_path / "reports/mnist") == before
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_cells_that_are_not_asked_for_do_not_count(made_up: MadeUp, tmp_path: Path) -> None:
+    shutil.copytree(made_up.root, tmp_path, dirs_exist_ok=True)
+    cells = {"train_classifier": ["cnn"], "fool_fgn": ["cnn"], "evaluate_confidence": ["cnn"]}
+    output = build(tmp_path, Plan(cells, {}))
+    assert set(read_reproduced(output / "reproduced.csv").frame["model"]) == {"cnn"}
+    text = (output / "report.md").read_text().partition("## Reported, not measured")[0]
+    assert "COOL" not in (output / "tables/fooling.md").read_text()
+    assert not re.search("perceptron|smallest|FC10|unknown classes|witness", text)
+    assert {path.stem for path in (output / "figures").iterdir()} == {
+        "training_curves", "fooling_rates", "first_passage", "fooling_images", "reliability"
+    }  # fmt: skip
+
+
+def test_a_stage_that_adds_nothing_to_the_report_has_its_numbers_there(made_up: MadeUp, tmp_path: Path) -> None:
+    """Its folder has no report.py: no section, but its rows, its budget and where they come from."""
+    row = results.row("explore", results.metric("curved", on="test"), 1.5, unit="fraction", n=3)
+    folder = tmp_path / "reports/cells/mnist/explore_shape/cnn"
+    results.write(folder, budget={"explore_shape.mnist.points": 3}, metrics=[row])
+    shutil.copytree(made_up.root / "budgets", tmp_path / "budgets")
+    output = build(tmp_path, Plan({"explore_shape": ["cnn"]}, {}))
+    (found,) = read_reproduced(output / "reproduced.csv").frame.to_dict("records")
+    assert (found["metric"], found["on"], found["reproduced"]) == ("curved", "test", 1.5)
+    text = (output / "report.md").read_text()
+    assert re.search(r"`explore_shape` +\| CNN +\| 3 points", text)
+    assert "`dvc repro explore_shape@mnist-cnn`" in text
+    assert "curved" not in text
+
+
+ROW = {"experiment": "fgn", "metric": "fooling_rate", "tau": 0.9, "unit": "fraction", "reproduced": 0.5, "low": None,
+       "high": None, "n": 1, "interval": "none", "note": ""}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "cool"}, "belongs to another cell"),
+        ({"metrics": [{"metric": "x"}]}, "not a cell's summary"),
+        ({"metrics": [ROW | {"note": 3}]}, "note is 3, not text"),
+        ({"metrics": [ROW | {"low": float("inf")}]}, "low is inf"),
+        ({"metrics": [ROW]}, "in fraction, but spigler2019"),
+        ({"budget": 3}, "not a cell's summary"),
+    ],
+)
+def test_a_broken_cell_is_named(made_up: MadeUp, tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    shutil.copytree(made_up.root, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "reports/cells/mnist/fool_fgn/cnn/metrics.json"
+    path.write_text(json.dumps(read_json(path) | change))
+    with pytest.raises(OvergenError, match=message) as error:
+        build(tmp_path, only(made_up.plan, "fool_fgn"))
+    assert "reports/cells/mnist/fool_fgn/cnn/metrics.json" in str(error.value)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_data_set_that_no_paper_reports(tmp_path: Path) -> None:
+    plan = write_study(tmp_path, "digits", without=["fool_lbfgs", "train_perceptrons", "search_choices"])
+    output = build(tmp_path, plan, "digits")
+    frame = read_reproduced(output / "reproduced.csv").frame
+    text = (output / "report.md").read_text()
+    assert (frame["value"] == "").all()
+    assert (frame["verdict"] == "").all()
+    assert not any("reported" in head for head in lines_of((output / "tables/fooling.md").read_text())[0])
+    assert "As Tables 1 and 2 of the paper" in text
+    assert "Reported, not measured" not in text
+    assert not (output / "tables/orderings.md").exists()
+    assert "10 epochs, 1 seed, 4 trials a class, 500 updates" in set(frame["budget"])
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_report_at_the_papers_budget(tmp_path: Path) -> None:
+    plan = write_study(tmp_path, full=True)
+    output = build(tmp_path, only(plan, "train_classifier", "evaluate_confidence"))
+    text = (output / "report.md").read_text()
+    assert "All cells were run at the papers' budget or above it." in text
+    assert "Below the papers' budget" not in text
+    assert re.search(r"✗ +\| not reproduced +\| 9", text)  # the accuracies of three models at three τ
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_nothing_is_called_reproduced_below_the_papers_budget(made_up: MadeUp, tmp_path: Path) -> None:
+    """But numbers that a paper gives without a budget, which is said where there are any."""
+    shutil.copytree(made_up.root, tmp_path, dirs_exist_ok=True)
+    said = "nothing is called reproduced but what a paper gives without a budget"
+    assert said in made_up.text()
+    stages = [stage for stage in made_up.plan.cells if stage not in ("train_perceptrons", "fool_lbfgs")]
+    output = build(tmp_path, only(made_up.plan, *stages))
+    assert said not in (output / "report.md").read_text()
+    verdicts = read_reproduced(output / "reproduced.csv").frame["verdict"]
+    assert not verdicts.isin(["reproduced", "not reproduced", "better than reported"]).any()

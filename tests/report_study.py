@@ -1,0 +1,141 @@
+"""A made-up study for tests of the report: the cells of a data set, each by its stage's own example."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from overgen.report.build import build_report
+from overgen.report.study import Study, read_study
+from overgen.run.files import read_json
+from overgen.run.params import Plan
+
+from made_up import example_cell
+from workspace import ROOT
+
+FOOLED = {"cnn": 40, "cool": 12, "dae_sym": 0}  # of 40 trials, attack on y
+SCORES = {"cnn": ["softmax", "knn", "pca_pixels"], "dae_sym": ["scaled_output_alpha20", "knn"]}
+SETTINGS = {
+    "training.mnist.batch_size": 37,
+    "confidence.mnist.thresholds": [{"tau": 0.9, "alpha": 20.0}],
+    "train_oneclass.mnist.training.dae_sym.l2": 10.0,
+    "train_oneclass.mnist.training.dae_sym.noise_std": None,
+    "train_oneclass.mnist.training.cool.l2": 10.0,
+}
+
+
+def cells(*, full: bool = False, dataset: str = "mnist") -> dict[str, dict[str, dict[str, Any]]]:
+    """The options of each made-up cell by stage and model, in the order of dvc.yaml. full: at the papers' budget."""
+    epochs = {"epochs": 100 if full else 10}
+    attacked = list(FOOLED)
+    trained = {
+        model: {f"train_{'autoencoder' if model == 'dae_sym' else 'classifier'}.{dataset}.{name}": n
+                for name, n in (("epochs", epochs["epochs"]), ("seeds", 1))} for model in FOOLED
+    }  # fmt: skip
+    openset = {f"train_openset.{dataset}.epochs": epochs["epochs"], f"train_openset.{dataset}.subsets": 2}
+    oneclass = {f"train_oneclass.{dataset}.classes": 10 if full else 5}
+    counts = {(attack, model): n for attack, n in (("fool_fgn", 1000), ("fool_evolution", 20)) for model in attacked}
+    return {
+        "train_classifier": {"cnn": epochs, "cool": epochs},
+        "train_autoencoder": {"autoencoder": epochs, "dae_sym": epochs},
+        "train_variants": {"dae_sym_l2_10": epochs},
+        "search_choices": {"cool": {}},
+        "fool_fgn": {
+            model: {
+                "fooled": fooled,
+                "budget": trained[model],
+                "updates": 10_000 if full else 500,
+                "variants": {"lr_1e-3": 39} if model == "cnn" else {},
+                "scaled": 3.0 if model == "dae_sym" else None,
+            }
+            for model, fooled in FOOLED.items()
+        },
+        "fool_variants": {"dae_sym_l2_10": {"base": "dae_sym", "fooled": 0, "scaled": 3.0}},
+        "fool_gradient": {model: {"budget": trained[model]} for model in attacked},
+        "fool_evolution": {model: {"budget": trained[model]} for model in attacked},
+        "retrain_on_fooling": {"lenet": {}},
+        "evaluate_fooling": {model: {"attacked": attacked, "budget": trained[model]} for model in attacked},
+        "evaluate_confidence": {model: {"budget": trained[model]} for model in attacked},
+        "train_openset": {"cnn": epochs, "dae_sym": epochs},
+        "evaluate_openset": {"cnn": {"longer": 100, "budget": openset}, "dae_sym": {"budget": openset}},
+        "train_perceptrons": {"perceptrons": {}},
+        "fool_lbfgs": {"perceptrons": {"budget": {f"train_perceptrons.{dataset}.epochs": 3}}},
+        "collect_fooling": {"attacked": {"counts": counts}},
+        "evaluate_scores": {model: {"methods": methods, "budget": openset} for model, methods in SCORES.items()},
+        "train_oneclass": {"cool": epochs, "dae_sym": epochs, "ocsvm": epochs},
+        "evaluate_oneclass": {
+            model: {"sure": sure, "budget": oneclass}
+            for model, sure in (("cool", 0.95), ("dae_sym", 1.2), ("ocsvm", 2.3))
+        },
+        "evaluate_oneclass_scores": {"pixels": {"budget": oneclass}},
+    }
+
+
+def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, without: Collection[str] = ()) -> Plan:
+    """Write the made-up cells below a repository's root. without: stages, or cells as "stage/model", that are not asked
+    for, and so not written."""
+    asked = {
+        stage: {model: options for model, options in models.items() if f"{stage}/{model}" not in without}
+        for stage, models in cells(full=full, dataset=dataset).items()
+        if stage not in without
+    }
+    for stage, models in asked.items():
+        for model, options in models.items():
+            example_cell(root / "reports/cells", stage, model, dataset=dataset, **options)
+    (root / "budgets").mkdir(exist_ok=True)
+    (root / "budgets/paper.txt").write_text((ROOT / "budgets/paper.txt").read_text())
+    return Plan({stage: list(models) for stage, models in asked.items()}, SETTINGS)
+
+
+def build(root: Path, plan: Plan, dataset: str = "mnist") -> Path:
+    """Build a report below a root. Returns its folder."""
+    output = root / "reports" / dataset
+    build_report(read_study(plan, dataset, root), output, dpi=60)
+    return output
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """root: where reports/cells lies; report: the folder of the report; study: what it was drawn from."""
+
+    root: Path
+    plan: Plan
+    report: Path
+    study: Study
+
+    def text(self, name: str = "report.md") -> str:
+        return (self.report / name).read_text(encoding="utf-8")
+
+    def without(self, **of: str) -> Study:
+        """The study without some rows of its frame."""
+        frame = self.study.frame
+        drop = pd.Series(True, index=frame.index)
+        for name, value in of.items():
+            drop &= frame[name] == value
+        return replace(self.study, frame=frame[~drop].reset_index(drop=True))
+
+    def cell_numbers(self) -> pd.DataFrame:
+        """Every measured number of the cells that are results, from their metrics.json alone."""
+        rows = []
+        for path in sorted((self.root / "reports/cells/mnist").glob("*/*/metrics.json")):
+            found = read_json(path)
+            if found["stage"] != "search_choices":
+                rows += [{"model": found["model"], **row, "stage": found["stage"]} for row in found["metrics"]]
+        return pd.DataFrame(rows)
+
+
+def made_up_study(root: Path) -> MadeUp:
+    """The made-up study of MNIST below a root, with its report."""
+    plan = write_study(root)
+    report = build(root, plan)
+    return MadeUp(root, plan, report, read_study(plan, "mnist", root))
+
+
+def lines_of(markdown: str) -> list[list[str]]:
+    """The cells of a table by line, its head first."""
+    head, _, *lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown.splitlines()]
+    return [head, *lines]
