@@ -64,7 +64,8 @@ def exact_curvature(network: Any, x: Tensor, *, skip_idle: bool = True) -> Tenso
     x: (N, 1, 28, 28).
     skip_idle: leave the idle units out; without it the operations are the same for every image, as a recorded graph
         needs.
-    Returns (N,). One image at a time: the Jacobians of one image are (H, D) each. On two CPU cores 9 times as fast as a whole Jacobian (benchmarks/curvature.py).
+    Returns (N,). One image at a time: the Jacobians of one image are (H, D) each. On two CPU cores 9 times as fast as a
+    whole Jacobian (benchmarks/curvature.py).
     """
     gammas = [_curvature_of_one(network, image, skip_idle) for image in x.split(1)]
     return torch.stack(gammas) if gammas else x.new_zeros(0)

@@ -44,7 +44,7 @@ def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] |
 
 
 def rankings(study: Study) -> Iterator[tuple[str, Figure]]:
-    """The ranks of all methods, and images and answers of each model's best and of softmax; none if problems are few."""
+    """The ranks of all methods; images and answers of each model's best and of softmax; none if problems are few."""
     cells = study.cells("evaluate_scores")
     found = ranked(cells)
     if found is None:
