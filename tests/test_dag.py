@@ -151,7 +151,7 @@ def test_the_number_of_cells_stays_small() -> None:
 def test_the_lock_has_every_cell_and_stays_short() -> None:
     lock = read_lock(ROOT / "dvc.lock")
     assert set(lock) - {"code"} == {name for stage in STAGES for name in cells(stage)}
-    assert len((ROOT / "dvc.lock").read_text().splitlines()) <= 7_000
+    assert len((ROOT / "dvc.lock").read_text().splitlines()) <= 9_000
 
 
 def test_declared_params_are_those_that_dvc_shows() -> None:
@@ -231,7 +231,7 @@ def test_what_a_changed_parameter_makes_stale(clone: Path) -> None:
     }
     trained = ("train_classifier", "train_openset", "train_oneclass")
     cool = {name for stage in trained for name in cells(stage) if name.endswith("-cool") and "@digits" not in name}
-    assert {name for name in stale if name.split("@")[0] not in alpha} == cool
+    assert {name for name in stale if name.split("@")[0] not in alpha} == cool | {"code"}  # which reads the whole file
 
 
 def reads(stage: str, section: str) -> bool:

@@ -55,7 +55,7 @@ def test_a_data_set_that_is_added_lacks_everything_at_once(project: Path) -> Non
         for key in pipeline.filled(entry, item)["params"]
         if "letters" in key
     }
-    assert {"download.letters", "fool_fgn.letters", "search_choices.letters.cool"} <= declared
+    assert {"download.letters", "fool_fgn.letters.trials", "search_choices.letters.cool"} <= declared
     for key in declared:
         whole = key[: key.index("letters") + len("letters")]  # of which the key is a part
         assert f"{key} (for " in text or f"{whole} (for " in text, key

@@ -184,7 +184,7 @@ def test_lists_are_of_names_that_differ(project: Path, old: str, new: str, messa
     [
         ("model: [lenet]}", "model: [lenet, lenet]}", "retrain_on_fooling.matrix.model.1: 'lenet'"),
         ("params: [train_rings]", "params: [train_rings, train_rings]", "train_rings.params.1: 'train_rings'"),
-        ("deps: [dvc.yaml,", "deps: [dvc.yaml, dvc.yaml,", "code.deps.1: 'dvc.yaml'"),
+        ("deps: [params.yaml,", "deps: [params.yaml, params.yaml,", "code.deps.1: 'params.yaml'"),
     ],
 )
 def test_a_name_that_stands_twice_in_dvc_yaml_is_refused(project: Path, old: str, new: str, place: str) -> None:

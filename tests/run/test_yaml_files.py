@@ -26,6 +26,13 @@ def same(ours: Any, theirs: Any) -> bool:
     return type(ours) is type(theirs) and (ours == theirs or (ours != ours and theirs != theirs))
 
 
+def odd(value: Any) -> bool:
+    """Whether a key that is no text, or bytes, stand anywhere in a value."""
+    if isinstance(value, dict):
+        return any(not isinstance(key, str) or odd(item) for key, item in value.items())
+    return any(map(odd, value)) if isinstance(value, list) else isinstance(value, bytes)
+
+
 def check_as_dvc(text: str) -> None:
     theirs = dvc_value(text)
     try:
@@ -34,9 +41,7 @@ def check_as_dvc(text: str) -> None:
         ours = OvergenError
     if ours is OvergenError:
         # DVC passes over keys that are no text, and takes bytes; overgen takes neither
-        items = theirs.items() if isinstance(theirs, dict) else ()
-        odd = any(not isinstance(key, str) or isinstance(value, bytes) for key, value in items)
-        assert odd or isinstance(theirs, type), text
+        assert odd(theirs) or isinstance(theirs, type), text
     else:
         assert same(ours, theirs) or (ours is None and theirs == {}), text
 

@@ -29,9 +29,11 @@ class Declared:
         self.changes, self.settings = changes, params.load(ROOT / "params.yaml")
 
     def params(self, key: str) -> Any:
-        section, _, dataset = key.partition(".")
-        whole = self.changes.get(section, getattr(self.settings, section))
-        return whole[dataset] if dataset else whole
+        section, *place = key.split(".")
+        value = self.changes.get(section, getattr(self.settings, section))
+        for part in place:
+            value = value[part] if isinstance(value, dict) else getattr(value, part)
+        return value
 
 
 def test_what_fooled_any_network_is_collected_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,7 @@
+"""None"""
+
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,8 @@ from overgen.run.files import write_json
 from overgen.run.results import Cell
 
 ROOT = Path(__file__).parents[1]
+
+
 GOOD = "spigler2019,Table 1,fgn,mnist,cnn,fooling_rate,0.9,34.5,percent,200 trials"
 
 

@@ -1,11 +1,8 @@
-"""What evaluate_scores makes of scores, by hand; and its stage on a tiny study."""
+"""The stage evaluate_scores: its numbers by hand, and its cell on a tiny study."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,108 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
 
 from overgen import OvergenError, data
-from overgen.measures import histograms, intervals, separation
+from overgen.measures import histograms
 from overgen.measures.thresholds import Threshold
-from overgen.models.autoencoders import Autoencoder
-from overgen.models.cnn import CNN
-from overgen.run import params, streams
+from overgen.run import params
 from overgen.run.files import read_json, read_npz, write_npz
-from overgen.scores import methods, names, views
-from overgen.stages.evaluate_scores import member, summary
+from overgen.stages.evaluate_scores import member
 from overgen.stages.evaluate_scores import run as evaluate_scores
 
 from conftest import ROOT, Run, set_params
 
 PAIRS = ((0.9, 20.0), (0.99, 3.0))  # (τ, α)
-
-
-def test_every_name_of_a_score_makes_one_that_sees_what_it_is_said_to_see() -> None:
-    """The names are declared once; each makes an object of the contract, from options that params.yaml has."""
-    section = params.load(ROOT / "params.yaml").evaluate_scores
-    options = methods.options_on("digits", partial(getattr, section))
-    made = {name: methods.make(name, options) for name in names.FITTED}
-    assert {type(score).__name__ for score in made.values()} == set(methods.CLASSES)
-    for score in made.values():
-        assert callable(score.fit)
-        assert callable(score.score)
-    assert (made["knn_normalised"].neighbours, made["knn_normalised"].normalise) == (section.neighbours, True)
-    assert (made["openmax"].by, made["openmax_max"].by) == ("unknown", "max")
-    assert made["other_uniform_pixels"].updates == section.network_updates["digits"]
-    assert made["other_uniform_pixels"].updates != methods.options_on("mnist", partial(getattr, section))["updates"]
-    assert {score.view for score in names.FITTED.values()} == {"pixels", "features", "logits"}
-    assert {score.pool for score in names.FITTED.values()} == {"", "uniform", "shuffled"}
-    assert set(names.NAMES) == set(section.methods["cnn"]) | set(section.methods["dae_sym"])  # the study tries them all
-
-
-def test_a_name_that_no_score_has_is_refused_without_importing_one() -> None:
-    with pytest.raises(ValueError, match="must be one of scaled_output, confidence, softmax, "):
-        names.name_of_score("knn_pixel")
-    with pytest.raises(ValueError, match="must be one of knn_pixels, k_means_pixels, pca_pixels, autoencoder_pixels"):
-        names.name_of_pixel_score("w_svm_pixels")  # its cost grows with the square of a whole class
-    code = "import sys; from overgen.stages.evaluate_scores import params; from overgen.scores import names; "
-    code += "print(*sorted({'numpy', 'torch', 'sklearn', 'scipy'} & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
-
-
-def test_a_threshold_keeps_the_share_asked_for() -> None:
-    scores = np.arange(100.0)[::-1]
-    assert separation.threshold(scores, 0.95) == 5
-    assert np.mean(scores >= separation.threshold(scores, 0.95)) == 0.95
-    assert separation.threshold(np.arange(7.0), 0.95) == 0  # never fewer
-
-
-def test_one_method_on_one_member_by_hand() -> None:
-    """Known 0 and 2 of three classes; the threshold is the least held-out score but one of twenty: 1."""
-    scores = {
-        "held_out": np.arange(20.0),
-        "test": np.array([5.0, 0.5, 3.0, 2.0, 0.0, 4.0]),
-        "predicted": np.array([0, 0, 2, 0, 2, 1]),
-        "uniform": np.array([4.0, -1.0]),
-        "normal": np.array([9.0]),
-    }
-    labels, known = np.array([0, 0, 2, 1, 1, 1]), np.array([0, 2])
-    found = summary.trial(scores, labels, known, 0.95, 3)
-    assert found["threshold"] == 1
-    assert found["known_accepted"] == pytest.approx(2 / 3)
-    # known 5, ½, 3 against unknown 2, 0, 4: above them are 3, 1 and 2 of 3
-    assert found["auroc"] == pytest.approx(6 / 9)
-    assert found["oscr"] == pytest.approx(6 / 9)  # every known one gets its class
-    assert found["fpr_at_95_tpr"] == pytest.approx(2 / 3)
-    # answers: 0, unknown, 2, 0 (wrong), unknown, unknown (its class, 1, is not known)
-    assert found["f_measure"] == pytest.approx((2 / 4 + 2 / 2 + 4 / 6) / 3)
-    assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1 + 2 / 3) / 3)
-    assert found["auroc_uniform"] == pytest.approx((2 + 1 + 1) / 6)
-    assert found["auroc_normal"] == 0
-    assert np.isnan(found["auroc_fooling"])  # there is none
-    table = separation.confusion(scores["predicted"], scores["test"] >= 1, labels, known)
-    table = table.set_index(["truth", "answer"])["count"]
-    assert table[table > 0].to_dict() == {(0, 0): 1, (0, -1): 1, (2, 2): 1, (-1, 0): 1, (-1, -1): 2}
-    everything = summary.trial(scores, np.array([0, 0, 2, 0, 2, 1]), np.arange(3), 0.95, 3)
-    assert np.isnan(everything["auroc"])
-    assert everything["f_measure"] > 0.5
-
-
-def test_images_are_held_out_of_the_known_classes_only() -> None:
-    labels = torch.arange(1000) % 10
-    fit, held = views.held_out(labels, [1, 4], streams.generator("x"), 30)
-    assert (len(fit), len(held)) == (170, 30)
-    assert set(labels[fit].tolist()) == set(labels[held].tolist()) == {1, 4}
-    assert not set(fit.tolist()) & set(held.tolist())
-    assert len(views.held_out(labels, [1], streams.generator("x"), 30)[1]) == 20  # a fifth at most
-
-
-def test_pools_of_negatives() -> None:
-    images = torch.arange(784).div(784 / 255).byte().view(1, 28, 28).repeat(3, 1, 1)
-    mixed = views.negatives("shuffled", images, streams.generator("x"))
-    assert torch.equal(mixed.flatten(1).sort(1).values, images.flatten(1))  # the same pixels
-    assert len({tuple(row) for row in mixed.flatten(1).tolist()}) == 3  # each in an order of its own
-    noise = views.negatives("uniform", images, streams.generator("x"))
-    assert (noise.shape, noise.dtype) == (images.shape, torch.uint8)
-    assert 120 < noise.float().mean() < 135
 
 
 def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,37 +53,6 @@ def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: py
     assert further("digits") == {}  # none is named for it, and none was collected
     with pytest.raises(OvergenError, match="letters"):
         further("mnist", "letters")
-
-
-def test_views_of_a_network() -> None:
-    images = torch.randint(0, 256, (7, 28, 28), generator=streams.generator("images")).byte()
-    network = CNN(classes=4)
-    network.initialise(streams.generator("weights"))
-    found = views.views(network, images, {"pixels", "features", "logits"}, chunk=3)
-    assert {name: a.shape for name, a in found.items()} == {"pixels": (7, 784), "features": (7, 400), "logits": (7, 4)}
-    np.testing.assert_array_equal(found["pixels"], images.flatten(1).numpy() / np.float32(255))
-    log_y = network(images[:, None] / 255).log_y.detach().numpy()
-    np.testing.assert_allclose(
-        found["logits"] - np.log(np.exp(found["logits"]).sum(1, keepdims=True)), log_y, rtol=1e-5
-    )
-    assert set(views.views(network, images, {"pixels"}, chunk=3)) == {"pixels"}
-    with pytest.raises(OvergenError, match=r"Autoencoder has no `encode` .* or `fc2`"):
-        views.views(Autoencoder(), images, {"logits"}, chunk=3)
-
-
-def test_means_over_strata() -> None:
-    """With one stratum it is the t interval of the mean; a shift between strata widens nothing."""
-    values = np.array([0.3, 0.4, 0.45])
-    value, (low, high) = intervals.stratified_mean([values], (0, 1))
-    expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
-    assert (value, low, high) == pytest.approx((values.mean(), *expected))
-    _, (near_low, near_high) = intervals.stratified_mean([values, values + 0.1], (0, 1))
-    _, (far_low, far_high) = intervals.stratified_mean([values, values + 0.3], (0, 1))
-    assert near_high - near_low == pytest.approx(far_high - far_low)
-    assert near_high - near_low < high - low
-    assert intervals.stratified_mean([values[:1], values[1:2]], (0, 1)) == (pytest.approx(0.35), None)
-    _, (low, high) = intervals.stratified_mean([np.array([0.5, 0.5])], (0, 1))
-    assert low == high == 0.5
 
 
 def test_the_networks_own_scores_by_hand() -> None:

@@ -1,12 +1,10 @@
-"""The networks of Szegedy's Table 1: their layers, their training, and the files that the two stages write."""
+"""Perceptrons: outputs and minima by hand and by scipy, the decay of layers, and the pretraining."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -14,23 +12,16 @@ import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
-from overgen import OvergenError, data
-from overgen.audit import rescore_perceptrons
+from overgen import data
 from overgen.models import params as model_params
-from overgen.models import registry, weights
 from overgen.models.perceptrons import Perceptron, PerceptronAutoencoder
 from overgen.run import params
-from overgen.run.files import read_npz, write_npz
 from overgen.run.streams import generator
-from overgen.stages.fool_lbfgs import params as fool_lbfgs_params
 from overgen.stages.train_perceptrons.run import decays
 from overgen.training.module import Training
 from overgen.training.together import Together
 
-from processes import Run
-from workspace import ROOT, TINY, Study, set_params
-
-NAMES = list(TINY["perceptrons"])  # type: ignore[call-overload]
+from workspace import ROOT
 
 
 def images(count: int) -> Tensor:
@@ -188,120 +179,3 @@ def test_the_penalty_is_the_divergence_from_the_wanted_activation() -> None:
 def test_impossible_networks_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         model_params.Perceptron.model_validate(change)
-
-
-@pytest.mark.parametrize("pixels", [[1, 1], [1, 785]])
-def test_impossible_numbers_of_pixels_are_refused(pixels: list[int]) -> None:
-    section = {"images": 1, "draws": 1, "magnified": 0.1, "stability_images": 1, "pixels": pixels}
-    with pytest.raises(ValueError, match="must differ and not exceed 784"):
-        fool_lbfgs_params.FoolLbfgs.model_validate(section)
-
-
-def test_a_data_set_without_its_section_is_named(workspace: Path) -> None:
-    set_params(workspace / "params.yaml", {"fool_lbfgs": {}})
-    with pytest.raises(OvergenError, match=r"lacks what stages .* read: fool_lbfgs.digits \(for"):
-        params.load(workspace / "params.yaml")
-
-
-@pytest.fixture(scope="module")
-def cell(tmp_path_factory: pytest.TempPathFactory, study: Study) -> Path:
-    """A workspace in which both stages have run, with three small networks."""
-    for stage in ("train_perceptrons", "fool_lbfgs"):
-        study.cell(stage, "perceptrons")
-    return study.copy(tmp_path_factory.mktemp("perceptrons") / "workspace")
-
-
-def metrics(cell: Path, stage: str) -> dict[tuple[str, str, str], dict[str, object]]:
-    rows = json.loads((cell / f"reports/cells/digits/{stage}/perceptrons/metrics.json").read_text())["metrics"]
-    return {(row["model"], row["experiment"], row["metric"]): row for row in rows}
-
-
-def test_errors_are_those_of_the_published_weights(cell: Path) -> None:
-    source, found = data.load("digits", cell / "data"), metrics(cell, "train_perceptrons")
-    for name in NAMES:
-        network, metadata = registry.load(cell / weights.perceptron_path("digits", name))
-        assert metadata["model"] == name
-        for split, x, y in (
-            ("test", source.test_images, source.test_labels),
-            ("train", source.train_images, source.train_labels),
-        ):
-            wrong = int((network(data.floats(x)).log_y.argmax(1) != y).sum())
-            row = found[name, "lbfgs", f"{split}_error"]
-            assert (row["reproduced"], row["n"]) == (pytest.approx(100 * wrong / len(y)), len(y))
-    curves = pd.read_csv(cell / "reports/cells/digits/train_perceptrons/perceptrons/curves.csv")
-    epochs = curves.groupby(["network", "pretraining"]).size().to_dict()
-    assert epochs == {("fc10_1", False): 4, ("fc8_10", False): 4, ("ae6_10", True): 2, ("ae6_10", False): 4}
-
-
-def test_the_pretraining_is_the_one_that_params_describe(cell: Path) -> None:
-    """Units that are drawn to an activation of 0.1 come near to it, and a softmax with no rate stays where it began."""
-    network, _ = registry.load(cell / weights.perceptron_path("digits", "ae6_10"))
-    x = data.floats(data.load("digits", cell / "data").train_images)
-    assert (network.encode(x).mean(0) - 0.1).abs().max() < 0.1  # type: ignore[operator]
-    first = Perceptron([6])
-    first.initialise(generator("digits", "ae6_10", 0, "weights"))  # type: ignore[misc]
-    torch.testing.assert_close(network.layers[1].weight, first.layers[1].weight, atol=1e-3, rtol=0)  # type: ignore[index]
-
-
-def test_the_examples_are_what_the_numbers_say(cell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(cell)
-    found, source = metrics(cell, "fool_lbfgs"), data.load("digits")
-    trials = pd.read_csv("reports/cells/digits/fool_lbfgs/perceptrons/trials.csv")
-    shown = read_npz("reports/cells/digits/fool_lbfgs/perceptrons/examples.npz")
-    assert trials.groupby("network").size().to_dict() == dict.fromkeys(NAMES, 4)
-    assert (trials["label"] != trials["target"]).all()
-    assert trials.groupby("index")["target"].nunique().max() == 1  # whatever the network
-    for n, name in enumerate(shown["network"]):
-        mine = trials[trials["network"] == name]
-        network, _ = registry.load(weights.perceptron_path("digits", str(name)))
-        x = torch.from_numpy(shown["image"][n])[:, None]
-        assert bool(((x >= 0) & (x <= 1)).all())
-        made = mine["found"].to_numpy()
-        assert (network(x).log_y.argmax(1).numpy() == mine["target"].to_numpy())[made].all()
-        index = torch.tensor(mine["index"].tolist())
-        original = source.test_images[index]
-        assert (network(data.floats(original)).log_y.argmax(1) == source.test_labels[index]).all()
-        rms = (x[:, 0].double() - original.double() / 255).square().mean((1, 2)).sqrt().numpy()
-        assert mine["distortion"].to_numpy()[made] == pytest.approx(rms[made], rel=1e-5)
-        row = found[str(name), "lbfgs", "mean_distortion"]
-        assert (row["reproduced"], row["n"]) == (pytest.approx(rms[made].mean(), rel=1e-5), made.sum())
-        assert found[str(name), "lbfgs", "fooling_rate"]["reproduced"] == 100 * made.mean()
-        if made.all():
-            assert found[str(name), "lbfgs_transfer", f"error@made_for={name}"]["reproduced"] == 100
-            assert found[str(name), "lbfgs_transfer", f"error@made_for={name}@rms=0"]["reproduced"] == 0
-
-
-def test_examples_are_scored_again(cell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(cell)
-    again = rescore_perceptrons("digits")
-    folder = Path("reports/cells/digits/fool_lbfgs/perceptrons")
-    trials, every = pd.read_csv(folder / "trials.csv"), read_npz(folder / "successes.npz")
-    assert every["trial"].tolist() == np.flatnonzero(trials["found"]).tolist()
-    shown = read_npz(folder / "examples.npz")
-    made = trials["found"].to_numpy()
-    np.testing.assert_array_equal(every["image"], shown["image"].reshape(12, 28, 28)[made])  # all are shown of so few
-    assert (again.images, again.cell) == (12 + made.sum(), folder.as_posix())
-    assert again.difference < 1e-6
-    for path, name, place in (
-        (folder / "examples.npz", "score", (1, 2)),
-        (folder / "successes.npz", "image", (0, 5, 5)),
-    ):
-        kept, arrays = path.read_bytes(), read_npz(path)
-        arrays[name][place] += 0.01
-        write_npz(path, **arrays)
-        try:
-            changed = rescore_perceptrons("digits").difference
-            assert changed == pytest.approx(0.01, rel=1e-3) if name == "score" else changed > 1e-6
-        finally:
-            path.write_bytes(kept)
-
-
-def test_a_network_that_labels_too_little_right_is_named(cell: Path, run_stage: Run) -> None:
-    before = (cell / "params.yaml").read_text()
-    set_params(cell / "params.yaml", {"fool_lbfgs.digits.images": 501})
-    try:
-        done = run_stage(cell, "fool_lbfgs", model="perceptrons", check=False)
-    finally:
-        (cell / "params.yaml").write_text(before)
-    assert done.returncode == 1
-    assert "fool_lbfgs.digits.images: 501, but fc10_1 labels only" in done.stderr

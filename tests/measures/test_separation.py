@@ -1,4 +1,4 @@
-"""Known from unknown in one problem, and rows that are means over problems or seeds: by hand, and against scipy."""
+"""Known from unknown, by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from overgen.measures import means, separation
+from overgen.measures import intervals, means, separation
+from overgen.stages.evaluate_scores import summary
 
 
 def test_one_problem_by_hand() -> None:
@@ -70,3 +71,56 @@ def test_rows_of_seeds_predict_one_more() -> None:
     assert (several["n"], several["note"]) == (7, "")
     one = means.seeds_row("x", "m", [1.0], unit="nats", n=7)
     assert (one["low"], one["interval"], one["note"]) == (None, "none", "seed spread not measured")
+
+
+def test_a_threshold_keeps_the_share_asked_for() -> None:
+    scores = np.arange(100.0)[::-1]
+    assert separation.threshold(scores, 0.95) == 5
+    assert np.mean(scores >= separation.threshold(scores, 0.95)) == 0.95
+    assert separation.threshold(np.arange(7.0), 0.95) == 0  # never fewer
+
+
+def test_one_method_on_one_member_by_hand() -> None:
+    """Known 0 and 2 of three classes; the threshold is the least held-out score but one of twenty: 1."""
+    scores = {
+        "held_out": np.arange(20.0),
+        "test": np.array([5.0, 0.5, 3.0, 2.0, 0.0, 4.0]),
+        "predicted": np.array([0, 0, 2, 0, 2, 1]),
+        "uniform": np.array([4.0, -1.0]),
+        "normal": np.array([9.0]),
+    }
+    labels, known = np.array([0, 0, 2, 1, 1, 1]), np.array([0, 2])
+    found = summary.trial(scores, labels, known, 0.95, 3)
+    assert found["threshold"] == 1
+    assert found["known_accepted"] == pytest.approx(2 / 3)
+    # known 5, ½, 3 against unknown 2, 0, 4: above them are 3, 1 and 2 of 3
+    assert found["auroc"] == pytest.approx(6 / 9)
+    assert found["oscr"] == pytest.approx(6 / 9)  # every known one gets its class
+    assert found["fpr_at_95_tpr"] == pytest.approx(2 / 3)
+    # answers: 0, unknown, 2, 0 (wrong), unknown, unknown (its class, 1, is not known)
+    assert found["f_measure"] == pytest.approx((2 / 4 + 2 / 2 + 4 / 6) / 3)
+    assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1 + 2 / 3) / 3)
+    assert found["auroc_uniform"] == pytest.approx((2 + 1 + 1) / 6)
+    assert found["auroc_normal"] == 0
+    assert np.isnan(found["auroc_fooling"])  # there is none
+    table = separation.confusion(scores["predicted"], scores["test"] >= 1, labels, known)
+    table = table.set_index(["truth", "answer"])["count"]
+    assert table[table > 0].to_dict() == {(0, 0): 1, (0, -1): 1, (2, 2): 1, (-1, 0): 1, (-1, -1): 2}
+    everything = summary.trial(scores, np.array([0, 0, 2, 0, 2, 1]), np.arange(3), 0.95, 3)
+    assert np.isnan(everything["auroc"])
+    assert everything["f_measure"] > 0.5
+
+
+def test_means_over_strata() -> None:
+    """With one stratum it is the t interval of the mean; a shift between strata widens nothing."""
+    values = np.array([0.3, 0.4, 0.45])
+    value, (low, high) = intervals.stratified_mean([values], (0, 1))
+    expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    assert (value, low, high) == pytest.approx((values.mean(), *expected))
+    _, (near_low, near_high) = intervals.stratified_mean([values, values + 0.1], (0, 1))
+    _, (far_low, far_high) = intervals.stratified_mean([values, values + 0.3], (0, 1))
+    assert near_high - near_low == pytest.approx(far_high - far_low)
+    assert near_high - near_low < high - low
+    assert intervals.stratified_mean([values[:1], values[1:2]], (0, 1)) == (pytest.approx(0.35), None)
+    _, (low, high) = intervals.stratified_mean([np.array([0.5, 0.5])], (0, 1))
+    assert low == high == 0.5
