@@ -15,7 +15,7 @@ from overgen.run import params
 from overgen.run.files import write_json
 from overgen.run.results import Cell
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 GOOD = "spigler2019,Table 1,fgn,mnist,cnn,fooling_rate,0.9,34.5,percent,200 trials"
