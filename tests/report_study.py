@@ -75,13 +75,10 @@ def cells(*, full: bool = False, dataset: str = "mnist") -> dict[str, dict[str, 
     }
 
 
-def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, without: Collection[str] = ()) -> Plan:
-    """Write the made-up cells below a repository's root. without: stages, or cells as "stage/model", that are not asked
-    for, and so not written."""
+def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, stages: Collection[str] = ()) -> Plan:
+    """Write the made-up cells of some stages, unless given of all, below a repository's root."""
     asked = {
-        stage: {model: options for model, options in models.items() if f"{stage}/{model}" not in without}
-        for stage, models in cells(full=full, dataset=dataset).items()
-        if stage not in without
+        stage: models for stage, models in cells(full=full, dataset=dataset).items() if stage in stages or not stages
     }
     for stage, models in asked.items():
         for model, options in models.items():
