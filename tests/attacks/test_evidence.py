@@ -102,6 +102,7 @@ def test_every_committed_success_is_saved() -> None:
     stages = {*evidence.FGN, *evidence.ATTACKS}
     cells = [path for stage in sorted(stages) for path in (ROOT / "reports/cells").glob(f"*mnist/{stage}/*")]
     assert len(cells) == 2 * 4 + 4 + 2 * 4 + 2 * 5
+    no_longer = []  # cells with images that no longer fool once they are saved, for each image
     for cell in cells:
         trials, kept = pd.read_csv(cell / "trials.csv"), read_npz(cell / "successes.npz")
         if cell.parent.name == "fool_gradient":
@@ -113,12 +114,19 @@ def test_every_committed_success_is_saved() -> None:
             assert kept["trial"].tolist() == np.flatnonzero(fooled).tolist()
             assert kept["score"] == pytest.approx(trials["confidence"].to_numpy()[kept["trial"]], abs=1e-5)
             assert trials["score_in_8_bits"].notna().tolist() == fooled.tolist()
+            assert trials["score_in_16_bits"].dropna().tolist() == kept["score"].tolist()
+            assert (kept["score"] > tau).all()
             assert len(kept["image"]) == len(kept["trial"])
             continue
         passed = []
         for column in (name for name in trials if name.startswith("step@")):
             tau, alpha = (float(part.partition("=")[2]) for part in column.removeprefix("step@").split(","))
+            in_16_bits = trials[column.replace("step@", "score_in_16_bits@")].dropna()
+            at_pair = (kept["tau"] == tau) & (kept["alpha"] == alpha)
+            assert in_16_bits.tolist() == kept["score"][at_pair].tolist()
+            no_longer += [cell] * int((in_16_bits <= tau).sum())
             passed += [(trial, tau, alpha) for trial in np.flatnonzero(trials[column].notna()).tolist()]
         assert list(zip(*(kept[name].tolist() for name in ("trial", "tau", "alpha")), strict=True)) == passed, cell
         assert (kept["score"] > kept["tau"] - 1e-5).all(), cell
         assert len(kept["image"]) == len(passed)
+    assert (len(no_longer), len(set(no_longer))) == (80, 8)  # as the README says
