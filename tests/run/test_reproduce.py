@@ -372,15 +372,24 @@ def test_a_command_may_call_dvc(twins: Twins) -> None:
 START = """
 stages:
   quick: {cmd: touch quick, outs: [quick]}
-  long: {cmd: "(sleep 60; touch late) & touch begun; wait", outs: [long]}
-  deaf: {cmd: "trap '' INT TERM; touch deaf-begun; sleep 60; sleep 60", deps: [quick], outs: [deaf]}
+  long: {cmd: "(sleep MINUTE; touch late) & touch begun; wait", outs: [long]}
+  deaf: {cmd: "trap '' INT TERM; touch deaf-begun; sleep MINUTE; sleep MINUTE", deps: [quick], outs: [deaf]}
 """
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_can_be_stopped(twins: Twins, driver: Driver, number: int, status: int) -> None:
-    folder = one(twins, {"dvc.yaml": START})
-    process = driver("2", before="r.PATIENCE = 0.2")
+@pytest.mark.parametrize(
+    ("shell", "number", "status"),
+    [("/bin/sh", signal.SIGINT, 130), ("/bin/bash", signal.SIGINT, 130), ("/bin/sh", signal.SIGTERM, 143)],
+)
+def test_it_can_be_stopped(
+    twins: Twins, driver: Driver, monkeypatch: pytest.MonkeyPatch, shell: str, number: int, status: int
+) -> None:
+    if not Path(shell).exists():
+        pytest.skip(f"there is no {shell}")
+    monkeypatch.setenv("SHELL", shell)  # which DVC takes
+    minute = f"60.{time.monotonic_ns()}"  # no other process sleeps for that long
+    folder = one(twins, {"dvc.yaml": START.replace("MINUTE", minute)})
+    process = driver("2", before="r.PATIENCE = 0.5")
     until(lambda: (folder / "deaf-begun").exists() and (folder / "begun").exists())
     process.send_signal(number)
     began = time.monotonic()
@@ -392,7 +401,7 @@ def test_it_can_be_stopped(twins: Twins, driver: Driver, number: int, status: in
     assert "'long'" in err
     assert "'deaf'" in err
     assert list(locked(folder)) == ["quick"]
-    assert "sleep 60" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert minute not in subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True).stdout
     with Repo(str(folder)) as repo:
         assert "quick" not in repo.status()
 

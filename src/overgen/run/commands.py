@@ -56,6 +56,7 @@ class Command:
         self._process: subprocess.Popen[bytes] | None = None
         self._group = 0
         self._signal = 0  # that is to end it
+        self._left: int | None = None  # the status, once the line has ended, while its processes end
         self._said = b""  # by the warm process of what it started
         self._rest = b""  # of the output: a line that has not ended
         self._reader, self._output = -1, [1, 2]
@@ -90,9 +91,23 @@ class Command:
         return str(self.stage.addressing)
 
     def poll(self) -> None:
-        """See whether a line that started by itself has ended."""
-        if self._process is not None and self.status is None and self._process.poll() is not None:
+        """See whether a line that started by itself has ended, or all that a stopped one has left behind."""
+        if self.status is not None:
+            return
+        if self._left is not None:
+            if not self._group_lives():
+                self._close(self._left)
+        elif self._process is not None and self._process.poll() is not None:
             self._ended(self._process.returncode)
+
+    def _group_lives(self) -> bool:
+        try:
+            os.killpg(self._group, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
 
     def _listen(self, reader: int) -> None:
         """Take what the warm process says: the process's id, then its status."""
@@ -112,12 +127,22 @@ class Command:
         self._ended(numbers[1] if len(numbers) == 2 else 1)
 
     def _ended(self, status: int) -> None:
-        self._group = 0
-        if status == 0 and self._lines:
-            if not self._signal:
-                self._next()
+        if self._signal:
+            status = -self._signal if status == 0 and self._lines else status
+            if self._signal != signal.SIGKILL and self._group and self._group_lives():
+                # A shell that is stopped leaves its background processes, which ignore SIGINT, behind.
+                self._left = status
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._group, signal.SIGTERM)
                 return
-            status = -self._signal
+        elif status == 0 and self._lines:
+            self._group = 0
+            self._next()
+            return
+        self._close(status)
+
+    def _close(self, status: int) -> None:
+        self._group = 0
         if self.beside:
             self._show()
             self._print(self._rest)
@@ -150,3 +175,5 @@ class Command:
         if self._group:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._group, number)
+        if number == signal.SIGKILL and self._left is not None and self.status is None:
+            self._close(self._left)

@@ -253,7 +253,7 @@ class Driver:
     def _wait(self) -> None:
         """Until a stage ends. DVC's lock is open meanwhile, as when DVC runs a command."""
         while all(command.status is None for command in self.running):
-            for key, _ in self.selector.select(1 if self.signal else None):
+            for key, _ in self.selector.select(0.1 if self.signal else None):
                 key.data()
             for command in self.running:
                 command.poll()
