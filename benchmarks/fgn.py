@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    network, _ = registry.load("models/mnist/cnn/seed0.safetensors")
+    network, _ = registry.load("models/mnist/networks/cnn/seed0.safetensors")
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     targets = torch.arange(options.trials) % 10
     z, a = start([generator("benchmark", i) for i in range(options.trials)], "uniform", initial=0.02)

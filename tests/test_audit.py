@@ -9,6 +9,7 @@ import pytest
 
 from overgen import OvergenError, audit, cli
 from overgen.attacks import evidence
+from overgen.models.weights import network_folder
 from overgen.run import params
 from overgen.run.files import read_npz, write_npz
 
@@ -51,8 +52,8 @@ def test_a_score_that_is_not_the_networks_is_named(
     # Szegedy's networks: see test_perceptrons; variants: not copied here
     set_params(tmp_path / "params.yaml", {"szegedy_datasets": [], "variant_datasets": []})
     for model in settings.evolved:
-        weights = f"models/mnist/{model}"
-        shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("members", "openset", "oneclass"))
+        weights = network_folder("mnist", model)
+        shutil.copytree(ROOT / weights, weights, ignore=shutil.ignore_patterns("outputs.npz"))
         for attack in evidence.ATTACKS if model in settings.attacked else ["fool_evolution"]:
             shutil.copytree(ROOT / f"reports/cells/mnist/{attack}/{model}", f"reports/cells/mnist/{attack}/{model}")
     cli.check(tolerance=1e-5)

@@ -96,7 +96,7 @@ TINY = {
         },
     },
     "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
-    "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"], "other": ["scaled_output"]},
+    "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"]},
     "evaluate_scores.noise_images": 20,
     "evaluate_confidence.noise_images": 100,
     "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
@@ -215,7 +215,7 @@ def run_stage(workspace: Path, stage: str, *, dataset: str = "digits", model: st
 
 def cell_folders(workspace: Path, stage: str, model: str) -> list[Path]:
     """What a stage that trains a model writes: its weights, and its cell."""
-    return [workspace / "models/digits" / model, workspace / "reports/cells/digits" / stage / model]
+    return [workspace / "models/digits/networks" / model, workspace / "reports/cells/digits" / stage / model]
 
 
 def same(first: Path, second: Path) -> None:
@@ -248,7 +248,7 @@ class Study:
             for item in cells_of(entry, values)
             if item
         ]
-        self._outs = {out: cell for cell in self.cells for out in self._paths("outs", *cell)}
+        self._outs = [(out, cell) for cell in self.cells for out in self._paths("outs", *cell)]
 
     def _paths(self, kind: str, stage: str, dataset: str, model: str) -> list[str]:
         entries = self._stages[stage].get(kind, [])
@@ -256,13 +256,13 @@ class Study:
         return [path.replace("${item.dataset}", dataset).replace("${item.model}", model) for path in paths]
 
     def cell(self, stage: str, model: str = "", dataset: str = "digits") -> Path:
-        """The last output of a cell, which is its folder of results: made now, with all that it needs, if need be."""
+        """The folder of a cell's results, or of a stage's without a model: made now, with all that it needs."""
+        assert (stage, dataset, model) in self.cells, f"{stage}, {dataset}, {model} is no cell of the study"
         outs = self._paths("outs", stage, dataset, model)
-        assert outs[0] in self._outs, f"{outs[0]} is no output of the study"
         made = self.root / ".made" / "-".join(filter(None, (stage, dataset, model)))
         if not made.exists():
             for dependency in self._paths("deps", stage, dataset, model):
-                for out, cell in self._outs.items():
+                for out, cell in self._outs:
                     if f"{out}/".startswith(f"{dependency}/") or f"{dependency}/".startswith(f"{out}/"):
                         self.cell(cell[0], cell[2], cell[1])
             made.parent.mkdir(exist_ok=True)
@@ -272,7 +272,7 @@ class Study:
                     if stage == "download":
                         cut(self.root / outs[0])
                     made.touch()
-        return self.root / outs[-1]
+        return self.root / (Path("reports/cells", dataset, stage, model) if model else outs[-1])
 
     def copy(self, path: Path) -> Path:
         """A copy, which a test may change, of all that has been made so far. Ask for its cells first."""

@@ -145,7 +145,7 @@ def classifier(cell: str, seed: int = 0) -> tuple[nn.Module, dict[str, Any]]:
     those of another network, or the network does not classify.
     """
     dataset, _, model = cell.partition("/")
-    here = sorted("/".join(path.parts[1:3]) for path in Path("models").glob("*/*/seed0.safetensors"))
+    here = sorted(f"{path.parts[1]}/{path.parts[3]}" for path in Path("models").glob("*/networks/*/seed0.safetensors"))
     if cell not in here:
         raise OvergenError(
             f"cell {cell!r}: no trained weights; there are {', '.join(here) or 'none'}. `dvc repro` trains, "

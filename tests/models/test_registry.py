@@ -14,7 +14,7 @@ from torch import nn
 
 from overgen import OvergenError, audit, export, fool
 from overgen.models import Output, registry
-from overgen.models.weights import load_weights, perceptron_path, save_weights, weights_path
+from overgen.models.weights import load_weights, member_folder, perceptron_path, save_weights, weights_path
 from overgen.run import params
 from overgen.run.streams import generator
 
@@ -55,7 +55,7 @@ def test_weights_are_loaded_by_what_they_are_of(project: Path) -> None:
     assert type(network).__name__ == "COOL"
     assert (metadata["dataset"], metadata["model"], metadata["seed"]) == ("mnist", "cool", 1)
     assert not network.training
-    state, _ = load_weights("models/mnist/cool/members/seed1.safetensors")
+    state, _ = load_weights(weights_path("mnist", "cool", 1))
     assert torch.equal(network.state_dict()["fc2.bias"], state["fc2.bias"])
 
 
@@ -112,7 +112,9 @@ def test_options_that_are_left_out_are_the_defaults(project: Path) -> None:
 
 def test_a_model_that_params_yaml_does_not_have_is_named(project: Path) -> None:
     write(weights_path("mnist", "vgg", 0), CNN, dataset="mnist", model="vgg", seed=0)
-    with pytest.raises(OvergenError, match=r"params\.yaml, models: has no 'vgg', of which models/mnist/vgg/seed0"):
+    with pytest.raises(
+        OvergenError, match=r"params\.yaml, models: has no 'vgg', of which models/mnist/networks/vgg/seed0"
+    ):
         registry.trained("mnist", "vgg")
 
 
@@ -127,7 +129,7 @@ def test_perceptrons_and_members_are_checked_too(project: Path) -> None:
     set_params(project / "params.yaml", {"perceptrons.fc10_1.hidden": [3], "perceptrons.fc10_1.decays": [1.0, 1.0]})
     with pytest.raises(OvergenError, match=r"hidden: \[\] in the file, \[3\] in params.yaml"):
         registry.perceptron("mnist", "fc10_1")
-    member = Path("models/mnist/cnn/openset/k2-0.safetensors")
+    member = member_folder("openset", "mnist", "cnn") / "k2-0.safetensors"
     write(member, CNN, dataset="mnist", model="cnn", known=[2, 5], subset=0)
     registry.of_model(member, "mnist", "cnn", known=[2, 5])
     with pytest.raises(OvergenError, match=r"known \[2, 5\]; expected .* known \[2, 6\]"):
@@ -140,11 +142,12 @@ def test_a_stage_refuses_weights_of_another_seed(study: Study, tmp_path: Path, r
     for attack in ("fool_fgn", "fool_gradient", "fool_evolution"):
         (copy / "reports/cells/digits" / attack).mkdir(parents=True, exist_ok=True)
     for stage in ("fool_fgn", "fool_gradient", "fool_evolution", "evaluate_confidence", "evaluate_fooling"):
-        shutil.copy(copy / "models/digits/cnn/members/seed1.safetensors", copy / "models/digits/cnn/seed0.safetensors")
+        shutil.copy(copy / weights_path("digits", "cnn", 1), copy / weights_path("digits", "cnn", 0))
         done = run_stage(copy, stage, model="cnn", check=False)
         assert done.returncode == 1, stage
         assert (
-            "models/digits/cnn/seed0.safetensors: holds the weights of dataset digits, model cnn, seed 1" in done.stderr
+            "models/digits/networks/cnn/seed0.safetensors: holds the weights of dataset digits, model cnn, seed 1"
+            in done.stderr
         )
 
 
@@ -251,7 +254,7 @@ def test_training_refuses_raw_logits(workspace: Path, run_stage: Run, line: dict
     (workspace / "src/own/raw.py").write_text(RAW)
     models = {"models.raw": line, "classifiers": ["cnn", "raw"], "train_classifier.digits.epochs": 1}
     set_params(workspace / "params.yaml", models | {"train_classifier.digits.seeds": [0]})
-    code = workspace / ".overgen/code/models/raw"
+    code = workspace / ".overgen/code/train_classifier/raw"
     code.parent.mkdir(parents=True, exist_ok=True)
     code.touch()
     done = run_stage(workspace, "train_classifier", model="raw", check=False)

@@ -49,6 +49,9 @@ def main():
     "src/overgen/stages/score/run.py": "import overgen.scores.knn\n",
     "src/overgen/stages/score/params.py": 'DYNAMIC = ("overgen.stages.fool.params",)\n',
     "src/overgen/stages/report/run.py": "from overgen.report.build import DYNAMIC\n",
+    "src/overgen/models/registry.py": "N = 1\n",
+    "src/overgen/stages/train/run.py": "import overgen.models.registry\n",
+    "src/overgen/stages/test/run.py": "import overgen.models.registry\n",
     "src/overgen/run/__init__.py": "",
     "src/overgen/run/tracking.py": "import overgen.attack\nURL = 1\n",
     "src/own/net.py": "from own.blocks import Block\n",
@@ -58,8 +61,11 @@ def main():
 stages:
   fool: {matrix: {d: [a]}, cmd: x, params: ["fool.${item.d}", "engine.${item.d}"], deps: [x], outs: [y]}
   score: {cmd: x, params: [fool, {other.yaml: [score]}]}
+  train: {matrix: {d: [a], model: "${trained}"}, cmd: x}
+  test: {matrix: {d: [a]}, cmd: "x --models trained"}
 """,
     "params.yaml": """
+trained: [cnn, mine]
 models:
   cnn: {network: cnn}
   ocsvm: {method: one_class_svm}
@@ -118,11 +124,12 @@ def held(name: str) -> dict[str, str]:
 
 
 def all_texts() -> dict[str, str]:
-    return {path.name: path.read_text() for path in Path(".overgen/code").rglob("*") if path.is_file()}
+    folder = Path(".overgen/code")
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
 def changed_by(edit: dict[str, str]) -> set[str]:
-    """The stages and models whose file differs after an edit of some files."""
+    """The stages, by model where they have a file each, whose file differs after an edit of some files."""
     main(check=unchecked)
     before = all_texts()
     for name, text in edit.items():
@@ -146,10 +153,10 @@ def test_closures(study: Path) -> None:
         "report/build.py", "report/data/rows.csv", "report/page.html.j2", "stages/fool/figures.py",
         "stages/fool/report.py", "stages/fool/section.md.j2", "stages/report/run.py",
     }  # fmt: skip
-    assert set(held("models/mine")) == {"src/own/blocks.py", "src/own/net.py"}
-    assert Path(".overgen/code/models/cnn").read_text() == "cnn\n"
-    assert Path(".overgen/code/models/ocsvm").read_text() == "one_class_svm\n"
-    for name in ("fool", "score", "report", "models/mine"):
+    assert set(held("train/cnn")) == {"models/registry.py", "stages/train/run.py"}
+    assert set(held("train/mine")) == set(held("train/cnn")) | {"src/own/blocks.py", "src/own/net.py"}
+    assert set(held("test")) - {"stages/test/run.py"} == set(held("train/mine")) - {"stages/train/run.py"}
+    for name in ("fool", "score", "report", "test", "train/mine"):
         lines = Path(".overgen/code", name).read_text().splitlines()
         assert [line.split()[1] for line in lines] == sorted(line.split()[1] for line in lines)
 
@@ -173,10 +180,12 @@ def test_closures(study: Path) -> None:
         ({"src/overgen/report/NOTES.md": "more words\n"}, set()),
         ({"src/overgen/stages/score/report.py": "N = 1\n"}, {"report"}),
         ({"src/overgen/run/tracking.py": "import overgen.scores.base\nURL = 2\n"}, set()),
-        ({"src/overgen/__init__.py": "V = 1\n"}, {"fool", "score", "report"}),
-        ({"src/own/blocks.py": "class Block:\n    n = 1\n"}, {"mine"}),
+        ({"src/overgen/__init__.py": "V = 1\n"}, {"fool", "score", "report", "test", "train/cnn", "train/mine"}),
+        ({"src/own/blocks.py": "class Block:\n    n = 1\n"}, {"test", "train/mine"}),
+        ({"src/overgen/models/registry.py": "N = 2\n"}, {"test", "train/cnn", "train/mine"}),
         ({"src/own/other.py": "Z = 2\n"}, set()),
-        ({"params.yaml": FILES["params.yaml"].replace("network: cnn", "network: cool")}, {"cnn"}),
+        ({"params.yaml": FILES["params.yaml"].replace("network: cnn", "network: cool")}, set()),  # DVC compares it
+        ({"params.yaml": FILES["params.yaml"].replace('"src/own/net.py:Net"', "cnn")}, {"test", "train/mine"}),
     ],
 )
 def test_an_edit_makes_stale_just_what_runs_it(study: Path, edit: dict[str, str], stale: set[str]) -> None:
@@ -252,7 +261,7 @@ def test_files_are_kept_where_nothing_changed(study: Path, capsys: pytest.Captur
     left = {path: path.stat().st_mtime_ns for path in Path(".overgen/code").rglob("*") if path.is_file()}
     assert left
     assert all(times[path] == time for path, time in left.items())
-    assert capsys.readouterr().out.splitlines()[-1] == "code of 5 stages and models; changed: score"
+    assert capsys.readouterr().out.splitlines()[-1] == "code of 5 stages, some by model; changed: score"
 
 
 def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +270,7 @@ def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPat
     cache = read_cache()
     monkeypatch.setattr(overgen.run.code, "parse", lambda *_: pytest.fail("parsed again"))
     tree = Tree(cache=cache)
-    names = texts(tree, {})
+    names = texts(tree, {}, {})
     assert names["fool"] == cold["fool"]
     assert read_cache(study / "none.json") == {}
     Path(".overgen/code.json").write_text('{"rule": "another", "files": {"a": 1}}')
@@ -304,7 +313,7 @@ def test_it_runs_as_a_command_without_heavy_imports(study: Path) -> None:
         [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True
     )
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
-    assert write({}, Path(".overgen/code")) == ["fool", "models/cnn", "models/mine", "models/ocsvm", "report", "score"]
+    assert write({}, Path(".overgen/code")) == ["fool", "report", "score", "test", "train/cnn", "train/mine"]
 
 
 def test_a_stage_runs_the_modules_of_all_sections_that_it_declares() -> None:
@@ -314,5 +323,5 @@ def test_a_stage_runs_the_modules_of_all_sections_that_it_declares() -> None:
     for stage, entry in pipeline.read_stages(root / "dvc.yaml").items():
         sections = {key.partition(".")[0] for key in entry.get("params") or [] if isinstance(key, str)}
         modules = {module for section in sections if (module := params.module_of(section))}
-        text = of_stage(tree, stage) if modules else ""
+        text = of_stage(tree, stage, {}, []) if modules else ""
         assert [module for module in modules if f"{module.replace('.', '/')}.py" not in text] == [], stage

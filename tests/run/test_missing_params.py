@@ -122,7 +122,7 @@ def test_a_new_study_needs_its_folder_and_lines_of_yaml_only(project: Path, monk
     with (project / "dvc.yaml").open("a") as file:
         file.write(
             '\n  try_something:\n    matrix: {dataset: "${datasets}", model: "${tried}"}\n    cmd: x\n'
-            '    params: ["try_something.${item.dataset}"]\n    deps: [".overgen/code/models/${item.model}"]\n'
+            '    params: ["try_something.${item.dataset}"]\n    deps: [".overgen/code/try_something/${item.model}"]\n'
         )
     with (project / "params.yaml").open("a") as file:
         file.write("try_something:\n  digits: {tries: 3}\n  mnist: {tries: 1}\n")

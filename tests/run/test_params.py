@@ -98,11 +98,11 @@ def test_sections_must_fit_each_other(project: Path, old: str, new: str, message
 
 
 def test_all_that_does_not_fit_is_named_at_once(project: Path) -> None:
-    change(project, "openset_models: [cnn", "openset_models: [autoencoder")
+    change(project, "evolved: [lenet", "evolved: [autoencoder")
     change(project, "{scaled: [3]}", "{scaled: [4]}")
     text = fault(project)
     assert text.startswith("params.yaml: 2 faults\n")
-    assert "openset_models: 'autoencoder'" in text
+    assert "evolved: 'autoencoder'" in text
     assert "fool_fgn.digits.models.dae_sym.scaled: " in text
 
 
@@ -130,10 +130,14 @@ def test_a_search_is_of_its_models_network(project: Path) -> None:
     assert f"search_choices.mnist.cnn.settings.1: network '{other}' is not that" in fault(project)
 
 
-def test_models_that_have_no_scores_of_their_own_need_an_entry(project: Path) -> None:
-    assert params.load(project / "params.yaml").evaluate_scores.of("resnet") == ["scaled_output", "knn_pixels"]
-    change(project, "    other: [scaled_output", "    others: [scaled_output")
-    assert "evaluate_scores: methods has no entry `other`" in fault(project)
+def test_every_model_whose_scores_are_tried_needs_an_entry(project: Path) -> None:
+    line = '  mine: {network: "src/own/mine.py:Mine"}\n'
+    change(project, "  cnn: {network: cnn}\n", "  cnn: {network: cnn}\n" + line)
+    change(project, "openset_models: [cnn", "openset_models: [mine, cnn")
+    change(project, "classifiers: [cnn", "classifiers: [mine, cnn")
+    text = fault(project)
+    assert "evaluate_scores.methods.mine (for evaluate_scores@digits-mine)" in text
+    assert "in evaluate_scores.methods" in text
 
 
 def test_networks_of_scores_need_updates_for_every_data_set(project: Path) -> None:

@@ -71,5 +71,5 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     done = run_stage(copy, "train_classifier", model="lenet")
     assert "was finished by an earlier run" not in done.stderr
     assert "goes on from" not in done.stderr
-    weights = "models/digits/lenet/seed0.safetensors"
+    weights = "models/digits/networks/lenet/seed0.safetensors"
     assert not filecmp.cmp(whole / weights, copy / weights, shallow=False)

@@ -22,7 +22,7 @@ def test_bad_input_is_named_and_nothing_is_written(workspace: Path) -> None:
         assert "Traceback" not in done.stderr
     done = run_stage(workspace, "fool_fgn", model="cnn", check=False)
     assert done.returncode == 1
-    assert "models/digits/cnn/members: missing; `dvc repro fool_fgn@digits-cnn` makes it first" in done.stderr
+    assert "models/digits/networks/cnn: missing; `dvc repro fool_fgn@digits-cnn` makes it first" in done.stderr
     assert not (workspace / "reports").exists()
 
 

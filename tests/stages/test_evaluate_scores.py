@@ -14,12 +14,11 @@ import torch
 from overgen import OvergenError, data
 from overgen.measures import histograms
 from overgen.measures.thresholds import Threshold
-from overgen.run import params
 from overgen.run.files import read_json, read_npz, write_npz
 from overgen.stages.evaluate_scores import member
 from overgen.stages.evaluate_scores import run as evaluate_scores
 
-from conftest import ROOT, Run, set_params
+from conftest import Run, set_params
 
 PAIRS = ((0.9, 20.0), (0.99, 3.0))  # (τ, α)
 
@@ -30,11 +29,10 @@ def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: py
     fooling = np.zeros((3, 28, 28), np.uint8)
     for dataset, images in (("mnist", fooling), ("digits", fooling[:0])):
         write_npz(f"reports/cells/{dataset}/collect_fooling/attacked/examples.npz", image=images)
-    section = params.load(ROOT / "params.yaml").evaluate_scores
 
     def further(dataset: str, other: str = "digits") -> dict[str, torch.Tensor]:
-        options = section.model_copy(update={"other_data": {"mnist": other}, "noise_images": 40})
-        return evaluate_scores.further_images(SimpleNamespace(item={"dataset": dataset}, params=lambda key: options))
+        options = {"evaluate_scores.other_data": {"mnist": other}, "evaluate_scores.noise_images": 40}
+        return evaluate_scores.further_images(SimpleNamespace(item={"dataset": dataset}, params=options.__getitem__))
 
     first = further("mnist")
     assert list(first) == ["other_data", "fooling"]
@@ -95,7 +93,6 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
                 "other_uniform",
                 "other_shuffled_pixels",
             ],
-            "other": ["softmax"],
         },
         "attacked": [],
         "variant_datasets": [],
@@ -154,7 +151,7 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
     collection = workspace / "reports/cells/digits/collect_fooling/attacked/examples.npz"
     noise = np.random.default_rng(0).integers(256, size=(7, 28, 28), dtype=np.uint8)
     write_npz(collection, **read_npz(collection) | {"image": noise})
-    set_params(workspace / "params.yaml", {"evaluate_scores.methods": {"other": ["pca_pixels"]}})
+    set_params(workspace / "params.yaml", {"evaluate_scores.methods.dae_sym": ["pca_pixels"]})
     run_stage(workspace, "evaluate_scores", model="dae_sym")
     trials = pd.read_csv(cell / "trials.csv")
     assert trials["auroc_fooling"].tolist() == [1, 1, 1]

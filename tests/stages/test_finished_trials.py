@@ -97,9 +97,9 @@ def test_where_anything_else_changed_all_is_run_again(
     if change == "updates":
         set_params(workspace / "params.yaml", {"fool_fgn.digits.updates": 4})
     elif change == "code":
-        (workspace / ".overgen/code/fool_fgn").write_text("other\n")
+        (workspace / ".overgen/code/fool_fgn/cnn").write_text("other\n")
     elif change == "weights":
-        (workspace / "models/digits/cnn/members/more").touch()
+        (workspace / "models/digits/networks/cnn/more").touch()
     elif change == "cell":
         (workspace / CELL / "cnn/trials.csv").write_text("other\n")
     elif change == "lock":

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from overgen.measures.outputs import accuracy_rows, scores_of_images
+from overgen.measures.accuracy import accuracy_rows
+from overgen.measures.outputs import scores_of_images
 from overgen.models import registry, weights
 from overgen.run.files import read_json, read_npz
 from overgen.stages.attacking import Block

@@ -37,7 +37,7 @@ def machine() -> OneClassSVM:
 
 
 def results(workspace: Path, model: str) -> Path:
-    return workspace / "models/digits" / model / "oneclass"
+    return workspace / "models/digits/oneclass" / model
 
 
 def test_nothing_but_images_of_the_class_is_trained_on(workspace: Path, run_stage: Run) -> None:

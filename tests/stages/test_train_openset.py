@@ -37,7 +37,7 @@ def test_longer_members_are_those_of_a_larger_budget(
     workspace = make_workspace(tmp_path / "workspace", digits)
     more = {"known": 2, "epochs": 2}
     set_params(workspace / "params.yaml", {"openset_models": ["cnn"], key: two | {"epochs": 1, "longer": more}})
-    folder = workspace / "models/digits/cnn/openset"
+    folder = workspace / "models/digits/openset/cnn"
     monkeypatch.chdir(workspace)
     monkeypatch.setenv("OVERGEN_TRACKING", "off")
     weighed: list[int] = []  # N of λ/N

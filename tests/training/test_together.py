@@ -163,7 +163,7 @@ def test_a_chunk_killed_in_the_middle_resumes_to_the_same_bytes(tmp_path: Path, 
 
     done = run_stage(killed, "train_openset", model="cnn")
     assert "and 2 more goes on from its last whole epoch" in done.stderr
-    for folder in ("models/digits/cnn/openset", "reports/cells/digits/train_openset/cnn"):
+    for folder in ("models/digits/openset/cnn", "reports/cells/digits/train_openset/cnn"):
         names = sorted(path.name for path in (whole / folder).iterdir())
         assert len(names) >= 2
         assert filecmp.cmpfiles(whole / folder, killed / folder, names, shallow=False) == (names, [], [])

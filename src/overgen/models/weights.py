@@ -59,9 +59,18 @@ def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
 
 
 def weights_path(dataset: str, model: str, seed: int) -> Path:
-    """Where the trained weights of a seed lie: seed 0's are published, those of further seeds only in DVC."""
-    directory = Path("models", dataset, model)
-    return (directory if seed == 0 else directory / "members") / f"seed{seed}.safetensors"
+    """Where the trained weights of a seed lie."""
+    return network_folder(dataset, model) / f"seed{seed}.safetensors"
+
+
+def network_folder(dataset: str, model: str) -> Path:
+    """Where a model's weights and outputs.npz, what they say of the test images, lie: of the whole training set."""
+    return Path("models", dataset, "networks", model)
+
+
+def member_folder(study: str, dataset: str, model: str) -> Path:
+    """Where those of many small problems lie. study: openset or oneclass."""
+    return Path("models", dataset, study, model)
 
 
 def perceptron_path(dataset: str, name: str) -> Path:

@@ -121,7 +121,7 @@ def budgets(study: Study) -> str:
 
 
 def provenance(study: Study) -> Table:
-    """Each cell with the command that remakes it and the MD5 that DVC records for it; searches come last."""
+    """Each cell with the command that remakes it and the MD5 of its folder; searches come last."""
     order = study.compared | study.grid
     cells = [cell for models in order.values() for cell in models.values()]
     rows = pd.DataFrame({

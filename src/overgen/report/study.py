@@ -131,7 +131,9 @@ def read_study(plan: Plan, dataset: str, root: Path = Path()) -> Study:
     """
     folder = root / "reports/cells" / dataset
     grid = {
-        stage: {model: Cell(dataset, stage, model, folder / stage / model) for model in models}
+        stage: {
+            model: Cell(dataset, stage, model, folder / stage / model, joint=stage in plan.joint) for model in models
+        }
         for stage, models in plan.cells.items()
     }
     for cell in (cell for cells in grid.values() for cell in cells.values()):

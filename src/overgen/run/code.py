@@ -2,8 +2,9 @@
 
 DVC works by file and follows no import. So a stage depends on one small text, `.overgen/code/<stage>`: the modules that
 its `run.py` imports, directly or through others, each with the MD5 of what it does. Words do not count: comments,
-docstrings, blank lines and spaces at line ends can change without making a result stale. Of models,
-`.overgen/code/models/<model>` says the same: the user's own file with what it imports, or the family's name.
+docstrings, blank lines and spaces at line ends can change without making a result stale. A stage that builds networks
+has one text a model, `.overgen/code/<stage>/<model>`, with the user's own file too, if that is where its network is;
+or, where it makes the cells of all models at once, all their files in its one text.
 
 Followed are imports at any depth of a file, except those under `if TYPE_CHECKING`. A module that imports others by a
 computed name says which, as `DYNAMIC = ("overgen.stages.*.report",)`. Files that are not Python count with the modules
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from overgen import OvergenError
-from overgen.run import params
+from overgen.run import params, pipeline
 from overgen.run.yaml_files import read_yaml
 
 CODE = Path(".overgen/code")
@@ -36,6 +37,7 @@ CACHE = Path(".overgen/code.json")  # of each file, by its MD5, what is said of 
 SOURCE = Path("src")
 PACKAGES = ("overgen", "own")
 STAGES = "overgen.stages"
+REGISTRY = "overgen.models.registry"
 # How a stage is started, logged and shown: cannot change a byte of its result. Nor is what these import followed.
 LEFT_OUT = (
     "overgen.cli",
@@ -121,7 +123,11 @@ class Tree:
         waiting = list(roots)
         while waiting:
             name = waiting.pop()
-            if name in found or name in LEFT_OUT or (module := self.module(name)) is None:
+            if name in found or name in LEFT_OUT:
+                continue
+            if "." in name:
+                waiting.append(name.rpartition(".")[0])  # the package, which Python runs first
+            if (module := self.module(name)) is None:
                 continue
             found[name] = module
             waiting += module.imports
@@ -130,8 +136,6 @@ class Tree:
                 if not names:
                     raise OvergenError(f"{module.path}: DYNAMIC names {pattern!r}, but no module is called so")
                 waiting += names
-            if "." in name:
-                waiting.append(name.rpartition(".")[0])  # the package, which Python runs first
         lines = {module.path: module.digest for module in found.values() if module.digest}
         for name, module in found.items():
             if name.startswith(f"{STAGES}.") and not re.fullmatch(rf"{STAGES}\.\w+\.report", name):
@@ -243,48 +247,67 @@ def _dynamic(tree: ast.Module, path: Path) -> tuple[str, ...] | None:
     return None
 
 
-def texts(tree: Tree, models: Mapping[str, Any]) -> dict[str, str]:
+def texts(
+    tree: Tree, values: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], only: str = ""
+) -> dict[str, str]:
     """What each file of `.overgen/code` holds, by its name there.
 
-    models: the section of params.yaml. Raises OvergenError for a network of the user's own whose file is missing.
+    values: those of params.yaml; entries: the stages of dvc.yaml; only: the one stage that is asked for.
+    Raises OvergenError for a network of the user's own whose file is missing.
     """
-    stages = [root.split(".")[-2] for root in tree.names(f"{STAGES}.*.run")]
-    found = {stage: of_stage(tree, stage) for stage in stages}
-    return found | {f"models/{model}": of_model(tree, model, options) for model, options in models.items()}
+    stages = [only] if only else [root.split(".")[-2] for root in tree.names(f"{STAGES}.*.run")]
+    found: dict[str, str] = {}
+    for stage in stages:
+        entry = entries.get(stage, {})
+        described = values.get("models") or {}
+        names = pipeline.matrix_of(entry, values).get("model", [])
+        models = [name for name in names if name in described] if builds(tree, stage) else []
+        if "model" in (entry.get("matrix") or {}) and (models or not names):
+            found |= {f"{stage}/{model}": of_stage(tree, stage, values, [model]) for model in models}
+        else:
+            found[stage] = of_stage(tree, stage, values, models)
+    return found
 
 
-def of_stage(tree: Tree, stage: str) -> str:
-    """The text of one stage: the closure of its run.py and its params.py.
+def _roots(stage: str) -> list[str]:
+    return [f"{STAGES}.{stage}.run", f"{STAGES}.{stage}.params"]
+
+
+def builds(tree: Tree, stage: str) -> bool:
+    """Whether a stage builds networks, among them a user's own."""
+    module = tree.module(REGISTRY)
+    return module is not None and f"{module.digest} {module.path}" in tree.closure(_roots(stage))
+
+
+def of_stage(tree: Tree, stage: str, values: Mapping[str, Any], models: Iterable[str]) -> str:
+    """The text of one stage: the closure of its run.py and its params.py, and of models' own files.
 
     DVC takes no dvc.yaml for a dependency, so the modules of other sections that the stage declares there are not asked
     for: a stage imports them, and a test compares the two.
+    Raises OvergenError if the file of a user's own network is missing.
     """
-    roots = [f"{STAGES}.{stage}.run", f"{STAGES}.{stage}.params"]
+    roots = [*_roots(stage), *(own for model in models if (own := _own_module(tree, model, values)))]
     return "".join(f"{line}\n" for line in tree.closure(roots))
 
 
-def of_model(tree: Tree, model: str, options: Mapping[str, Any]) -> str:
-    """The text of one model of params.yaml. Raises OvergenError if the file of the user's own network is missing."""
-    network = str(options.get("network", options.get("method")))
+def _own_module(tree: Tree, model: str, values: Mapping[str, Any]) -> str:
+    """The module of the user's that holds the network of a model of params.yaml; "" if it is one of overgen's."""
+    network = str((values.get("models") or {}).get(model, {}).get("network", ""))
     path, own, _ = network.partition(":")
-    if not own:
-        return f"{network}\n"
-    name = Path(path).with_suffix("").as_posix().removeprefix(f"{SOURCE}/").replace("/", ".")
-    if tree.module(name) is None:
+    name = Path(path).with_suffix("").as_posix().removeprefix(f"{SOURCE}/").replace("/", ".") if own else ""
+    if own and tree.module(name) is None:
         raise OvergenError(f"{path}: missing; params.yaml, models.{model}: network {network!r} is there")
-    return "".join(f"{line}\n" for line in tree.closure([name]))
+    return name
 
 
 def now(dependency: str) -> str:
     """What a file of `.overgen/code` would hold now, whether or not it is there. dependency: as dvc.yaml names it."""
-    tree, name = Tree(cache=read_cache()), Path(dependency).relative_to(CODE).as_posix()
-    kind, _, model = name.partition("/")
-    if kind == params.PLANS:
+    name = Path(dependency).relative_to(CODE).as_posix()
+    stage = name.partition("/")[0]
+    if stage == params.PLANS:
         return params.plan_texts()[name]
-    if model:
-        values = read_yaml(Path("params.yaml"))[0]
-        return of_model(tree, model, values["models"][model])
-    return of_stage(tree, kind)
+    values = read_yaml(Path("params.yaml"))[0]
+    return texts(Tree(cache=read_cache()), values, pipeline.read_stages(), stage)[name]
 
 
 def write(found: dict[str, str], folder: Path = CODE) -> list[str]:
@@ -294,6 +317,9 @@ def write(found: dict[str, str], folder: Path = CODE) -> list[str]:
         if (name := path.relative_to(folder).as_posix()) not in found:
             path.unlink()
             changed.append(name)
+    for path in sorted(folder.rglob("*/"), reverse=True):
+        if not any(path.iterdir()):
+            path.rmdir()
     for name, text in found.items():
         path = folder / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -331,13 +357,13 @@ def main(check: Callable[[], Mapping[str, str] | None] = params.plan_texts) -> N
     plans = dict(check() or {})
     earlier = read_cache()
     tree = Tree(cache=earlier)
-    found = texts(tree, read_yaml(Path("params.yaml"))[0].get("models", {}))
+    found = texts(tree, read_yaml(Path("params.yaml"))[0], pipeline.read_stages())
     changed = write(found | plans)
     if tree.cache != earlier:
         CACHE.parent.mkdir(parents=True, exist_ok=True)
         _replace(CACHE, json.dumps({"rule": _rule(), "files": tree.cache}))
     named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-    print(f"code of {len(found)} stages and models; changed: {named or 'none'}")
+    print(f"code of {len(found)} stages, some by model; changed: {named or 'none'}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ValidationError, create_model
 import overgen.stages
 from overgen import OvergenError
 from overgen.run.missing import Needed, has, missing
-from overgen.run.pipeline import cells_of, filled, lists_of, matrix_of, no_name_twice, read_stages
+from overgen.run.pipeline import address, cells_of, filled, lists_of, matrix_of, no_name_twice, read_stages
 from overgen.run.sections import Name, Section
 from overgen.run.yaml_files import Document, YamlFault, read_document
 
@@ -151,10 +151,10 @@ def needed(stages: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -
             found.setdefault(key, Needed(key, f"the matrix of {stage}"))
         for item in [] if absent else cells_of(entry, values):
             lines = filled(entry, item)
-            cell = f"{stage}@{'-'.join(item.values())}" if item else stage
+            cell = address(stage, entry, item)
             for key in lines["params"]:
                 found.setdefault(key, Needed(key, cell))
-            if "model" in lists and f".overgen/code/models/{item['model']}" in lines["deps"]:
+            if "model" in lists and f".overgen/code/{stage}/{item['model']}" in lines["deps"]:
                 key = f"models.{item['model']}"
                 found[key] = Needed(key, lists["model"])
     return found
@@ -308,7 +308,7 @@ def declared(stage: str, *, root: str | Path = ".", **item: str) -> Declared:
             known = ", ".join(matrix.get(name, [])) or f"no {name}"
             raise OvergenError(f"{name} {value!r} is unknown to stage {stage}; params.yaml has {known}")
     keys = filled(stages[stage], item)["params"]
-    _complete(document, {key: Needed(key, f"{stage}@{'-'.join(item.values())}") for key in keys})
+    _complete(document, {key: Needed(key, address(stage, stages[stage], item)) for key in keys})
     paths = [tuple(key.split(".")) for key in keys]
     sections = {}
     for section in dict.fromkeys(path[0] for path in paths):
@@ -334,11 +334,13 @@ def _restricted(kind: Any, value: Any, paths: Sequence[tuple[str, ...]]) -> Any:
 class Plan(NamedTuple):
     """What is run on a data set.
 
-    cells: the models by stage, in dvc.yaml's order; settings: every value that the cells declare, by dotted path.
+    cells: the models by stage, in dvc.yaml's order; settings: every value that the cells declare, by dotted path;
+    joint: the stages that make the cells of all models at once.
     """
 
     cells: dict[str, list[str]]
     settings: dict[str, Any]
+    joint: list[str] = []  # noqa: RUF012
 
 
 def plans(root: str | Path = ".") -> dict[str, Plan]:
@@ -353,7 +355,9 @@ def plans(root: str | Path = ".") -> dict[str, Plan]:
     for stage, entry in read_stages(Path(root) / "dvc.yaml").items():
         for item in cells_of(entry, params.sections):
             if {"dataset", "model"} <= set(item):
-                plan = found.setdefault(item["dataset"], Plan({}, {}))
+                plan = found.setdefault(item["dataset"], Plan({}, {}, []))
+                if stage not in plan.cells and "model" not in entry["matrix"]:
+                    plan.joint.append(stage)
                 plan.cells.setdefault(stage, []).append(item["model"])
                 for key in filled(entry, item)["params"]:
                     flatten_into(key, plain(value_at(params.sections, key)), plan.settings)

@@ -52,18 +52,26 @@ def no_name_twice(document: Document, location: tuple[str, ...]) -> None:
 
 
 def lists_of(entry: Mapping[str, Any]) -> dict[str, str]:
-    """The lists of params.yaml that a stage's matrix takes its values from, such as {"model": "attacked"}."""
+    """The lists of params.yaml that a stage's cells take their values from, such as {"model": "attacked"}.
+
+    The models are those of its matrix, or of the list that its command names with --models: one after another.
+    """
     matrix = entry.get("matrix") or {}
     found = {name: re.fullmatch(r"\$\{([\w.]+)\}", str(options)) for name, options in matrix.items()}
-    return {name: match[1] for name, match in found.items() if match}
+    lists = {name: match[1] for name, match in found.items() if match}
+    several = re.search(r" --models ([\w.]+)", str(entry.get("cmd", "")))
+    return lists | ({"model": several[1]} if several else {})
 
 
 def matrix_of(entry: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, list[str]]:
-    """A stage's matrix, with the lists of params.yaml that it takes its values from. values: those of params.yaml."""
-    lists = lists_of(entry)
+    """What a stage's cells can be: its matrix, with the lists of params.yaml that `lists_of` gives.
+
+    values: those of params.yaml.
+    """
+    lists, matrix = lists_of(entry), entry.get("matrix") or {}
     return {
-        name: [str(option) for option in (_at(values, lists[name]) if name in lists else options)]
-        for name, options in (entry.get("matrix") or {}).items()
+        name: [str(option) for option in (_at(values, lists[name]) if name in lists else matrix[name])]
+        for name in dict.fromkeys([*matrix, *lists])
     }
 
 
@@ -78,12 +86,21 @@ def _at(values: Any, key: str) -> list[Any]:
 
 
 def cells_of(entry: Mapping[str, Any], values: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The cells of a stage, in DVC's order: one value of each list of its matrix, by name; of no matrix, one without.
+    """The cells of a stage, in DVC's order: one value of each list of `matrix_of`, by name; of no matrix, one without.
 
     entry: the stage in dvc.yaml. values: those of params.yaml.
     """
     matrix = matrix_of(entry, values)
     return [dict(zip(matrix, chosen, strict=True)) for chosen in itertools.product(*matrix.values())]
+
+
+def address(stage: str, entry: Mapping[str, Any], item: Mapping[str, str]) -> str:
+    """What DVC calls the stage that makes a cell, as in fool_fgn@digits-cnn.
+
+    entry: the stage in dvc.yaml; item: the cell's values, by name.
+    """
+    values = [item[name] for name in entry.get("matrix") or {}]
+    return f"{stage}@{'-'.join(values)}" if values else stage
 
 
 def stage_entry(stage: str, item: Mapping[str, str], path: str | Path = "dvc.yaml") -> dict[str, list[str]]:

@@ -21,7 +21,7 @@ def changed_from(stage: Stage, key: str) -> Any:
     """
     if not stage.cell.is_dir():
         return None
-    entry = read_lock().get(f"{stage.name}@{'-'.join(stage.item.values())}", {})
+    entry = read_lock().get(stage.address, {})
     paths = [*entry.get("deps", ()), *entry.get("outs", ())]
     if not paths or not all(_as_recorded(path) for path in paths):
         return None

@@ -174,12 +174,16 @@ def write(
 
 @dataclass(frozen=True)
 class Cell:
-    """The results of one model on one data set by one stage. folder: where they lie."""
+    """The results of one model on one data set by one stage. folder: where they lie.
+
+    joint: whether one stage of DVC's makes the cells of all models.
+    """
 
     dataset: str
     stage: str
     model: str
     folder: Path
+    joint: bool = False
 
     @property
     def path(self) -> str:
@@ -189,7 +193,7 @@ class Cell:
     @property
     def command(self) -> str:
         """What makes the cell, and all that it needs."""
-        return f"dvc repro {self.stage}@{self.dataset}-{self.model}"
+        return f"dvc repro {self.stage}@{self.dataset}" + ("" if self.joint else f"-{self.model}")
 
     def file(self, name: str) -> Path:
         """The path of one of its files. Raises OvergenError, with the command to run, if it is missing."""
@@ -226,7 +230,7 @@ class Cell:
 
     @cached_property
     def md5(self) -> str:
-        """What DVC records for the folder."""
+        """The MD5 of the folder, as DVC computes it."""
         return directory_md5(self.folder)
 
     def table(self, name: str) -> pd.DataFrame:

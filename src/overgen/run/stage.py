@@ -53,6 +53,11 @@ class Stage:
     run: Any  # tracking.run's object
 
     @property
+    def address(self) -> str:
+        """What DVC calls the stage that makes the cell."""
+        return pipeline.address(self.name, pipeline.read_stages()[self.name], self.item)
+
+    @property
     def cell(self) -> Path:
         """Where the results go: reports/cells/<dataset>/<stage>/<model>."""
         return Path("reports/cells", self.item["dataset"], self.name, self.item["model"])
@@ -149,7 +154,8 @@ def _fingerprint(stage: str, item: dict[str, str], declared: params.Declared) ->
             digest.update(f"{dependency}\0{code.now(dependency)}".encode())
             continue
         if not path.exists():
-            raise OvergenError(f"{dependency}: missing; `dvc repro {stage}@{'-'.join(item.values())}` makes it first")
+            again = pipeline.address(stage, pipeline.read_stages()[stage], item)
+            raise OvergenError(f"{dependency}: missing; `dvc repro {again}` makes it first")
         for file in files_of(path) if path.is_dir() else [path]:
             digest.update(f"{file.as_posix()}\0".encode())
             digest.update(hashlib.md5(file.read_bytes()).digest())
@@ -181,7 +187,7 @@ def opened(name: str, **item: str) -> Iterator[Stage]:
         if not getattr(module, "COMPUTE", True):
             yield Stage(name, item, declared, PROGRESS / name, None, 0, 1, run)
             return
-        with limited_to(declared(getattr(module, "ENGINE", f"engine.{item['dataset']}")).threads):
+        with limited_to(declared(f"{getattr(module, 'ENGINE', 'engine.' + item['dataset'])}.threads")):
             device, rank, world = launch()
             whole_float32()
             progress = _progress(name, item, declared, clean=rank == 0)
@@ -210,30 +216,49 @@ def execute(name: str, **item: str) -> None:
         importlib.import_module(f"overgen.stages.{name}.run").main(cell)
 
 
+def execute_all(name: str, dataset: str, key: str) -> None:
+    """Run the cells of a stage's models on a data set, and remove those of other models. Errors as of `opened`.
+
+    key: of the list of models in params.yaml. One stage of DVC's that makes many small cells costs less than many.
+    """
+    models = params.declared(name, dataset=dataset)(key)
+    for model in models:
+        execute(name, dataset=dataset, model=model)
+    for path in sorted(Path("reports/cells", dataset, name).glob("*/")):
+        if path.name not in models and tracking.rank() == 0:
+            shutil.rmtree(path)
+
+
 @contextmanager
 def _tracked(name: str, item: dict[str, str], declared: params.Declared) -> Iterator[Any]:
     """The MLflow run of a cell, which ends with the cell's metrics; None for a stage that writes no cell."""
     if "model" not in item:
         yield None
         return
-    with tracking.run(name, item["dataset"], item["model"], params=declared.values()) as run:
+    tags = {"dvc.stage": pipeline.address(name, pipeline.read_stages()[name], item)}
+    with tracking.run(name, item["dataset"], item["model"], params=declared.values(), tags=tags) as run:
         yield run
         if tracking.enabled() and tracking.rank() == 0:
             tracking.log_cell(run, Path("reports/cells", item["dataset"], name, item["model"]))
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Run a cell from the command line: the stage's name, then one option for each name of its matrix in dvc.yaml.
+    """Run a cell, or those of several models, from the command line. Returns the exit status.
 
-    An OvergenError is printed without a traceback. Returns the exit status.
+    An OvergenError is printed without a traceback.
     """
     parser = argparse.ArgumentParser(prog="python -m overgen.run", description="Run one cell of a stage of dvc.yaml.")
     parser.add_argument("stage")
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--model")
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument("--model")
+    models.add_argument("--models", metavar="LIST", help="of params.yaml: its models one after another")
     given = parser.parse_args(arguments)
     try:
-        execute(given.stage, dataset=given.dataset, **({"model": given.model} if given.model else {}))
+        if given.models:
+            execute_all(given.stage, given.dataset, given.models)
+        else:
+            execute(given.stage, dataset=given.dataset, **({"model": given.model} if given.model else {}))
     except OvergenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

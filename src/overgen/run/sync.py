@@ -70,14 +70,18 @@ def _logged_in(address: str) -> set[str] | None:
 
 def _starts(root: Path, cells: Sequence[Path]) -> list[Event]:
     """The first event of each cell's run, which is dropped where the cell has a run already."""
-    declared = declared_of_lock(root / "dvc.lock")
+    made = made_of_lock(root / "dvc.lock")
+    joints = {path for path, _ in made}
     starts = []
     for cell in cells:
         metrics = read_json(cell / "metrics.json")
         try:
             key = cell.relative_to(root).as_posix(), directory_md5(cell)
-            params = declared.get(key, metrics["budget"])
+            joint = key[0].rpartition("/")[0]  # the output of a stage that makes the cells of all models
+            place = (joint, directory_md5(cell.parent)) if joint in joints else key
+            name, params = made.get(place, ("", metrics["budget"]))
             event = cell_event(metrics["stage"], metrics["dataset"], metrics["model"], params)
+            event["tags"]["dvc.stage"] = name or event["tags"]["dvc.stage"]
         except KeyError as error:
             problem = f"{cell / 'metrics.json'}: lacks {error}; delete the folder and run `dvc repro`"
             raise OvergenError(problem) from error
@@ -93,11 +97,11 @@ def prepare(root: str | Path = ".") -> None:
         raise OvergenError(f"MLflow at {shown(uri(root))} cannot be used: {outcome['error']}")
 
 
-def declared_of_lock(lock: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """The params that dvc.lock records, by (path, md5) of the output they gave."""
+def made_of_lock(lock: Path) -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+    """The stage and the params that dvc.lock records, by (path, md5) of the output they gave."""
     return {
-        (out["path"], out["md5"]): stage["params"].get("params.yaml", {})
-        for stage in read_lock(lock).values()
+        (out["path"], out["md5"]): (name, stage["params"].get("params.yaml", {}))
+        for name, stage in read_lock(lock).items()
         for out in stage.get("outs", [])
         if "params" in stage and "md5" in out
     }

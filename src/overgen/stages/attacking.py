@@ -19,7 +19,7 @@ from overgen.attacks import pictures
 from overgen.measures.outputs import scores_of_images
 from overgen.measures.thresholds import threshold_pairs
 from overgen.models import registry
-from overgen.models.weights import weights_path
+from overgen.models.weights import network_folder
 from overgen.run import results
 from overgen.run.files import read_npz
 from overgen.run.stage import Stage
@@ -57,13 +57,14 @@ class Attacked:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.dataset, self.model = stage.item["dataset"], stage.item["model"]
-        confidence, engine = stage.params(f"confidence.{self.dataset}"), stage.params(f"engine.{self.dataset}")
-        self.outputs = read_npz(weights_path(self.dataset, self.model, 0).parent / "members" / "outputs.npz")
+        confidence = stage.params(f"confidence.{self.dataset}")
+        self.outputs = read_npz(network_folder(self.dataset, self.model) / "outputs.npz")
         self.seeds: list[int] = self.outputs["seeds"].tolist()
         self.reconstructs = "distance" in self.outputs
         self.thresholds = confidence.thresholds
         self.pairs = threshold_pairs(confidence.thresholds, reconstructs=self.reconstructs)
-        self.beta, self.probes, self.chunk = confidence.beta, engine.probes, engine.chunk
+        self.beta = confidence.beta
+        self.probes, self.chunk = (stage.params(f"engine.{self.dataset}.{name}") for name in ("probes", "chunk"))
         self.source = data.load(self.dataset)
         self.classes = len(self.source.classes)
 

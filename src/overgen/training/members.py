@@ -18,7 +18,7 @@ from overgen import OvergenError, data
 from overgen.measures.outputs import image_outputs, part
 from overgen.models import registry
 from overgen.models.params import OF_TRAINING
-from overgen.models.weights import round_weights, save_weights, weights_path
+from overgen.models.weights import network_folder, round_weights, save_weights
 from overgen.run import results
 from overgen.run.files import replace_directory, write_npz
 from overgen.run.stage import Stage
@@ -309,22 +309,18 @@ def write_trained(
     """Write the weights and outputs of all seeds, and the cell.
 
     trained: `member_arrays` of each seed; metrics: the rows of the cell; examples: images to show.
-    models/<dataset>/<model>/: seed 0's weights (seed0.safetensors). members/ there: those of further seeds, and
-    outputs.npz: labels (N,), seeds (S,), and the `image_outputs` of the test images stacked over seeds. All of it is
-    published: on another type of processor the same weights give outputs of other bytes, and so another study.
+    models/<dataset>/networks/<model>/: the weights of each seed, seed<k>.safetensors; and outputs.npz: labels (N,),
+    seeds (S,), and the `image_outputs` of the test images stacked over seeds. All of it is published: on another type
+    of processor the same weights give outputs of other bytes, and so another study.
     """
     dataset = data.load(stage.item["dataset"])
     settings = stage.params(f"{stage.name}.{dataset.name}")
-    directory = weights_path(dataset.name, stage.item["model"], 0).parent
     common = metadata(stage, budget(stage))
-    with replace_directory(directory / "members") as members:
+    with replace_directory(network_folder(dataset.name, stage.item["model"])) as folder:
         for seed, arrays in zip(settings.seeds, trained, strict=True):
-            path = (directory if seed == 0 else members) / f"seed{seed}.safetensors"
-            save_member(path, arrays, common | {"seed": seed})
+            save_member(folder / f"seed{seed}.safetensors", arrays, common | {"seed": seed})
         outputs = stacked_outputs(trained)
-        write_npz(
-            members / "outputs.npz", labels=dataset.test_labels.numpy(), seeds=np.array(settings.seeds), **outputs
-        )
+        write_npz(folder / "outputs.npz", labels=dataset.test_labels.numpy(), seeds=np.array(settings.seeds), **outputs)
     columns = ["seed", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
     curves = [pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)]
     table = pd.concat(curves)[columns].astype({"epoch": int})

@@ -2,7 +2,7 @@
 
     python -m overgen.run evaluate_confidence --dataset digits --model dae_sym
 
-Reads: data/<dataset>; the model's weights and its outputs on the test images, models/<dataset>/<model>/.
+Reads: data/<dataset>; the model's weights and its outputs on the test images, models/<dataset>/networks/<model>/.
 Writes the cell: reliability.csv, a row a bin; and of a network that reconstructs distances.csv, histograms of ‖r − x‖₂,
 and radii.csv, the distances beyond which it rejects.
 """
@@ -18,7 +18,7 @@ from overgen import data
 from overgen.measures.outputs import image_outputs, part
 from overgen.measures.thresholds import threshold_pairs
 from overgen.models import registry
-from overgen.models.weights import weights_path
+from overgen.models.weights import network_folder
 from overgen.run import results
 from overgen.run.files import read_npz
 from overgen.run.stage import Stage
@@ -29,8 +29,9 @@ from overgen.stages.evaluate_confidence import summary
 def main(stage: Stage) -> None:
     """Write the cell."""
     dataset, model = stage.item["dataset"], stage.item["model"]
-    engine, settings = stage.params(f"engine.{dataset}"), stage.params("evaluate_confidence")
-    outputs = read_npz(weights_path(dataset, model, 0).parent / "members" / "outputs.npz")
+    chunk, probes = (stage.params(f"engine.{dataset}.{name}") for name in ("chunk", "probes"))
+    settings = stage.params("evaluate_confidence")
+    outputs = read_npz(network_folder(dataset, model) / "outputs.npz")
     seeds = outputs["seeds"].tolist()
     images = noise_images(data.load(dataset).train_images, settings.noise_images)
 
@@ -38,7 +39,7 @@ def main(stage: Stage) -> None:
         network, _ = registry.trained(dataset, model, seeds[i], device=stage.device)
         arrays: dict[str, np.ndarray] = {}
         for kind, x in images.items():
-            values = image_outputs(network, x.to(stage.device), chunk=engine.chunk, probes=engine.probes)
+            values = image_outputs(network, x.to(stage.device), chunk=chunk, probes=probes)
             arrays |= {f"{kind}.{name}": array for name, array in values.items()}
         return arrays
 

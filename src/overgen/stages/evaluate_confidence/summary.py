@@ -10,8 +10,9 @@ import pandas as pd
 
 from overgen.confidence import acceptance_radius
 from overgen.measures import metrics
+from overgen.measures.accuracy import accuracy_rows
 from overgen.measures.histograms import histograms
-from overgen.measures.outputs import accuracy_rows, scaled_scores
+from overgen.measures.outputs import scaled_scores
 from overgen.measures.thresholds import alpha_suffix
 from overgen.models import PIXELS
 from overgen.run import results

@@ -33,7 +33,7 @@ COLUMNS = ["attack", "variant", "tau", "alpha", "target", "score", "fooled", "at
 def main(stage: Stage) -> None:
     """Write the cell of a witness. Where no other network is attacked there is nothing to see: it has no rows."""
     dataset, model = stage.item["dataset"], stage.item["model"]
-    confidence, engine = stage.params(f"confidence.{dataset}"), stage.params(f"engine.{dataset}")
+    confidence, probes = stage.params(f"confidence.{dataset}"), stage.params(f"engine.{dataset}.probes")
     network, metadata = registry.trained(dataset, model)
     # What the witness would accept is judged with the α that the paper has for each τ.
     paper_alpha = dict(reversed(threshold_pairs(confidence.thresholds, reconstructs=hasattr(network, "decode"))))
@@ -44,9 +44,7 @@ def main(stage: Stage) -> None:
         evolution_alpha = stage.params(f"fool_evolution.{dataset}.alpha")
         table, images = papers_own(*evidence(folder, confidence.thresholds, evolution_alpha=evolution_alpha))
         alphas = table["tau"].map(paper_alpha).to_numpy(dtype=np.float64)
-        scores = scores_of_images(
-            network, images, alphas, beta=confidence.beta, probes=engine.probes, device=stage.device
-        )
+        scores = scores_of_images(network, images, alphas, beta=confidence.beta, probes=probes, device=stage.device)
         tables.append(table.assign(attacked=attacked, seen=scores.argmax(1), witness_score=scores.max(1)))
         budgets.append(read_json(folder / "metrics.json")["budget"])
     if stage.rank == 0:

@@ -2,7 +2,7 @@
 
     python -m overgen.run evaluate_oneclass --dataset mnist --model dae_sym
 
-Reads: models/<dataset>/<model>/oneclass/outputs.npz, of `train_oneclass`; the budget in that stage's cell.
+Reads: models/<dataset>/oneclass/<model>/outputs.npz, of `train_oneclass`; the budget in that stage's cell.
 Writes the cell: trials.csv, a row a problem and score; roc.csv, the averaged curves; and means over the problems.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from overgen.measures.thresholds import threshold_pairs
+from overgen.models.weights import member_folder
 from overgen.run import results
 from overgen.run.files import read_json, read_npz
 from overgen.run.stage import Stage
@@ -24,7 +25,7 @@ def main(stage: Stage) -> None:
     """Write the cell."""
     dataset, model = stage.item["dataset"], stage.item["model"]
     confidence = stage.params(f"confidence.{dataset}")
-    outputs = read_npz(f"models/{dataset}/{model}/oneclass/outputs.npz")
+    outputs = read_npz(member_folder("oneclass", dataset, model) / "outputs.npz")
     pairs = threshold_pairs(confidence.thresholds, reconstructs="distance" in outputs)
     alphas = list(dict.fromkeys(alpha for _, alpha in pairs))
     labels, classes = outputs["labels"], outputs["classes"]

@@ -2,16 +2,15 @@
 
     python -m overgen.run evaluate_openset --dataset digits --model dae_sym
 
-Reads: models/<dataset>/<model>/openset/{outputs,longer}.npz, of `train_openset`; the budget in that stage's cell.
+Reads: models/<dataset>/openset/<model>/{outputs,longer}.npz, of `train_openset`; the budget in that stage's cell.
 Writes the cell: trials.csv, a row a member and threshold; longer.csv, of the members that were trained longer too;
 distances.csv, histograms of ‖r − x‖₂; and means over the class subsets.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from overgen.measures.thresholds import threshold_pairs
+from overgen.models.weights import member_folder
 from overgen.run import results
 from overgen.run.files import read_json, read_npz
 from overgen.run.stage import Stage
@@ -24,7 +23,7 @@ def main(stage: Stage) -> None:
     """Write the cell."""
     dataset, model = stage.item["dataset"], stage.item["model"]
     confidence = stage.params(f"confidence.{dataset}")
-    folder = Path("models", dataset, model, "openset")
+    folder = member_folder("openset", dataset, model)
     outputs = read_npz(folder / "outputs.npz")
     pairs = threshold_pairs(confidence.thresholds, reconstructs="distance" in outputs)
     trials = summary.trials(outputs, pairs, confidence.beta)

@@ -21,6 +21,11 @@ from overgen.scores.names import FITTED, OF_OUTPUTS
 from overgen.scores.views import held_out, negatives, shuffled, uniform_images, views
 
 
+def option(stage: Stage, name: str) -> Any:
+    """An option of the section `evaluate_scores`."""
+    return stage.params(f"evaluate_scores.{name}")
+
+
 def scores_of(
     stage: Stage, path: Path, outputs: dict[str, np.ndarray], further: dict[str, Tensor]
 ) -> dict[str, np.ndarray]:
@@ -30,16 +35,16 @@ def scores_of(
     The parts are held_out, test and the kinds of `summary.KINDS` that there are: scores, larger = more in-distribution;
     and predicted: the class of each test image.
     """
-    dataset, options = data.load(stage.item["dataset"]), stage.params("evaluate_scores")
-    engine, confidence = stage.params(f"engine.{dataset.name}"), stage.params(f"confidence.{dataset.name}")
+    dataset, confidence = data.load(stage.item["dataset"]), stage.params(f"confidence.{stage.item['dataset']}")
+    chunk, probes = (stage.params(f"engine.{dataset.name}.{name}") for name in ("chunk", "probes"))
     known = np.flatnonzero(outputs["known"][0]).tolist()
     network, _ = registry.of_model(path, dataset.name, stage.item["model"], device=stage.device, known=known)
     draws = generator("scores", dataset.name, *known)
-    fit, held = held_out(dataset.train_labels, known, draws, options.held_out)
+    fit, held = held_out(dataset.train_labels, known, draws, option(stage, "held_out"))
     images = {"held_out": dataset.train_images[held], "test": dataset.test_images}
-    images |= unknown_images(dataset, known, dataset.train_images[fit], draws, options.noise_images)
+    images |= unknown_images(dataset, known, dataset.train_images[fit], draws, option(stage, "noise_images"))
     images |= further
-    names = options.of(stage.item["model"])
+    names = option(stage, f"methods.{stage.item['model']}")
     answers = outputs["log_y"][0].argmax(1)
     scores = fitted_scores(stage, network, [name for name in names if name in FITTED], images, fit, draws, answers)
     if set(names) & set(OF_OUTPUTS):
@@ -47,7 +52,7 @@ def scores_of(
         for kind, x in images.items():
             if kind == "test":  # its outputs are stored
                 continue
-            values = image_outputs(network, x.to(stage.device), chunk=engine.chunk, probes=engine.probes)
+            values = image_outputs(network, x.to(stage.device), chunk=chunk, probes=probes)
             stored[kind] = {name: array[None] for name, array in values.items()}
         scores |= output_scores(names, confidence, stored, answers)
     return scores
@@ -87,8 +92,8 @@ def fitted_scores(
     names: of `FITTED`; images: by part, (N, 28, 28) uint8; fit: indices of training images, in random order.
     answers: (N,) the network's classes of the test images, for scores that decide on none.
     """
-    dataset, options = data.load(stage.item["dataset"]), stage.params("evaluate_scores")
-    chunk = stage.params(f"engine.{dataset.name}").chunk
+    dataset = data.load(stage.item["dataset"])
+    chunk = stage.params(f"engine.{dataset.name}.chunk")
 
     def seen(x: Tensor, pool: str | None = None) -> dict[str, np.ndarray]:
         wanted = {FITTED[name].view for name in names if pool in (None, FITTED[name].pool)}
@@ -100,11 +105,11 @@ def fitted_scores(
     judged = {kind: seen(x) for kind, x in images.items()}
     learnt = {pool: seen(x, pool or None) for pool, x in fitted_on.items()}
     labels = dataset.train_labels[fit].numpy()
-    values = methods.options_on(dataset.name, partial(getattr, options))
+    values = methods.options_on(dataset.name, partial(option, stage))
     scores: dict[str, np.ndarray] = {}
     for name in names:
         view, pool = FITTED[name].view, FITTED[name].pool
-        count = options.fit_images if FITTED[name].costly else len(fit)
+        count = option(stage, "fit_images") if FITTED[name].costly else len(fit)
         pooled = {"negatives": learnt[pool][view]} if pool else {}
         score = methods.make(name, values).fit(learnt[""][view][:count], labels[:count], **pooled)
         scores |= {f"{name}.{kind}": score.score(x[view]) for kind, x in judged.items()}

@@ -5,7 +5,7 @@
 Of the known classes' training images some are held out from every fit; the threshold keeps a share of them. (The
 networks were trained on them too: they are held out from the scores only.) Nothing is trained here but the scores.
 
-Reads: data/<dataset>; models/<dataset>/<model>/openset/, of `train_openset`, and the budget in that stage's cell; the
+Reads: data/<dataset>; models/<dataset>/openset/<model>/, of `train_openset`, and the budget in that stage's cell; the
 images of the cell of `collect_fooling`; test images of the other data set that params.yaml names.
 Writes the cell: trials.csv, a row a member and score; histograms.csv, confusion.csv and examples of one number of known
 classes; and means over the members.
@@ -14,7 +14,6 @@ classes; and means over the members.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,19 +22,19 @@ from torch import Tensor
 
 from overgen import data
 from overgen.data import borrow
+from overgen.models.weights import member_folder
 from overgen.run import results
 from overgen.run.files import read_json, read_npz
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.stages.evaluate_scores import summary
-from overgen.stages.evaluate_scores.member import scores_of
+from overgen.stages.evaluate_scores.member import option, scores_of
 
 
 def main(stage: Stage) -> None:
     """Write the cell."""
     dataset, model = stage.item["dataset"], stage.item["model"]
-    options = stage.params("evaluate_scores")
-    folder = Path("models", dataset, model, "openset")
+    folder = member_folder("openset", dataset, model)
     outputs = read_npz(folder / "outputs.npz")
     counts = outputs["known"].sum(1)
     names = [f"k{k}-{(counts[:i] == k).sum()}" for i, k in enumerate(counts)]
@@ -48,8 +47,9 @@ def main(stage: Stage) -> None:
     scores = stage.members(names, evaluate)
     if stage.rank == 0:
         training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
-        budget = {f"evaluate_scores.{name}": getattr(options, name) for name in ("fit_images", "noise_images")}
-        tables, examples = summary.tables(outputs, scores, options.keep, data.load(dataset).test_images.numpy())
+        budget = {f"evaluate_scores.{name}": option(stage, name) for name in ("fit_images", "noise_images")}
+        images = data.load(dataset).test_images.numpy()
+        tables, examples = summary.tables(outputs, scores, option(stage, "keep"), images)
         rows = summary.mean_rows(tables["trials"])
         results.write(stage.cell, budget=training["budget"] | budget, metrics=rows, tables=tables, examples=examples)
 
@@ -60,11 +60,11 @@ def further_images(stage: Stage) -> dict[str, Tensor]:
     other_data: random test images of the other data set that params.yaml names for this one. fooling: those that
     `collect_fooling` kept.
     """
-    options, dataset = stage.params("evaluate_scores"), stage.item["dataset"]
+    dataset = stage.item["dataset"]
     collected = read_npz(f"reports/cells/{dataset}/collect_fooling/attacked/examples.npz")
     images = {"fooling": torch.from_numpy(collected["image"])}
-    if name := options.other_data.get(dataset):
+    if name := option(stage, "other_data").get(dataset):
         others = borrow.borrow(name, os.environ.get("OVERGEN_MIRROR") or None).test_images
         order = torch.randperm(len(others), generator=generator("other data", name))
-        images = {"other_data": others[order[: options.noise_images]]} | images
+        images = {"other_data": others[order[: option(stage, "noise_images")]]} | images
     return {kind: x for kind, x in images.items() if len(x)}

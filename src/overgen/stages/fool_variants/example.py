@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from overgen.measures.outputs import accuracy_rows
+from overgen.measures.accuracy import accuracy_rows
 from overgen.run import results
 from overgen.stages.examples import BETA, outputs, pairs_of, spent
 from overgen.stages.fool_fgn import example, summary, trials

@@ -51,7 +51,7 @@ def rounds(stage: Stage, encoding: str, run: int, name: str, logged: Any) -> dic
     """All rounds of one run: the arrays of a member, see `summary.cell_tables`. logged: the run of MLflow."""
     dataset, model = stage.item["dataset"], stage.item["model"]
     settings, source = stage.params(f"retrain_on_fooling.{dataset}"), data.load(dataset)
-    classes, chunk = len(source.classes), stage.params(f"engine.{dataset}").chunk
+    classes, chunk = len(source.classes), stage.params(f"engine.{dataset}.chunk")
     labels = partial(labels_of, chunk=chunk)
     added = source.train_images[:0]  # in all rounds so far
     arrays: dict[str, list[Any]] = {}

@@ -3,7 +3,8 @@
     python -m overgen.run train_autoencoder --dataset digits --model dae_sym
 
 Reads: data/<dataset>.
-Writes: models/<dataset>/<model>/: seed0.safetensors, and members/ with the weights of further seeds and outputs.npz.
+Writes: models/<dataset>/networks/<model>/: seed<k>.safetensors, the weights; outputs.npz, what they say of the test
+images.
 And the cell: curves.csv, a row a seed and epoch; how well it reconstructs and classifies; reconstructions to look at.
 """
 
@@ -66,7 +67,7 @@ def anomaly_rows(stage: Stage, networks: list[nn.Module]) -> list[dict[str, Any]
     networks: one for each seed.
     """
     images = data.load(stage.item["dataset"]).test_images
-    chunk = stage.params(f"engine.{stage.item['dataset']}").chunk
+    chunk = stage.params(f"engine.{stage.item['dataset']}.chunk")
     errors = []
     for network in networks:
         with torch.no_grad():

@@ -3,7 +3,8 @@
     python -m overgen.run train_classifier --dataset digits --model cnn
 
 Reads: data/<dataset>.
-Writes: models/<dataset>/<model>/: seed0.safetensors, and members/ with the weights of further seeds and outputs.npz.
+Writes: models/<dataset>/networks/<model>/: seed<k>.safetensors, the weights; outputs.npz, what they say of the test
+images.
 And the cell: curves.csv, a row a seed and epoch; the accuracy on the test images.
 """
 

@@ -5,7 +5,7 @@
 A network sees nothing but images of the class, and its label; a one-class SVM sees their pixels.
 
 Reads: data/<dataset>.
-Writes: models/<dataset>/<model>/oneclass/: class<c>.safetensors, or class<c>.npz of an SVM; outputs.npz, what the
+Writes: models/<dataset>/oneclass/<model>/: class<c>.safetensors, or class<c>.npz of an SVM; outputs.npz, what the
 members say of the test images. And the cell: members.csv, a row a member; means over the classes.
 """
 
@@ -20,7 +20,7 @@ from overgen import OvergenError, data
 from overgen.measures.means import mean_row
 from overgen.measures.outputs import part
 from overgen.models.params import OneClassSvmModel
-from overgen.models.weights import weights_path
+from overgen.models.weights import member_folder
 from overgen.run import results
 from overgen.run.files import replace_directory, write_npz
 from overgen.run.stage import Stage
@@ -74,7 +74,7 @@ def write(stage: Stage, members: pd.DataFrame, trained: list[dict[str, np.ndarra
     outputs.npz: labels (N,), classes (M,), names (M,), and `image_outputs`, or the SVM's score, stacked: (M, N, ...).
     """
     source = data.load(stage.item["dataset"])
-    with replace_directory(weights_path(source.name, stage.item["model"], 0).parent / "oneclass") as folder:
+    with replace_directory(member_folder("oneclass", source.name, stage.item["model"])) as folder:
         for chosen, arrays in zip(members["class"].tolist(), trained, strict=True):
             if state := part(arrays, "state"):
                 write_npz(folder / f"class{chosen}.npz", **state)

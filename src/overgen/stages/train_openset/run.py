@@ -6,7 +6,7 @@ The members of one number of known classes may be trained again for longer (`lon
 same batches, so that the two differ by the budget alone.
 
 Reads: data/<dataset>.
-Writes: models/<dataset>/<model>/openset/: weights of every member; outputs.npz, what the members say of the test
+Writes: models/<dataset>/openset/<model>/: weights of every member; outputs.npz, what the members say of the test
 images; longer.npz, of those that were trained longer. And the cell: members.csv, a row a member; means over subsets.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from overgen import OvergenError, data
-from overgen.models.weights import weights_path
+from overgen.models.weights import member_folder
 from overgen.run import results
 from overgen.run.files import replace_directory, write_npz
 from overgen.run.stage import Stage
@@ -61,7 +61,7 @@ def main(stage: Stage) -> None:
         key = f"train_openset.{dataset}"
         budget = {f"{key}.epochs": settings.epochs, f"{key}.subsets": settings.subsets}
         budget |= {f"{key}.known": len(settings.known)}
-        with replace_directory(weights_path(dataset, stage.item["model"], 0).parent / "openset") as folder:
+        with replace_directory(member_folder("openset", dataset, stage.item["model"])) as folder:
             save(stage, folder / "outputs.npz", subsets, trained, budget)
             if again:
                 spent = budget | {f"{key}.epochs": further.epochs}
