@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import ast
-import json
-import re
+import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import dvc.api
 import pytest
+from dvc.repo import Repo
 
 from overgen.run import code, params
 from overgen.run.pipeline import address, cells_of, lists_of, read_lock, read_stages
 
 from imports import closure
-from processes import environment
+from processes import run_dvc
 from workspace import ROOT, read_yaml, set_params, write_code
 
 EVERY = read_stages(ROOT / "dvc.yaml")
 STAGES = {name: entry for name, entry in EVERY.items() if "matrix" in entry}
 VALUES = read_yaml(ROOT / "params.yaml")
 TREE = code.Tree(ROOT / "src")
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
 
 
 def entries(stage: str, kind: str) -> list[str]:
@@ -101,28 +105,28 @@ def only_words(path: Path) -> bool:
     return all(isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the copy imports and ends
 def test_a_stage_records_all_modules_that_python_loads_for_it() -> None:
-    """In a copy of one process for each stage, which has imported the libraries."""
-    script = """
-import importlib, os, sys, warnings
-warnings.simplefilter("ignore")
-import numpy, pandas, torch, pytorch_lightning, sklearn, scipy.stats, matplotlib.pyplot, pydantic, yaml, jinja2
-for stage in sys.argv[1:]:
-    if not os.fork():
-        importlib.import_module(f"overgen.stages.{stage}.run")
-        files = [str(m.__file__) for n, m in sys.modules.items() if n.startswith("overgen.") and m.__file__]
-        os.write(1, " ".join([stage, *files, "\\n"]).encode())
+    """In a copy of this process, where the libraries may be there already and overgen is not."""
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        with os.fdopen(writer, "w") as pipe:
+            for stage in STAGES:
+                for name in [name for name in sys.modules if name.partition(".")[0] == "overgen"]:
+                    del sys.modules[name]
+                importlib.import_module(f"overgen.stages.{stage}.run")
+                modules = [module for name, module in sys.modules.items() if name.startswith("overgen.")]
+                print(stage, *(module.__file__ for module in modules if module.__file__), file=pipe)
         os._exit(0)
-    os.wait()
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *STAGES], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
-    )
-    said = {stage: files for stage, *files in (line.split() for line in done.stdout.splitlines())}
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        said = {stage: files for stage, *files in map(str.split, pipe)}
+    os.waitpid(child, 0)
     assert set(said) == set(STAGES)
     left_out = {f"src/{name.replace('.', '/')}.py" for name in code.LEFT_OUT}
     for stage, files in said.items():
         loaded = {str(Path(file).relative_to(ROOT)) for file in files if not only_words(Path(file))}
+        assert loaded
         assert loaded - left_out <= recorded(stage), stage
 
 
@@ -166,12 +170,8 @@ def test_the_lock_has_every_cell_and_stays_short() -> None:
 
 def test_declared_params_are_those_that_dvc_shows() -> None:
     """params.py reads dvc.yaml without importing DVC; DVC's own answer, of several stages at once, is the oracle."""
-    script = "import dvc.api, json, sys; print(json.dumps(dvc.api.params_show(stages=sys.argv[1:])))"
     names = ["train_classifier@mnist-cool", "fool_fgn@fashion_mnist-dae_sym", "report@digits"]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *names], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
-    )
-    shown = json.loads(done.stdout.splitlines()[-1])
+    shown = dvc.api.params_show(stages=names, repo=str(ROOT))
     ours: dict[str, Any] = {}
     for name in names:
         stage, item = name.split("@")
@@ -203,18 +203,11 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def would_run(clone: Path, *targets: str) -> set[str]:
-    command = ["dvc", "repro", "--allow-missing", "--dry", *targets]
-    done = subprocess.run(command, cwd=clone, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return set(re.findall(r"Running stage '([^']+)'", done.stdout))
-
-
 def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
     """Code, params, cells and dvc.lock of the last commit agree; digits are run by every clone itself."""
     write_code(clone, known=ROOT)  # as the stage `code` does, which runs first
     others = [dataset for dataset in VALUES["datasets"] if dataset != "digits"]
-    assert would_run(clone, *(f"report@{dataset}" for dataset in others)) - {"code"} == set()
+    assert run_dvc(clone, "repro", "--allow-missing", "--dry", *(f"report@{dataset}" for dataset in others)) == set()
 
 
 def test_what_a_changed_parameter_makes_stale(clone: Path) -> None:
@@ -250,12 +243,11 @@ def reads(stage: str, section: str) -> bool:
 
 def stale_params(clone: Path) -> set[str]:
     """Stages of the committed data sets whose parameters are not those of dvc.lock; digits are every clone's own."""
-    done = subprocess.run(
-        ["dvc", "status", "--json"], cwd=clone, env=environment(), capture_output=True, text=True, check=True
-    )
+    with Repo(str(clone)) as repo:
+        status = repo.status()
     return {
         name.removeprefix("dvc.yaml:")
-        for name, changes in json.loads(done.stdout).items()
+        for name, changes in status.items()
         if "@digits" not in name
         and any(isinstance(c, dict) and "params.yaml" in c.get("changed deps", {}) for c in changes)
     }
