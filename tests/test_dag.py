@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from dvc.repo import Repo
 
 from overgen.run import code, params
+from overgen.run.dvc_params import params_read_once
 from overgen.run.pipeline import address, cells_of, lists_of, read_lock, read_stages
 
 from imports import closure
@@ -207,7 +209,9 @@ def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
     """Code, params, cells and dvc.lock of the last commit agree; digits are run by every clone itself."""
     write_code(clone, known=ROOT)  # as the stage `code` does, which runs first
     others = [dataset for dataset in VALUES["datasets"] if dataset != "digits"]
-    assert run_dvc(clone, "repro", "--allow-missing", "--dry", *(f"report@{dataset}" for dataset in others)) == set()
+    with params_read_once():
+        reports = [f"report@{dataset}" for dataset in others]
+        assert run_dvc(clone, "repro", "--allow-missing", "--dry", *reports) == set()
 
 
 def test_what_a_changed_parameter_makes_stale(clone: Path) -> None:
@@ -243,7 +247,7 @@ def reads(stage: str, section: str) -> bool:
 
 def stale_params(clone: Path) -> set[str]:
     """Stages of the committed data sets whose parameters are not those of dvc.lock; digits are every clone's own."""
-    with Repo(str(clone)) as repo:
+    with contextlib.chdir(clone), params_read_once(), Repo() as repo:
         status = repo.status()
     return {
         name.removeprefix("dvc.yaml:")

@@ -225,7 +225,7 @@ def test_foolbox_finds_no_smaller_changes() -> None:
     ):
         _, clipped, success = attack(model, images, wanted, epsilons=None)
         norm_of_oracle = (clipped - images).flatten(1).norm(dim=1)
-        both = success
+        both = success & clipped.flatten(1).any(1)  # foolbox 3.3.4 also calls a black image a success: it found none
         assert int(both.sum()) >= 15
         ratio = norm[both] / norm_of_oracle[both]
         assert float(ratio.mean()) < 1.03, type(attack).__name__

@@ -12,6 +12,7 @@ from typing import Any
 from overgen import OvergenError
 
 ACCELERATORS = ("cpu", "cuda", "gpu", "mps")  # Lightning's names
+_launched: list[tuple[Any, int, int]] = []  # of the processes that share this command's cells: device, rank, number
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read by libraries when they are loaded
 
 
@@ -79,8 +80,11 @@ def launch() -> tuple[Any, int, int]:
 
     OVERGEN_ACCELERATOR (default: cuda if there is one, else cpu), OVERGEN_DEVICES (auto) and OVERGEN_NODES (1) are
     Lightning's `accelerator`, `devices` and `num_nodes`; torchrun and SLURM are recognised. With several devices
-    Lightning starts this same command once for each. Raises OvergenError for a value that cannot be meant.
+    Lightning starts this same command once for each, which stay together for all cells of the command (see `leave`).
+    Raises OvergenError for a value that cannot be meant.
     """
+    if _launched:
+        return _launched[0]
     accelerator = _accelerator()
     several_devices = "a number of at least 1, numbers of devices with commas such as '0,2', or 'auto'"
     devices = _from_environment(
@@ -106,4 +110,16 @@ def launch() -> tuple[Any, int, int]:
         asked = f"OVERGEN_ACCELERATOR={accelerator}, OVERGEN_DEVICES={devices}, OVERGEN_NODES={nodes}"
         raise OvergenError(f"{asked}: Lightning cannot use these ({error})") from error
     fabric.launch()
-    return fabric.device, fabric.global_rank, fabric.world_size
+    together = fabric.device, fabric.global_rank, fabric.world_size
+    if fabric.world_size > 1:
+        _launched.append(together)
+    return together
+
+
+def leave() -> None:
+    """End the work of several processes together, if there are any."""
+    if _launched:
+        import torch.distributed
+
+        torch.distributed.destroy_process_group()
+        _launched.clear()

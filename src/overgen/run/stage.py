@@ -27,7 +27,7 @@ import numpy as np
 import overgen
 from overgen import OvergenError
 from overgen.run import code, params, pipeline, tracking
-from overgen.run.devices import launch, limited_to, whole_float32
+from overgen.run.devices import launch, leave, limited_to, whole_float32
 from overgen.run.files import files_of, read_npz, write_npz
 from overgen.run.trainer import LIGHTNING_ADVICE
 
@@ -192,10 +192,6 @@ def opened(name: str, **item: str) -> Iterator[Stage]:
             whole_float32()
             progress = _progress(name, item, declared, clean=rank == 0)
             yield Stage(name, item, declared, progress, device, rank, world, run)
-    if world > 1:
-        import torch.distributed
-
-        torch.distributed.destroy_process_group()
     if rank == 0:
         shutil.rmtree(progress, ignore_errors=True)
 
@@ -212,6 +208,11 @@ def _progress(name: str, item: dict[str, str], declared: params.Declared, *, cle
 
 def execute(name: str, **item: str) -> None:
     """Run one cell of a stage: `main` of overgen.stages.<name>.run. Arguments and errors as of `opened`."""
+    _run(name, **item)
+    leave()
+
+
+def _run(name: str, **item: str) -> None:
     with opened(name, **item) as cell:
         importlib.import_module(f"overgen.stages.{name}.run").main(cell)
 
@@ -223,7 +224,8 @@ def execute_all(name: str, dataset: str, key: str) -> None:
     """
     models = params.declared(name, dataset=dataset)(key)
     for model in models:
-        execute(name, dataset=dataset, model=model)
+        _run(name, dataset=dataset, model=model)
+    leave()
     for path in sorted(Path("reports/cells", dataset, name).glob("*/")):
         if path.name not in models and tracking.rank() == 0:
             shutil.rmtree(path)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import signal
@@ -103,9 +104,15 @@ class Run:
         send(self._event)
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log values by name, such as {"train/loss": 0.3}, at one step (update, epoch or generation)."""
+        """Log values by name, such as {"train/loss": 0.3}, at one step (update, epoch or generation).
+
+        An infinite one becomes a tag: MLflow would store it as 1.8e308 and draw it so.
+        """
         time_ms = _now()
-        points = [(name, float(value), time_ms, int(step)) for name, value in values.items()]
+        infinite = {f"infinite.{name}": f"at step {step}" for name, value in values.items() if math.isinf(value)}
+        points = [(name, float(value), time_ms, int(step)) for name, value in values.items() if not math.isinf(value)]
+        if infinite:
+            self.set_tags(infinite)
         self._send({"event": "metrics", "run": self._key, "points": points})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:

@@ -3,8 +3,8 @@
     F(t) = 1 − exp(−(x/λ)^κ)  with  x = t − m + translation,  0 where x ≤ 0
 
 m: the smallest value of the tail. κ and λ by maximum likelihood on the tail's values, of which the likelihood has one
-maximum. libmr's translation is 10,000: x then lies so far from 0 that the fit is one of a Gumbel distribution, which
-has no lower end; with a small translation F is 0 at m − translation and below.
+maximum. With a translation of 10,000 x lies so far from 0 that the fit is one of a Gumbel distribution, which has no
+lower end; with a small one F is 0 at m − translation and below. (libmr's own default is 1, that of pytorch-ood 10,000.)
 """
 
 from __future__ import annotations
