@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # they share
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 from processes import Run, environment, hears_ctrl_c, run_program
-from workspace import ROOT, TINY, Study, make_workspace, run_stage, set_params
+from workspace import ROOT, TINY, Copies, Study, make_workspace, run_stage, set_params
 
 __all__ = ["ROOT", "TINY", "Run", "environment", "hears_ctrl_c", "make_workspace", "set_params"]
 
@@ -21,6 +22,23 @@ LONGEST = ("test_study.py", "test_dag.py", "test_examples.py", "test_tracking.py
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+COPIES = Copies()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what starts programs while nothing has been computed yet, if a test asks for it."""
+    asked = any("copies" in getattr(item, "fixturenames", ()) for item in session.items)
+    if asked and not session.config.option.collectonly:
+        COPIES.start()
+
+
+@pytest.fixture(scope="session")
+def copies() -> Iterator[Copies]:
+    """Starts programs as copies of this process: copies.stage(workspace, "train_classifier", model="cnn").wait()."""
+    yield COPIES
+    COPIES.close()
 
 
 @pytest.fixture(scope="session")

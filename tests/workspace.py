@@ -6,8 +6,12 @@ import fcntl
 import filecmp
 import io
 import os
+import select
 import shutil
-from collections.abc import Iterator
+import socket
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +20,10 @@ from typing import Any
 import yaml
 from safetensors import safe_open
 
+from overgen.run import warm
 from overgen.run.pipeline import cells_of, read_stages
+
+from processes import environment, stage_command
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -211,6 +218,79 @@ def run_stage(workspace: Path, stage: str, *, dataset: str = "digits", model: st
         status = command([stage, "--dataset", dataset, *(["--model", model] if model else [])])
     assert not check or status == 0, said.getvalue()
     return Done(status, said.getvalue())
+
+
+class Program:
+    """A program that `Copies` started."""
+
+    def __init__(self, answer: int, log: Path) -> None:
+        """answer: what `Warm.run` gives; log: what it prints."""
+        self._answer = os.fdopen(answer, buffering=1)
+        self._log = log
+        self.pid = int(self._answer.readline())
+
+    def running(self) -> bool:
+        return not select.select([self._answer], [], [], 0)[0]
+
+    def wait(self) -> Done:
+        """Wait for its end. Of what it said, what it printed is a part."""
+        with self._answer:
+            status = int(self._answer.readline())
+        return Done(status, self._log.read_text())
+
+
+class Copies(warm.Warm):
+    """A copy of this process, which starts programs as copies of itself: what is imported is not imported again.
+
+    It is to start before a test computes, because CUDA and the threads of autograd do not outlive a fork.
+    """
+
+    _pid: int | None = None
+
+    def start(self) -> None:
+        if self._pid is not None:
+            return
+        warm._import(warm.IMPORTS)
+        self._socket, other = socket.socketpair()
+        with other, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # numpy's BLAS has threads, and restarts them
+            self._pid = os.fork()
+            if self._pid == 0:
+                self._socket.close()
+                _serve(other.detach())
+
+    def close(self) -> None:
+        if self._pid is not None and self._socket is not None:
+            self._socket.close()
+            os.waitpid(self._pid, 0)
+
+    def program(self, module: str, arguments: Sequence[str], *, folder: Path, **extra: str) -> Program:
+        """Start a module as a program in a folder. extra: of its environment, which is as of `run_program`."""
+        log = folder.with_suffix(".log")
+        with log.open("w") as file:
+            output = [file.fileno(), file.fileno()]
+            answer = self.run(module, arguments, folder=str(folder), environment=environment(**extra), output=output)
+        return Program(answer, log)
+
+    def stage(self, workspace: Path, stage: str, *, model: str, **extra: str) -> Program:
+        """Start a cell of digits in a workspace."""
+        arguments = stage_command(stage, model=model)[3:]
+        return self.program("overgen.run", arguments, folder=workspace, **extra)
+
+
+def _serve(asker: int) -> None:
+    """Be the copy, which has a group, streams and warnings as a Python that was started, and end."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        warnings.resetwarnings()
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
+        sys.argv = ["warm", str(asker)]
+        status = warm.main()
+    finally:
+        os._exit(status)
 
 
 def cell_folders(workspace: Path, stage: str, model: str) -> list[Path]:

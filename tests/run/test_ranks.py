@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,30 @@ from overgen.run import tracking
 from overgen.run.files import write_npz
 from overgen.run.stage import Stage
 
-from processes import environment, run_program
-from workspace import ROOT, cell_folders, make_workspace, run_stage, same
+from workspace import ROOT, Copies, cell_folders, make_workspace, run_stage, same
 
 
-def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path) -> None:
-    """gloo, one thread each, started by Lightning and by torchrun: rank 1 trains the second member as if alone."""
-    changes = {"classifiers": ["cnn", "lenet"]}
+def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path, copies: Copies) -> None:
+    """gloo, one thread each, started by Lightning and by torchrun: rank 1 trains the second member as if alone.
+
+    Lightning starts rank 1 cold. torchrun's ranks are copies of it, and it is a copy of this process.
+    """
+    changes = {"classifiers": ["cnn", "lenet"], "train_classifier.digits": {"epochs": 2, "seeds": [0, 1]}}
     one, two, three = (make_workspace(tmp_path / name, digits, **changes) for name in ("one", "two", "three"))
     run_stage(one, "train_classifier", model="lenet")
     devices = {"OVERGEN_ACCELERATOR": "cpu", "OVERGEN_DEVICES": "2"}
-    done = run_program(two, "train_classifier", model="lenet", **devices)
-    command = re.findall(r"^    OVERGEN_DEVICES=2 (torchrun .*)$", (ROOT / "README.md").read_text(), re.M)[0]
-    command = command.replace("mnist", "digits").replace("cnn", "lenet").split()
-    by_torchrun = subprocess.run(command, cwd=three, env=environment(**devices), capture_output=True, text=True)
-    assert by_torchrun.returncode == 0, by_torchrun.stderr
-    for workspace, errors in ((two, done.stderr), (three, by_torchrun.stderr)):
-        assert "rank 0 of 2 is done" in errors
-        assert "rank 1 of 2 is done" in errors
+    by_lightning = copies.stage(two, "train_classifier", model="lenet", **devices).wait()
+    readme = (ROOT / "README.md").read_text()
+    (command,) = re.findall(r"^    OVERGEN_DEVICES=2 torchrun (.* -m overgen\.run .*)$", readme, re.M)
+    command = command.replace(
+        "-m overgen.run", f"--start-method fork --run-path {ROOT / 'src/overgen/run/__main__.py'}"
+    )
+    arguments = command.replace("mnist", "digits").replace("cnn", "lenet").split()
+    by_torchrun = copies.program("torch.distributed.run", arguments, folder=three, **devices).wait()
+    for workspace, done in ((two, by_lightning), (three, by_torchrun)):
+        assert done.returncode == 0, done.stderr
+        assert "rank 0 of 2 is done" in done.stderr
+        assert "rank 1 of 2 is done" in done.stderr
         for first, second in zip(
             cell_folders(one, "train_classifier", "lenet"),
             cell_folders(workspace, "train_classifier", "lenet"),

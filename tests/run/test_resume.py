@@ -6,42 +6,39 @@ import filecmp
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
-from processes import environment, stage_command
-from workspace import cell_folders, make_workspace, run_stage, same, set_params
+from workspace import Copies, cell_folders, make_workspace, run_stage, same, set_params
 
 
-def kill_when(workspace: Path, stage: str, model: str, pattern: str) -> list[str]:
+def kill_when(copies: Copies, workspace: Path, stage: str, model: str, pattern: str) -> list[str]:
     """Start a stage, kill −9 it as soon as a progress file appears; returns the finished members, of all runs."""
     whole = f".overgen/progress/{stage}/*/*/{pattern}"
     earlier = set(workspace.glob(whole))
-    command = stage_command(stage, model=model)
-    process = subprocess.Popen(
-        command, cwd=workspace, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    program = copies.stage(workspace, stage, model=model)
     deadline = time.monotonic() + 120
     while not set(workspace.glob(whole)) - earlier:
-        assert process.poll() is None, "it ended before it could be killed"
+        assert program.running(), "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(program.pid, signal.SIGKILL)
+    assert program.wait().returncode == 128 + signal.SIGKILL
     return sorted(p.name for p in workspace.glob(f".overgen/progress/{stage}/*/*/*.npz"))
 
 
-def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(tmp_path: Path, digits: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
+    tmp_path: Path, digits: Path, copies: Copies
+) -> None:
     changes = {
         "classifiers": ["cnn", "lenet"],
-        "train_classifier.digits": {"epochs": 8, "seeds": [0, 1]},  # seconds to be killed in
+        "train_classifier.digits": {"epochs": 4, "seeds": [0, 1]},  # of which three are left to be killed in
     }
     whole, killed = (make_workspace(tmp_path / name, digits, **changes) for name in ("whole", "killed"))
     run_stage(whole, "train_classifier", model="lenet")
 
     # killed in the middle of the second member: the first is whole, and nothing is among the outputs
-    assert kill_when(killed, "train_classifier", "lenet", "seed1.epochs/last.ckpt") == ["seed0.npz"]
+    assert kill_when(copies, killed, "train_classifier", "lenet", "seed1.epochs/last.ckpt") == ["seed0.npz"]
     assert not (killed / "models").exists()
     assert not (killed / "reports").exists()
     copy = tmp_path / "changed"
@@ -52,7 +49,7 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     for age, name in enumerate(("old", "older", "oldest")):  # of which only the newest two others stay
         (progress.parent / name).mkdir()
         os.utime(progress.parent / name, (100 - age, 100 - age))
-    kill_when(killed, "train_classifier", "lenet", "seed0.epochs/last.ckpt")
+    kill_when(copies, killed, "train_classifier", "lenet", "seed0.epochs/last.ckpt")
     kept = {path.name for path in progress.parent.iterdir()}
     assert {progress.name, "old"} < kept
     assert len(kept) == 3
