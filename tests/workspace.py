@@ -63,6 +63,7 @@ TINY = {
         }
     },
     "engine.digits.threads": 1,
+    "engine.digits.probes": 1,
     "confidence.digits.thresholds": [{"tau": 0.9, "alpha": 20}, {"tau": 0.99, "alpha": 3}, {"tau": 0.99, "alpha": 2}],
     "training.digits.batch_size": 64,
     "train_classifier.digits": {"epochs": 3, "seeds": [0, 1]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from overgen.run import tracking
 from overgen.run.files import write_npz
 from overgen.run.stage import Stage
 
-from workspace import ROOT, Copies, cell_folders, make_workspace, run_stage, same
+from workspace import ROOT, Copies, Study, cell_folders, make_workspace, run_stage, same
 
 
 def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path, copies: Copies) -> None:
@@ -43,6 +44,28 @@ def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path, 
             strict=True,
         ):
             same(first, second)
+
+
+def test_two_processes_stay_together_for_the_cells_of_several_models(
+    tmp_path: Path, study: Study, copies: Copies
+) -> None:
+    """And the cells are those of one process."""
+    study.cell("train_classifier", "cnn")
+    study.cell("train_autoencoder", "dae_sym")
+    workspace = study.copy(tmp_path / "copy")
+    cells = workspace / "reports/cells/digits/evaluate_confidence"
+    shutil.rmtree(cells, ignore_errors=True)
+    (cells / "dropped").mkdir(parents=True)  # of a model that params.yaml no longer names
+    arguments = ["--nproc-per-node", "2", "--start-method", "fork", "--run-path",
+                 str(ROOT / "src/overgen/run/__main__.py"), "evaluate_confidence", "--dataset", "digits",
+                 "--models", "attacked"]  # fmt: skip
+    devices = {"OVERGEN_ACCELERATOR": "cpu", "OVERGEN_DEVICES": "2"}
+    done = copies.program("torch.distributed.run", arguments, folder=workspace, **devices).wait()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("rank 1 of 2 is done") == 2
+    assert {path.name for path in cells.iterdir()} == {"cnn", "dae_sym"}
+    for model in ("cnn", "dae_sym"):
+        same(study.cell("evaluate_confidence", model), cells / model)
 
 
 def test_ranks_take_whole_chunks_and_ask_only_for_what_is_missing(tmp_path: Path, monkeypatch: Any) -> None:
