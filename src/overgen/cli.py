@@ -27,12 +27,12 @@ commands = typer.Typer(
 
 def enter_root() -> None:
     """Go to the root of the checkout that this folder is in. Raises OvergenError if it is in none."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    cwd = Path.cwd()
+    for folder in (cwd, *cwd.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             os.chdir(folder)
             return
-    raise OvergenError(f"{here}: neither it nor a folder above it holds dvc.yaml and params.yaml; cd into the checkout")
+    raise OvergenError(f"{cwd}: neither it nor a folder above it holds dvc.yaml and params.yaml; cd into the checkout")
 
 
 @commands.command()
@@ -196,9 +196,9 @@ def check(
             continue
         variants = settings.variants if dataset in settings.variant_datasets else []
         models = dict.fromkeys([*settings.attacked, *settings.evolved, *variants])
-        found = [cell for model in models for cell in rescore(dataset, model, settings)]
-        found += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []
-        for cell in found:
+        cells = [cell for model in models for cell in rescore(dataset, model, settings)]
+        cells += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []
+        for cell in cells:
             print(f"{cell.cell}: {cell.images} images, largest difference {cell.difference:.1e}")
             if not cell.difference <= tolerance:  # NaN, too
                 wrong.append(f"{cell.cell} ({cell.difference:.1e})")

@@ -145,10 +145,10 @@ def classifier(cell: str, seed: int = 0) -> tuple[nn.Module, dict[str, Any]]:
     those of another network, or the network does not classify.
     """
     dataset, _, model = cell.partition("/")
-    here = sorted(f"{path.parts[1]}/{path.parts[3]}" for path in Path("models").glob("*/networks/*/seed0.safetensors"))
-    if cell not in here:
+    cells = sorted(f"{path.parts[1]}/{path.parts[3]}" for path in Path("models").glob("*/networks/*/seed0.safetensors"))
+    if cell not in cells:
         raise OvergenError(
-            f"cell {cell!r}: no trained weights; there are {', '.join(here) or 'none'}. `dvc repro` trains, "
+            f"cell {cell!r}: no trained weights; there are {', '.join(cells) or 'none'}. `dvc repro` trains, "
             "`dvc pull` fetches; run from the repository's root"
         )
     path = weights_path(dataset, model, seed)

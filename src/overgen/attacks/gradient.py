@@ -45,8 +45,8 @@ def starts(
             noise = torch.randn(PIXELS, generator=generator, dtype=torch.float64)
             x = (mean + MEAN_DEVIATION * noise).clamp(0, 1)
         else:
-            others = (labels != target).nonzero()[:, 0]
-            index = int(others[torch.randint(len(others), (), generator=generator)])
+            candidates = (labels != target).nonzero()[:, 0]
+            index = int(candidates[torch.randint(len(candidates), (), generator=generator)])
             x = images[index].double().flatten() / 255
         chosen.append(x.float())
         indices.append(index)

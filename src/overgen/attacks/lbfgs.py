@@ -63,9 +63,9 @@ def minimise(
         if not len(rows):
             break
         g = (gradient * free)[rows]
-        held = free[rows].to(x.dtype)
-        known = [(s[rows] * held, y[rows] * held, weight[rows]) for s, y, weight in pairs]
-        direction = -_two_loops(g, known, scale[rows]) * held
+        mask = free[rows].to(x.dtype)
+        known = [(s[rows] * mask, y[rows] * mask, weight[rows]) for s, y, weight in pairs]
+        direction = -_two_loops(g, known, scale[rows]) * mask
         uphill = (direction * g).sum(1) >= 0
         direction[uphill] = -g[uphill]
         first = uphill | ~curved[rows]  # no curvature yet: a step of length 1, at most
@@ -198,10 +198,10 @@ def least_of_linear(image: np.ndarray, weight: np.ndarray, bias: np.ndarray, tar
     image: (D,); weight: (C, D); bias: (C,). By the dual of this quadratic program, which is concave in a multiplier for
     each other class. Returns inf if there is no such image.
     """
-    others = [j for j in range(len(bias)) if j != target]
+    rivals = [j for j in range(len(bias)) if j != target]
     rows, bounds = (
-        (weight[target] - weight[others]).astype(np.float64),
-        (bias[others] - bias[target]).astype(np.float64),
+        (weight[target] - weight[rivals]).astype(np.float64),
+        (bias[rivals] - bias[target]).astype(np.float64),
     )
     if (np.maximum(rows, 0).sum(1) < bounds).any():
         return float("inf")
@@ -213,6 +213,6 @@ def least_of_linear(image: np.ndarray, weight: np.ndarray, bias: np.ndarray, tar
         return -(np.square(nearest - start).sum() / 2 + multipliers @ lacking), -lacking
 
     options = {"maxiter": 5000, "maxfun": 20_000, "ftol": 1e-15, "gtol": 1e-9}
-    limits = [(0, None)] * len(others)
-    solution = scipy_minimise(dual, np.zeros(len(others)), jac=True, method="L-BFGS-B", bounds=limits, options=options)
+    limits = [(0, None)] * len(rivals)
+    solution = scipy_minimise(dual, np.zeros(len(rivals)), jac=True, method="L-BFGS-B", bounds=limits, options=options)
     return float(np.sqrt(max(-2 * solution.fun, 0.0)))

@@ -116,14 +116,14 @@ def mean_rows(
     """
     rows = []
     for measure in measures:
-        there = problems[measure].notna()
-        fractions = problems.loc[there, measure].to_numpy()
+        measured = problems[measure].notna()
+        fractions = problems.loc[measured, measure].to_numpy()
         if not len(fractions):
             continue
         scale, unit = (100, "percent") if measure in PERCENT else (1, "fraction")
         values = scale * fractions
         if minus is not None:
-            values = values - scale * minus.loc[there, measure].to_numpy()
+            values = values - scale * minus.loc[measured, measure].to_numpy()
         rows.append(
             mean_row(
                 experiment,

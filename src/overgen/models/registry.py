@@ -187,9 +187,9 @@ def _section(section: str, name: str, path: Path) -> dict[str, Any]:
 
 def _check_identity(path: str | Path, metadata: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
     """Raises OvergenError if the metadata of a weights file do not say what they should."""
-    held = {name: metadata.get(name) for name in identity}
-    if held != identity:
-        texts = (", ".join(f"{name} {value}" for name, value in said.items()) for said in (held, identity))
+    stored = {name: metadata.get(name) for name in identity}
+    if stored != identity:
+        texts = (", ".join(f"{name} {value}" for name, value in values.items()) for values in (stored, identity))
         raise OvergenError(
             "{0}: holds the weights of {1}; expected are those of {2}. `git checkout -- {0}` brings the published file "
             "back; else delete it, then `dvc repro` trains it".format(path, *texts)
@@ -198,10 +198,10 @@ def _check_identity(path: str | Path, metadata: Mapping[str, Any], identity: Map
 
 def _check_options(path: str | Path, metadata: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Raises OvergenError if the file's network has other options than params.yaml gives."""
-    held, given = (_completed(said, metadata["network"]) for said in (metadata["network"], options))
-    names = [name for name in dict.fromkeys([*held, *given]) if held.get(name) != given.get(name)]
+    stored, given = (_completed(network, metadata["network"]) for network in (metadata["network"], options))
+    names = [name for name in dict.fromkeys([*stored, *given]) if stored.get(name) != given.get(name)]
     if names:
-        texts = (f"{name}: {held.get(name)} in the file, {given.get(name)} in params.yaml" for name in names)
+        texts = (f"{name}: {stored.get(name)} in the file, {given.get(name)} in params.yaml" for name in names)
         raise OvergenError(
             f"{path}: holds another network than params.yaml describes ({'; '.join(texts)}). Take the change in "
             "params.yaml back, or let `dvc repro` train the network anew"

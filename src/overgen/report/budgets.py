@@ -43,8 +43,8 @@ def paper_budget(path: str | Path = "budgets/paper.txt") -> dict[str, int]:
 
 def of_model(paper: Mapping[str, int], model: str) -> dict[str, int]:
     """The papers' budgets that hold for a model, by params.yaml path."""
-    mine = {key: value for key, value in paper.items() if "@" not in key or key.endswith(f"@{model}")}
-    return {key.partition("@")[0]: value for key, value in mine.items()}
+    limits = {key: value for key, value in paper.items() if "@" not in key or key.endswith(f"@{model}")}
+    return {key.partition("@")[0]: value for key, value in limits.items()}
 
 
 def at_paper_budget(budget: Mapping[str, int], paper: Mapping[str, int]) -> bool:

@@ -39,7 +39,7 @@ def build_report(study: Study, output: Path, *, dpi: int) -> None:
         for name in ("tables", "figures"):
             (folder / name).mkdir()
         write(folder / "reproduced.csv", csv(as_reproduced(study.frame)))
-        for table in (table for found in tables.values() for table in found if table.markdown):
+        for table in (table for of_stage in tables.values() for table in of_stage if table.markdown):
             write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
             write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
         drawn = draw(study, folder / "figures", dpi=dpi)
@@ -61,8 +61,8 @@ def build_page(study: Study, output: Path, *, dpi: int) -> None:
 def stage_tables(study: Study, stage: str) -> Iterator[Table]:
     """The tables of a stage, empty ones too."""
     for function in getattr(study.modules.get(stage), "TABLES", ()):
-        found = function(study)
-        yield from [found] if isinstance(found, Table) else found
+        tables = function(study)
+        yield from [tables] if isinstance(tables, Table) else tables
 
 
 def draw(study: Study, folder: Path, *, dpi: int) -> list[str]:
@@ -89,8 +89,8 @@ def cores() -> int:
 
 def drawn(function: Callable[[Study], Any], study: Study, folder: Path, dpi: int) -> list[str]:
     """Draw what one of a stage's FIGURES gives into a folder, one after another. Returns the figures' names."""
-    found, names = function(study), []
-    for name, figure in [(function.__name__, found)] if isinstance(found, Figure) else found or ():
+    figures, names = function(study), []
+    for name, figure in [(function.__name__, figures)] if isinstance(figures, Figure) else figures or ():
         style.save(figure, folder, name, dpi=dpi)
         names.append(name)
     return names
@@ -102,14 +102,14 @@ def text_of(template: str, study: Study, tables: Mapping[str, list[Table]], draw
 
     def sections(name: str) -> list[str]:
         """The stages' templates of this name, in the order of dvc.yaml."""
-        found = []
+        texts = []
         for stage in study.grid:
             if path := modules.template(stage, name):
                 own: dict[str, Any] = getattr(study.modules.get(stage), "context", lambda _: {})(study)
                 own |= {table.name: table.markdown for table in tables[stage]}
                 own |= {"tables": [table.markdown for table in tables[stage]]}
-                found.append(ENVIRONMENT.get_template(path).render(own | common))
-        return found
+                texts.append(ENVIRONMENT.get_template(path).render(own | common))
+        return texts
 
     overall = {table.name: table for table in tables["report"]}
     text = ENVIRONMENT.get_template(template).render(overall | common | further, sections=sections)

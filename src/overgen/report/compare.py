@@ -38,8 +38,8 @@ def compare(cells: Iterable[Cell], reported: pd.DataFrame, paper: Mapping[str, i
         by_number.setdefault(tuple(source[name] for name in NUMBER), []).append(source)
     for cell in cells:
         limits = of_model(paper, cell.model)
-        found = results.read(cell).astype(object)
-        for measured in records(found.where(found.notna(), None)):
+        numbers = results.read(cell).astype(object)
+        for measured in records(numbers.where(numbers.notna(), None)):
             full = at_paper_budget(measured["budget"], limits)
             key = (measured["experiment"], cell.dataset, measured["model"], measured["text"])
             same = [source for source in by_number.get(key, []) if _tau(source["tau"]) == measured["tau"]]
@@ -81,8 +81,8 @@ def _verdict(source: Mapping[str, Any], measured: Mapping[str, Any], full: bool)
     if source["source"] in OTHER_NETWORK:
         return f"not testable: {OTHER_NETWORK[source['source']]}"
     # A number that the paper gives as a bound, said at the beginning of the note, agrees with what lies beyond it.
-    bound, value, found = source["note"].partition(";")[0], source["value"], measured["reproduced"]
-    if found is not None and ((bound == "at least" and found >= value) or (bound == "at most" and found <= value)):
+    bound, value, result = source["note"].partition(";")[0], source["value"], measured["reproduced"]
+    if result is not None and ((bound == "at least" and result >= value) or (bound == "at most" and result <= value)):
         return "reproduced" if full else "agrees at reduced budget"
     return verdict(
         measured["metric"],
@@ -101,8 +101,8 @@ def _verdict(source: Mapping[str, Any], measured: Mapping[str, Any], full: bool)
 
 def not_measured(reported: pd.DataFrame, frame: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """The papers' numbers on a data set that no cell measures: what `compare` did not join."""
-    mine = reported[reported["dataset"] == dataset]
+    rows = reported[reported["dataset"] == dataset]
     names = ["source", "where", "experiment", "model"]
     done = set(frame[[*names, "text", "tau"]].itertuples(index=False, name=None))
-    keys = zip(*(mine[name] for name in (*names, "metric")), map(_tau, mine["tau"]), strict=True)
-    return mine[np.array([key not in done for key in keys], dtype=bool)]
+    keys = zip(*(rows[name] for name in (*names, "metric")), map(_tau, rows["tau"]), strict=True)
+    return rows[np.array([key not in done for key in keys], dtype=bool)]

@@ -112,8 +112,8 @@ def budgets(study: Study) -> str:
             limits = of_model(study.budget, model)
             if cell.budget:  # else nothing was spent: images were only collected
                 texts.setdefault((f"`{stage}`", budget_text(cell.budget, limits)), []).append(model_name(model))
-            apart = {row["experiment"]: row["budget"] for row in cell.summary["metrics"] if "budget" in row}
-            for experiment, spent in apart.items():
+            budgets = {row["experiment"]: row["budget"] for row in cell.summary["metrics"] if "budget" in row}
+            for experiment, spent in budgets.items():
                 place = f"`{stage}`, {name_of(experiment)}", budget_text(spent, limits)
                 own.setdefault(place, []).append(model_name(model))
         lines += [[name, ", ".join(models), text] for (name, text), models in (texts | own).items()]

@@ -33,13 +33,13 @@ def readme_table(reports: Path) -> str:
             continue
         numbers = read_reproduced(path)
         for model in (models := list(numbers.rows(experiment="fgn")["model"].unique())):
-            found = [numbers.find(model=model, **of) for of in COLUMNS.values()]
-            shown += [row for row in found if row]
-            both = ["–" if row is None else f"{reported(row)} → {measured(row)}" for row in found]
+            rows = [numbers.find(model=model, **of) for of in COLUMNS.values()]
+            shown += [row for row in rows if row]
+            both = ["–" if row is None else f"{reported(row)} → {measured(row)}" for row in rows]
             further = [numbers.find(model=model, **GRADIENT), numbers.find(attacked=model, **WITNESS)]
             name = dataset_name(dataset) if model == models[0] else ""
             lines.append([name, bold(model), *both, *map(measured, further)])
-            if attack := found[1]:
+            if attack := rows[1]:
                 spent.setdefault(attack["budget"], []).append(f"{dataset_name(dataset)} {model_name(model)}")
     if not lines:
         wanted = " or ".join(f"{reports}/{dataset}/reproduced.csv" for dataset in PAPER_TABLE)

@@ -111,8 +111,8 @@ class Study(Numbers):
     @property
     def modules(self) -> dict[str, ModuleType]:
         """What the stages that have cells add to the report: their report.py by stage, in dvc.yaml's order."""
-        found = {stage: modules.of_stage(stage) for stage in self.grid}
-        return {stage: module for stage, module in found.items() if module}
+        by_stage = {stage: modules.of_stage(stage) for stage in self.grid}
+        return {stage: module for stage, module in by_stage.items() if module}
 
     @property
     def compared(self) -> Grid:

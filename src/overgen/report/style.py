@@ -221,9 +221,9 @@ def attacked_images(rows: Sequence[tuple[str, str, dict[str, np.ndarray]]]) -> F
     """
     with style():
         grid = ImageGrid(len(rows), len(rows[0][2]["score"]), gap=0.34)
-        for r, (model, label, found) in enumerate(rows):
+        for r, (model, label, arrays) in enumerate(rows):
             grid.label(r, f"{model_name(model)}\n{label}", colour(model))
-            for c, (image, score, fooled) in enumerate(zip(*found.values(), strict=True)):
+            for c, (image, score, fooled) in enumerate(zip(*arrays.values(), strict=True)):
                 frame, ink = (colour(model), "black") if fooled else (None, GREY)
                 text = f"{score_text(float(score))} {'✓' if fooled else '–'}"
                 grid.image(r, c, image, frame=frame, text=text, ink=ink)

@@ -114,11 +114,11 @@ def pivot(
     first = records(rows.drop_duplicates(list(by)))
     for row in first:
         at = dict(of or {}) | {key: row[key] for key in by}
-        found = [[numbers.find(**at | dict(each.of) | {"metric": m}) for m in each.metrics] for each in columns]
-        places = [row["place"] for cell in found for row in cell if row]
+        cells = [[numbers.find(**at | dict(each.of) | {"metric": m}) for m in each.metrics] for each in columns]
+        places = [row["place"] for cell in cells for row in cell if row]
         if places:
             used += places
-            shown = [each.show(*cell) for each, cell in zip(columns, found, strict=True)]
+            shown = [each.show(*cell) for each, cell in zip(columns, cells, strict=True)]
             lines.append([*(write(row) for write in labels.values()), *shown])
     header = [*labels, *(each.head for each in columns)]
     shown_rows = rows.sort_index() if whole else numbers.frame.iloc[list(dict.fromkeys(used))]

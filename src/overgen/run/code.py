@@ -82,14 +82,14 @@ class Tree:
         owner: dict[Path, Path] = {}
         for folder, subfolders, names in os.walk(top):
             subfolders[:] = sorted(name for name in subfolders if name != "__pycache__" and name[0] != ".")
-            here = Path(folder)
+            directory = Path(folder)
             python = [name for name in names if name.endswith(".py")]
-            owner[here] = here if python else owner.get(here.parent, here)
+            owner[directory] = directory if python else owner.get(directory.parent, directory)
             for name in python:
-                module = (here / name).relative_to(source).with_suffix("").as_posix().replace("/", ".")
-                self._paths[module.removesuffix(".__init__")] = here / name
-            others = (name for name in names if not name.endswith((".py", ".pyc", ".md", "~")) and name[0] != ".")
-            self._data.setdefault(owner[here], []).extend(here / name for name in others)
+                module = (directory / name).relative_to(source).with_suffix("").as_posix().replace("/", ".")
+                self._paths[module.removesuffix(".__init__")] = directory / name
+            files = (name for name in names if not name.endswith((".py", ".pyc", ".md", "~")) and name[0] != ".")
+            self._data.setdefault(owner[directory], []).extend(directory / name for name in files)
 
     def names(self, pattern: str) -> list[str]:
         """The modules whose names match a pattern part by part, as in overgen.stages.*.run."""
@@ -108,36 +108,36 @@ class Tree:
             path = self._paths[name]
             content = path.read_bytes()
             key = hashlib.md5(content).hexdigest()
-            found = self._earlier.get(f"{path.as_posix()} {key}")
-            if found is None:
+            fields = self._earlier.get(f"{path.as_posix()} {key}")
+            if fields is None:
                 package = name if path.name == "__init__.py" else name.rpartition(".")[0]
                 text, tree = parse(content, path)
-                found = [code_digest(text, tree), *_imports(text, tree, path, package)]
-            self.cache[f"{path.as_posix()} {key}"] = found
-            self._modules[name] = Module(path.as_posix(), *found)
+                fields = [code_digest(text, tree), *_imports(text, tree, path, package)]
+            self.cache[f"{path.as_posix()} {key}"] = fields
+            self._modules[name] = Module(path.as_posix(), *fields)
         return self._modules[name]
 
     def closure(self, roots: Iterable[str]) -> list[str]:
         """The lines "<md5> <path>" of all that these modules can run or read, sorted by path."""
-        found: dict[str, Module] = {}
+        modules: dict[str, Module] = {}
         waiting = list(roots)
         while waiting:
             name = waiting.pop()
-            if name in found or name in LEFT_OUT:
+            if name in modules or name in LEFT_OUT:
                 continue
             if "." in name:
                 waiting.append(name.rpartition(".")[0])  # the package, which Python runs first
             if (module := self.module(name)) is None:
                 continue
-            found[name] = module
+            modules[name] = module
             waiting += module.imports
             for pattern in module.dynamic:
                 names = self.names(pattern)
                 if not names:
                     raise OvergenError(f"{module.path}: DYNAMIC names {pattern!r}, but no module is called so")
                 waiting += names
-        lines = {module.path: module.digest for module in found.values() if module.digest}
-        for name, module in found.items():
+        lines = {module.path: module.digest for module in modules.values() if module.digest}
+        for name, module in modules.items():
             if name.startswith(f"{STAGES}.") and not re.fullmatch(rf"{STAGES}\.\w+\.report", name):
                 continue
             for file in self._data.get(Path(module.path).parent, ()):
@@ -256,17 +256,17 @@ def texts(
     Raises OvergenError for a network of the user's own whose file is missing.
     """
     stages = [only] if only else [root.split(".")[-2] for root in tree.names(f"{STAGES}.*.run")]
-    found: dict[str, str] = {}
+    contents: dict[str, str] = {}
     for stage in stages:
         entry = entries.get(stage, {})
         described = values.get("models") or {}
         names = pipeline.matrix_of(entry, values).get("model", [])
         models = [name for name in names if name in described] if builds(tree, stage) else []
         if "model" in (entry.get("matrix") or {}) and (models or not names):
-            found |= {f"{stage}/{model}": of_stage(tree, stage, values, [model]) for model in models}
+            contents |= {f"{stage}/{model}": of_stage(tree, stage, values, [model]) for model in models}
         else:
-            found[stage] = of_stage(tree, stage, values, models)
-    return found
+            contents[stage] = of_stage(tree, stage, values, models)
+    return contents
 
 
 def _roots(stage: str) -> list[str]:
@@ -310,17 +310,17 @@ def now(dependency: str) -> str:
     return texts(Tree(cache=read_cache()), values, pipeline.read_stages(), stage)[name]
 
 
-def write(found: dict[str, str], folder: Path = CODE) -> list[str]:
+def write(contents: dict[str, str], folder: Path = CODE) -> list[str]:
     """Make a folder hold these texts and nothing else. Returns the names of those that changed or went."""
     changed = []
     for path in [path for path in folder.rglob("*") if path.is_file()]:
-        if (name := path.relative_to(folder).as_posix()) not in found:
+        if (name := path.relative_to(folder).as_posix()) not in contents:
             path.unlink()
             changed.append(name)
     for path in sorted(folder.rglob("*/"), reverse=True):
         if not any(path.iterdir()):
             path.rmdir()
-    for name, text in found.items():
+    for name, text in contents.items():
         path = folder / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -338,8 +338,8 @@ def _replace(path: Path, text: str) -> None:
 def read_cache(path: Path = CACHE) -> dict[str, Any]:
     """What an earlier run found out about each file, unless this file has changed since; empty if there is none."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        return held["files"] if held["rule"] == _rule() else {}
+        cached = json.loads(path.read_text(encoding="utf-8"))
+        return cached["files"] if cached["rule"] == _rule() else {}
     except (OSError, ValueError, LookupError, TypeError):
         return {}
 
@@ -357,13 +357,13 @@ def main(check: Callable[[], Mapping[str, str] | None] = params.plan_texts) -> N
     plans = dict(check() or {})
     earlier = read_cache()
     tree = Tree(cache=earlier)
-    found = texts(tree, read_yaml(Path("params.yaml"))[0], pipeline.read_stages())
-    changed = write(found | plans)
+    contents = texts(tree, read_yaml(Path("params.yaml"))[0], pipeline.read_stages())
+    changed = write(contents | plans)
     if tree.cache != earlier:
         CACHE.parent.mkdir(parents=True, exist_ok=True)
         _replace(CACHE, json.dumps({"rule": _rule(), "files": tree.cache}))
     named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-    print(f"code of {len(found)} stages, some by model; changed: {named or 'none'}")
+    print(f"code of {len(contents)} stages, some by model; changed: {named or 'none'}")
 
 
 if __name__ == "__main__":

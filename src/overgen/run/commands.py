@@ -57,7 +57,7 @@ class Command:
         self._group = 0
         self._signal = 0  # that is to end it
         self._left: int | None = None  # the status, once the line has ended, while its processes end
-        self._said = b""  # by the warm process of what it started
+        self._received = b""  # by the warm process of what it started
         self._rest = b""  # of the output: a line that has not ended
         self._reader, self._output = -1, [1, 2]
         if self.beside:
@@ -77,7 +77,7 @@ class Command:
         if self.warm is not None and arguments is not None:
             reader = self.warm.run(STAGE_MODULE, arguments, folder=self._options["cwd"],
                                    environment=self._options["env"], output=self._output)  # fmt: skip
-            self._said = b""
+            self._received = b""
             self.selector.register(reader, EVENT_READ, lambda: self._listen(reader))
             return
         self._process = subprocess.Popen(
@@ -111,14 +111,14 @@ class Command:
 
     def _listen(self, reader: int) -> None:
         """Take what the warm process says: the process's id, then its status."""
-        said = os.read(reader, 64)
-        self._said += said
-        numbers = [int(number) for number in self._said.split(b"\n")[:-1]]
+        chunk = os.read(reader, 64)
+        self._received += chunk
+        numbers = [int(number) for number in self._received.split(b"\n")[:-1]]
         if numbers and not self._group:
             self._group = numbers[0]
             if self._signal:  # it came before there was a process
                 self.kill(self._signal)
-        if said and len(numbers) < 2:
+        if chunk and len(numbers) < 2:
             return
         self.selector.unregister(reader)
         os.close(reader)
@@ -158,8 +158,8 @@ class Command:
         if self._reader < 0:  # it has ended while the selector was being read
             return
         with suppress(BlockingIOError):
-            while said := os.read(self._reader, 1 << 16):
-                *lines, self._rest = (self._rest + said).split(b"\n")
+            while chunk := os.read(self._reader, 1 << 16):
+                *lines, self._rest = (self._rest + chunk).split(b"\n")
                 for line in lines:
                     self._print(line)
 

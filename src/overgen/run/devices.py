@@ -65,13 +65,13 @@ def _accelerator() -> str:
     # Not Lightning's own "auto", which prefers Apple's GPU: that has no float64, which the attacks need.
     default = "cuda" if torch.cuda.is_available() else "cpu"
     value = os.environ.get("OVERGEN_ACCELERATOR", default).strip()
-    there = f"this machine has {'a CUDA device' if torch.cuda.is_available() else 'the CPU only'}"
+    machine = f"this machine has {'a CUDA device' if torch.cuda.is_available() else 'the CPU only'}"
     if value not in ACCELERATORS:
         names = ", ".join(ACCELERATORS)
-        raise OvergenError(f"OVERGEN_ACCELERATOR={value!r} in the environment: is none of {names}; {there}")
+        raise OvergenError(f"OVERGEN_ACCELERATOR={value!r} in the environment: is none of {names}; {machine}")
     absent = {"cuda": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
     if absent.get("cuda" if value == "gpu" else value, False):
-        raise OvergenError(f"OVERGEN_ACCELERATOR={value!r} in the environment: there is no such device; {there}")
+        raise OvergenError(f"OVERGEN_ACCELERATOR={value!r} in the environment: there is no such device; {machine}")
     return value
 
 

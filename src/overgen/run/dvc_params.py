@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[\w-]+(\.[\w-]+)*")  # a key without DVC's patterns
 def params_read_once() -> Iterator[None]:
     """While it is entered, DVC parses a file of parameters again only if it has changed."""
     original = dvc_param.read_param_file
-    held: dict[str, tuple[tuple[int, int, int], Any]] = {}
+    parsed: dict[str, tuple[tuple[int, int, int], Any]] = {}
 
     def read(fs: Any, path: str, key_paths: Sequence[str] | None = None, flatten: bool = False, **options: Any) -> Any:
         plain = key_paths and flatten and not options and fs.protocol == "local"
@@ -30,15 +30,15 @@ def params_read_once() -> Iterator[None]:
             return original(fs, path, key_paths, flatten, **options)
         status = os.stat(path)
         version = status.st_mtime_ns, status.st_size, status.st_ino
-        if path not in held or held[path][0] != version:
-            held[path] = version, dvc_param.load_path(path, fs)
-        found = {}
+        if path not in parsed or parsed[path][0] != version:
+            parsed[path] = version, dvc_param.load_path(path, fs)
+        values = {}
         for key in key_paths or ():
             try:
-                found[key] = _value(held[path][1], key)
+                values[key] = _value(parsed[path][1], key)
             except LookupError:  # a list, a key that is no text, or no such key: DVC knows
-                found.update(original(fs, path, [key], flatten))
-        return deepcopy(found)  # stages do not share values: DVC would write shared ones as anchors
+                values.update(original(fs, path, [key], flatten))
+        return deepcopy(values)  # stages do not share values: DVC would write shared ones as anchors
 
     dvc_param.read_param_file = read
     try:

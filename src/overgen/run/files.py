@@ -37,8 +37,8 @@ def _unwritable(path: Path, error: OSError) -> Exception:
     """What to raise for an OSError met while writing: OvergenError if the disk is the cause, else the error itself."""
     if error.errno not in DISK_ERRORS:
         return error
-    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(there).free / 2**20
+    folder = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(folder).free / 2**20
     return OvergenError(
         f"{path}: could not be written ({error.strerror or error}; {free:.0f} MiB free on its disk). "
         "What was there is as it was. Mend that and run the same command again."
@@ -51,8 +51,8 @@ def _exchange(first: Path, second: Path) -> bool:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
         return False
-    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return rename(here, os.fsencode(first), here, os.fsencode(second), swap) == 0
+    cwd, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(cwd, os.fsencode(first), cwd, os.fsencode(second), swap) == 0
 
 
 def _prepare(path: Path) -> None:

@@ -143,21 +143,21 @@ def needed(stages: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -
     Returns them by dotted path, each with what needs it. A list is one of models where a stage that takes its
     model from it depends on that model's code.
     """
-    found: dict[str, Needed] = {}
+    by_path: dict[str, Needed] = {}
     for stage, entry in stages.items():
         lists = lists_of(entry)
         absent = [key for key in lists.values() if key.split(".")[0] not in values]
         for key in absent:
-            found.setdefault(key, Needed(key, f"the matrix of {stage}"))
+            by_path.setdefault(key, Needed(key, f"the matrix of {stage}"))
         for item in [] if absent else cells_of(entry, values):
             lines = filled(entry, item)
             cell = address(stage, entry, item)
             for key in lines["params"]:
-                found.setdefault(key, Needed(key, cell))
+                by_path.setdefault(key, Needed(key, cell))
             if "model" in lists and f".overgen/code/{stage}/{item['model']}" in lines["deps"]:
                 key = f"models.{item['model']}"
-                found[key] = Needed(key, lists["model"])
-    return found
+                by_path[key] = Needed(key, lists["model"])
+    return by_path
 
 
 def _complete(document: Document, wanted: Mapping[str, Needed]) -> None:
@@ -177,10 +177,10 @@ def _validated(document: Document, key: str, value: Any) -> Any:
     try:
         return _model(key if module_of(key) else "").model_validate({"value": value}).value  # type: ignore[attr-defined]
     except ValidationError as error:
-        found = [(document.inside((key, *each["loc"][1:])), each) for each in error.errors()]
-        place, first = max(found, key=lambda pair: len(pair[0]))  # the first of those
+        faults = [(document.inside((key, *each["loc"][1:])), each) for each in error.errors()]
+        place, first = max(faults, key=lambda pair: len(pair[0]))  # the first of those
         # of a union every member complains
-        problems = dict.fromkeys(each["msg"].removeprefix("Value error, ") for at, each in found if at == place)
+        problems = dict.fromkeys(each["msg"].removeprefix("Value error, ") for at, each in faults if at == place)
         location = (*place, first["loc"][-1]) if first["type"] == "missing" else place
         problem, value = ", or: ".join(problems), repr(first["input"])
         shown = "" if first["type"] == "missing" or value in problem else f" (found {value:.80})"
@@ -255,10 +255,10 @@ class Declared:
 
     def values(self) -> dict[str, Any]:
         """All declared values by full dotted path, as plain YAML values: what the stage depends on."""
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for key in self.keys:
-            flatten_into(key, plain(value_at(self._sections, key)), found)
-        return found
+            flatten_into(key, plain(value_at(self._sections, key)), values)
+        return values
 
 
 def value_at(sections: Mapping[str, Any], key: str) -> Any:
@@ -282,13 +282,13 @@ def plain(value: Any) -> Any:
     return [plain(v) for v in value] if isinstance(value, list) else value
 
 
-def flatten_into(key: str, value: Any, found: dict[str, Any]) -> None:
-    """Put every value below a key into `found`, by dotted path."""
+def flatten_into(key: str, value: Any, values: dict[str, Any]) -> None:
+    """Put every value below a key into `values`, by dotted path."""
     if isinstance(value, dict):
         for name, part in value.items():
-            flatten_into(f"{key}.{name}", part, found)
+            flatten_into(f"{key}.{name}", part, values)
     else:
-        found[key] = value
+        values[key] = value
 
 
 def declared(stage: str, *, root: str | Path = ".", **item: str) -> Declared:
@@ -351,17 +351,17 @@ def plans(root: str | Path = ".") -> dict[str, Plan]:
     dropped from params.yaml does not count. Raises OvergenError for what is wrong in params.yaml or dvc.yaml.
     """
     params = load(Path(root) / "params.yaml")
-    found: dict[str, Plan] = {}
+    by_dataset: dict[str, Plan] = {}
     for stage, entry in read_stages(Path(root) / "dvc.yaml").items():
         for item in cells_of(entry, params.sections):
             if {"dataset", "model"} <= set(item):
-                plan = found.setdefault(item["dataset"], Plan({}, {}, []))
+                plan = by_dataset.setdefault(item["dataset"], Plan({}, {}, []))
                 if stage not in plan.cells and "model" not in entry["matrix"]:
                     plan.joint.append(stage)
                 plan.cells.setdefault(stage, []).append(item["model"])
                 for key in filled(entry, item)["params"]:
                     flatten_into(key, plain(value_at(params.sections, key)), plan.settings)
-    return found
+    return by_dataset
 
 
 def plan_texts(root: str | Path = ".") -> dict[str, str]:

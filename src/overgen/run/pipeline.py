@@ -57,8 +57,8 @@ def lists_of(entry: Mapping[str, Any]) -> dict[str, str]:
     The models are those of its matrix, or of the list that its command names with --models: one after another.
     """
     matrix = entry.get("matrix") or {}
-    found = {name: re.fullmatch(r"\$\{([\w.]+)\}", str(options)) for name, options in matrix.items()}
-    lists = {name: match[1] for name, match in found.items() if match}
+    matches = {name: re.fullmatch(r"\$\{([\w.]+)\}", str(options)) for name, options in matrix.items()}
+    lists = {name: match[1] for name, match in matches.items() if match}
     several = re.search(r" --models ([\w.]+)", str(entry.get("cmd", "")))
     return lists | ({"model": several[1]} if several else {})
 

@@ -33,7 +33,7 @@ class Writer:
         self._client: Any = None
         self._runs: dict[str, str | None] = {}  # our key -> MLflow's run id; None: that cell is already there
         self._experiments: dict[str, str] = {}
-        self._there: dict[tuple[str, str], set[str]] = {}  # the values on runs of an experiment of a tag
+        self._values: dict[tuple[str, str], set[str]] = {}  # the values on runs of an experiment of a tag
         self._tell = tell
         self.logged = 0
         self.ended = 0
@@ -127,38 +127,38 @@ class Writer:
 
     def _exists(self, experiment: str, tag: str, value: str) -> bool:
         """Whether a run of the experiment has a tag with that value; its runs are asked for once, not one by one."""
-        if (experiment, tag) not in self._there:
+        if (experiment, tag) not in self._values:
             runs = _pages(self._client.search_runs, [experiment], f"tags.{tag} != ''")
-            self._there[experiment, tag] = {run.data.tags[tag] for run in runs}
-        return value in self._there[experiment, tag]
+            self._values[experiment, tag] = {run.data.tags[tag] for run in runs}
+        return value in self._values[experiment, tag]
 
     def _experiment(self, name: str) -> str:
         """The experiment's id; made if it is missing, restored if it was deleted (MLflow keeps the name)."""
         if name not in self._experiments:
-            found = self._client.get_experiment_by_name(name)
-            if found is None:
+            experiment = self._client.get_experiment_by_name(name)
+            if experiment is None:
                 try:
                     self._experiments[name] = self._client.create_experiment(name)
                     return self._experiments[name]
                 except Exception:  # another process was first; anything else shows at the next line
-                    found = self._client.get_experiment_by_name(name)
-                    if found is None:
+                    experiment = self._client.get_experiment_by_name(name)
+                    if experiment is None:
                         raise
-            if found.lifecycle_stage == "deleted":
-                self._client.restore_experiment(found.experiment_id)
-            self._experiments[name] = found.experiment_id
+            if experiment.lifecycle_stage == "deleted":
+                self._client.restore_experiment(experiment.experiment_id)
+            self._experiments[name] = experiment.experiment_id
         return self._experiments[name]
 
 
 def _pages(search: Any, *arguments: Any) -> list[Any]:
     """All results of one of MLflow's searches, page by page."""
-    found, token = [], None
+    results, token = [], None
     while True:
         page = search(*arguments, max_results=1000, page_token=token)
-        found += page
+        results += page
         token = page.token
         if not token:
-            return found
+            return results
 
 
 def _short(problem: Exception) -> str:

@@ -151,9 +151,9 @@ class Driver:
 
     def _collect(self, targets: Iterable[str]) -> list[Any]:
         """The stages that targets name: from the index if it has them, since DVC would read dvc.lock again."""
-        found: dict[Any, None] = {}
+        stages: dict[Any, None] = {}
         for target in targets:
-            held = [
+            matching = [
                 stage
                 for stage in self.repo.index.stages
                 if isinstance(stage, PipelineStage)
@@ -163,8 +163,8 @@ class Driver:
                     or (stage.relpath == "dvc.yaml" and target == stage.raw_data.generated_from)
                 )
             ]
-            found.update(dict.fromkeys(held or collect_stages(self.repo, [target])))
-        return list(found)
+            stages.update(dict.fromkeys(matching or collect_stages(self.repo, [target])))
+        return list(stages)
 
     # From waiting to running.
 
@@ -292,8 +292,8 @@ class Driver:
             stage.dump(update_pipeline=False)
 
     def _done(self, stage: Any) -> None:
-        for others in self.needs.values():
-            others.discard(stage)
+        for needed in self.needs.values():
+            needed.discard(stage)
 
     @contextmanager
     def _failures(self, stage: Any) -> Iterator[None]:
@@ -365,8 +365,8 @@ def _starts_warm(stage: Any) -> bool:
 def _read_durations() -> dict[str, float]:
     """Seconds by stage; empty if no run has left them. They only order stages."""
     try:
-        held = json.loads(DURATIONS.read_text(encoding="utf-8"))
-        return {str(name): float(seconds) for name, seconds in held.items()}
+        durations = json.loads(DURATIONS.read_text(encoding="utf-8"))
+        return {str(name): float(seconds) for name, seconds in durations.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
 

@@ -95,18 +95,18 @@ def rate_row(
     """
     seeds = len(hits)
     rates = [100 * k / n for k in hits]
-    found: tuple[float, float] | None
+    interval: tuple[float, float] | None
     if seeds > 1 and of == "trials":
         low, high = wilson(sum(hits), seeds * n)
         ends = [*(bootstrap_over_seeds(rates) or ()), 100 * low, 100 * high]
-        found = min(ends), max(ends)
+        interval = min(ends), max(ends)
         kind = f"95 % bootstrap over {seeds} seeds, no narrower than Wilson over all trials"
     elif seeds > 1:
-        found = prediction_interval(rates, bounds=(0, 100))
+        interval = prediction_interval(rates, bounds=(0, 100))
         kind = f"95 % t prediction interval over {seeds} seeds"
     else:
         low, high = wilson(hits[0], n)
-        found, kind = (100 * low, 100 * high), f"95 % Wilson over {n} {of}; seed spread not measured"
+        interval, kind = (100 * low, 100 * high), f"95 % Wilson over {n} {of}; seed spread not measured"
     value = float(np.mean(rates))
     return row(
         experiment,
@@ -115,7 +115,7 @@ def rate_row(
         unit="percent",
         n=seeds * n,
         tau=tau,
-        interval=found,
+        interval=interval,
         kind=kind,
         note=note,
         model=model,
@@ -205,23 +205,23 @@ class Cell:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """`metrics.json`, checked. Raises OvergenError if it is another cell's or has another form."""
-        found = read_json(self.file("metrics.json"))
+        summary = read_json(self.file("metrics.json"))
         place = f"{self.path}/metrics.json"
         again = f"delete it and run `{self.command}`"
         try:
-            if (found["dataset"], found["stage"], found["model"]) != (self.dataset, self.stage, self.model):
-                raise OvergenError(f"{place}: belongs to another cell ({found['stage']}/{found['model']}); {again}")
-            for row in found["metrics"]:
+            if (summary["dataset"], summary["stage"], summary["model"]) != (self.dataset, self.stage, self.model):
+                raise OvergenError(f"{place}: belongs to another cell ({summary['stage']}/{summary['model']}); {again}")
+            for row in summary["metrics"]:
                 for name in ("reproduced", "low", "high", "tau", "n"):
                     if row[name] is not None and not math.isfinite(row[name]):
                         raise OvergenError(f"{place}: {row['metric']}, {name} is {row[name]}; {again}")
                 for name in ("experiment", "metric", "unit", "interval", "note", *(["model"] * ("model" in row))):
                     if not isinstance(row[name], str):
                         raise OvergenError(f"{place}: {name} is {row[name]!r}, not text; {again}")
-            found["budget"].items()
+            summary["budget"].items()
         except (KeyError, TypeError, AttributeError) as error:
             raise OvergenError(f"{place}: not a cell's summary ({error!r}); {again}") from error
-        return found
+        return summary
 
     @property
     def budget(self) -> dict[str, int]:

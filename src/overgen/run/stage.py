@@ -67,10 +67,10 @@ class Stage:
 
         Raises OvergenError if only other models' are given.
         """
-        found, model = self.params(key), self.item["model"]
-        if isinstance(found, dict) and model not in found:
+        value, model = self.params(key), self.item["model"]
+        if isinstance(value, dict) and model not in value:
             raise OvergenError(f"params.yaml, {key}: none for {model}; give one number, or one for each model")
-        return found[model] if isinstance(found, dict) else found
+        return value[model] if isinstance(value, dict) else value
 
     def members(
         self, names: Sequence[str], compute: Callable[[int, Any], dict[str, np.ndarray]]
@@ -164,11 +164,11 @@ def _fingerprint(stage: str, item: dict[str, str], declared: params.Declared) ->
 
 def _refuse_code_from_elsewhere() -> None:
     """OvergenError unless the code that runs is this folder's: DVC records the checksums of that one."""
-    running, here = Path(overgen.__file__).resolve().parent, Path("src/overgen").resolve()
-    if running != here:
+    running, checkout = Path(overgen.__file__).resolve().parent, Path("src/overgen").resolve()
+    if running != checkout:
         way_out = "run it in the checkout that the environment was set up for, or `make` in this one"
-        missing = "" if here.is_dir() else " (there is none: this is no checkout of overgen)"
-        raise OvergenError(f"the code that runs is {running}, not this folder's {here}{missing}; {way_out}")
+        missing = "" if checkout.is_dir() else " (there is none: this is no checkout of overgen)"
+        raise OvergenError(f"the code that runs is {running}, not this folder's {checkout}{missing}; {way_out}")
 
 
 @contextmanager
@@ -199,8 +199,8 @@ def opened(name: str, **item: str) -> Iterator[Stage]:
 def _progress(name: str, item: dict[str, str], declared: params.Declared, *, clean: bool) -> Path:
     """The folder of the cell's finished members, made. clean: remove those of other parameters, but for the newest."""
     progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
-    others = (path for path in progress.parent.glob("*") if path != progress)
-    for earlier in sorted(others, key=lambda p: p.stat().st_mtime)[:-KEPT] if clean else ():
+    folders = (path for path in progress.parent.glob("*") if path != progress)
+    for earlier in sorted(folders, key=lambda p: p.stat().st_mtime)[:-KEPT] if clean else ():
         shutil.rmtree(earlier, ignore_errors=True)
     progress.mkdir(parents=True, exist_ok=True)
     return progress

@@ -30,8 +30,8 @@ def sync(
     cells = [cell for cell in cells if not datasets or cell.parts[-3] in datasets]
     if not cells:
         return 0, 0
-    there = _logged_in(uri(root))
-    if there is not None and all(directory_md5(cell) in there for cell in cells):
+    logged = _logged_in(uri(root))
+    if logged is not None and all(directory_md5(cell) in logged for cell in cells):
         return len(cells), 0
     starts = _starts(Path(root), cells)
     (Path(root) / ".overgen").mkdir(exist_ok=True)

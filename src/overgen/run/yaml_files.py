@@ -141,10 +141,10 @@ def _not_yaml(path: Path, text: str, error: YAMLError) -> NoReturn:
     place = f"{path}, line {mark.line + 1}" if mark else str(path)
     if mark and problem == "found unexpected ':'":
         start = getattr(error, "context_mark", mark)
-        found = re.split(r"[,\s\]}]", text.splitlines()[start.line][start.column :])[0]
+        word = re.split(r"[,\s\]}]", text.splitlines()[start.line][start.column :])[0]
         problem = (
-            f"{found}: between brackets DVC takes no ':' within a word. A key needs a space behind its ':'. A text "
-            f"""with a ':' needs quotes ("{found}") or, as `dvc exp run -S` takes quotes away, a line of its own, """
+            f"{word}: between brackets DVC takes no ':' within a word. A key needs a space behind its ':'. A text "
+            f"""with a ':' needs quotes ("{word}") or, as `dvc exp run -S` takes quotes away, a line of its own, """
             "without brackets"
         )
         raise YamlFault(place, "", problem) from error

@@ -49,13 +49,13 @@ def outputs(
     logits = draw.normal(0, 1, (*shape, classes))
     logits[:, labels >= 0, labels[labels >= 0]] += sure + draw.normal(0, 2, (members, int((labels >= 0).sum())))
     log_y = logits - np.log(np.exp(logits).sum(2, keepdims=True))
-    found = {"log_y": log_y.astype(np.float32)} if model != "autoencoder" else {}
+    arrays = {"log_y": log_y.astype(np.float32)} if model != "autoencoder" else {}
     if reconstructs(model):
         near = np.where(labels >= 0, 2.5, 7.0)
-        found["distance"] = np.abs(near + draw.normal(0, 0.7, shape)).astype(np.float32)
-        found["gamma"] = draw.normal(-0.5, 0.2, shape).astype(np.float32)
-        found["gamma_error"] = np.full(shape, 0.01, np.float32)
-    return found
+        arrays["distance"] = np.abs(near + draw.normal(0, 0.7, shape)).astype(np.float32)
+        arrays["gamma"] = draw.normal(-0.5, 0.2, shape).astype(np.float32)
+        arrays["gamma_error"] = np.full(shape, 0.01, np.float32)
+    return arrays
 
 
 def spent(path: Path, **counts: int) -> dict[str, int]:

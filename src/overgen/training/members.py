@@ -123,9 +123,9 @@ def train_together(
     dataset = stage.item["dataset"]
     precision = precision or stage.params(f"engine.{dataset}").precision
     check_precision(precision, stage.device)
-    first, *others = members
-    name = f"{first} and {len(others)} more" if others else first
-    module = Together(members) if others else members[first]
+    first, *rest = members
+    name = f"{first} and {len(rest)} more" if rest else first
+    module = Together(members) if rest else members[first]
     progress = stage.progress / f"{first}.epochs"
     last = progress / "last.ckpt"
     if last.exists() and not _readable(last):

@@ -27,10 +27,10 @@ def reliability(study: Study) -> Figure:
         for axis, alpha in zip(axes[0], [None, *alphas], strict=True):
             axis.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":")
             for model, table in tables.items():
-                mine = table[table["alpha"].isna() if alpha is None else table["alpha"] == alpha]
-                mine = mine[(mine["seed"] == mine["seed"].min()) & (mine["images"] >= 10)]
-                if len(mine):
-                    axis.plot(mine["score"], mine["accuracy"], "-o", color=colour(model), ms=4, lw=1.6,
+                bins = table[table["alpha"].isna() if alpha is None else table["alpha"] == alpha]
+                bins = bins[(bins["seed"] == bins["seed"].min()) & (bins["images"] >= 10)]
+                if len(bins):
+                    axis.plot(bins["score"], bins["accuracy"], "-o", color=colour(model), ms=4, lw=1.6,
                               label=model_name(model))  # fmt: skip
             axis.set(
                 title="y" if alpha is None else f"ỹ, α = {alpha:g}", xlabel="score", xlim=(0, 1.02), ylim=(0, 1.02)
@@ -66,9 +66,9 @@ def distances(study: Study) -> Figure | None:
         figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.9), squeeze=False)
         handles: dict[str, Any] = {}
         for axis, (title, table) in zip(axes[0], panels, strict=True):
-            for kind, mine in table.groupby("kind", sort=False):
-                share = 100 * mine["count"] / mine["count"].sum()
-                edges = [*mine["low"], mine["high"].iloc[-1]]
+            for kind, bins in table.groupby("kind", sort=False):
+                share = 100 * bins["count"] / bins["count"].sum()
+                edges = [*bins["low"], bins["high"].iloc[-1]]
                 axis.stairs(share, edges, fill=True, alpha=0.35, color=DISTANCE_COLOURS[str(kind)])
                 handles[str(kind)] = axis.stairs(
                     share, edges, color=DISTANCE_COLOURS[str(kind)], lw=1.6, label=str(kind)

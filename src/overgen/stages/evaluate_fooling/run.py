@@ -38,8 +38,8 @@ def main(stage: Stage) -> None:
     # What the witness would accept is judged with the α that the paper has for each τ.
     paper_alpha = dict(reversed(threshold_pairs(confidence.thresholds, reconstructs=hasattr(network, "decode"))))
     tables, budgets = [], [metadata["budget"]]
-    others = [attacked for attacked in stage.params("attacked") if attacked != model]
-    for attack, attacked in product(stage.params("evaluate_fooling").attacks, others):
+    networks = [attacked for attacked in stage.params("attacked") if attacked != model]
+    for attack, attacked in product(stage.params("evaluate_fooling").attacks, networks):
         folder = Path("reports/cells", dataset, attack, attacked)
         evolution_alpha = stage.params(f"fool_evolution.{dataset}.alpha")
         table, images = papers_own(*evidence(folder, confidence.thresholds, evolution_alpha=evolution_alpha))

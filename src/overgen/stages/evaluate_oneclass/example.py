@@ -45,10 +45,10 @@ def one_class(
     draw: np.random.Generator, model: str, labels: np.ndarray, chosen: int, sure: float, classes: int
 ) -> dict[str, np.ndarray]:
     """Made-up outputs of a network that has seen one class, and answers with it."""
-    found = outputs(draw, model, np.full(len(labels), chosen), classes=classes)
+    arrays = outputs(draw, model, np.full(len(labels), chosen), classes=classes)
     own = labels == chosen
-    if "log_y" in found:
-        found["log_y"][0, :, chosen] += np.where(own, sure, 0).astype(np.float32)
-    if "distance" in found:
-        found["distance"][0] += np.where(own, 0, sure).astype(np.float32)
-    return found
+    if "log_y" in arrays:
+        arrays["log_y"][0, :, chosen] += np.where(own, sure, 0).astype(np.float32)
+    if "distance" in arrays:
+        arrays["distance"][0] += np.where(own, 0, sure).astype(np.float32)
+    return arrays

@@ -46,10 +46,10 @@ def one_class_aurocs(study: Study) -> Figure:
         names = [str(name) for name in next(iter(trials.values()))["name"].unique()]
         figure, axis = plt.subplots(figsize=(7.2, 0.36 * len(names) + 1.5))
         for i, (model, table) in enumerate(trials.items()):
-            mine = table[table["score"].isna()]
-            rows = np.arange(len(mine)) + 0.16 * (i - (len(trials) - 1) / 2)  # points of equal value stay apart
-            axis.plot(mine["auroc"], rows, "o", color=colour(model), ms=7, lw=0, label=model_name(model))
-            axis.axvline(mine["auroc"].mean(), color=colour(model), lw=1.2, ls="--")
+            points = table[table["score"].isna()]
+            rows = np.arange(len(points)) + 0.16 * (i - (len(trials) - 1) / 2)  # points of equal value stay apart
+            axis.plot(points["auroc"], rows, "o", color=colour(model), ms=7, lw=0, label=model_name(model))
+            axis.axvline(points["auroc"].mean(), color=colour(model), lw=1.2, ls="--")
         axis.set(xlabel="AUROC", ylim=(len(names) - 0.5, -0.5))
         axis.set_xlim(right=1.005)
         axis.set_yticks(range(len(names)), names)

@@ -49,8 +49,8 @@ def one_class(study: Study) -> Table:
 def score_name(study: Study, row: Row) -> str:
     """What was swept: "ỹ, α = 3" of the score "scaled" at α = 3; of a score without a name what its model has."""
     if not row["score"]:
-        there = set(study.rows(experiment="one_class", model=row["model"])["metric"])
-        return "c̃" if "gamma_positive_rate" in there else "y" if "elsewhere_rate" in there else "decision function"
+        metrics = set(study.rows(experiment="one_class", model=row["model"])["metric"])
+        return "c̃" if "gamma_positive_rate" in metrics else "y" if "elsewhere_rate" in metrics else "decision function"
     name = {"scaled": "ỹ", "distance": "−‖r(x) − x‖₂"}.get(row["score"]) or method_name(row["score"])
     return name + (f", α = {row['alpha']}" if row["alpha"] else "")
 

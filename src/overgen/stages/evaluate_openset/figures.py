@@ -28,14 +28,14 @@ def open_set(study: Study) -> Figure:
         figure, axes = plt.subplots(1, len(taus), figsize=(5.0 * len(taus) + 0.4, 4.6), sharey=True, squeeze=False)
         for axis, tau in zip(axes[0], taus, strict=True):
             for model, points in trials.items():
-                mine = frame[(frame["model"] == model) & (frame["tau"] == tau)].sort_values("known")
-                axis.plot(mine["known"], mine["reported"], "--", color=colour(model), lw=1.4, alpha=0.75)
-                here = points[np.isclose(points["tau"], float(tau))]
-                here = here[here["alpha"] == here["alpha"].iloc[0]]  # the first α of a τ is the paper's
-                axis.plot(here["known"], here["f_measure"], "o", color=colour(model), ms=3.5, alpha=0.45, lw=0)
+                curve = frame[(frame["model"] == model) & (frame["tau"] == tau)].sort_values("known")
+                axis.plot(curve["known"], curve["reported"], "--", color=colour(model), lw=1.4, alpha=0.75)
+                subsets = points[np.isclose(points["tau"], float(tau))]
+                subsets = subsets[subsets["alpha"] == subsets["alpha"].iloc[0]]  # the first α of a τ is the paper's
+                axis.plot(subsets["known"], subsets["f_measure"], "o", color=colour(model), ms=3.5, alpha=0.45, lw=0)
                 axis.plot(
-                    mine["known"],
-                    mine["reproduced"],
+                    curve["known"],
+                    curve["reproduced"],
                     "-o",
                     color=colour(model),
                     ms=5,

@@ -31,10 +31,10 @@ def example_cell(
     for own in stored["known"]:
         arrays: dict[str, np.ndarray] = {}
         for i, method in enumerate(methods):
-            apart = 4.0 if method == best else 1.5 / (1 + i)
+            gap = 4.0 if method == best else 1.5 / (1 + i)
             arrays |= {
-                f"{method}.held_out": draw.normal(apart, 1, 60),
-                f"{method}.test": draw.normal(0, 1, len(labels)) + apart * own[labels],
+                f"{method}.held_out": draw.normal(gap, 1, 60),
+                f"{method}.test": draw.normal(0, 1, len(labels)) + gap * own[labels],
                 f"{method}.predicted": np.where(draw.random(len(labels)) < 0.97, labels, (labels + 1) % classes),
             }
             arrays |= {

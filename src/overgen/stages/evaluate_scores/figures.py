@@ -37,19 +37,19 @@ def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] |
     wide = trials[trials["auroc"].notna()].pivot(index=["known", "subset"], columns=["model", "method"], values="auroc")
     if wide.shape[0] < 2 or wide.shape[1] < 3:
         return None
-    found = ranking(wide.to_numpy())
-    order = found.ranks.argsort(kind="stable")
+    test = ranking(wide.to_numpy())
+    order = test.ranks.argsort(kind="stable")
     names = [(str(column[0]), str(column[1])) for column in wide.columns]
-    return [names[i] for i in order], found._replace(ranks=found.ranks[order])
+    return [names[i] for i in order], test._replace(ranks=test.ranks[order])
 
 
 def rankings(study: Study) -> Iterator[tuple[str, Figure]]:
     """The ranks of all methods; images and answers of each model's best and of softmax; none if problems are few."""
     cells = study.cells("evaluate_scores")
-    found = ranked(cells)
-    if found is None:
+    order = ranked(cells)
+    if order is None:
         return
-    names, test = found
+    names, test = order
     best = [next(pair for pair in names if pair[0] == model) for model in cells]
     shown = [*best, *(pair for pair in names if pair[1] == "softmax" and pair not in best)]
     yield "score_ranking", score_ranking(names, test)
@@ -103,9 +103,9 @@ def histograms(table: pd.DataFrame) -> Figure:
     with style():
         figure, axes = plt.subplots(lines, columns, figsize=(2.9 * columns, 1.9 * lines + 0.6), squeeze=False)
         for axis, method in zip(axes.flat, methods, strict=False):
-            for kind, mine in table[table["method"] == method].groupby("kind", sort=False):
-                share = mine["count"] / mine["count"].sum()
-                edges = [*mine["low"], mine["high"].iloc[-1]]
+            for kind, bins in table[table["method"] == method].groupby("kind", sort=False):
+                share = bins["count"] / bins["count"].sum()
+                edges = [*bins["low"], bins["high"].iloc[-1]]
                 axis.stairs(share, edges, color=KIND_COLOURS[str(kind)], lw=1.5, fill=kind == "known classes",
                             alpha=0.35 if kind == "known classes" else 1, label=kind)  # fmt: skip
             axis.set_title(method_name(method), fontsize=10)
@@ -126,12 +126,12 @@ def score_extremes(cells: Mapping[str, Cell], shown: Sequence[tuple[str, str]]) 
     """The unknown test images that score highest and the known ones that score lowest, of some (model, method)."""
     rows = []
     for model, method in shown:
-        found = cells[model].examples()
-        place = found["method"].tolist().index(method)
+        examples = cells[model].examples()
+        place = examples["method"].tolist().index(method)
         for kind in range(2):
-            strip = np.concatenate([np.pad(image, 1, constant_values=128) for image in found["image"][place, kind]], 1)
-            text = f"{method_name(method)} · {model_name(model)}\n{found['kind'][kind]}"
-            rows.append((model, text, strip))
+            padded = [np.pad(image, 1, constant_values=128) for image in examples["image"][place, kind]]
+            text = f"{method_name(method)} · {model_name(model)}\n{examples['kind'][kind]}"
+            rows.append((model, text, np.concatenate(padded, 1)))
     with style():
         height = 0.72 * len(rows)
         figure, axes = plt.subplots(len(rows), 1, figsize=(0.62 * rows[0][2].shape[1] / 30, height), squeeze=False)

@@ -40,8 +40,8 @@ def scores_of(
     known = np.flatnonzero(outputs["known"][0]).tolist()
     network, _ = registry.of_model(path, dataset.name, stage.item["model"], device=stage.device, known=known)
     draws = generator("scores", dataset.name, *known)
-    fit, held = held_out(dataset.train_labels, known, draws, option(stage, "held_out"))
-    images = {"held_out": dataset.train_images[held], "test": dataset.test_images}
+    fit, left_out = held_out(dataset.train_labels, known, draws, option(stage, "held_out"))
+    images = {"held_out": dataset.train_images[left_out], "test": dataset.test_images}
     images |= unknown_images(dataset, known, dataset.train_images[fit], draws, option(stage, "noise_images"))
     images |= further
     names = option(stage, f"methods.{stage.item['model']}")

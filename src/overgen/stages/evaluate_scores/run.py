@@ -64,7 +64,7 @@ def further_images(stage: Stage) -> dict[str, Tensor]:
     collected = read_npz(f"reports/cells/{dataset}/collect_fooling/attacked/examples.npz")
     images = {"fooling": torch.from_numpy(collected["image"])}
     if name := option(stage, "other_data").get(dataset):
-        others = borrow.borrow(name, os.environ.get("OVERGEN_MIRROR") or None).test_images
-        order = torch.randperm(len(others), generator=generator("other data", name))
-        images = {"other_data": others[order[: option(stage, "noise_images")]]} | images
+        borrowed = borrow.borrow(name, os.environ.get("OVERGEN_MIRROR") or None).test_images
+        order = torch.randperm(len(borrowed), generator=generator("other data", name))
+        images = {"other_data": borrowed[order[: option(stage, "noise_images")]]} | images
     return {kind: x for kind, x in images.items() if len(x)}

@@ -29,13 +29,13 @@ def evolution_confidence(study: Study) -> Figure:
         )
         for axis, encoding in zip(axes[0], encodings, strict=True):
             for model, table in tables.items():
-                mine = table[(table["encoding"] == encoding) & (table["seed"] == table["seed"].iloc[0])]
-                mine = pd.concat([mine, mine.tail(1).assign(generation=last)])
-                generation = mine["generation"]
+                curve = table[(table["encoding"] == encoding) & (table["seed"] == table["seed"].iloc[0])]
+                curve = pd.concat([curve, curve.tail(1).assign(generation=last)])
+                generation = curve["generation"]
                 axis.fill_between(
-                    generation, 100 * mine["q25"], 100 * mine["q75"], color=colour(model), alpha=0.15, lw=0
+                    generation, 100 * curve["q25"], 100 * curve["q75"], color=colour(model), alpha=0.15, lw=0
                 )
-                axis.plot(generation, 100 * mine["median"], color=colour(model), label=model_name(model))
+                axis.plot(generation, 100 * curve["median"], color=colour(model), label=model_name(model))
             axis.set(title=f"{ENCODING_NAMES[encoding]} encoding", xlabel="generation", ylim=(0, 102))
             updates_axis(axis, last)
         axes[0, 0].set_ylabel("confidence of the champions, %")

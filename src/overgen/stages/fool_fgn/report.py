@@ -59,14 +59,14 @@ def fooling_table(study: Study, name: str, entries: Sequence[tuple[str, str, str
     has_reported = any((study.rows(experiment=e, model=m)["value"] != "").any() for _, e, m in entries)
     lines, used = [], []
     for heading, experiment, model in entries:
-        found = [
+        cells = [
             [study.find(experiment=experiment, model=model, metric=metric, tau=tau) for metric in metrics]
             for metrics, tau in columns
         ]
-        used += [row["place"] for rows in found for row in rows if row]
+        used += [row["place"] for rows in cells for row in rows if row]
         if has_reported:
-            lines.append([f"**{heading}**", "reported", *(reported_rate(*rows) for rows in found)])
-        lines.append(["" if has_reported else f"**{heading}**", "measured", *(measured_rate(*rows) for rows in found)])
+            lines.append([f"**{heading}**", "reported", *(reported_rate(*rows) for rows in cells)])
+        lines.append(["" if has_reported else f"**{heading}**", "measured", *(measured_rate(*rows) for rows in cells)])
     header = ["", "", *(f"{heads[len(metrics)]}, {at_tau(tau)}" for metrics, tau in columns)]
     return table(name, lines, header, study.frame.iloc[used])
 

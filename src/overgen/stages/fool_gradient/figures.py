@@ -30,9 +30,9 @@ def gradient_passage(study: Study) -> Figure:
         for (r, start), (c, tau) in product(enumerate(starts), enumerate(taus)):
             axis = axes[r, c]
             for model, table in trials.items():
-                mine = table[(table["start"] == start) & (table["tau"] == float(tau))]
-                mine = mine[mine["alpha"] == mine["alpha"].iloc[0]]
-                passage_curve(axis, model, mine["step"], updates)
+                rows = table[(table["start"] == start) & (table["tau"] == float(tau))]
+                rows = rows[rows["alpha"] == rows["alpha"].iloc[0]]
+                passage_curve(axis, model, rows["step"], updates)
             axis.set(title=f"from {START_NAMES.get(start, start)}, τ = {tau}", ylim=(0, 100))
             updates_axis(axis, updates)
         for axis in axes[-1]:
@@ -50,11 +50,11 @@ def gradient_images(study: Study) -> Figure:
     """
     rows = []
     for model, cell in study.cells("fool_gradient").items():
-        found = cell.examples()
-        top = found["tau"] == found["tau"].max()
-        top &= found["alpha"] == found["alpha"][top][0]
+        examples = cell.examples()
+        top = examples["tau"] == examples["tau"].max()
+        top &= examples["alpha"] == examples["alpha"][top][0]
         for i in np.flatnonzero(top):
-            start = str(found["start"][i])
+            start = str(examples["start"][i])
             label = f"from {START_NAMES.get(start, start)}"
-            rows.append((model, label, {k: found[k][i] for k in ("image", "score", "fooled")}))
+            rows.append((model, label, {k: examples[k][i] for k in ("image", "score", "fooled")}))
     return attacked_images(rows)

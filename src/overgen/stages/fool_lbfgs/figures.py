@@ -55,9 +55,9 @@ def transfer(study: Study) -> Figure:
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.6), sharey=True)
         for axis, (kind, title) in zip(axes, titles.items(), strict=True):
-            mine = table[table["images"] == kind]
-            share = (100 * mine["wrong"] / mine["n"]).to_numpy()
-            matrix = pd.DataFrame({"row": mine["made_for"], "column": mine["judge"], "share": share})
+            pairs = table[table["images"] == kind]
+            share = (100 * pairs["wrong"] / pairs["n"]).to_numpy()
+            matrix = pd.DataFrame({"row": pairs["made_for"], "column": pairs["judge"], "share": share})
             matrix = matrix.pivot(index="row", columns="column", values="share").reindex(index=names, columns=names)
             labels = [model_name(name) for name in names]
             sns.heatmap(
@@ -79,9 +79,9 @@ def stability(study: Study) -> Figure:
         rows = math.ceil(len(names) / 3)
         figure, axes = plt.subplots(rows, 3, figsize=(10.5, 2.7 * rows + 0.6), sharex=True, sharey=True, squeeze=False)
         for axis, name in zip(axes.flat, names, strict=False):
-            mine = table[table["network"] == name]
-            axis.plot(mine["pixels"], 100 * mine["fitted"], "--", color=GREY, lw=1.6)
-            axis.plot(mine["pixels"], 100 * mine["kept"] / mine["images"], "-o", color=colour(name), ms=4, lw=1.6)
+            curve = table[table["network"] == name]
+            axis.plot(curve["pixels"], 100 * curve["fitted"], "--", color=GREY, lw=1.6)
+            axis.plot(curve["pixels"], 100 * curve["kept"] / curve["images"], "-o", color=colour(name), ms=4, lw=1.6)
             axis.set(title=model_name(name), xscale="log", ylim=(0, 102))
             axis.set_xticks([1, 10, 100, 784], ["1", "10", "100", "784"])
             axis.minorticks_off()

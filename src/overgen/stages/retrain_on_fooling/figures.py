@@ -38,10 +38,10 @@ def retraining_curves(frame: pd.DataFrame) -> Figure:
         figure, axes = plt.subplots(1, len(panels), figsize=(12.4, 3.7), squeeze=False)
         for axis, (metric, label) in zip(axes[0], panels.items(), strict=True):
             for i, (encoding, name) in enumerate(ENCODING_NAMES.items()):
-                mine = (frame["experiment"] == f"retraining_{encoding}") & (frame["metric"] == metric)
-                if not mine.any():
+                mask = (frame["experiment"] == f"retraining_{encoding}") & (frame["metric"] == metric)
+                if not mask.any():
                     continue
-                x, rows = rounds[mine] + 0.06 * (2 * i - 1), frame[mine]
+                x, rows = rounds[mask] + 0.06 * (2 * i - 1), frame[mask]
                 axis.vlines(x, rows["low"], rows["high"], color=ENCODING_COLOURS[encoding], lw=1.5, alpha=0.7)
                 axis.plot(x, rows["reproduced"], "-o", color=ENCODING_COLOURS[encoding], ms=5, label=f"{name} encoding")
             axis.set(title=label, xlabel="round")

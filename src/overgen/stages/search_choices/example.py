@@ -24,9 +24,9 @@ def example_cell(
     labels, tried = np.arange(50) % 10, [dict(setting) for setting in settings]
     trained = []
     for logit in sure:
-        found = {"output": outputs(draw, path.name, labels, sure=logit)}
-        found["noise"] = outputs(draw, path.name, np.full(100, -1))
-        arrays = {f"{part}.{name}": array[0] for part, some in found.items() for name, array in some.items()}
+        by_part = {"output": outputs(draw, path.name, labels, sure=logit)}
+        by_part["noise"] = outputs(draw, path.name, np.full(100, -1))
+        arrays = {f"{part}.{name}": array[0] for part, some in by_part.items() for name, array in some.items()}
         trained.append(arrays | {"curve.loss": np.array([1.0, 1 / logit])})
     table, rows = summary.settings(tried, trained, labels, pairs_of(path.name), BETA)
     key = f"search_choices.{path.parts[-3]}.{path.name}"

@@ -25,13 +25,13 @@ def searches(study: Study) -> Iterator[Table]:
     those that the main paper reports, at its α.
     """
     for cell in study.cells("search_choices").values():
-        found = cell.table("settings")
-        papers = paper_accuracies(study, cell.model, accuracies(found))
+        settings = cell.table("settings")
+        papers = paper_accuracies(study, cell.model, accuracies(settings))
         if papers:
-            gaps = [(found[name] - value).abs() for name, value in papers.items()]
-            found["distance_from_paper"] = sum(gaps) / len(gaps)
-        text = "\n\n".join([about(study, cell), settings_table(found, papers), used(study, cell, found)])
-        yield Table(f"search_{cell.model}", text, found)
+            gaps = [(settings[name] - value).abs() for name, value in papers.items()]
+            settings["distance_from_paper"] = sum(gaps) / len(gaps)
+        text = "\n\n".join([about(study, cell), settings_table(settings, papers), used(study, cell, settings)])
+        yield Table(f"search_{cell.model}", text, settings)
 
 
 def paper_accuracies(study: Study, model: str, names: Sequence[str]) -> dict[str, float]:
@@ -40,33 +40,33 @@ def paper_accuracies(study: Study, model: str, names: Sequence[str]) -> dict[str
     rows = papers[(papers["source"] == MAIN_SOURCE) & (papers["metric"] == "thresholded_accuracy")]
     rows = rows[(rows["experiment"] == "fgn") & (rows["dataset"] == study.dataset) & (rows["model"] == model)]
     reported_at = dict(zip(rows["tau"], rows["value"], strict=True))
-    found: dict[str, float] = {}
+    by_column: dict[str, float] = {}
     for name in names:
         tau = float(name.partition("tau=")[2].partition(",")[0])
         if tau in reported_at:
-            found[name] = reported_at.pop(tau)
-    return found
+            by_column[name] = reported_at.pop(tau)
+    return by_column
 
 
-def accuracies(found: pd.DataFrame) -> list[str]:
+def accuracies(settings: pd.DataFrame) -> list[str]:
     """The columns of settings.csv that are accuracies."""
-    return [str(name) for name in found if str(name).startswith("accuracy@")]
+    return [str(name) for name in settings if str(name).startswith("accuracy@")]
 
 
-def settings_table(found: pd.DataFrame, papers: Mapping[str, float]) -> str:
+def settings_table(settings: pd.DataFrame, papers: Mapping[str, float]) -> str:
     """A row for each setting below the paper's, the one nearest to it bold. papers: see `paper_accuracies`."""
-    columns = [str(name) for name in found]
-    judged = accuracies(found)
+    columns = [str(name) for name in settings]
+    judged = accuracies(settings)
     more = {"distance_from_paper": "distance from the paper", "noise_median_score": "noise: median score"}
     more |= {name: "noise: accepted %" for name in columns if name.startswith("noise_accepted@")}
     more |= {"median_distance": "median ‖r − x‖₂"}
     more = {name: text for name, text in more.items() if name in columns}
     lines = [["*paper, test images*", *(f"{papers[name]:g}" if name in papers else "–" for name in judged)]]
     lines[0] += ["–"] * len(more)
-    for row in records(found):
+    for row in records(settings):
         line = [row["setting"], *(f"{row[name]:.2f}" for name in judged)]
         line += [f"{row[name]:.2g}" if name == "noise_median_score" else f"{row[name]:.2f}" for name in more]
-        if papers and row["distance_from_paper"] == found["distance_from_paper"].min():
+        if papers and row["distance_from_paper"] == settings["distance_from_paper"].min():
             line[0] = f"**{line[0]}**"
         lines.append(line)
     headings = [re.sub(r"accuracy@tau=([\d.]+),alpha=([\d.]+)", r"τ = \1, α = \2", name) for name in judged]
@@ -80,7 +80,7 @@ def about(study: Study, cell: Cell) -> str:
     return f"{model_name(cell.model)}: {budget}. Base: {options_text(base_of(study, key))}."
 
 
-def used(study: Study, cell: Cell, found: pd.DataFrame) -> str:
+def used(study: Study, cell: Cell, table: pd.DataFrame) -> str:
     """What the study uses of the options that a search changed, and whether they are the nearest to the paper."""
     key, settings = f"search_choices.{cell.dataset}.{cell.model}", study.settings
     base, tried = base_of(study, key), settings.get(f"{key}.settings", [])
@@ -88,8 +88,8 @@ def used(study: Study, cell: Cell, found: pd.DataFrame) -> str:
     places = {name: (f"models.{cell.model}.{name}", f"training.{cell.dataset}.{name}") for name in changed}
     options = {name: settings[place] for name, both in places.items() for place in both if place in settings}
     text = f"Used in the study: {options_text(options)}."
-    if "distance_from_paper" in found and tried:
-        nearest = tried[int(found["distance_from_paper"].argmin())]
+    if "distance_from_paper" in table and tried:
+        nearest = tried[int(table["distance_from_paper"].argmin())]
         if any(nearest.get(name, base.get(name)) != value for name, value in options.items()):
             text += " That is not the setting nearest to the paper."
     return text

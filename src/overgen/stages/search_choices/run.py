@@ -34,7 +34,7 @@ def main(stage: Stage) -> None:
     search, engine = stage.params(key), stage.params(f"engine.{dataset}")
     source = data.load(dataset)
     order = torch.randperm(len(source.train_labels), generator=generator(dataset, "held out"))
-    held, rest = order[: search.held_out], order[search.held_out :]
+    held_out, rest = order[: search.held_out], order[search.held_out :]
     noise = torch.randint(0, 256, (NOISE_IMAGES, data.SIDE, data.SIDE), generator=generator("noise")).byte()
 
     def train(i: int, run: Any) -> dict[str, np.ndarray]:
@@ -51,7 +51,7 @@ def main(stage: Stage) -> None:
             model=changed,
             training=training,
         )
-        arrays = member_arrays(network, curves, source.train_images[held].to(stage.device), engine)
+        arrays = member_arrays(network, curves, source.train_images[held_out].to(stage.device), engine)
         outputs = image_outputs(network, noise.to(stage.device), chunk=engine.chunk, probes=engine.probes)
         return arrays | {f"noise.{name}": values for name, values in outputs.items()}
 
@@ -59,7 +59,7 @@ def main(stage: Stage) -> None:
     if stage.rank == 0:
         confidence = stage.params(f"confidence.{dataset}")
         pairs = threshold_pairs(confidence.thresholds, reconstructs="output.distance" in trained[0])
-        labels = source.train_labels[held].numpy()
+        labels = source.train_labels[held_out].numpy()
         table, rows = summary.settings(search.settings, trained, labels, pairs, confidence.beta)
         budget = {f"{key}.epochs": search.epochs}
         budget |= {f"{key}.settings": len(search.settings), f"{key}.held_out": search.held_out}
