@@ -35,13 +35,11 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
     attacks = ATTACKS if model in settings.attacked else FGN[1:] if model in settings.variants else ATTACKS[2:]
     for attack in attacks:
         folder = Path("reports/cells", dataset, attack, model)
-        alpha = settings.fool_evolution[dataset].alpha
-        table, images = stored(folder, confidence.thresholds, evolution_alpha=alpha)
+        table, images = stored(folder, confidence.thresholds, evolution_alpha=settings.fool_evolution[dataset].alpha)
         every, pictures = successes(folder, seed=0)
         table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, pictures])
         again = scores_of_images(network, images, table["alpha"].to_numpy(), beta=confidence.beta, probes=probes)
-        score = again[np.arange(len(table)), table["target"]]
-        difference = np.abs(score - table["score"].to_numpy())
+        difference = np.abs(again[np.arange(len(table)), table["target"]] - table["score"].to_numpy())
         rescored.append(Rescored(folder.as_posix(), len(table), float(difference.max())))
     return rescored
 

@@ -77,9 +77,7 @@ def log_finished_cells(datasets: list[str]) -> None:
 
 
 @commands.command()
-def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on this machine.")] = 5000,
-) -> None:
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on this machine.")] = 5000) -> None:
     """Open MLflow on the runs: print the address and serve it until Ctrl-C."""
     import signal
     import socket
@@ -179,9 +177,7 @@ def budget(
 
 
 @commands.command()
-def check(
-    tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5,
-) -> None:
+def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5) -> None:
     """Score the stored images of every attack again, with the published weights; exit 1 where a score differs."""
     from overgen.audit import rescore, rescore_perceptrons
     from overgen.run import params

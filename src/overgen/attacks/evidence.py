@@ -39,8 +39,7 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
         image, score, fooled = (examples[name] for name in ("image", "score", "fooled"))
         groups = list(zip(variants, examples["tau"].tolist(), examples["alpha"].tolist(), strict=True))
     classes = image.shape[1]
-    repeated = [group for group in groups for _ in range(classes)]
-    table = pd.DataFrame(repeated, columns=["variant", "tau", "alpha"])
+    table = pd.DataFrame([group for group in groups for _ in range(classes)], columns=["variant", "tau", "alpha"])
     table.insert(0, "attack", attack)
     table["target"] = np.tile(np.arange(classes), len(groups))
     table["score"], table["fooled"] = score.ravel().astype(np.float64), fooled.ravel()

@@ -153,10 +153,7 @@ def offer(
     better, index = winners(archive_scores, child_scores)
     best = child_scores.gather(1, index[:, None])[:, 0]
     challengers = child_genomes.gather(1, index[..., None].expand(-1, -1, child_genomes.shape[2]))
-    return (
-        torch.where(better, best, archive_scores),
-        torch.where(better[..., None], challengers, archive_genomes),
-    )
+    return torch.where(better, best, archive_scores), torch.where(better[..., None], challengers, archive_genomes)
 
 
 def exact_scores(scorer: Scorer, genomes: Tensor, bounds: Tensor, champions: Tensor, *, batch_size: int) -> Tensor:
@@ -372,12 +369,7 @@ class Evolution(pl.LightningModule):
 
 
 def evolve(
-    scorer: Scorer,
-    generators: Sequence[torch.Generator],
-    trainer: pl.Trainer,
-    *,
-    generations: int,
-    **options: Any,
+    scorer: Scorer, generators: Sequence[torch.Generator], trainer: pl.Trainer, *, generations: int, **options: Any
 ) -> Result:
     """Evolve as many runs as there are generators, for at most so many generations after the random start.
 

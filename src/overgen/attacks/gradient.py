@@ -42,8 +42,7 @@ def starts(
         if kind == "noise":
             x = torch.rand(PIXELS, generator=generator, dtype=torch.float64)
         elif kind == "mean_image":
-            noise = torch.randn(PIXELS, generator=generator, dtype=torch.float64)
-            x = (mean + MEAN_DEVIATION * noise).clamp(0, 1)
+            x = (mean + MEAN_DEVIATION * torch.randn(PIXELS, generator=generator, dtype=torch.float64)).clamp(0, 1)
         else:
             candidates = (labels != target).nonzero()[:, 0]
             index = int(candidates[torch.randint(len(candidates), (), generator=generator)])

@@ -199,10 +199,8 @@ def least_of_linear(image: np.ndarray, weight: np.ndarray, bias: np.ndarray, tar
     each other class. Returns inf if there is no such image.
     """
     rivals = [j for j in range(len(bias)) if j != target]
-    rows, bounds = (
-        (weight[target] - weight[rivals]).astype(np.float64),
-        (bias[rivals] - bias[target]).astype(np.float64),
-    )
+    rows = (weight[target] - weight[rivals]).astype(np.float64)
+    bounds = (bias[rivals] - bias[target]).astype(np.float64)
     if (np.maximum(rows, 0).sum(1) < bounds).any():
         return float("inf")
     start = image.astype(np.float64)

@@ -102,8 +102,7 @@ class FirstPassage:
         x = image[:, 0].reshape(-1, 1, 28, 28)
         with torch.no_grad():
             log_y, reconstruction = self.network(x)
-        nothing = torch.full((len(x),), float("nan"))
-        distances = gamma = nothing
+        distances = gamma = torch.full((len(x),), float("nan"))
         if reconstruction is not None:
             distances = distance(x, reconstruction)
             gamma, _ = curvature(self.network, x, probes=self.probes)

@@ -173,20 +173,11 @@ def _pictures(path: Path, invert: bool) -> tuple[list[np.ndarray], list[str], li
     return images, labels, kept
 
 
-SOURCES: dict[str, Source] = {
-    "digits": digits,
-    "mnist": mnist,
-    "fashion_mnist": fashion_mnist,
-}
+SOURCES: dict[str, Source] = {"digits": digits, "mnist": mnist, "fashion_mnist": fashion_mnist}
 
 
 def _dataset(
-    name: str,
-    classes: Sequence[str],
-    images: np.ndarray,
-    labels: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
+    name: str, classes: Sequence[str], images: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> Dataset:
     pixels, numbers = torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
     return Dataset(name, tuple(classes), pixels[train], numbers[train], pixels[test], numbers[test])

@@ -25,8 +25,7 @@ SECTIONS = {"confidence": dict[Name, Confidence]}
 
 def threshold_pairs(thresholds: Iterable[Any], *, reconstructs: bool) -> list[tuple[float, float]]:
     """The (τ, α) pairs to judge on; without a reconstruction c̃ = 1, and α, written as 0, has no part in it."""
-    pairs = [(t.tau, t.alpha if reconstructs else 0.0) for t in thresholds]
-    return list(dict.fromkeys(pairs))
+    return list(dict.fromkeys((t.tau, t.alpha if reconstructs else 0.0) for t in thresholds))
 
 
 def pair_at(thresholds: Iterable[Any], alpha: float) -> tuple[float, float]:

@@ -21,8 +21,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, hidden: Sequence[int] = (), classes: int = 10) -> None:
         super().__init__()
-        sizes = [PIXELS, *hidden, classes]
-        self.layers = nn.ModuleList(nn.Linear(size, units) for size, units in pairwise(sizes))
+        self.layers = nn.ModuleList(nn.Linear(*sizes) for sizes in pairwise([PIXELS, *hidden, classes]))
 
     def weights(self) -> list[Tensor]:
         """The weights of each layer, (units, inputs), the softmax last."""

@@ -173,8 +173,7 @@ def load(
     except RuntimeError as error:
         raise OvergenError(f"{path}: the weights do not fit the network {metadata['network']}: {error}") from error
     network = network.eval().requires_grad_(False)
-    name = f"{path}, {metadata['network']['network']}"
-    return checked(network, name, metadata["network"].get("classes")), metadata
+    return checked(network, f"{path}, {metadata['network']['network']}", metadata["network"].get("classes")), metadata
 
 
 def _section(section: str, name: str, path: Path) -> dict[str, Any]:

@@ -43,8 +43,7 @@ def paper_budget(path: str | Path = "budgets/paper.txt") -> dict[str, int]:
 
 def of_model(paper: Mapping[str, int], model: str) -> dict[str, int]:
     """The papers' budgets that hold for a model, by params.yaml path."""
-    limits = {key: value for key, value in paper.items() if "@" not in key or key.endswith(f"@{model}")}
-    return {key.partition("@")[0]: value for key, value in limits.items()}
+    return {key.partition("@")[0]: n for key, n in paper.items() if "@" not in key or key.endswith(f"@{model}")}
 
 
 def at_paper_budget(budget: Mapping[str, int], paper: Mapping[str, int]) -> bool:

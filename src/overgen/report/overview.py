@@ -122,8 +122,7 @@ def budgets(study: Study) -> str:
 
 def provenance(study: Study) -> Table:
     """Each cell with the command that remakes it and the MD5 of its folder; searches come last."""
-    order = study.compared | study.grid
-    cells = [cell for models in order.values() for cell in models.values()]
+    cells = [cell for models in (study.compared | study.grid).values() for cell in models.values()]
     rows = pd.DataFrame({
         "cell": [cell.path for cell in cells],
         "command": [cell.command for cell in cells],

@@ -33,8 +33,7 @@ class Numbers:
     @cached_property
     def keys(self) -> list[str]:
         """The columns that tell numbers apart."""
-        further = [str(name) for name in self.frame if name not in COLUMNS]
-        return ["experiment", "model", "metric", "tau", *further]
+        return ["experiment", "model", "metric", "tau", *(str(name) for name in self.frame if name not in COLUMNS)]
 
     @cached_property
     def _places(self) -> dict[tuple[str, ...], int]:
@@ -111,8 +110,7 @@ class Study(Numbers):
     @property
     def modules(self) -> dict[str, ModuleType]:
         """What the stages that have cells add to the report: their report.py by stage, in dvc.yaml's order."""
-        by_stage = {stage: modules.of_stage(stage) for stage in self.grid}
-        return {stage: module for stage, module in by_stage.items() if module}
+        return {stage: module for stage in self.grid if (module := modules.of_stage(stage))}
 
     @property
     def compared(self) -> Grid:

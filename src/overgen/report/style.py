@@ -204,8 +204,7 @@ class ImageGrid:
 
     def label(self, row: int, text: str, ink: str) -> None:
         """What stands left of a row."""
-        y = self.pitch * row + 0.5
-        self.axis.text(-0.12, y, text, ha="right", va="center", color=ink, fontsize=10.5)
+        self.axis.text(-0.12, self.pitch * row + 0.5, text, ha="right", va="center", color=ink, fontsize=10.5)
 
     def titles(self, texts: Sequence[str]) -> None:
         """What stands above the columns."""

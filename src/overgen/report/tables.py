@@ -159,8 +159,7 @@ def grouped(rows: pd.DataFrame, **orders: Iterable[str]) -> pd.DataFrame:
 def by_metric(name: str, rows: pd.DataFrame) -> Table:
     """`listing` by model and number."""
     rows = grouped(rows, model=())
-    has_tau = bool((rows["tau"] != "").any())
-    return listing(name, rows, MODEL | {"number": row_name} | (TAU if has_tau else {}))
+    return listing(name, rows, MODEL | {"number": row_name} | (TAU if (rows["tau"] != "").any() else {}))
 
 
 def table(name: str, lines: Sequence[Sequence[str]], header: Sequence[str], rows: pd.DataFrame) -> Table:

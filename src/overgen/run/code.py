@@ -206,8 +206,7 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
 
 
 def _only_for_types(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
-    return name == "TYPE_CHECKING"
+    return (test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)) == "TYPE_CHECKING"
 
 
 def _imports(text: str, tree: ast.Module, path: Path, package: str) -> tuple[list[str], list[str]]:

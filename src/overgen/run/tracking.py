@@ -63,8 +63,7 @@ def enabled() -> bool:
 
 def uri(root: str | Path = ".") -> str:
     """Where runs are logged: `MLFLOW_TRACKING_URI`, or the SQLite database mlflow.db in `root`."""
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    return given or f"sqlite:///{(Path(root) / 'mlflow.db').as_posix()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(Path(root) / 'mlflow.db').as_posix()}"
 
 
 def shown(text: str) -> str:
@@ -219,12 +218,7 @@ def _texts(params: Mapping[str, Any]) -> dict[str, str]:
 def cell_event(stage: str, dataset: str, model: str, params: Mapping[str, Any]) -> Event:
     texts = _texts(flatten(params))
     digest = hashlib.md5(json.dumps(texts, sort_keys=True).encode()).hexdigest()
-    tags = {
-        "dvc.stage": f"{stage}@{dataset}-{model}",
-        "dataset": dataset,
-        "model": model,
-        "params_md5": digest,
-    }
+    tags = {"dvc.stage": f"{stage}@{dataset}-{model}", "dataset": dataset, "model": model, "params_md5": digest}
     return {"experiment": stage, "name": f"{dataset}/{model}", "params": texts, "tags": tags}
 
 

@@ -51,8 +51,7 @@ def outputs(
     log_y = logits - np.log(np.exp(logits).sum(2, keepdims=True))
     arrays = {"log_y": log_y.astype(np.float32)} if model != "autoencoder" else {}
     if reconstructs(model):
-        near = np.where(labels >= 0, 2.5, 7.0)
-        arrays["distance"] = np.abs(near + draw.normal(0, 0.7, shape)).astype(np.float32)
+        arrays["distance"] = np.abs(np.where(labels >= 0, 2.5, 7.0) + draw.normal(0, 0.7, shape)).astype(np.float32)
         arrays["gamma"] = draw.normal(-0.5, 0.2, shape).astype(np.float32)
         arrays["gamma_error"] = np.full(shape, 0.01, np.float32)
     return arrays

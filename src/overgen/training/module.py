@@ -105,13 +105,7 @@ class Training(pl.LightningModule):
         n = len(index)
         with torch.no_grad():
             self.sums += torch.stack(
-                [
-                    torch.full_like(loss, n),
-                    n * loss,
-                    n * classification,
-                    n * reconstruction,
-                    right.sum().to(loss.dtype),
-                ]
+                [torch.full_like(loss, n), n * loss, n * classification, n * reconstruction, right.sum().to(loss.dtype)]
             )
         return loss
 

@@ -37,11 +37,8 @@ def main(stage: Stage) -> None:
 
     def evaluate(i: int, run: Any) -> dict[str, np.ndarray]:
         network, _ = registry.trained(dataset, model, seeds[i], device=stage.device)
-        arrays: dict[str, np.ndarray] = {}
-        for kind, x in images.items():
-            values = image_outputs(network, x.to(stage.device), chunk=chunk, probes=probes)
-            arrays |= {f"{kind}.{name}": array for name, array in values.items()}
-        return arrays
+        seen = {k: image_outputs(network, x.to(stage.device), chunk=chunk, probes=probes) for k, x in images.items()}
+        return {f"{kind}.{name}": array for kind, values in seen.items() for name, array in values.items()}
 
     members = stage.members([f"seed{seed}" for seed in seeds], evaluate)
     if stage.rank == 0:

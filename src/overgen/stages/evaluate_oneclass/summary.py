@@ -73,11 +73,8 @@ def averaged_roc(
 
     labels, classes, scores: as in `trials`; suffix: of the score; fpr: (K,) in [0, 1]. Returns K rows.
     """
-    curves = []
-    for chosen, by_suffix in zip(classes, scores, strict=True):
-        is_known = labels == chosen
-        curves.append(metrics.roc(by_suffix[suffix][is_known], by_suffix[suffix][~is_known], fpr))
-    heights = np.stack(curves)  # (M, K)
+    swept = [(labels == chosen, by_suffix[suffix]) for chosen, by_suffix in zip(classes, scores, strict=True)]
+    heights = np.stack([metrics.roc(score[is_known], score[~is_known], fpr) for is_known, score in swept])  # (M, K)
     band = [mean_interval(at, bounds=(0, 1)) or (np.nan, np.nan) for at in heights.T]
     low, high = zip(*band, strict=True)
     return pd.DataFrame({"score": suffix, "fpr": fpr, "tpr": heights.mean(0), "low": low, "high": high})

@@ -42,8 +42,7 @@ def main(stage: Stage) -> None:
     evaluated = stage.members([f"class{c}" for c in classes], evaluate)
     if stage.rank == 0:
         by_suffix = [{f"@score={k}": v for k, v in part(arrays, "score").items()} for arrays in evaluated]
-        names = [source.classes[c] for c in classes]
-        trials = summary.trials(source.test_labels.numpy(), classes, names, by_suffix)
+        trials = summary.trials(source.test_labels.numpy(), classes, [source.classes[c] for c in classes], by_suffix)
         budget = {f"{key}.classes": len(classes)}
         results.write(stage.cell, budget=budget, metrics=summary.mean_rows(trials), tables={"trials": trials})
 

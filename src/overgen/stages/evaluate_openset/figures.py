@@ -33,14 +33,7 @@ def open_set(study: Study) -> Figure:
                 subsets = points[np.isclose(points["tau"], float(tau))]
                 subsets = subsets[subsets["alpha"] == subsets["alpha"].iloc[0]]  # the first α of a τ is the paper's
                 axis.plot(subsets["known"], subsets["f_measure"], "o", color=colour(model), ms=3.5, alpha=0.45, lw=0)
-                axis.plot(
-                    curve["known"],
-                    curve["reproduced"],
-                    "-o",
-                    color=colour(model),
-                    ms=5,
-                    label=model_name(model),
-                )
+                axis.plot(curve["known"], curve["reproduced"], "-o", color=colour(model), ms=5, label=model_name(model))
             axis.set(title=f"τ = {tau}", xlabel="known classes", ylim=(0, 1.02), xlim=(classes + 0.3, 0.7))
             axis.set_xticks(range(classes, 0, -1))
             above = axis.secondary_xaxis("top")

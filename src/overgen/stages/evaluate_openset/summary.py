@@ -62,8 +62,7 @@ def mean_rows(trials: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
     for tau, alpha in pairs:
         at_pair = trials[(trials["tau"] == tau) & (trials["alpha"] == alpha)]
         for known, problems in at_pair.groupby("known"):
-            is_open = (problems["openness"] > 0).any()
-            measures = [name for name in MEASURES if is_open or name != "f_measure"]
+            measures = [name for name in MEASURES if name != "f_measure" or (problems["openness"] > 0).any()]
             suffix = f"@known={known}{alpha_suffix(pairs, (tau, alpha))}"
             rows += separation.mean_rows("open_set", problems, measures, over="subsets", suffix=suffix, tau=tau)
     return rows

@@ -46,8 +46,7 @@ def ranked(cells: Mapping[str, Cell]) -> tuple[list[tuple[str, str]], Ranking] |
 def rankings(study: Study) -> Iterator[tuple[str, Figure]]:
     """The ranks of all methods; images and answers of each model's best and of softmax; none if problems are few."""
     cells = study.cells("evaluate_scores")
-    order = ranked(cells)
-    if order is None:
+    if (order := ranked(cells)) is None:
         return
     names, test = order
     best = [next(pair for pair in names if pair[0] == model) for model in cells]

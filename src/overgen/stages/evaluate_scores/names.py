@@ -29,5 +29,4 @@ def method_name(method: str) -> str:
     name, _, alpha = method.partition("_alpha")
     pixels = name.endswith("_pixels")
     name = name.removesuffix("_pixels")
-    text = SCORE_NAMES.get(name, name)
-    return text + (f", α = {alpha}" if alpha else "") + (" on pixels" if pixels else "")
+    return SCORE_NAMES.get(name, name) + (f", α = {alpha}" if alpha else "") + (" on pixels" if pixels else "")

@@ -97,8 +97,7 @@ def tables(
     threshold = table[(table["known"] == shown) & (table["subset"] == 0)].set_index("method")["threshold"]
     spread, confusion = [], []
     for method in methods_of(scores):
-        is_known = outputs["known"][:, labels]
-        parts = [(is_known[i], part(scores[i], method)) for i in members]
+        parts = [(outputs["known"][i, labels], part(scores[i], method)) for i in members]
         spread.append(histograms(parts).assign(method=method, known=shown))
         accepted, predicted = first[f"{method}.test"] >= threshold[method], first[f"{method}.predicted"]
         confusion.append(separation.confusion(predicted, accepted, labels, known).assign(method=method))

@@ -149,12 +149,7 @@ def fooling_rows(trials: pd.DataFrame, tau: float) -> list[dict[str, Any]]:
 
 
 def metric_rows(
-    runs: Runs,
-    reached: np.ndarray,
-    encoding: str,
-    generations: int,
-    stored_generations: Sequence[int],
-    note: str,
+    runs: Runs, reached: np.ndarray, encoding: str, generations: int, stored_generations: Sequence[int], note: str
 ) -> list[dict[str, Any]]:
     """Median confidence at each stored generation, and the median generation at which 0.9999 was reached.
 

@@ -46,12 +46,7 @@ def fooling_rates(study: Study) -> Figure:
                 if not math.isnan(row["low"]):
                     axis.plot([row["low"], row["high"]], [y + 0.16] * 2, color=colour(model), lw=2.5)
                 axis.plot(row["reproduced"], y + 0.16, "o", color=colour(model), ms=8, clip_on=False, zorder=3)
-            axis.set(
-                xlim=(-3, 103),
-                ylim=(len(models) - 0.5, -0.5),
-                title=f"τ = {tau}",
-                xlabel="trials that fool, %",
-            )
+            axis.set(xlim=(-3, 103), ylim=(len(models) - 0.5, -0.5), title=f"τ = {tau}", xlabel="trials that fool, %")
             axis.set_yticks(range(len(models)), [model_name(model) for model in models])
             axis.tick_params(axis="y", labelsize=12)
             axis.grid(axis="y", visible=False)
@@ -77,8 +72,7 @@ def first_passage(study: Study) -> Figure:
             for model, cell in cells.items():
                 trials = cell.table("trials")
                 column = next(name for name in trials.columns if name.startswith(f"step@tau={tau},"))
-                steps = trials.loc[trials["objective"] == "y", column]
-                passage_curve(axis, model, steps, updates[model])
+                passage_curve(axis, model, trials.loc[trials["objective"] == "y", column], updates[model])
             axis.set(title=f"τ = {tau}", xlabel="updates", ylim=(0, 100))
             updates_axis(axis, max(updates.values()))
         axes[0, 0].set_ylabel("trials that have fooled, %")

@@ -107,8 +107,7 @@ def rows_at(trials: pd.DataFrame, tau: float, *, suffix: str) -> list[dict[str, 
     metric = f"nearest_is_target_rate{suffix}"
     if len(fooled):
         near_target = int((fooled["nearest_label"] == fooled["target"]).sum())
-        of = "fooled trials"
-        return [*rows, results.rate_row("gradient", metric, [near_target], len(fooled), of=of, tau=tau)]
+        return [*rows, results.rate_row("gradient", metric, [near_target], len(fooled), of="fooled trials", tau=tau)]
     return [*rows, results.row("gradient", metric, None, unit="percent", n=0, tau=tau, note=note)]
 
 
@@ -118,8 +117,7 @@ def examples(table: pd.DataFrame, images: np.ndarray, pairs: Sequence[Pair], cla
     images: (rows of the table, 784). Returns tau, alpha and start (G,) of G pairs and starts, and image (G, C, 28, 28),
     score and fooled (G, C).
     """
-    first = table[table["seed"] == table["seed"].iloc[0]]
-    grouped = list(groups(first, pairs))
+    grouped = list(groups(table[table["seed"] == table["seed"].iloc[0]], pairs))
     shape = (len(grouped), classes)
     shown: dict[str, np.ndarray] = {
         "tau": np.array([pair[0] for pair, _, _ in grouped]),

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from overgen.report.names import model_name
 from overgen.report.study import Row, Study
-from overgen.report.tables import (
-    MODEL,
-    Labels,
-    Table,
-    column,
-    count_text,
-    entry,
-    grouped,
-    measured,
-    pivot,
-    plain,
-)
+from overgen.report.tables import MODEL, Labels, Table, column, count_text, entry, grouped, measured, pivot, plain
 from overgen.stages.fool_lbfgs import figures
 
 CHOICES = [

@@ -15,5 +15,4 @@ COMPUTE = False  # it reads and writes small files, without a device
 def main(stage: Stage) -> None:
     """Write reports/<dataset>. Raises OvergenError naming a missing cell and the command that makes it."""
     dataset = stage.item["dataset"]
-    study = read_study(plans()[dataset], dataset)
-    build_report(study, Path("reports", dataset), dpi=stage.params("report").dpi)
+    build_report(read_study(plans()[dataset], dataset), Path("reports", dataset), dpi=stage.params("report").dpi)

@@ -15,5 +15,4 @@ COMPUTE = False  # it reads and writes small files, without a device
 def main(stage: Stage) -> None:
     """Write reports/<dataset>. Raises OvergenError naming the missing cell and the command that makes it."""
     dataset = stage.item["dataset"]
-    study = read_study(plans()[dataset], dataset)
-    build_page(study, Path("reports", dataset), dpi=stage.params("report_rings").dpi)
+    build_page(read_study(plans()[dataset], dataset), Path("reports", dataset), dpi=stage.params("report_rings").dpi)

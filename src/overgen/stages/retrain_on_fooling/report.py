@@ -26,8 +26,7 @@ def retraining(study: Study) -> Table:
         "round": lambda row: row["round"],
     }
     columns = [column(head, metric) for metric, head in COLUMNS.items()]
-    by = ("model", "experiment", "round")
-    return pivot(study, "retraining", ordered, by, labels, columns, once=0, whole=True)
+    return pivot(study, "retraining", ordered, ("model", "experiment", "round"), labels, columns, once=0, whole=True)
 
 
 TABLES = (retraining,)

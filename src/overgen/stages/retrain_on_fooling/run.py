@@ -84,6 +84,5 @@ def rounds(stage: Stage, encoding: str, run: int, name: str, logged: Any) -> dic
         }
         for field, value in outcome.items():
             arrays.setdefault(field, []).append(value)
-        more = drawn(evolution.fooling_images(), settings.images, generator(*key, "drawn"))
-        added = torch.cat([added, more])
+        added = torch.cat([added, drawn(evolution.fooling_images(), settings.images, generator(*key, "drawn"))])
     return {field: np.stack(values) for field, values in arrays.items()}

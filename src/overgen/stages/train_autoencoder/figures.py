@@ -12,12 +12,7 @@ from overgen.report.style import ImageGrid, colour, style
 def reconstructions(study: Study) -> Figure:
     """What the autoencoders restore: one test image of each class, for each model clean, noisy and restored."""
     cells = study.cells("train_autoencoder")
-    kinds = {
-        "clean": "clean",
-        "noisy": "noisy",
-        "restored": "restored",
-        "restored_clean": "restored\nfrom clean",
-    }
+    kinds = {"clean": "clean", "noisy": "noisy", "restored": "restored", "restored_clean": "restored\nfrom clean"}
     with style():
         labels = next(iter(cells.values())).examples()["labels"]
         grid = ImageGrid(len(cells) * len(kinds), len(labels), gap=0.06)

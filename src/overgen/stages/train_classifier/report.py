@@ -8,23 +8,14 @@ from overgen.stages.train_classifier import figures
 
 CHOICES = [
     ("Batch size", "{training.DATASET.batch_size}"),
-    (
-        "Adam's ε, which TensorFlow places differently",
-        "PyTorch's Adam, learning rate {training.DATASET.learning_rate}",
-    ),
-    (
-        "Normalisation of λ_L2",
-        "λ/N·‖W‖² with λ = {training.DATASET.l2} and N training images; biases left out",
-    ),
+    ("Adam's ε, which TensorFlow places differently", "PyTorch's Adam, learning rate {training.DATASET.learning_rate}"),
+    ("Normalisation of λ_L2", "λ/N·‖W‖² with λ = {training.DATASET.l2} and N training images; biases left out"),
     (
         "Initial weights",
         "{models.cnn.initial} (CNN), {models.cool.initial} (COOL), {models.dae_sym.initial} (dAE sym), "
         "{models.dae_asym.initial} (dAE asym); COOL's last layer normal with deviation {models.cool.output_std}",
     ),
-    (
-        "y of COOL",
-        "its class score, a product over the {models.cool.omega} units of a class; ỹ = y, as for the CNN",
-    ),
+    ("y of COOL", "its class score, a product over the {models.cool.omega} units of a class; ỹ = y, as for the CNN"),
     (
         "LeNet's training",
         "Adam, as for the other networks; Caffe's own recipe is stochastic gradient descent, for about 11 epochs",

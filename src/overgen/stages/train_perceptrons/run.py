@@ -93,13 +93,7 @@ def decays(network: Perceptron, factors: list[float]) -> dict[str, float]:
 
 
 def fit(
-    stage: Stage,
-    run: Any,
-    network: nn.Module,
-    member: str,
-    epochs: int,
-    learning_rate: float,
-    decays: dict[str, float],
+    stage: Stage, run: Any, network: nn.Module, member: str, epochs: int, learning_rate: float, decays: dict[str, float]
 ) -> pd.DataFrame:
     """Train a network in place, in float32. Returns its curves, a row an epoch.
 

@@ -46,11 +46,7 @@ def places(gaps: np.ndarray, settings: Any) -> dict[str, np.ndarray]:
     gaps: (G,) distances of the plane's points from the rings.
     """
     fresh, none = np.ones(settings.test_points, bool), np.zeros(settings.test_points, bool)
-    return {
-        "rings": np.r_[fresh, gaps < 0],
-        "far": np.r_[none, gaps > settings.far],
-        "plane": np.r_[none, gaps >= 0],
-    }
+    return {"rings": np.r_[fresh, gaps < 0], "far": np.r_[none, gaps > settings.far], "plane": np.r_[none, gaps >= 0]}
 
 
 def place_rows(trained: list[Arrays], place: str, chosen: np.ndarray, settings: Any) -> list[dict[str, Any]]:
