@@ -7,16 +7,17 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from collections.abc import Callable
+from multiprocessing.context import ForkProcess
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from overgen import OvergenError, cli
 from overgen.report import readme
-from overgen.run import params, results
-
-from processes import hears_ctrl_c
+from overgen.run import params, results, warm
 
 SOURCE = str(Path(cli.__file__).parents[1])
 Output = pytest.CaptureFixture[str]
@@ -64,7 +65,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.stdout.endswith("[]\n")
 
 
-def test_sync_says_what_it_did(run_app: Callable[..., int], capsys: Output) -> None:
+def test_sync_says_what_it_did(imported: None, run_app: Callable[..., int], capsys: Output) -> None:
     rows = [results.row("fgn", "fooling_rate", 1.0, unit="percent", n=1, tau=0.9)]
     results.write(Path("reports/cells/mnist/fool_fgn/cnn"), budget={}, metrics=rows)
     assert run_app("sync") == 0
@@ -90,25 +91,43 @@ def test_errors_are_one_line_and_exit_1() -> None:
     assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
 
 
-def test_ui_serves_the_runs_until_ctrl_c(root: Path) -> None:
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """MLflow in this process: its recorders are copies of it."""
+    warm._import(warm.TRACKING_IMPORTS)
+
+
+def forked(*arguments: str) -> tuple[ForkProcess, TextIO]:
+    """The program as a copy of this process: its process, which writes errors to `log`, and what it prints."""
+    reader, writer = os.pipe()
+
+    def program() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with open("log", "w") as log:
+            os.dup2(writer, 1)
+            os.dup2(log.fileno(), 2)
+        os.close(reader)
+        os.close(writer)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        sys.argv = ["overgen", *arguments]
+        cli.app()
+
+    process = ForkProcess(target=program)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # numpy's BLAS has threads, and restarts them
+        process.start()
+    os.close(writer)
+    return process, os.fdopen(reader)
+
+
+def test_ui_serves_the_runs_until_ctrl_c(root: Path, imported: None) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    command = [sys.executable, "-c", "from overgen.cli import app; app()", "ui", "--port", str(port)]
-    with open("log", "w") as log:
-        process = subprocess.Popen(
-            command,
-            env=environment | {"PYTHONPATH": SOURCE},
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            preexec_fn=hears_ctrl_c,
-        )
+    process, printed = forked("ui", "--port", str(port))
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "sqlite:///mlflow.db: 0 cells logged, 0 were there\n"
-        line = process.stdout.readline()
+        assert printed.readline() == "sqlite:///mlflow.db: 0 cells logged, 0 were there\n"
+        line = printed.readline()
         assert line == f"MLflow on sqlite:///mlflow.db: http://127.0.0.1:{port} (Ctrl-C ends it)\n"
         for _ in range(900):
             try:
@@ -116,20 +135,21 @@ def test_ui_serves_the_runs_until_ctrl_c(root: Path) -> None:
                     assert answer.status == 200
                 break
             except OSError:
-                assert process.poll() is None, Path("log").read_text()
+                assert process.is_alive(), Path("log").read_text()
                 time.sleep(0.2)
         else:
             pytest.fail(Path("log").read_text())
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=120)
-        assert process.returncode == 0
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)
+        process.join(120)
+        assert process.exitcode == 0
         assert "Traceback" not in Path("log").read_text()
         with socket.socket() as probe:  # nothing is left that listens
             assert probe.connect_ex(("127.0.0.1", port)) != 0
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.communicate()
+        printed.close()
+        process.terminate()
+        process.join()
 
 
 def test_ui_on_a_port_in_use(run_app: Callable[..., int], capsys: Output) -> None:

@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from processes import environment, stage_command
-from workspace import run_stage
+import pytest
+
+from processes import environment
+from workspace import make_workspace, set_params
+
+REFUSED = [
+    (("train_classifier", "cifar", "cnn"), "dataset 'cifar' is unknown"),
+    (("train_classifier", "digits", "vgg"), "model 'vgg' is unknown"),
+    (
+        ("fool_fgn", "digits", "cnn"),
+        "models/digits/networks/cnn: missing; `dvc repro fool_fgn@digits-cnn` makes it first",
+    ),
+]
+# Runs cells, given as JSON, one after the other; prints of each how it ended, what it said and whether there is a
+# folder of results, and then what all of them imported.
+SCRIPT = """
+import io, json, sys
+from contextlib import redirect_stderr
+from pathlib import Path
+from overgen.run.__main__ import main
+ends = []
+for stage, dataset, model in json.loads(sys.argv[1]):
+    sys.argv[1:] = [stage, "--dataset", dataset, "--model", model]
+    with redirect_stderr(io.StringIO()) as said:
+        status = main()
+    ends.append([status, said.getvalue(), Path("reports").exists()])
+print(json.dumps([ends, sorted({name.split(".")[0] for name in sys.modules})]))
+"""
 
 
-def test_bad_input_is_named_and_nothing_is_written(workspace: Path) -> None:
-    cases = [
-        ({"dataset": "cifar", "model": "cnn"}, "dataset 'cifar' is unknown"),
-        ({"dataset": "digits", "model": "vgg"}, "model 'vgg' is unknown"),
-    ]
-    for item, message in cases:
-        done = run_stage(workspace, "train_classifier", check=False, **item)
-        assert done.returncode == 1
-        assert message in done.stderr
-        assert "Traceback" not in done.stderr
-    done = run_stage(workspace, "fool_fgn", model="cnn", check=False)
-    assert done.returncode == 1
-    assert "models/digits/networks/cnn: missing; `dvc repro fool_fgn@digits-cnn` makes it first" in done.stderr
-    assert not (workspace / "reports").exists()
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> tuple[Path, list[Any], list[str]]:
+    """The refused cells and one that is whole, run by one process that has imported nothing, without tracking.
 
-
-def test_tracking_off_imports_neither_mlflow_nor_dvc(workspace: Path) -> None:
-    arguments = stage_command("train_classifier", model="cnn")[3:]
-    script = (
-        "import sys\n"
-        "from overgen.run.__main__ import main\n"
-        f"sys.argv[1:] = {arguments!r}\n"
-        "status = main()\n"
-        "loaded = {name.split('.')[0] for name in sys.modules}\n"
-        "sys.exit(status or sorted(loaded & {'mlflow', 'dvc', 'seaborn'}) or 0)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=workspace, env=environment(), capture_output=True, text=True
-    )
+    The workspace; the status of each cell, what it said and whether there were results; what it all imported.
+    """
+    workspace = make_workspace(tmp_path_factory.mktemp("stage") / "workspace", digits)
+    set_params(workspace / "params.yaml", {"train_classifier.digits": {"epochs": 1, "seeds": [0]}})
+    cells = [*(cell for cell, _ in REFUSED), ("train_classifier", "digits", "cnn")]
+    command = [sys.executable, "-c", SCRIPT, json.dumps(cells)]
+    done = subprocess.run(command, cwd=workspace, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return workspace, *json.loads(done.stdout)
+
+
+def test_bad_input_is_named_and_nothing_is_written(ran: tuple[Path, list[Any], list[str]]) -> None:
+    for (_, message), (status, said, written) in zip(REFUSED, ran[1], strict=False):
+        assert status == 1
+        assert message in said
+        assert "Traceback" not in said
+        assert not written
+
+
+def test_tracking_off_imports_neither_mlflow_nor_dvc(ran: tuple[Path, list[Any], list[str]]) -> None:
+    workspace, ends, imported = ran
+    assert ends[-1][0] == 0, ends[-1][1]
+    assert {"mlflow", "dvc", "seaborn"}.isdisjoint(imported)
+    assert "torch" in imported
     assert (workspace / "reports/cells/digits/train_classifier/cnn/metrics.json").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -9,19 +10,54 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from overgen import OvergenError
-from overgen.run import sync, tracking
+from overgen.run import sync, tracking, warm
 from overgen.run.files import write_json
+from overgen.run.stage import command
 
 from mlflow_runs import free_port, make_cell, query
-from processes import run_program
-from workspace import cell_folders, make_workspace, run_stage, same
+from workspace import cell_folders, make_workspace, same
 
 SOURCE = str(Path(tracking.__file__).parents[2])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported() -> None:
+    """MLflow in this process: its recorders are copies of it, and those of the programs that it starts are cold."""
+    warm._import(warm.TRACKING_IMPORTS)
+
+
+def forked(function: Callable[..., None], *arguments: object) -> Callable[[], tuple[int, str]]:
+    """Start a function in a copy of this process. Returns what waits for its end: its status, and what it said."""
+    context = multiprocessing.get_context("fork")
+    said = Path(f"said-{'-'.join(map(str, arguments))}")
+
+    def run() -> None:
+        with said.open("w") as file:
+            os.dup2(file.fileno(), 2)
+            sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+            function(*arguments)
+            sys.stderr.flush()
+
+    process = context.Process(target=run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # numpy's BLAS has threads, and restarts them
+        process.start()
+
+    def ended() -> tuple[int, str]:
+        process.join(600)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+        return process.exitcode or 0, said.read_text()
+
+    return ended
 
 
 def test_sqlite_by_default_and_how_runs_end(root: Path, database: Path) -> None:
@@ -51,27 +87,17 @@ def test_sqlite_by_default_and_how_runs_end(root: Path, database: Path) -> None:
     assert points == [("train/loss", 0.25, 1), ("train/loss", 0.5, 3)]  # also what was sent before the kill
 
 
-def test_processes_that_start_together(root: Path) -> None:
-    script = (
-        "import sys\n"
-        "from overgen.run import tracking\n"
-        "tracking.CLOSE_SECONDS = 600.0\n"  # 12 s of CPU: on a busy machine that can take long
-        "with tracking.run('fool_fgn', 'mnist', sys.argv[1], params={'seed': 0}) as run:\n"
-        "    run.log_metrics({'x': 1.0})\n"
-    )
-    environment = os.environ | {"PYTHONPATH": SOURCE}
-    command = [sys.executable, "-c", script]
-    stages = [
-        subprocess.Popen([*command, f"model{number}"], env=environment, stderr=subprocess.PIPE, text=True)
-        for number in range(4)
-    ]
-    try:
-        outcomes = [(stage.communicate(timeout=600)[1], stage.returncode) for stage in stages]
-    finally:
-        for stage in stages:
-            stage.kill()
-            stage.communicate()
-    assert outcomes == [("", 0)] * 4
+def test_processes_that_start_together(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "CLOSE_SECONDS", 600.0)  # on a busy machine a new database can take long
+    together = multiprocessing.get_context("fork").Barrier(4, timeout=600)
+
+    def stage(model: str) -> None:
+        together.wait()
+        with tracking.run("fool_fgn", "mnist", model, params={"seed": 0}) as run:
+            run.log_metrics({"x": 1.0})
+
+    stages = [forked(stage, f"model{number}") for number in range(4)]
+    assert [ended() for ended in stages] == [(0, "")] * 4
     runs = query(root / "mlflow.db", "SELECT name, status FROM runs ORDER BY name")
     assert runs == [(f"mnist/model{number}", "FINISHED") for number in range(4)]
     assert query(root / "mlflow.db", "SELECT count(*) FROM metrics") == [(4,)]
@@ -80,21 +106,25 @@ def test_processes_that_start_together(root: Path) -> None:
 
 def test_an_older_database_is_upgraded_and_its_runs_stay(root: Path) -> None:
     """A database one migration behind, as an earlier MLflow left it."""
-    older = (
-        "import sqlalchemy\n"
-        "from alembic import command\n"
-        "from alembic.script import ScriptDirectory\n"
-        "from mlflow.store.db import utils\n"
-        "from mlflow.store.tracking.dbmodels.initial_models import Base\n"
-        "Base.metadata.create_all(sqlalchemy.create_engine('sqlite:///mlflow.db'))\n"
-        "config = utils._get_alembic_config('sqlite:///mlflow.db')\n"
-        "head = ScriptDirectory.from_config(config).get_revision('head')\n"
-        "command.upgrade(config, head.down_revision)\n"
-        "print(head.revision, head.down_revision)\n"
-    )
-    command = [sys.executable, "-W", "ignore", "-c", older]
-    made = subprocess.run(command, check=True, capture_output=True, text=True)
-    head, before = made.stdout.split()
+
+    def older() -> None:
+        import sqlalchemy
+        from alembic import command
+        from alembic.script import ScriptDirectory
+        from mlflow.store.db import utils
+        from mlflow.store.tracking.dbmodels.initial_models import Base
+
+        warnings.simplefilter("ignore")
+        Base.metadata.create_all(sqlalchemy.create_engine("sqlite:///mlflow.db"))
+        config = utils._get_alembic_config("sqlite:///mlflow.db")
+        head = ScriptDirectory.from_config(config).get_revision("head")
+        assert isinstance(head.down_revision, str)
+        command.upgrade(config, head.down_revision)
+        Path("revisions").write_text(f"{head.revision} {head.down_revision}")
+
+    status, said = forked(older)()
+    assert status == 0, said
+    head, before = Path("revisions").read_text().split()
     connection = sqlite3.connect("mlflow.db")
     with connection:
         connection.execute("INSERT INTO experiments (experiment_id, name) VALUES (7, 'old')")
@@ -111,6 +141,7 @@ def test_a_dead_server_warns_once_and_loses_nothing(
     root: Path, database: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{free_port()}")
+    monkeypatch.delitem(sys.modules, "mlflow.tracking.client")  # cold recorders, as of a stage that DVC starts
     started = time.monotonic()
     with tracking.run("fool_fgn", "mnist", "cnn", params={"a": 1}) as run:
         for step in range(2000):
@@ -133,11 +164,17 @@ def test_a_dead_server_warns_once_and_loses_nothing(
     assert query(root / "mlflow.db", "SELECT value FROM metrics WHERE key = 'fgn/fooling_rate_0.99'") == [(98.5,)]
 
 
+@pytest.mark.parametrize("cold", [False, True])
 def test_a_server_that_never_answers_does_not_hold_up_the_work(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], cold: bool
 ) -> None:
-    """A port that takes connections and says nothing: the stage ends after its patience, not MLflow's."""
-    monkeypatch.setattr(tracking, "CLOSE_SECONDS", 4.0)  # less than one attempt
+    """A port that takes connections and says nothing: the stage ends after its patience, not MLflow's.
+
+    A recorder that is a copy waits for the server by then; a cold one may still import MLflow.
+    """
+    monkeypatch.setattr(tracking, "CLOSE_SECONDS", 1.0)  # less than one attempt
+    if cold:
+        monkeypatch.delitem(sys.modules, "mlflow.tracking.client")
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -148,7 +185,7 @@ def test_a_server_that_never_answers_does_not_hold_up_the_work(
         assert time.monotonic() - started < 60
     message = capfd.readouterr().err
     assert message.count("warning:") == 1
-    assert "it took more than 4 s" in message
+    assert "it took more than 1 s" in message
 
 
 @pytest.mark.parametrize("off", [True, False])
@@ -168,8 +205,8 @@ def test_a_stage_imports_neither_mlflow_nor_dvc(root: Path, database: Path, off:
     )
     make_cell(root)
     environment = os.environ | {"PYTHONPATH": SOURCE, "OVERGEN_TRACKING": "off" if off else "on"}
-    command = [sys.executable, "-c", script]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    program = [sys.executable, "-c", script]
+    result = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=300)
     assert (result.stderr, result.stdout) == ("", "(0, 0)\n[]\n" if off else "(1, 0)\n[]\n")
     assert query(database, "SELECT count(*) FROM runs") == [(0 if off else 2,)]
 
@@ -244,16 +281,20 @@ def test_metric_names() -> None:
     assert tracking.metric_name(row | {"tau": None}) == "fgn/thresholded_accuracy_alpha_2"
 
 
-def test_tracking_changes_no_byte(tmp_path: Path, digits: Path) -> None:
+def test_tracking_changes_no_byte(
+    tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """A stage that logs to MLflow writes what it writes with tracking off; so does one whose server is away."""
     off, on, away = (make_workspace(tmp_path / name, digits) for name in ("off", "on", "away"))
-    run_stage(off, "train_autoencoder", model="autoencoder")
-    tracked = {"OVERGEN_TRACKING": "on"}
-    run_program(on, "train_autoencoder", model="autoencoder", MLFLOW_TRACKING_URI="", **tracked)
-    assert (on / "mlflow.db").exists()
-    address = "http://127.0.0.1:9"
-    done = run_program(away, "train_autoencoder", model="autoencoder", MLFLOW_TRACKING_URI=address, **tracked)
-    assert address in done.stderr
+    for workspace, tracked, address in ((off, "off", ""), (on, "on", ""), (away, "on", "http://127.0.0.1:9")):
+        monkeypatch.chdir(workspace)
+        monkeypatch.setenv("OVERGEN_TRACKING", tracked)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        said = capfd.readouterr().err
+        assert command(["train_autoencoder", "--dataset", "digits", "--model", "autoencoder"]) == 0, said
+    assert not (off / "mlflow.db").exists()
+    assert query(on / "mlflow.db", "SELECT status FROM runs") == [("FINISHED",)] * 2  # the cell's and its member's
+    assert "http://127.0.0.1:9" in capfd.readouterr().err
     for first, *others in zip(
         *(cell_folders(workspace, "train_autoencoder", "autoencoder") for workspace in (off, on, away)), strict=True
     ):

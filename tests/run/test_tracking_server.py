@@ -19,10 +19,16 @@ from typing import Any
 
 import pytest
 
-from overgen.run import sync, tracking
+from overgen.run import sync, tracking, warm
 from overgen.run.files import directory_md5
 
 from mlflow_runs import free_port, get, make_cell, runs_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported() -> None:
+    """MLflow in this process: its recorders are copies of it."""
+    warm._import(warm.TRACKING_IMPORTS)
 
 
 @pytest.fixture(scope="module")

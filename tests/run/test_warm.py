@@ -16,7 +16,7 @@ import pytest
 
 from overgen.run.warm import IMPORTS, Warm
 
-from processes import environment, run_program, stage_command
+from processes import environment, stage_command
 from workspace import ROOT, cell_folders, make_workspace, same
 
 PROBE = """
@@ -168,15 +168,30 @@ def is_running(pid: int) -> bool:
         return False
 
 
+STAGES = """
+import sys
+from overgen.run.stage import command
+for stage in sys.argv[1:]:
+    assert command([stage, "--dataset", "digits", "--model", "lenet"]) == 0
+"""
+
+
 def test_a_stage_writes_the_same_bytes_cold_and_warm(tmp_path: Path, digits: Path) -> None:
-    """Cold in a process of its own, and warm after the imports of a study."""
-    lists = {"classifiers": ["cnn", "lenet"], "evolved": ["cnn", "dae_sym", "lenet"]}
+    """Cold in a process that has imported nothing, and warm after the imports of a study."""
+    lists = {
+        "classifiers": ["cnn", "lenet"],
+        "evolved": ["cnn", "dae_sym", "lenet"],
+        "train_classifier.digits": {"epochs": 1, "seeds": [0]},
+    }
     alone, warmly = (make_workspace(tmp_path / name, digits, **lists) for name in ("cold", "warm"))
+    stages = ("train_classifier", "fool_evolution")
+    command = [sys.executable, "-c", STAGES, *stages]
+    done = subprocess.run(command, cwd=alone, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     warm = Warm(IMPORTS)
     warm.start()
     try:
-        for stage in ("train_classifier", "fool_evolution"):
-            run_program(alone, stage, model="lenet")
+        for stage in stages:
             arguments = stage_command(stage, model="lenet")[3:]
             with (tmp_path / "log").open("w") as log:
                 reader = warm.run("overgen.run", arguments, folder=str(warmly), environment=environment(),
