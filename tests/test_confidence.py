@@ -27,6 +27,17 @@ def x() -> torch.Tensor:
     return torch.rand(3, 1, 28, 28, generator=generator("x"), dtype=torch.float64)
 
 
+def jacobian(net: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """∂r/∂x of one image (1, 28, 28), whole: the gradients of all 784 pixels of r, some at once."""
+    v = image.flatten().requires_grad_()
+    r = net(v.view(1, 1, 28, 28)).reconstruction[0]
+    rows = [
+        torch.autograd.grad(r, v, some, retain_graph=True, is_grads_batched=True)[0]
+        for some in torch.eye(784, dtype=v.dtype).split(98)
+    ]
+    return torch.cat(rows)
+
+
 class Affine(torch.nn.Module):
     """r(x) = c·x + d through an identity 'hidden layer': γ = c − 1 exactly, and ‖r − x‖ is known."""
 
@@ -86,11 +97,8 @@ def test_exact_curvature_is_the_trace_of_the_whole_jacobian(unpooling: str, x: t
     dae.initialise(generator("dae"))
     dae = dae.double().eval().requires_grad_(False)
     found = confidence.exact_curvature(dae, x[:2])
-    for i in range(2):
-        jacobian = torch.autograd.functional.jacobian(
-            lambda v: dae(v.view(1, 1, 28, 28)).reconstruction[0], x[i].flatten()
-        )
-        assert float(found[i]) == pytest.approx((float(jacobian.trace()) - 784) / 784, abs=1e-12)
+    for i in range(2 if unpooling == "switches" else 1):  # which alone take something from the image besides h
+        assert float(found[i]) == pytest.approx((float(jacobian(dae, x[i]).trace()) - 784) / 784, abs=1e-12)
 
 
 def test_curvature_against_finite_differences() -> None:
@@ -112,8 +120,7 @@ def test_estimated_curvature_is_within_its_error(dae: torch.nn.Module, x: torch.
     estimate, error = confidence.estimated_curvature(dae, x, confidence.probe_vectors(64, 784).double())
     assert bool(((estimate - exact).abs() < 5 * error).all())
     # the error is a bound by the Frobenius norm: no smaller than the true one, and not idle
-    jacobian = torch.autograd.functional.jacobian(lambda v: dae(v.view(1, 1, 28, 28)).reconstruction[0], x[0].flatten())
-    bound = math.sqrt(2 / 64) * float(jacobian.norm()) / 784
+    bound = math.sqrt(2 / 64) * float(jacobian(dae, x[0]).norm()) / 784
     assert float(error[0]) == pytest.approx(bound, rel=0.15)
 
 

@@ -23,12 +23,36 @@ from overgen.run.streams import generator
 from processes import environment
 from workspace import ROOT, set_params
 
-ROWS = ([0], [1, 0], [4, 3, 2, 1, 0])  # of `images`, shown to the program at once
+ROWS = ([0], [1, 0], [2, 0, 0, 1, 0])  # of `images`, shown to the program at once
 MODELS = {
     "dae_sym": {"network": "dae", "tied": True},
+    "small": {"network": "src/own/small.py:Small"},
     "cool": {"network": "cool", "omega": 3},
     "autoencoder": {"network": "autoencoder", "hidden": 5},
 }
+SMALL = """
+import torch
+from torch import nn
+from overgen.models import Output
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, 784))
+
+    def initialise(self, generator):
+        nn.init.normal_(self.weight, std=0.59, generator=generator)  # γ is about 0.59² · 3 − 1 = 0.04
+
+    def encode(self, x):
+        return x.flatten(1) @ self.weight.T
+
+    def decode(self, h):
+        return h @ self.weight
+
+    def forward(self, x):
+        h = self.encode(x)
+        return Output(torch.log_softmax(h, 1), self.decode(h))
+"""  # it reconstructs, and its export takes a tenth of the dAE's
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,11 +63,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(path)
         for name in ("params.yaml", "dvc.yaml"):
             shutil.copy(ROOT / name, path)
+        Path("src/own").mkdir(parents=True)
+        Path("src/own/small.py").write_text(SMALL)
         of_training = {"reconstruction_weight": 1.0, "classifier_input": "noisy"}
         set_params(
             Path("params.yaml"),
             {
-                f"models.{model}": options | (of_training if model == "dae_sym" else {})
+                f"models.{model}": options | (of_training if model in ("dae_sym", "small") else {})
                 for model, options in MODELS.items()
             },
         )
@@ -61,8 +87,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def images() -> Tensor:
     """Noise between black, where no unit is active and γ = −1 needs no exact trace, and bright."""
-    brightness = torch.tensor([0, 1, 0.3, 1, 0.02]).view(-1, 1, 1, 1)
-    return brightness * torch.rand(5, 1, 28, 28, generator=generator("export", "images"))
+    brightness = torch.tensor([0, 1, 0.02]).view(-1, 1, 1, 1)
+    return brightness * torch.rand(5, 1, 28, 28, generator=generator("export", "images"))[[0, 1, 4]]
 
 
 def scaled(model: str, x: Tensor, *, alpha: float, beta: float) -> tuple[Tensor, Tensor]:
@@ -84,7 +110,7 @@ def test_the_images_are_of_every_kind(images: Tensor) -> None:
     gamma, error = curvature(network, images, probes=2)
     assert gamma[0] == -1
     assert not error[1:].any()  # exact
-    assert 0 < int((gamma[1:] > 0).sum()) < 4  # Γ takes part on some of them
+    assert 0 < int((gamma[1:] > 0).sum()) < 2  # Γ takes part on some of them
 
 
 def test_the_program_is_scaled_output_on_any_number_of_images(images: Tensor) -> None:
@@ -108,11 +134,16 @@ def test_the_program_is_scaled_output_on_any_number_of_images(images: Tensor) ->
         torch.testing.assert_close(outputs, tuple(e[rows] for e in expected), rtol=1e-4, atol=1e-7)
 
 
-def test_by_default_alpha_and_beta_are_those_of_the_first_threshold() -> None:
-    assert export("digits/dae_sym", Path("default.pt2")) == (20, 10)  # of confidence.digits in params.yaml
+def test_by_default_alpha_and_beta_are_those_of_the_first_threshold(images: Tensor) -> None:
+    assert export("digits/small", Path("default.pt2")) == (20, 10)  # of confidence.digits in params.yaml
     assert description(Path("default.pt2")) == {
-        "dataset": "digits", "model": "dae_sym", "network": MODELS["dae_sym"], "seed": 0, "alpha": 20, "beta": 10,
+        "dataset": "digits", "model": "small", "network": MODELS["small"], "seed": 0, "alpha": 20, "beta": 10,
     }  # fmt: skip
+    network, _ = registry.trained("digits", "small")
+    assert bool((curvature(network, images, probes=2)[0] > 0).all())
+    with torch.no_grad():
+        found = torch.export.load("default.pt2").module()(images)
+    torch.testing.assert_close(found, scaled("small", images, alpha=20, beta=10), rtol=1e-4, atol=1e-7)
 
 
 def test_a_network_that_does_not_reconstruct_is_certain(
@@ -131,7 +162,12 @@ def test_a_network_that_does_not_reconstruct_is_certain(
 @pytest.mark.parametrize(
     ("cell", "path", "options", "message"),
     [
-        ("digits/vgg", "m.pt2", {}, "no trained weights; there are digits/autoencoder, digits/cool, digits/dae_sym"),
+        (
+            "digits/vgg",
+            "m.pt2",
+            {},
+            "no trained weights; there are digits/autoencoder, digits/cool, digits/dae_sym, digits/small",
+        ),
         ("digits", "m.pt2", {}, "cell 'digits': no trained weights"),
         ("digits/cool", "m.pt2", {"seed": 7}, "seed7.safetensors: missing; digits/cool has the seeds 0"),
         ("digits/cool", "models", {}, "models: is a directory"),

@@ -10,17 +10,18 @@ import torch.nn.functional as F
 
 from overgen import OvergenError
 from overgen.attacks import fgn
+from overgen.attacks.passage import Passage
 from overgen.models import Output, registry
 from overgen.run.streams import generator
 
 from attacking import Linear, trainer
 
-RATE, UPDATES = 2e-5, 120  # some tens of updates to each threshold
+RATE, UPDATES = 3e-5, 60  # some tens of updates to each threshold
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_equal_to_the_literal_generator_network(optimizer: str) -> None:
-    """100 steps of 784 × 784 weights and 784 biases a trial, float64, against 784 numbers a trial."""
+    """40 steps of 784 × 784 weights and 784 biases a trial, float64, against 784 numbers a trial."""
     trials = 2
     net = Linear(classes=4)
     z, _ = fgn.start([generator("z", t) for t in range(trials)], "normal", torch.float64)
@@ -32,7 +33,7 @@ def test_equal_to_the_literal_generator_network(optimizer: str) -> None:
     collapsed = (fgn.CollapsedAdam if optimizer == "adam" else fgn.CollapsedSGD)(a, z, lr=lr)
     targets = torch.arange(trials)
     start = a.detach().clone()
-    for _ in range(100):
+    for _ in range(40):
         pre = torch.einsum("tij,tj->ti", weight, z) + bias
         literal.zero_grad()
         F.nll_loss(net(torch.sigmoid(pre)).log_y, targets, reduction="sum").backward()
@@ -78,9 +79,8 @@ def test_initial_deviation() -> None:
     torch.testing.assert_close(narrow, 0.02 * 28 * glorot)
 
 
-def test_a_clipped_loss_moves_only_what_lies_above() -> None:
+def test_a_clipped_loss_moves_only_what_lies_above(free: Passage) -> None:
     """Trials that begin below the clip end where they began; the others go as without it."""
-    free = module(Linear()).run(trainer(), UPDATES)
     _, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64)
     first = Linear()(torch.sigmoid(a)).log_y.gather(1, torch.arange(3)[:, None])[:, 0].exp()
     clip = float(first.sort().values[:2].mean())  # between the lowest and the next
@@ -100,19 +100,27 @@ def module(net: torch.nn.Module, **options: object) -> fgn.FoolingGenerator:
     return fgn.FoolingGenerator(net, z, a, torch.arange(3), **(arguments | options))
 
 
-def reference(net: torch.nn.Module, tau: float, *, updates: int, factor: float = 1.0) -> list[int]:
-    """First passages by a plain loop, with torch's own Adam on the literal weights."""
+@pytest.fixture(scope="module")
+def free() -> Passage:
+    """What trials against the linear network come to."""
+    return module(Linear()).run(trainer(), UPDATES)
+
+
+def reference(net: torch.nn.Module, *taus: float) -> list[list[int]]:
+    """First passages of y by a plain loop, with torch's own Adam on the literal weights: of each trial, at each τ."""
     steps = []
     for trial in range(3):
         z, a = fgn.start([generator("m", trial)], "normal", torch.float64)
         weight = (a[0][:, None] * z[0][None, :] / z.square().sum()).requires_grad_()  # W z = a
         bias = torch.zeros(784, dtype=torch.float64, requires_grad=True)
         adam = torch.optim.Adam([weight, bias], lr=RATE)
-        found = -1
-        for update in range(updates + 1):
+        found = [-1] * len(taus)
+        for update in range(UPDATES + 1):
             log_y = net(torch.sigmoid(weight @ z[0] + bias)[None]).log_y[0, trial]
-            if factor * math.exp(log_y.item()) > tau:
-                found = update
+            found = [
+                update if n < 0 and math.exp(log_y.item()) > tau else n for n, tau in zip(found, taus, strict=True)
+            ]
+            if -1 not in found:
                 break
             adam.zero_grad()
             (-log_y).backward()
@@ -121,21 +129,18 @@ def reference(net: torch.nn.Module, tau: float, *, updates: int, factor: float =
     return steps
 
 
-def test_first_passages_are_those_of_a_plain_loop() -> None:
-    passage = module(Linear()).run(trainer(), UPDATES)
-    assert passage.step[:, 0].tolist() == reference(Linear(), 0.9, updates=UPDATES)
-    assert passage.step[:, 1].tolist() == reference(Linear(), 0.99, updates=UPDATES)
-    assert bool((passage.step[:, 0] >= 0).all())
-    assert bool((passage.step[:, 1] >= passage.step[:, 0]).all())
+def test_first_passages_are_those_of_a_plain_loop(free: Passage) -> None:
+    assert free.step.tolist() == reference(Linear(), 0.9, 0.99)
+    assert bool((free.step[:, 0] > 0).all())
+    assert bool((free.step[:, 1] > free.step[:, 0]).all())
 
 
 def test_success_is_judged_on_the_scaled_output() -> None:
     """A reconstruction 1.0 away: ỹ = exp(−α/784)·y, so τ = 0.9 is met later than by y, and 0.99 (α = 20) never."""
     net = Linear(apart=1.0)
     passage = module(net, thresholds=[(0.9, 20.0), (0.99, 20.0), (0.99, 0.0)]).run(trainer(), UPDATES)
-    assert passage.step[:, 0].tolist() == reference(net, 0.9, updates=UPDATES, factor=math.exp(-20 / 784))
+    assert passage.step[:, [0, 2]].tolist() == reference(net, 0.9 / math.exp(-20 / 784), 0.99)
     assert passage.step[:, 1].tolist() == [-1, -1, -1]
-    assert passage.step[:, 2].tolist() == reference(net, 0.99, updates=UPDATES)
     assert passage.distance.tolist() == pytest.approx([1, 1, 1])
 
 
@@ -150,15 +155,15 @@ def test_curvature_can_refuse_what_everything_else_accepts() -> None:
         def forward(self, x: torch.Tensor) -> Output:
             return Output(super().forward(x).log_y, self.decode(self.encode(x)))
 
-    thresholds = [(0.9, 0.0)]  # α = 0: only Γ can lower ỹ
-    assert module(Expanding(), thresholds=thresholds).run(trainer(), UPDATES).step[:, 0].tolist() == [-1, -1, -1]
-    gateless = module(Expanding(), thresholds=thresholds, beta=0.0).run(trainer(), UPDATES)
+    # α = 0: only Γ can lower ỹ. A fast attack, as every image that y accepts costs an exact trace.
+    options: dict[str, object] = {"thresholds": [(0.9, 0.0)], "learning_rate": 10 * RATE}
+    gateless = module(Expanding(), beta=0.0, **options).run(trainer(), 10)
     assert bool((gateless.step[:, 0] >= 0).all())
+    assert module(Expanding(), **options).run(trainer(), 10).step[:, 0].tolist() == [-1, -1, -1]
 
 
-def test_the_stored_images_are_those_of_the_first_passages() -> None:
-    net = Linear()
-    passage = module(net).run(trainer(), UPDATES)
+def test_the_stored_images_are_those_of_the_first_passages(free: Passage) -> None:
+    net, passage = Linear(), free
     score = net(passage.image.view(-1, 1, 28, 28)).log_y.view(3, 2, -1)
     score = torch.stack([score[t, :, t] for t in range(3)])  # (trials, pairs)
     torch.testing.assert_close(score[:, 0], passage.log_y)

@@ -79,13 +79,13 @@ class Curved(Linear):
 
 def test_the_attack_goes_through_the_curvature_where_it_acts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Γ = exp(−β·mean(x)): ỹ > 0.9 needs mean(x) < 0.0105, which only the gradient of γ leads to."""
-    options: dict[str, object] = {"threshold": (0.9, 0.0), "learning_rate": 0.01}
-    found = module(Curved(), noise(), **options).run(trainer(), 200)
+    options: dict[str, object] = {"threshold": (0.9, 0.0), "learning_rate": 0.04}  # every judgement is an exact trace
+    found = module(Curved(), noise(), **options).run(trainer(), 30)
     assert bool((found.step[:, 0] > 10).all())
     assert float(found.image.mean()) < 0.0106
     nothing = lambda self, update, rows, x: x.new_zeros(len(x))  # noqa: E731
     monkeypatch.setattr(gradient.GradientAttack, "curvature", nothing)
-    assert module(Curved(), noise(), **options).run(trainer(), 200).step.tolist() == [[-1]] * 3
+    assert module(Curved(), noise(), **options).run(trainer(), 30).step.tolist() == [[-1]] * 3
 
 
 def test_with_relu_and_linear_pixels_the_curvature_has_no_gradient() -> None:

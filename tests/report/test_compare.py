@@ -5,40 +5,49 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from overgen.measures.intervals import wilson
 from overgen.report import budgets, overview, reported
 from overgen.report.compare import compare
-from overgen.report.study import Study
+from overgen.report.study import Study, read_study
 from overgen.run import results
 from overgen.run.results import Cell
-from report_study import MadeUp, lines_of
+from report_study import lines_of, write_study
 
 from workspace import ROOT
 
 PAPER = budgets.paper_budget(ROOT / "budgets/paper.txt")
 
 
-def test_reported_numbers_stand_beside_theirs(made_up: MadeUp) -> None:
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The made-up study; its report is not drawn."""
+    root = tmp_path_factory.mktemp("compared")
+    return read_study(write_study(root), "mnist", root)
+
+
+def test_reported_numbers_stand_beside_theirs(made_up: Study) -> None:
     of = {"experiment": "fgn", "model": "cool", "metric": "fooling_rate"}
-    found = made_up.study.find(**of, tau="0.9")
+    found = made_up.find(**of, tau="0.9")
     assert found is not None
     assert (found["value"], found["source"], found["where"]) == ("34.5", "spigler2019", "Table 1")
-    both = made_up.study.rows(**of, tau="0.99")
+    both = made_up.rows(**of, tau="0.99")
     assert sorted(both["source"]) == ["kardan2017", "spigler2019"]
-    main = made_up.study.find(**of, tau="0.99")
+    main = made_up.find(**of, tau="0.99")
     assert main is not None
     assert main["source"] == "spigler2019"
     other = both[both["source"] == "kardan2017"]["verdict"].iloc[0]
     assert other.startswith("not testable: sigmoid units")
-    frame = made_up.study.frame
+    frame = made_up.frame
     assert (frame[frame["source"] == ""]["verdict"] == "").all()
     assert (frame[frame["source"] != ""]["verdict"] != "").all()
-    assert "sigmoid units" in overview.not_testable(made_up.study)
+    assert "sigmoid units" in overview.not_testable(made_up)
 
 
-def test_verdicts_below_the_papers_budget(made_up: MadeUp) -> None:
+def test_verdicts_below_the_papers_budget(made_up: Study) -> None:
     def verdict(model: str, metric: str, tau: str, experiment: str = "fgn") -> str:
-        found = made_up.study.find(experiment=experiment, model=model, metric=metric, tau=tau)
+        found = made_up.find(experiment=experiment, model=model, metric=metric, tau=tau)
         assert found is not None
         return found["verdict"]
 
@@ -47,10 +56,10 @@ def test_verdicts_below_the_papers_budget(made_up: MadeUp) -> None:
     assert verdict("cnn", "mean_steps_to_fool", "0.9") == "differs at reduced budget"
     assert verdict("dae_sym", "fooling_rate", "0.9") == "agrees at reduced budget"
     assert verdict("dae_sym", "mean_steps_to_fool", "0.99", "fgn_on_scaled_output").startswith("not testable: no trial")
-    better = made_up.study.find(experiment="open_set", model="cnn", metric="f_measure", known="1", tau="0.99")
+    better = made_up.find(experiment="open_set", model="cnn", metric="f_measure", known="1", tau="0.99")
     assert better is not None
     assert better["verdict"] == "differs at reduced budget, better"
-    assert set(made_up.study.frame["budget"]) >= {
+    assert set(made_up.frame["budget"]) >= {
         "10 of 100 epochs, 1 seed, 4 of 20 trials a class, 500 of 10,000 updates",
         "10 of 100 epochs, 2 of 10 class subsets",
     }
@@ -108,15 +117,15 @@ def test_orderings_at_the_papers_budget(tmp_path: Path) -> None:
     assert line[1:] == ["0 % < 100 %", "100.0 %, 0.0 %", "not reproduced"]
 
 
-def test_what_no_cell_measures(made_up: MadeUp) -> None:
-    rows = overview.not_measured(made_up.study).rows
-    joined = (made_up.study.frame["source"] != "").sum()
-    assert len(rows) == (made_up.study.papers["dataset"] == "mnist").sum() - joined
-    lines = lines_of(overview.not_measured(made_up.study).markdown)
+def test_what_no_cell_measures(made_up: Study) -> None:
+    rows = overview.not_measured(made_up).rows
+    joined = (made_up.frame["source"] != "").sum()
+    assert len(rows) == (made_up.papers["dataset"] == "mnist").sum() - joined
+    lines = lines_of(overview.not_measured(made_up).markdown)
     assert sum(int(line[-1]) for line in lines[1:]) == len(rows)
 
 
-def test_the_cells_of_a_search_come_last_and_are_no_results(made_up: MadeUp) -> None:
-    cells = overview.provenance(made_up.study).rows["cell"].tolist()
+def test_the_cells_of_a_search_come_last_and_are_no_results(made_up: Study) -> None:
+    cells = overview.provenance(made_up).rows["cell"].tolist()
     assert cells[-1] == "reports/cells/mnist/search_choices/cool"
-    assert not made_up.study.frame["cell"].str.contains("search_choices").any()
+    assert not made_up.frame["cell"].str.contains("search_choices").any()

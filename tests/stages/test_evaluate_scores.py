@@ -97,7 +97,7 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
         "attacked": [],
         "variant_datasets": [],
         "confidence.digits.thresholds": [{"tau": tau, "alpha": alpha} for tau, alpha in PAIRS],
-        "evaluate_scores.network_updates": {"other": 200},
+        "evaluate_scores.network_updates": {"other": 60},
         "evaluate_scores.fit_images": 60,
         "evaluate_scores.noise_images": 20,
         "train_openset.digits": {"known": [2, 10], "subsets": 2, "epochs": 1},

@@ -102,20 +102,26 @@ def test_the_cell_by_hand() -> None:
 
 
 def test_the_stage_on_digits_is_the_same_on_a_second_run(workspace: Path, run_stage: Run) -> None:
-    set_params(workspace / "params.yaml", {"retrain_on_fooling.digits.epochs": 4})
+    """The second has one run of two: a run does not hang on the others."""
     cell = workspace / "reports/cells/digits/retrain_on_fooling/lenet"
-    texts = []
-    for _ in range(2):
+
+    def results(runs: int) -> tuple[pd.DataFrame, bytes]:
+        changes = {"epochs": 2, "runs": runs}
+        set_params(workspace / "params.yaml", {f"retrain_on_fooling.digits.{name}": n for name, n in changes.items()})
         run_stage(workspace, "retrain_on_fooling", model="lenet")
-        texts.append([(cell / name).read_bytes() for name in ("metrics.json", "trials.csv", "examples.npz")])
-    assert texts[0] == texts[1]
+        return pd.read_csv(cell / "trials.csv"), (cell / "examples.npz").read_bytes()
+
+    trials, examples = results(2)
     found = json.loads((cell / "metrics.json").read_text())
     assert found["budget"]["retrain_on_fooling.digits.rounds"] == 1
-    trials = pd.read_csv(cell / "trials.csv")
     assert len(trials) == 2 * 2 * 2 * 10  # encodings, runs, rounds, classes
     assert trials["confidence"].between(0, 1).all()
+    assert trials.groupby("run")["confidence"].sum().nunique() == 2
     added: dict[str, float] = {
         r["metric"]: r["reproduced"] for r in found["metrics"] if r["experiment"] == "retraining_cppn"
     }
     assert added["fooling_images@round=0"] == 0
     assert 0 < added["fooling_images@round=1"] <= 100
+    first, examples_of_first = results(1)
+    pd.testing.assert_frame_equal(first, trials[trials["run"] == 0].reset_index(drop=True), check_exact=True)
+    assert examples_of_first == examples  # of the first run

@@ -187,8 +187,9 @@ def test_training_learns_and_a_loss_that_is_not_finite_ends_it(monkeypatch: pyte
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "BLOCK", 100)
+    monkeypatch.setattr(module, "BLOCK", 10)
     monkeypatch.setattr(train_rings, "CHECKPOINT", 2)
+    seven: dict[str, Any] = {"train_rings.steps": 65}  # blocks, of which the last is shorter
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)  # it would stay for later tests
     monkeypatch.setenv("OVERGEN_TRACKING", "off")
     step, blocks = module.RingsTraining.training_step, []
@@ -200,13 +201,13 @@ def test_a_killed_run_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch,
         step(training, index)
 
     monkeypatch.setattr(module.RingsTraining, "training_step", counted)
-    monkeypatch.chdir(make_workspace(tmp_path / "killed"))
+    monkeypatch.chdir(make_workspace(tmp_path / "killed", **seven))
     with pytest.raises(RuntimeError, match="killed"):
         execute("train_rings", dataset="rings", model="dae")
     execute("train_rings", dataset="rings", model="dae")
     assert blocks == [0, 1, 2, 3, 4, 5, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6]  # from the fourth block on; then the next seed
     blocks += range(6)
-    monkeypatch.chdir(make_workspace(tmp_path / "whole"))
+    monkeypatch.chdir(make_workspace(tmp_path / "whole", **seven))
     execute("train_rings", dataset="rings", model="dae")
     cells = [tmp_path / name / "reports/cells/rings/train_rings/dae" for name in ("killed", "whole")]
     assert directory_md5(cells[0]) == directory_md5(cells[1])
