@@ -15,8 +15,8 @@ from typing import TextIO
 
 import pytest
 
-from overgen import OvergenError, cli
-from overgen.report import readme
+from overgen import cli
+from overgen.report import pages
 from overgen.run import params, results, warm
 
 SOURCE = str(Path(cli.__file__).parents[1])
@@ -167,40 +167,20 @@ def test_ui_of_a_server_names_it(monkeypatch: pytest.MonkeyPatch, run_app: Calla
     assert capsys.readouterr().out == "The runs are at https://***@mlflow.example (MLFLOW_TRACKING_URI)\n"
 
 
-def test_readme_is_rewritten_and_checked(
+def test_pages_are_written_and_checked(
     monkeypatch: pytest.MonkeyPatch, run_app: Callable[..., int], capsys: Output
 ) -> None:
-    def readme_table(reports: Path) -> str:
-        assert reports == Path("reports")
-        return "| a |\n|---|\n| 1 |\n"
-
-    monkeypatch.setattr(readme, "readme_table", readme_table)
-    path = Path("README.md")
-    stale = "# overgen\n<!-- results -->\nold\n<!-- /results -->\nafter\n"
-    path.write_text(stale)
+    monkeypatch.setattr(pages, "render", lambda root: {"README.md": "new\n", "docs/findings.md": "more\n"})
+    readme, findings = Path("README.md"), Path("docs/findings.md")
+    readme.write_text("old\n")
     assert run_app("readme", "--check") == 1
-    assert path.read_text() == stale
-    assert "run `overgen readme`" in capsys.readouterr().err
+    assert readme.read_text() == "old\n"
+    assert "README.md: is stale; run `overgen readme`" in capsys.readouterr().err
     assert run_app("readme") == 0
-    new = "# overgen\n<!-- results -->\n| a |\n|---|\n| 1 |\n<!-- /results -->\nafter\n"
-    assert path.read_text() == new
+    assert (readme.read_text(), findings.read_text()) == ("new\n", "more\n")
     assert run_app("readme", "--check") == 0
-    assert run_app("readme") == 0
-    assert path.read_text() == new
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "no markers",
-        "<!-- results -->",
-        "<!-- /results --> <!-- results -->",
-        "<!-- results -->" * 2 + "<!-- /results -->",
-    ],
-)
-def test_readme_without_its_markers(text: str) -> None:
-    with pytest.raises(OvergenError, match="must hold one line"):
-        readme.with_results(text, "table")
+    findings.unlink()
+    assert run_app("readme", "--check") == 1
 
 
 def test_budget_sets_values_and_keeps_comments(run_app: Callable[..., int], capsys: Output) -> None:

@@ -1,4 +1,4 @@
-"""A study of one's own is one folder and ten lines of YAML: the README's example, run, and found in the report."""
+"""A study of one's own is one folder and ten lines of YAML: the example of the docs, run, and found in the report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workspace import ROOT, Study, own_source, write_code
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
 
-SECTION = (ROOT / "README.md").read_text().split("## Your own study\n")[1].split("\n## ")[0]
+SECTION = (ROOT / "docs/extending.md").read_text().split("## Your own study\n")[1].split("\n## ")[0]
 FOLDER = {
     "run.py": '''"""How many images a network labels right."""
 

@@ -1,4 +1,4 @@
-"""What must hold on a CUDA GPU as on a CPU. Skipped without one; run here on an NVIDIA H200: see README."""
+"""What must hold on a CUDA GPU as on a CPU. Skipped without one; run here on an NVIDIA H200: see docs/running.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model of the user's own: the README's example goes through the whole study, and what does not fit is named."""
+"""A model of the user's own: the example of the docs goes through the whole study, and what does not fit is named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from overgen.run import params
 from processes import Run
 from workspace import ROOT, set_params, write_code
 
-SECTION = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
+SECTION = (ROOT / "docs/extending.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STAGES = ("train_classifier", "fool_fgn", "fool_gradient", "fool_evolution", "evaluate_confidence", "evaluate_fooling",
           "collect_fooling", "train_openset", "evaluate_openset", "evaluate_scores")  # fmt: skip
 
@@ -29,7 +29,7 @@ def block(language: str) -> str:
 
 @pytest.fixture
 def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project to which the README's file and line were added, and the name to the lists."""
+    """A project to which the example's file and line were added, and the name to the lists."""
     path = re.search(r"The file, here `(.*?)`", SECTION)[1]  # type: ignore[index]
     (workspace / path).write_text(block("python"))
     lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "evolved": ["resnet"],

@@ -25,6 +25,23 @@ commands = typer.Typer(
 )
 
 
+def show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"overgen {version('overgen')}")
+        raise typer.Exit
+
+
+@commands.callback()
+def main(
+    _: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show it and end.")
+    ] = False,
+) -> None:
+    pass
+
+
 def enter_root() -> None:
     """Go to the root of the checkout that this folder is in. Raises OvergenError if it is in none."""
     cwd = Path.cwd()
@@ -123,24 +140,21 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on thi
 
 @commands.command()
 def readme(
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when the table is stale.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when a page is stale.")] = False,
 ) -> None:
-    """Rewrite the README's table of results from the committed reports."""
-    from overgen.report import readme
+    """Make README.md and docs/findings.md again, with the numbers of the committed reports."""
+    from overgen.report import pages
 
     enter_root()
-    path = Path("README.md")
-    if not path.exists():
-        raise OvergenError(f"{path.absolute()}: missing; `git checkout README.md` brings it back")
-    text = path.read_text(encoding="utf-8")
-    new = readme.with_results(text, readme.readme_table(Path("reports")))
-    if new == text:
-        print("README.md: up to date")
-    elif check:
-        raise OvergenError("README.md: its table of results is stale; run `overgen readme`")
-    else:
-        write_text(path, new)
-        print("README.md: table of results rewritten")
+    for name, text in pages.render(Path()).items():
+        path = Path(name)
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            print(f"{name}: up to date")
+        elif check:
+            raise OvergenError(f"{name}: is stale; run `overgen readme`")
+        else:
+            write_text(path, text)
+            print(f"{name}: written")
 
 
 @commands.command()

@@ -7,6 +7,8 @@ softmax. The picture counts as it is saved, in 8 bits a pixel.
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ from overgen import OvergenError, data
 from overgen.attacks.ascent import Regularisers, ascend
 from overgen.attacks.lbfgs import smallest_change
 from overgen.confidence import ScaledOutput
-from overgen.data import sources
+from overgen.data import borrow, sources
 from overgen.export import classifier, settings_of
 from overgen.run.files import replace_file
 from overgen.run.streams import generator
@@ -112,13 +114,13 @@ def check_options(on: str, start: str, *, smallest: bool, **given: Any) -> None:
 def cell_subject(cell: str, *, alpha: float | None = None) -> Subject:
     """A trained cell such as "mnist/dae_sym", on ỹ. alpha: of c̃, by default that of the first threshold.
 
-    Raises OvergenError if the cell has no weights or those of another network, does not classify, or its data set is
-    not here; and for an alpha where c̃ = 1, since the cell does not reconstruct.
+    Raises OvergenError if the cell has no weights or those of another network, does not classify, or its data set can
+    not be had; and for an alpha where c̃ = 1, since the cell does not reconstruct.
     """
     network, _ = classifier(cell)
     if alpha is not None and not hasattr(network, "decode"):
         raise OvergenError(f"--alpha: {cell} does not reconstruct, so c̃ = 1 whatever α is; leave it out")
-    dataset = data.load(cell.split("/")[0])
+    dataset = at_hand(cell.split("/")[0])
     settings = settings_of(dataset.name)
     confidence = settings.confidence[dataset.name]
     first = confidence.thresholds[0]
@@ -134,6 +136,13 @@ def cell_subject(cell: str, *, alpha: float | None = None) -> Subject:
 
     centre = dataset.train_images.double().mean(0, keepdim=True).float() / 255
     return Subject(cell, bounded(scaled), dataset.classes, centre, read, first.tau)
+
+
+def at_hand(name: str) -> data.Dataset:
+    """A data set, for its classes and its mean image: fetched once, and said so, where `download` has not been."""
+    if not (Path("data") / name).exists() and not (borrow.FETCHED / name).exists():
+        print(f"{name}: not in data/; fetched once to {borrow.FETCHED / name}", file=sys.stderr)
+    return borrow.borrow(name, os.environ.get("OVERGEN_MIRROR") or None)
 
 
 def bounded(scaled: ScaledOutput) -> Callable[[Tensor], Tensor]:

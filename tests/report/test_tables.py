@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from overgen import OvergenError
-from overgen.report import budgets, choices, names, readme, tables
+from overgen.report import budgets, choices, names, pages, tables
 from overgen.report.html import embedded, html
 from overgen.report.study import Numbers, read_reproduced, rising
 from overgen.run import results
@@ -187,29 +187,46 @@ def test_reproduced_csv_is_read_as_it_was_written(made_up: MadeUp) -> None:
         read_reproduced(made_up.root / "mnist/reproduced.csv")
 
 
-def test_readme_table(made_up: MadeUp, tmp_path: Path) -> None:
-    text = readme.readme_table(made_up.root / "reports")
+def test_the_papers_tables_on_the_page_of_findings(made_up: MadeUp, tmp_path: Path) -> None:
+    text = pages.paper_table(made_up.root / "reports")
     assert "| MNIST" in text
     assert "Fashion" not in text
     line = next(line for line in text.splitlines() if "**COOL**" in line)
     assert "34.5 → 30.0 (✓) [18.1–45.4]" in line
     assert "(✓) agrees at reduced budget" in text
     assert "10 of 100 epochs" in text
-    path = tmp_path / "README.md"
-    path.write_text(readme.with_results("# x\n<!-- results -->\n<!-- /results -->\nmore\n", text))
-    assert readme.readme_is_current(path, made_up.root / "reports")
-    path.write_text(path.read_text().replace("34.5 →", "34.6 →"))
-    assert not readme.readme_is_current(path, made_up.root / "reports")
-    path.write_text("# no markers\n")
-    with pytest.raises(OvergenError, match=r"README\.md: must hold one line `<!-- results -->"):
-        readme.readme_is_current(path, made_up.root / "reports")
     with pytest.raises(OvergenError, match="dvc repro report@mnist"):
-        readme.readme_table(tmp_path)
+        pages.paper_table(tmp_path)
+
+
+def test_a_page_takes_its_numbers_from_the_reports(made_up: MadeUp, tmp_path: Path) -> None:
+    (tmp_path / "reports").symlink_to(made_up.root / "reports")
+    (tmp_path / "docs").mkdir()
+    readme, findings = (tmp_path / path for path in pages.PAGES.values())
+    findings.write_text("nothing\n")
+    row = 'n("mnist", "fgn", "cool", "fooling_rate", "0.9")'
+    readme.write_text(
+        f"{{{{ count({row}) }}}}: {{{{ percent({row}) }}}} {{{{ interval({row}) }}}}, {{{{ {row}.value }}}}\n"
+    )
+    made = pages.render(tmp_path)
+    assert made == {"README.md": "12 of 40: 30 % [18–45 %], 34.5\n", "docs/findings.md": "nothing\n"}
+    for wrong, message in (
+        ('n("mnist", "fgn", "vgg", "fooling_rate", "0.9")', r"has no number fgn, vgg, fooling_rate, 0\.9"),
+        ('figure("mnist", "none")', "figures/none.png: missing"),
+        ("nonsense", "docs/README.md.j2: UndefinedError: 'nonsense' is undefined"),
+        ("}} {% if %}", "docs/README.md.j2, line 1: TemplateSyntaxError"),
+    ):
+        readme.write_text(f"{{{{ {wrong} }}}}\n")
+        with pytest.raises(OvergenError, match=message):
+            pages.render(tmp_path)
+    readme.unlink()
+    with pytest.raises(OvergenError, match="TemplateNotFound"):
+        pages.render(tmp_path)
 
 
 def test_reading_numbers_needs_no_plotting() -> None:
     code = (
-        "import sys, overgen.report.readme, overgen.report.compare, overgen.run.results; "
+        "import sys, overgen.report.pages, overgen.report.compare, overgen.run.results; "
         "sys.exit([m for m in ('matplotlib', 'seaborn', 'torch', 'mlflow', 'dvc', 'sklearn', 'scipy.stats')"
         " if m in sys.modules] or 0)"
     )

@@ -27,8 +27,8 @@ def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path, digits: Path, 
     run_stage(one, "train_classifier", model="lenet")
     devices = {"OVERGEN_ACCELERATOR": "cpu", "OVERGEN_DEVICES": "2"}
     by_lightning = copies.stage(two, "train_classifier", model="lenet", **devices).wait()
-    readme = (ROOT / "README.md").read_text()
-    (command,) = re.findall(r"^    OVERGEN_DEVICES=2 torchrun (.* -m overgen\.run .*)$", readme, re.M)
+    page = (ROOT / "docs/running.md").read_text()
+    (command,) = re.findall(r"^    OVERGEN_DEVICES=2 torchrun (.* -m overgen\.run .*)$", page, re.M)
     command = command.replace(
         "-m overgen.run", f"--start-method fork --run-path {ROOT / 'src/overgen/run/__main__.py'}"
     )

@@ -120,10 +120,12 @@ def test_floats_are_those_of_yaml_1_2(project: Path, text: str) -> None:
 
 
 def test_what_dvc_writes_anew_is_read(project: Path) -> None:
-    """As `dvc exp run -S` does; the README's network of one's own stands as it leaves it."""
+    """As `dvc exp run -S` does; the network of one's own in docs/extending.md stands as it leaves it."""
     from dvc.utils.serialize import modify_yaml
 
-    example = (ROOT / "README.md").read_text().split("## Your own model\n")[1].split("```yaml\n")[1].split("```")[0]
+    example = (
+        (ROOT / "docs/extending.md").read_text().split("## Your own model\n")[1].split("```yaml\n")[1].split("```")[0]
+    )
     change(project, "\nmodels:\n", f"\nmodels:\n{example}")
     before = read_document(project / "params.yaml").values
     with modify_yaml(str(project / "params.yaml")) as written:

@@ -73,7 +73,7 @@ def source_of(name: str) -> Source:
     if name not in SOURCES:
         raise OvergenError(
             f"unknown data set {name!r}; known: {', '.join(SOURCES)}. To add one, write a function that "
-            "returns its images and list it in SOURCES (src/overgen/data/sources.py; the README shows how)."
+            "returns its images and list it in SOURCES (src/overgen/data/sources.py; docs/extending.md shows how)."
         )
     return SOURCES[name]
 

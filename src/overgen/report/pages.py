@@ -19,6 +19,7 @@ from jinja2.exceptions import TemplateError
 
 from overgen import OvergenError
 from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, mark, model_name
+from overgen.report.reported import records
 from overgen.report.study import Numbers, Row, read_reproduced
 from overgen.report.tables import bold, markdown_table, measured, reported
 
@@ -46,7 +47,13 @@ COLUMNS = {
     for tau in ("0.9", "0.99") for head, metric in ATTACKS if (tau, head) != ("0.99", "accuracy %")
 }  # fmt: skip
 GRADIENT = {"experiment": "gradient", "metric": "fooling_rate", "start": "other_class", "tau": "0.9"}
-TRANSFER = {"experiment": "witness", "model": "cnn", "metric": "seen_as_target_rate", "attack": "gradient", "tau": "0.9"}
+TRANSFER = {
+    "experiment": "witness",
+    "model": "cnn",
+    "metric": "seen_as_target_rate",
+    "attack": "gradient",
+    "tau": "0.9",
+}
 
 
 def render(root: Path) -> dict[str, str]:
@@ -98,10 +105,10 @@ def functions(root: Path) -> dict[str, Any]:
             table = table[np.isclose(table[column], wanted)]
         return table
 
-    def transfer(dataset: str, kind: str, tau: str, attacked: Sequence[str], attack: str = "") -> list[Row]:
+    def transfer(dataset: str, kind: str, tau: str, attacked: Sequence[str], attack: str = "") -> Sequence[Row]:
         rows = numbers(dataset).rows(experiment="witness", metric=f"{kind}_as_target_rate", tau=tau, attacked=attacked)
         rows = rows[(rows["n"] > 0) & ((rows["attack"] == attack) | (attack == ""))]
-        return rows.to_dict("records")
+        return records(rows)
 
     def between_daes(dataset: str, attack: str) -> list[Row]:
         return [

@@ -238,7 +238,9 @@ def _record(uri: str, *, sync: bool) -> None:
         closed = arrivals.collect()
         if len(arrivals.pending) > PENDING:
             arrivals.pending = deque(event for event in arrivals.pending if event["event"] != "metrics")
-    print(json.dumps({"logged": writer.logged, "error": error}), file=answer)
+    print(
+        json.dumps({"logged": writer.logged, "error": error}), file=answer, flush=True
+    )  # a copy of a process ends without
 
 
 def main(arguments: Sequence[str]) -> int:

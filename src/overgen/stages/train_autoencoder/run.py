@@ -57,7 +57,7 @@ def check_model(stage: Stage) -> None:
     if not hasattr(network, "decode"):
         raise OvergenError(
             f"params.yaml, autoencoders: {model}: its network {options['network']} has no `decode`, so it does not "
-            "reconstruct; give it one (README, Your own model) or name it under `classifiers`"
+            "reconstruct; give it one (docs/extending.md, Your own model) or name it under `classifiers`"
         )
 
 
