@@ -8,6 +8,7 @@ neither may hold work that is not committed. The two take turns; a row gives bot
 
 reproduce   wall time of `make reproduce` on digits, packages there
 noop        CPU time of `dvc repro report@digits` when nothing is to do
+noop2       the same of `overgen reproduce report@digits`, against the old `dvc repro`
 sync        wall time of `overgen sync` as `make reproduce` ends with it
 report      wall time of report@digits alone
 lock        lines of dvc.lock
@@ -61,6 +62,11 @@ def noop(checkout: Path) -> float:
     return run(checkout, "dvc repro report@digits")[1]
 
 
+def noop2(checkout: Path) -> float:
+    new = (checkout / "src/overgen/run/reproduce.py").exists()
+    return run(checkout, f"{'overgen reproduce' if new else 'dvc repro'} report@digits")[1]
+
+
 def sync(checkout: Path) -> float:
     several = (checkout / "src/overgen/run/sync.py").exists()  # before, it logged the cells of all data sets
     return run(checkout, "overgen sync digits" if several else "overgen sync")[0]
@@ -82,6 +88,7 @@ def test(checkout: Path) -> float:
 MEASURES: dict[str, tuple[Callable[[Path], float], str]] = {
     "reproduce": (reproduce, "s"),
     "noop": (noop, "s of CPU"),
+    "noop2": (noop2, "s of CPU"),
     "sync": (sync, "s"),
     "report": (report, "s"),
     "lock": (lock, "lines"),

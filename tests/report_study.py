@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from overgen.run.files import read_json
 from overgen.run.params import Plan
 
 from made_up import example_cell
-from workspace import ROOT
+from workspace import ROOT, locked
 
 FOOLED = {"cnn": 40, "cool": 12, "dae_sym": 0}  # of 40 trials, attack on y
 SCORES = {"cnn": ["softmax", "knn", "pca_pixels"], "dae_sym": ["scaled_output_alpha20", "knn"]}
@@ -85,7 +85,12 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, stage
             example_cell(root / "reports/cells", stage, model, dataset=dataset, **options)
     (root / "budgets").mkdir(exist_ok=True)
     (root / "budgets/paper.txt").write_text((ROOT / "budgets/paper.txt").read_text())
-    return Plan({stage: list(models) for stage, models in asked.items()}, SETTINGS)
+    return plan_of(asked)
+
+
+def plan_of(cells: Mapping[str, Mapping[str, Any]]) -> Plan:
+    """The plan with some cells, by stage and model."""
+    return Plan({stage: list(models) for stage, models in cells.items()}, SETTINGS)
 
 
 def build(root: Path, plan: Plan, dataset: str = "mnist") -> Path:
@@ -126,10 +131,14 @@ class MadeUp:
 
 
 def made_up_study(root: Path) -> MadeUp:
-    """The made-up study of MNIST below a root, with its report."""
-    plan = write_study(root)
-    report = build(root, plan)
-    return MadeUp(root, plan, report, read_study(plan, "mnist", root))
+    """The made-up study of MNIST below a root, with its report: drawn by the first process that asks for it."""
+    with locked(root.with_suffix(".lock")):
+        if not root.exists():
+            temporary = root.with_suffix(".new")
+            build(temporary, write_study(temporary))
+            temporary.rename(root)
+    plan = plan_of(cells(full=False, dataset="mnist"))
+    return MadeUp(root, plan, root / "reports/mnist", read_study(plan, "mnist", root))
 
 
 def lines_of(markdown: str) -> list[list[str]]:

@@ -52,14 +52,14 @@ TINY = {
     "oneclass_datasets": ["digits"],
     "oneclass_models": ["dae_sym", "ocsvm"],
     "searched_datasets": ["digits"],
-    "searched_models": ["dae_sym"],
+    "searched_models": ["cnn"],
     "search_choices.digits": {
-        "dae_sym": {
+        "cnn": {
             "held_out": 50,
             "epochs": 1,
-            "model": {"network": "dae", "tied": True, "reconstruction_weight": 1.0, "classifier_input": "noisy"},
+            "model": {"network": "cnn"},
             "training": {"batch_size": 64, "learning_rate": 0.001, "noise_std": 0.2, "l2": 0},
-            "settings": [{}, {"batch_size": 64}, {"unpooling": "switches", "l2": 5}],
+            "settings": [{}, {"batch_size": 64}, {"units": "sigmoid", "l2": 5}],
         }
     },
     "engine.digits.threads": 1,
@@ -317,7 +317,7 @@ class Study:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        with _locked(root.with_suffix(".lock")):
+        with locked(root.with_suffix(".lock")):
             if not root.exists():
                 temporary = make_workspace(root.with_suffix(".new"))
                 temporary.rename(root)
@@ -347,7 +347,7 @@ class Study:
                     if f"{out}/".startswith(f"{dependency}/") or f"{dependency}/".startswith(f"{out}/"):
                         self.cell(cell[0], cell[2], cell[1])
             made.parent.mkdir(exist_ok=True)
-            with _locked(made.with_suffix(".lock")):
+            with locked(made.with_suffix(".lock")):
                 if not made.exists():
                     run_stage(self.root, stage, dataset=dataset, model=model)
                     if stage == "download":
@@ -375,7 +375,7 @@ def cut(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from report_study import MadeUp, made_up_study
 
 @pytest.fixture(scope="session")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> MadeUp:
-    return made_up_study(tmp_path_factory.mktemp("made-up"))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # each has a folder of its own in this one
+        folder = folder.parent
+    return made_up_study(folder / "made-up")
 
 
 @pytest.fixture

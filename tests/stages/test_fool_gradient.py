@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from overgen.stages.attacking import Block
 from overgen.stages.fool_gradient import summary as fool_gradient_summary
 from overgen.stages.fool_gradient.params import GradientDescent
 
-from processes import Run
+from workspace import Study
 
 
 def noise(trials: int = 3) -> torch.Tensor:
@@ -81,10 +80,8 @@ def test_the_score_of_a_trial_has_every_factor() -> None:
     assert table["objective"].tolist() == ["margin", "margin"]
 
 
-def test_the_cell_of_a_stage(workspace: Path, run_stage: Run) -> None:
-    run_stage(workspace, "train_classifier", model="cnn")
-    run_stage(workspace, "fool_gradient", model="cnn")
-    cell = workspace / "reports/cells/digits/fool_gradient/cnn"
+def test_the_cell_of_a_stage(study: Study) -> None:
+    cell, workspace = study.cell("fool_gradient", "cnn"), study.root
     trials = pd.read_csv(cell / "trials.csv")
     assert len(trials) == 2 * 2 * 3 * 10 * 1  # seeds × thresholds × starts × classes × restarts
     assert (trials["source"].notna() == (trials["start"] == "other_class")).all()
