@@ -106,3 +106,10 @@ def test_a_study_is_one_folder_and_ten_lines(study: Study, tmp_path: Path) -> No
         cell = f"reports/cells/digits/explore_mine/{model}"
         assert (row["cell"], row["md5"], row["n"]) == (cell, directory_md5(path / cell), 50)
         assert f"| {row['reproduced']:.1f}" in (report / "tables/mine.md").read_text()
+
+    # An edit of dvc.yaml alone, which DVC takes for no dependency of a stage.
+    text = (path / "dvc.yaml").read_text()
+    (path / "dvc.yaml").write_text(text.replace(lines, lines.replace('"${attacked}"', "[cnn]")))
+    said = run_overgen(path, "reproduce", "report@digits")
+    assert set(re.findall(r"^Stage '([^']+)' took", said, re.M)) - {"code"} == {"report@digits"}
+    assert set(pd.read_csv(report / "reproduced.csv").query("experiment == 'mine'")["model"]) == {"cnn"}

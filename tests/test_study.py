@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from dvc.repo import Repo
 
-from overgen.run.files import directory_md5
+from overgen.run.files import directory_md5, read_json
 from overgen.run.pipeline import read_lock
 
 from processes import git, run_dvc, run_overgen
@@ -53,6 +55,16 @@ def test_a_second_run_does_nothing(repository: Path) -> None:
     # DVC would write a .gitignore into folders that the root's does not cover, and then hash it
     assert [p for p in repository.rglob(".gitignore") if ".dvc" not in p.parts] == [repository / ".gitignore"]
     assert run_dvc(repository, "repro", "report@digits") == set()
+
+
+def test_dvc_shows_a_few_numbers_and_the_figures(repository: Path) -> None:
+    """Of the data sets that were run: a clone has no report of the others."""
+    with contextlib.chdir(repository), Repo() as repo:
+        shown = repo.metrics.show()[""]["data"]["reports/digits/summary.json"]["data"]
+        plots = repo.plots.show()
+    assert shown == read_json(repository / "reports/digits/summary.json")
+    assert shown["test_accuracy"]["cnn"] > 10
+    assert any("fooling_images.png" in name for name in str(plots).split("'"))
 
 
 def test_cells_side_by_side_are_those_of_one_process(repository: Path, study: Study) -> None:

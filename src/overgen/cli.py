@@ -5,9 +5,11 @@ Commands import what they use, so that `overgen --help` answers at once.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,12 +61,17 @@ def reproduce(
     force: Annotated[bool, typer.Option("--force", "-f", help="Run what is up to date, too.")] = False,
 ) -> None:
     """Do what `dvc repro` does, with cells side by side, and record the same dvc.lock."""
-    from overgen.run import params
+    from overgen.run import code
     from overgen.run.reproduce import reproduce
+
+    def check() -> None:
+        """Write `.overgen/code` now: DVC takes no dvc.yaml for a dependency, and would not see that it was edited."""
+        with redirect_stdout(io.StringIO()):
+            code.main()
 
     enter_root()
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    sys.exit(reproduce(targets or (), jobs=jobs or available, force=force, check=params.check))
+    sys.exit(reproduce(targets or (), jobs=jobs or available, force=force, check=check))
 
 
 @commands.command()

@@ -48,6 +48,15 @@ def test_every_measured_number_is_in_reproduced_csv(made_up: MadeUp) -> None:
         assert row["md5"] == directory_md5(made_up.root / row["cell"])
 
 
+def test_the_summary_has_a_few_numbers_of_each_model(made_up: MadeUp) -> None:
+    summary = json.loads(made_up.text("summary.json"))
+    assert {"test_accuracy", "fooled_by_fgn@tau=0.9", "fooled_by_gradient@tau=0.99", "one_class_auroc"} <= set(summary)
+    row = made_up.study.find(experiment="fgn", metric="fooling_rate", model="cool", tau="0.9")
+    assert row is not None
+    assert summary["fooled_by_fgn@tau=0.9"]["cool"] == row["reproduced"]
+    assert sum(map(len, summary.values())) < 60
+
+
 def test_the_rows_stand_in_the_order_of_the_pipeline(made_up: MadeUp) -> None:
     cells = list(dict.fromkeys(made_up.study.frame["cell"].str.removeprefix("reports/cells/mnist/")))
     wanted = [f"{stage}/{model}" for stage, models in made_up.plan.cells.items() for model in models]

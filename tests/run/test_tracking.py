@@ -310,3 +310,11 @@ def test_an_infinite_value_becomes_a_tag() -> None:
     tags, metrics = events[1:]
     assert tags["tags"] == {"infinite.loss": "at step 7"}
     assert [(name, value, step) for name, value, _, step in metrics["points"]] == [("rate", 0.5, 7)]
+
+
+def test_parameters_are_called_alike_on_every_data_set() -> None:
+    params = {"fool_fgn.mnist": {"trials": 20}, "x.mnist": 1, "x": 2, "y": {"mnist": {"z": 3}}, "alpha": 4}
+    event = tracking.cell_event("fool_fgn", "mnist", "cnn", params)
+    assert event["params"] == {"fool_fgn.trials": "20", "x.mnist": "1", "x": "2", "y.z": "3", "alpha": "4"}
+    other = tracking.cell_event("fool_fgn", "digits", "cnn", {"fool_fgn.digits": {"trials": 20}})
+    assert other["params"] == {"fool_fgn.trials": "20"}

@@ -83,8 +83,8 @@ def test_two_models_compared_through_a_server(server: str, root: Path, monkeypat
     assert cnn["metrics"]["fgn/fooling_rate_0.99"] == 99.0 > cool["metrics"]["fgn/fooling_rate_0.99"] == 12.5
     assert set(cnn["metrics"]) == {"fool/loss", "fgn/fooling_rate_0.99", "open_set/f_measure_known_3_0.99"}
     assert cnn["params"] == {
-        "fool_fgn.mnist.trials": "20",
-        "fool_fgn.mnist.thresholds": '[{"tau": 0.9, "alpha": 2}]',
+        "fool_fgn.trials": "20",
+        "fool_fgn.thresholds": '[{"tau": 0.9, "alpha": 2}]',
         "seed": "0",
     }
     assert cnn["status"] == cool["status"] == "FINISHED"
@@ -127,8 +127,8 @@ def test_sync_logs_each_cell_once(server: str, root: Path, monkeypatch: pytest.M
     assert sync.sync() == (2, 2)
     assert sync.sync() == (2, 0)
     found = {run["run_name"]: run for run in runs_of(server, "fool_evolution")}
-    assert found["mnist/cnn"]["params"] == {"fool_evolution.mnist.runs": "5", "seed": "1"}
-    assert found["mnist/cool"]["params"] == {"fool_evolution.mnist.trials": "20"}  # not in dvc.lock: the budget
+    assert found["mnist/cnn"]["params"] == {"fool_evolution.runs": "5", "seed": "1"}
+    assert found["mnist/cool"]["params"] == {"fool_evolution.trials": "20"}  # not in dvc.lock: the budget
     assert found["mnist/cnn"]["metrics"]["fgn/fooling_rate_0.99"] == 50.0
     assert {run["status"] for run in found.values()} == {"FINISHED"}
 

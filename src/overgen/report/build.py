@@ -1,9 +1,10 @@
-"""The report of a data set: report.md, report.html, reproduced.csv, assumptions.md, tables/ and figures/."""
+"""The report of a data set: report.md, report.html, reproduced.csv, summary.json, assumptions.md, tables/, figures/."""
 
 from __future__ import annotations
 
 import gc
 import inspect
+import math
 import os
 import re
 import sys
@@ -22,7 +23,7 @@ from overgen.report.html import ENVIRONMENT, html
 from overgen.report.names import MARKS, mark, model_name
 from overgen.report.study import Study, as_reproduced
 from overgen.report.tables import Table
-from overgen.run.files import replace_directory
+from overgen.run.files import replace_directory, write_json
 
 ONE_SEED = "One seed for each network: seed spread not measured; intervals are over images, trials or subsets."
 
@@ -39,6 +40,7 @@ def build_report(study: Study, output: Path, *, dpi: int) -> None:
         for name in ("tables", "figures"):
             (folder / name).mkdir()
         write(folder / "reproduced.csv", csv(as_reproduced(study.frame)))
+        write_json(folder / "summary.json", metrics(study))
         for table in (table for of_stage in tables.values() for table in of_stage if table.markdown):
             write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
             write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
@@ -56,6 +58,18 @@ def build_page(study: Study, output: Path, *, dpi: int) -> None:
         (folder / "figures").mkdir()
         drawn = draw(study, folder / "figures", dpi=dpi)
         write_text(folder, text_of("report/page.md.j2", study, tables | {"report": []}, drawn))
+
+
+def metrics(study: Study) -> dict[str, dict[str, float]]:
+    """A few numbers by which studies are compared, by label, then by model: those that the stages name and have."""
+    by_label: dict[str, dict[str, float]] = {}
+    for module in study.modules.values():
+        for label, (experiment, metric, keys) in getattr(module, "METRICS", {}).items():
+            models = study.rows(experiment=experiment, metric=metric)["model"].unique()
+            rows = {model: study.find(experiment=experiment, metric=metric, model=model, **keys) for model in models}
+            values = {model: float(row["reproduced"]) for model, row in rows.items() if row}
+            by_label |= {label: {model: value for model, value in values.items() if not math.isnan(value)}}
+    return {label: values for label, values in by_label.items() if values}
 
 
 def stage_tables(study: Study, stage: str) -> Iterator[Table]:

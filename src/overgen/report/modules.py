@@ -5,6 +5,7 @@ A stage's report.py may have
 - FIGURES, functions of a Study that give a Figure, which is called like the function, pairs of name and Figure, or
   None;
 - CHOICES, what the papers leave open: pairs of question and what is used (see `choices`);
+- METRICS, a few numbers by which studies are compared, for `dvc metrics`: by label, experiment, metric and keys;
 - ORDERINGS of models (see `overview.orderings`);
 - `context`, a function of a Study: further values for the stage's templates;
 - `experiment_name`, a function of an experiment: how the table of budgets calls it;
@@ -18,8 +19,6 @@ import importlib.util
 from types import ModuleType
 
 from overgen.report.html import TEMPLATES
-
-DYNAMIC = ("overgen.stages.*.report",)
 
 DYNAMIC = ("overgen.stages.*.report",)  # what overgen.run.code follows
 

@@ -219,7 +219,17 @@ def cell_event(stage: str, dataset: str, model: str, params: Mapping[str, Any]) 
     texts = _texts(flatten(params))
     digest = hashlib.md5(json.dumps(texts, sort_keys=True).encode()).hexdigest()
     tags = {"dvc.stage": f"{stage}@{dataset}-{model}", "dataset": dataset, "model": model, "params_md5": digest}
-    return {"experiment": stage, "name": f"{dataset}/{model}", "params": texts, "tags": tags}
+    return {"experiment": stage, "name": f"{dataset}/{model}", "params": _without(dataset, texts), "tags": tags}
+
+
+def _without(dataset: str, texts: dict[str, str]) -> dict[str, str]:
+    """Parameters by their names without the data set, so that runs of different data sets can be compared.
+
+    Two that would get the same name keep theirs.
+    """
+    short = {key: ".".join(part for part in key.split(".") if part != dataset) for key in texts}
+    names = list(short.values())
+    return {short[key] if names.count(short[key]) == 1 else key: text for key, text in texts.items()}
 
 
 def _git_commit(root: str | Path) -> dict[str, str]:

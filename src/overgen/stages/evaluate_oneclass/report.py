@@ -6,7 +6,7 @@ from typing import Any
 
 from overgen.report.names import METRIC_NAMES
 from overgen.report.reported import records
-from overgen.report.study import Row, Study
+from overgen.report.study import Metrics, Row, Study
 from overgen.report.tables import (
     MODEL,
     Table,
@@ -62,5 +62,6 @@ def context(study: Study) -> dict[str, Any]:
     return {"one_class_checks": markdown_table(lines, ["", "test images on which", "%"]) if lines else ""}
 
 
+METRICS: Metrics = {"one_class_auroc": ("one_class", "auroc", {})}
 TABLES = (one_class,)
 FIGURES = (figures.one_class_roc, figures.one_class_aurocs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from overgen.report.names import METRIC_NAMES, model_name
-from overgen.report.study import Study, rising
+from overgen.report.study import Metrics, Study, rising
 from overgen.report.tables import MODEL, TAU, Labels, Table, at_tau, column, grouped, pivot, reported, with_reported
 from overgen.stages.evaluate_openset import figures
 
@@ -69,5 +69,9 @@ def context(study: Study) -> dict[str, Any]:
     }
 
 
+METRICS: Metrics = {
+    f"open_set_f_measure@known={known}": ("open_set", "f_measure", {"tau": "0.99", "known": known})
+    for known in ("4", "5")
+}
 TABLES = (open_set, open_set_apart, open_set_longer)
 FIGURES = (figures.open_set,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overgen.report.names import ENCODING_NAMES
-from overgen.report.study import Study
+from overgen.report.study import Metrics, Study
 from overgen.report.tables import MODEL, Table, at_tau, grouped, listing, row_name
 from overgen.stages.fool_evolution import figures
 
@@ -34,5 +34,6 @@ def evolution(study: Study) -> Table:
     return listing("evolution", grouped(rows, model=(), experiment=EXPERIMENTS), labels, once=2)
 
 
+METRICS: Metrics = {"fooled_by_cppn@tau=0.99": ("evolution_cppn", "fooling_rate", {"tau": "0.99"})}
 TABLES = (evolution,)
 FIGURES = (figures.evolution_confidence, figures.evolution_champions)

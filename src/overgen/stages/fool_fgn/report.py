@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from overgen.report.names import model_name
-from overgen.report.study import Row, Study
+from overgen.report.study import Metrics, Row, Study
 from overgen.report.tables import (
     MODEL,
     Table,
@@ -138,5 +138,6 @@ def experiment_name(experiment: str) -> str:
     return ", ".join(f"{words.get(name, name)} {value}" for name, value in named.items())
 
 
+METRICS: Metrics = {f"fooled_by_fgn@tau={tau}": ("fgn", "fooling_rate", {"tau": tau}) for tau in ("0.9", "0.99")}
 TABLES = (fooling, in_8_bits, scaled_attack, variants, other_alphas)
 FIGURES = (figures.fooling_rates, figures.first_passage, figures.fooling_images)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from overgen.measures.intervals import differs
 from overgen.measures.verdicts import reported_interval
-from overgen.report.study import Row, Study, rising
+from overgen.report.study import Metrics, Row, Study, rising
 from overgen.report.tables import (
     MODEL,
     Table,
@@ -75,5 +75,6 @@ def distance(row: Row | None) -> str:
     return "–" if row is None or pd.isna(row["reproduced"]) else f"{row['reproduced']:.2f}"
 
 
+METRICS: Metrics = {"fooled_by_gradient@tau=0.99": ("gradient", "fooling_rate", {"tau": "0.99", "start": "noise"})}
 TABLES = (gradient, robustness)
 FIGURES = (figures.gradient_passage, figures.gradient_images)

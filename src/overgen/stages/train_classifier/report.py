@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overgen.report.study import Study
+from overgen.report.study import Metrics, Study
 from overgen.report.tables import Table, by_metric
 from overgen.stages.train_classifier import figures
 
@@ -29,5 +29,6 @@ def training(study: Study) -> Table:
     return by_metric("training", study.rows(experiment=("train", "ae_anomaly")))
 
 
+METRICS: Metrics = {"test_accuracy": ("train", "test_accuracy", {})}
 TABLES = (training,)
 FIGURES = (figures.training_curves,)
