@@ -64,10 +64,10 @@ def reproduce(
     from overgen.run import code
     from overgen.run.reproduce import reproduce
 
-    def check() -> None:
+    def check() -> bool:
         """Write `.overgen/code` now: DVC takes no dvc.yaml for a dependency, and would not see that it was edited."""
         with redirect_stdout(io.StringIO()):
-            code.main()
+            return code.main()
 
     enter_root()
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -347,8 +347,8 @@ def _rule() -> str:
     return hashlib.md5(Path(__file__).read_bytes()).hexdigest()
 
 
-def main(check: Callable[[], Mapping[str, str] | None] = params.plan_texts) -> None:
-    """Check params.yaml as a whole and write `.overgen/code`.
+def main(check: Callable[[], Mapping[str, str] | None] = params.plan_texts) -> bool:
+    """Check params.yaml as a whole and write `.overgen/code`. Returns whether anything of it changed.
 
     Every other stage waits for this one, so that a value that cannot be meant stops `dvc repro` before anything runs.
     check: gives further texts. Raises OvergenError for such a value, and for code that cannot be read.
@@ -363,6 +363,7 @@ def main(check: Callable[[], Mapping[str, str] | None] = params.plan_texts) -> N
         _replace(CACHE, json.dumps({"rule": _rule(), "files": tree.cache}))
     named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
     print(f"code of {len(contents)} stages, some by model; changed: {named or 'none'}")
+    return bool(changed)
 
 
 if __name__ == "__main__":

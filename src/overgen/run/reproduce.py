@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
@@ -50,20 +50,23 @@ def reproduce(
     *,
     jobs: int = 1,
     force: bool = False,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[], bool] = lambda: False,
     width: Callable[[str], int] = lambda stage: 1,
 ) -> int:
     """Bring stages up to date, as `dvc repro` does. Returns the exit status: 0, 1 or 128 + the signal that ended it.
 
     targets: as of `dvc repro`; none stands for all of dvc.yaml. jobs: stages that run at the same time; with 1 their
     output is shown as it comes, with more line by line under their names. force: run stages that are up to date too.
-    check: called before anything else, to refuse what must not begin. width: the number of jobs that a stage counts
-    for, by its name, such as its threads.
+    check: called before anything else, to refuse what must not begin. Where it says that stages are sure to run, the
+    warm process starts at once, beside DVC's own reading. width: the number of jobs that a stage counts for, by its
+    name, such as its threads.
     """
-    check()
+    warm = Warm()
+    if check():
+        warm.start()
     try:
-        with Repo() as repo, params_read_once():
-            return Driver(repo, jobs=jobs, force=force, width=width).run(targets)
+        with closing(warm), Repo() as repo, params_read_once():
+            return Driver(repo, warm, jobs=jobs, force=force, width=width).run(targets)
     except DvcException:
         logger.exception("")
         return 1
@@ -72,7 +75,7 @@ def reproduce(
 class Driver:
     """One run. A stage is first waiting for others, then due or up to date, then running, then done."""
 
-    def __init__(self, repo: Any, *, jobs: int, force: bool, width: Callable[[str], int]) -> None:
+    def __init__(self, repo: Any, warm: Warm, *, jobs: int, force: bool, width: Callable[[str], int]) -> None:
         self.repo = repo
         self.jobs = jobs
         self.force = force
@@ -90,7 +93,7 @@ class Driver:
         self.locks: dict[str, LockFile] = {}
         self.seconds = _read_durations()
         self.selector = DefaultSelector()
-        self.warm = Warm()
+        self.warm = warm
 
     def run(self, targets: Sequence[str]) -> int:
         """Run what must run. Returns the exit status."""
@@ -108,7 +111,6 @@ class Driver:
                 for command, paths in self.running.items():  # none, unless by an error of this driver
                     command.kill(signal.SIGKILL)
                     paths.close()
-                self.warm.close()
                 self._write_durations()
         return self._report()
 
