@@ -112,9 +112,11 @@ def test_orderings_at_the_papers_budget(tmp_path: Path) -> None:
     assert found["COOL is fooled less often than CNN, τ = 0.99"] == "direction only"
     assert found["dAE sym is fooled less often than COOL, τ = 0.9"] == "reproduced"
     assert len(found) == 6
+    (adaptive,) = {line[4] for line in lines_of(overview.orderings(study_of(tmp_path, rows, FULL)).markdown)[1:]}
+    assert adaptive == "–, –"  # no attack on ỹ was run
     swapped = {"cnn": rows["dae_sym"], "dae_sym": rows["cnn"]}
     (line, _) = lines_of(overview.orderings(study_of(tmp_path, swapped, FULL)).markdown)[1:]
-    assert line[1:] == ["0 % < 100 %", "100.0 %, 0.0 %", "not reproduced"]
+    assert line[1:] == ["0 % < 100 %", "100.0 %, 0.0 %", "not reproduced", "–, –"]
 
 
 def test_what_no_cell_measures(made_up: Study) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 
 import pandas as pd
@@ -21,13 +22,14 @@ GAP = 0.05  # between reported fractions, which come without any spread, that ar
 def orderings(study: Study) -> Table:
     """Orderings of models that the main paper's numbers show, and whether the measured ones show them too.
 
-    A stage's ORDERINGS are triples: experiment, metric, and a phrase for a model whose number is below another's. Shown
-    are the pairs whose reported rates differ beyond their Wilson intervals, or reported fractions by more than `GAP`.
-    An ordering can hold where the numbers do not: "direction only".
+    A stage's ORDERINGS are of four: experiment, metric, a phrase for a model whose number is below another's, and the
+    keys of the number that an adaptive attack gives at the same τ, {} for none. Shown are the pairs whose reported
+    rates differ beyond their Wilson intervals, or reported fractions by more than `GAP`. An ordering can hold where
+    the numbers do not: "direction only".
     """
     lines, used = [], []
     compared = [each for module in study.modules.values() for each in getattr(module, "ORDERINGS", ())]
-    for experiment, metric, phrase in compared:
+    for experiment, metric, phrase, adaptive in compared:
         rows = study.rows(experiment=experiment, text=metric, source=MAIN_SOURCE)
         for tau in dict.fromkeys(rows.sort_values("tau", key=lambda taus: pd.to_numeric(taus), kind="stable")["tau"]):
             numbers = records(rows[(rows["tau"] == tau) & rows["low"].notna()].reset_index(names="place"))
@@ -35,6 +37,7 @@ def orderings(study: Study) -> Table:
                 if not reported_below(low, high):
                     continue
                 unit = " %" if low["unit"] == "percent" else ""
+                attacked = [under_attack(study, row["model"], tau, adaptive) for row in (low, high) if adaptive]
                 ours = (number(row["reproduced"], row["metric"], row["unit"]) + unit for row in (low, high))
                 ordering = f"{model_name(low['model'])} {phrase} {model_name(high['model'])}"
                 lines.append([
@@ -42,10 +45,17 @@ def orderings(study: Study) -> Table:
                     f"{low['value']}{unit} < {high['value']}{unit}",
                     ", ".join(ours),
                     ordering_verdict(low, high),
+                    ", ".join(attacked) or "–",
                 ])  # fmt: skip
                 used += [low["place"], high["place"]]
-    header = ["ordering", "reported", "measured", "verdict"]
+    header = ["ordering", "reported", "measured", "verdict", "by an attack on ỹ"]
     return table("orderings", lines, header, study.frame.iloc[list(dict.fromkeys(used))])
+
+
+def under_attack(study: Study, model: str, tau: str, keys: Mapping[str, str]) -> str:
+    """What an adaptive attack comes to on a model; "–" if there is none."""
+    row = study.find(model=model, tau=tau, **keys)
+    return "–" if row is None else f"{number(row['reproduced'], row['metric'], row['unit'])} %"
 
 
 def reported_below(first: Row, second: Row) -> bool:

@@ -23,6 +23,7 @@ from overgen.run.results import KEYS, Cell, parts
 Grid = dict[str, dict[str, Cell]]  # by stage, in dvc.yaml's order, then by model
 Row = Mapping[str, Any]  # of `Numbers.frame`
 Metrics = dict[str, tuple[str, str, dict[str, str]]]  # by label: experiment, metric and keys of a number
+Orderings = list[tuple[str, str, str, dict[str, str]]]  # see `overview.orderings`
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from overgen.report.names import METRIC_NAMES
 from overgen.report.reported import records
-from overgen.report.study import Metrics, Row, Study
+from overgen.report.study import Metrics, Orderings, Row, Study
 from overgen.report.tables import (
     MODEL,
     Table,
@@ -22,7 +22,7 @@ from overgen.report.tables import (
 from overgen.stages.evaluate_oneclass import figures
 from overgen.stages.evaluate_scores.names import method_name  # of pixels, scored by the methods of evaluate_scores
 
-ORDERINGS = [("one_class", "auroc", "tells one class from the others less well than")]
+ORDERINGS: Orderings = [("one_class", "auroc", "tells one class from the others less well than", {})]
 CHOICES = [
     (
         "One class: the score that is swept, and λ_L2",

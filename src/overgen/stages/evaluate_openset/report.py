@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from overgen.report.names import METRIC_NAMES, model_name
-from overgen.report.study import Metrics, Study, rising
+from overgen.report.study import Metrics, Orderings, Study, rising
 from overgen.report.tables import MODEL, TAU, Labels, Table, at_tau, column, grouped, pivot, reported, with_reported
 from overgen.stages.evaluate_openset import figures
 
-ORDERINGS = [("open_set", "f_measure@known=1", "has a lower F-measure at one known class than")]
+ORDERINGS: Orderings = [("open_set", "f_measure@known=1", "has a lower F-measure at one known class than", {})]
 CHOICES = [("F-measure", "mean of 2PR/(P+R) over the known classes and one unknown class, left out when all are known")]
 KNOWN: Labels = {"known": lambda row: row["known"]}
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from overgen.report.names import model_name
-from overgen.report.study import Metrics, Row, Study
+from overgen.report.study import Metrics, Orderings, Row, Study
 from overgen.report.tables import (
     MODEL,
     Table,
@@ -26,7 +26,8 @@ from overgen.stages.fool_fgn import figures
 
 VARIANT = re.compile(r"fgn_(updates|lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
 TARGETS = {"fgn": "y", "fgn_on_scaled_output": "ỹ"}  # what the attack follows, by experiment
-ORDERINGS = [("fgn", "fooling_rate", "is fooled less often than")]
+ADAPTIVE = {"experiment": "gradient", "metric": "fooling_rate", "start": "noise"}
+ORDERINGS: Orderings = [("fgn", "fooling_rate", "is fooled less often than", ADAPTIVE)]
 CHOICES = [
     (
         "Optimiser, input and initial weights of the FGN",
