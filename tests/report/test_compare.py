@@ -119,6 +119,18 @@ def test_orderings_at_the_papers_budget(tmp_path: Path) -> None:
     assert line[1:] == ["0 % < 100 %", "100.0 %, 0.0 %", "not reproduced", "–, –"]
 
 
+def test_beside_an_ordering_stands_what_an_attack_on_the_confidence_does(made_up: Study) -> None:
+    lines = lines_of(overview.orderings(made_up).markdown)[1:]
+    fooled = {line[0]: line[4] for line in lines if "fooled" in line[0]}
+    rows = [made_up.find(experiment="gradient", metric="fooling_rate", model=model, tau="0.9", start="noise")
+            for model in ("dae_sym", "cnn")]  # fmt: skip
+    assert fooled["dAE sym is fooled less often than CNN, τ = 0.9"] == ", ".join(
+        "–" if row is None else f"{row['reproduced']:.1f} %" for row in rows
+    )
+    assert any(row is not None for row in rows)
+    assert {line[4] for line in lines if "fooled" not in line[0]} == {"–"}
+
+
 def test_what_no_cell_measures(made_up: Study) -> None:
     rows = overview.not_measured(made_up).rows
     joined = (made_up.frame["source"] != "").sum()
