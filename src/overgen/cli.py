@@ -298,7 +298,7 @@ def fool(
     except FloatingPointError as error:
         raise OvergenError(f"{on}: {error}; another start may have one") from error
     fooling.save(outcome.image, output)
-    way = "smallest change" if smallest else f"{outcome.updates} updates"
+    way = "smallest change" if smallest else f"{outcome.updates} update{'s' * (outcome.updates != 1)}"
     print(
         f"{output}: {subject.name} sees {subject.classes[outcome.label]!r}; score of {subject.classes[target]!r} "
         f"{outcome.start_score:.3g} → {outcome.score:.4g} after {way}; changed by {outcome.l2:.3g} (L2), "

@@ -261,7 +261,7 @@ def test_files_are_kept_where_nothing_changed(study: Path, capsys: pytest.Captur
     left = {path: path.stat().st_mtime_ns for path in Path(".overgen/code").rglob("*") if path.is_file()}
     assert left
     assert all(times[path] == time for path, time in left.items())
-    assert capsys.readouterr().out.splitlines()[-1] == "code of 5 stages, some by model; changed: score"
+    assert capsys.readouterr().out.splitlines()[-1] == "5 texts of what stages hang on; changed: score"
 
 
 def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

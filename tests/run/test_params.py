@@ -97,6 +97,11 @@ def test_sections_must_fit_each_other(project: Path, old: str, new: str, message
     assert f"line {line}, {message.split(':')[0]}" in text
 
 
+def test_epochs_by_model_have_every_model_that_is_trained(project: Path) -> None:
+    change(project, "{epochs: {cnn: 100, cool: 100, lenet: 20}", "{epochs: {cnn: 100, lenet: 20}")
+    assert "epochs: none for cool; give one number, or one for each" in fault(project)
+
+
 def test_all_that_does_not_fit_is_named_at_once(project: Path) -> None:
     change(project, "evolved: [lenet", "evolved: [autoencoder")
     change(project, "{scaled: [3]}", "{scaled: [4]}")
@@ -245,7 +250,7 @@ def test_unknown_data_set_or_model_names_the_known_ones(project: Path, item: dic
 
 
 def test_a_cell_without_its_model_or_of_no_stage(project: Path) -> None:
-    with pytest.raises(OvergenError, match="model: missing; the stage is a matrix of dataset, model"):
+    with pytest.raises(OvergenError, match="model: missing; the cells of train_classifier have one of dataset, model each"):
         params.declared("train_classifier", root=project, dataset="mnist")
     with pytest.raises(OvergenError, match=r"no stage 'train'; there are .*train_classifier"):
         params.declared("train", root=project, dataset="mnist")

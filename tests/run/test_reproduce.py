@@ -529,7 +529,13 @@ def test_the_driver_starts_stages_warm(
     monkeypatch.setenv("PYTHONPATH", str(SOURCE))
     assert reproduce(jobs=2) == 0
     said = [line for line in capfd.readouterr().out.splitlines() if " | " in line]
-    assert sorted(said) == ["a | warm a", "b | warm b", "c | warm c", "last | cold last"]  # it alone gains nothing
+    assert sorted(said) == ["a | warm a", "b | warm b", "c | warm c", "last | warm last"]
+    Path("last").unlink()
+    assert reproduce(["last"], jobs=2) == 0
+    assert "last | cold last" in capfd.readouterr().out  # alone it would wait for imports that are not its own
+    Path("last").unlink()
+    assert reproduce(["last"], jobs=2, check=lambda: True) == 0
+    assert "last | warm last" in capfd.readouterr().out  # it was started at once
 
 
 @pytest.mark.parametrize(

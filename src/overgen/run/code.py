@@ -362,7 +362,7 @@ def main(check: Callable[[], Mapping[str, str] | None] = params.plan_texts) -> b
         CACHE.parent.mkdir(parents=True, exist_ok=True)
         _replace(CACHE, json.dumps({"rule": _rule(), "files": tree.cache}))
     named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-    print(f"code of {len(contents)} stages, some by model; changed: {named or 'none'}")
+    print(f"{len(contents)} texts of what stages hang on; changed: {named or 'none'}")
     return bool(changed)
 
 

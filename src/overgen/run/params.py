@@ -241,8 +241,9 @@ def _misfits(document: Document, values: Mapping[str, Any], stages: Iterable[str
 class Declared:
     """The parameters that a stage declares. `p("training.mnist")` gives a section, `p("training.mnist.l2")` a value."""
 
-    def __init__(self, sections: Mapping[str, Any], keys: list[str], stage: str) -> None:
-        self._sections, self.keys, self._stage = sections, keys, stage
+    def __init__(self, sections: Mapping[str, Any], keys: list[str], stage: str, written: dict[str, Any]) -> None:
+        """written: the values as they stand in params.yaml, and so in dvc.lock."""
+        self._sections, self.keys, self._stage, self.written = sections, keys, stage, written
 
     def __call__(self, key: str) -> Any:
         """The value or section at a dotted path. Raises OvergenError if the stage does not declare it."""
@@ -307,6 +308,8 @@ def declared(stage: str, *, root: str | Path = ".", **item: str) -> Declared:
         if value not in matrix.get(name, []):
             known = ", ".join(matrix.get(name, [])) or f"no {name}"
             raise OvergenError(f"{name} {value!r} is unknown to stage {stage}; params.yaml has {known}")
+    if lacking := [name for name in matrix if name not in item]:
+        raise OvergenError(f"{', '.join(lacking)}: missing; the cells of {stage} have one of {', '.join(matrix)} each")
     keys = filled(stages[stage], item)["params"]
     _complete(document, {key: Needed(key, address(stage, stages[stage], item)) for key in keys})
     paths = [tuple(key.split(".")) for key in keys]
@@ -314,7 +317,7 @@ def declared(stage: str, *, root: str | Path = ".", **item: str) -> Declared:
     for section in dict.fromkeys(path[0] for path in paths):
         part = _restricted(annotation(section), values[section], [path[1:] for path in paths if path[0] == section])
         sections[section] = _validated(document, section, part)
-    return Declared(sections, keys, stage)
+    return Declared(sections, keys, stage, {key: value_at(values, key) for key in keys})
 
 
 def _restricted(kind: Any, value: Any, paths: Sequence[tuple[str, ...]]) -> Any:

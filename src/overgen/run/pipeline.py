@@ -59,7 +59,7 @@ def lists_of(entry: Mapping[str, Any]) -> dict[str, str]:
     matrix = entry.get("matrix") or {}
     matches = {name: re.fullmatch(r"\$\{([\w.]+)\}", str(options)) for name, options in matrix.items()}
     lists = {name: match[1] for name, match in matches.items() if match}
-    several = re.search(r" --models ([\w.]+)", str(entry.get("cmd", "")))
+    several = re.search(r" --models[ =]+([\w.]+)", str(entry.get("cmd", "")))
     return lists | ({"model": several[1]} if several else {})
 
 

@@ -232,9 +232,9 @@ class Driver:
             self.running[command] = stack.pop_all()
 
     def _warm_for(self, stage: Any) -> Warm | None:
-        """The warm process, unless this is the last stage that could use it: its imports take longer than one's own."""
+        """The warm process, unless it had to start for the last stage alone: its imports take longer than a stage's."""
         left = [other for other in [*self.needs, *self.due] if other is not stage and _starts_warm(other)]
-        if not left and not any(_starts_warm(command.stage) for command in self.running):
+        if not (self.warm.started or left or any(_starts_warm(command.stage) for command in self.running)):
             return None
         self.warm.start()
         return self.warm

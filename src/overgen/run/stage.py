@@ -30,6 +30,7 @@ from overgen.run import code, params, pipeline, tracking
 from overgen.run.devices import launch, leave, limited_to, whole_float32
 from overgen.run.files import files_of, read_npz, write_npz
 from overgen.run.trainer import LIGHTNING_ADVICE
+from overgen.run.yaml_files import read_document
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
@@ -222,7 +223,12 @@ def execute_all(name: str, dataset: str, key: str) -> None:
 
     key: of the list of models in params.yaml. One stage of DVC's that makes many small cells costs less than many.
     """
-    models = params.declared(name, dataset=dataset)(key)
+    entry = pipeline.read_stages().get(name, {})
+    if key != pipeline.lists_of(entry).get("model"):
+        raise OvergenError(f"--models {key}: not the list of models that dvc.yaml gives for stage {name}")
+    document = read_document("params.yaml")
+    pipeline.no_name_twice(document, tuple(key.split(".")))
+    models = pipeline.matrix_of(entry, document.values)["model"]
     for model in models:
         _run(name, dataset=dataset, model=model)
     leave()
@@ -238,7 +244,7 @@ def _tracked(name: str, item: dict[str, str], declared: params.Declared) -> Iter
         yield None
         return
     tags = {"dvc.stage": pipeline.address(name, pipeline.read_stages()[name], item)}
-    with tracking.run(name, item["dataset"], item["model"], params=declared.values(), tags=tags) as run:
+    with tracking.run(name, item["dataset"], item["model"], params=declared.written, tags=tags) as run:
         yield run
         if tracking.enabled() and tracking.rank() == 0:
             tracking.log_cell(run, Path("reports/cells", item["dataset"], name, item["model"]))

@@ -9,6 +9,7 @@ LIGHTNING_ADVICE = [  # warnings of Lightning's that no user of overgen can act 
     r".*treespec, LeafSpec.* is deprecated",  # its own use of torch
     r".*in eval mode at the start of training",  # the attacked network, which is frozen
     r".*exists and is not empty",  # the folder of checkpoints, where a killed training goes on
+    r".*recommended to use `self.log\(.*sync_dist=True",  # every rank logs members of its own
     r".*does not have many workers",  # the data lie on the device: there is nothing to load
 ]
 

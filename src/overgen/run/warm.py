@@ -41,6 +41,11 @@ class Warm:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
+    @property
+    def started(self) -> bool:
+        """Whether it was let begin."""
+        return self._process is not None
+
     def start(self) -> None:
         """Let it begin its imports, unless it has."""
         if self._process is None:

@@ -47,3 +47,14 @@ def check_changes(params: Params, stage: str) -> None:
     for dataset, section in getattr(params, stage).items():
         if unknown := sorted(set(section.training) - networks):
             raise ValueError(f"{stage}.{dataset}.training: {', '.join(unknown)}: must be networks of `models`")
+
+
+def check_epochs(params: Params, stage: str, models: str) -> None:
+    """Raise ValueError if epochs by model lack one that is trained. models: the list in params.yaml that names them."""
+    for dataset, section in getattr(params, stage).items():
+        epochs = section.epochs
+        lacking = [name for name in params.names(models) if isinstance(epochs, dict) and name not in epochs]
+        if lacking:
+            raise ValueError(
+                f"{stage}.{dataset}.epochs: none for {', '.join(lacking)}; give one number, or one for each"
+            )

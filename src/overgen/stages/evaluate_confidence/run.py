@@ -1,6 +1,6 @@
 """How far scores can be trusted: accuracy at each threshold, calibration of y and ỹ, and what is said of noise.
 
-    python -m overgen.run evaluate_confidence --dataset digits --model dae_sym
+    python -m overgen.run evaluate_confidence --dataset digits --models attacked   # or --model dae_sym
 
 Reads: data/<dataset>; the model's weights and its outputs on the test images, models/<dataset>/networks/<model>/.
 Writes the cell: reliability.csv, a row a bin; and of a network that reconstructs distances.csv, histograms of ‖r − x‖₂,

@@ -1,6 +1,6 @@
 """What a network that was not attacked sees in the images that fooled the others.
 
-    python -m overgen.run evaluate_fooling --dataset mnist --model cnn
+    python -m overgen.run evaluate_fooling --dataset mnist --models attacked   # or --model dae_sym
 
 Reads the model's network, the witness, and the cells of the attacks on the other models. Writes the cell: for each
 attack and attacked network what the witness sees, and a row for each image.

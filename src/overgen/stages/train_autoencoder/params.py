@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from overgen.models.params import check_kinds
 from overgen.run.sections import Name
-from overgen.training.params import Fit, check_changes
+from overgen.training.params import Fit, check_changes, check_epochs
 
 if TYPE_CHECKING:
     from overgen.run.params import Params
@@ -17,3 +17,4 @@ SECTION = dict[Name, Fit]
 def check(params: Params) -> None:
     check_kinds(params, "autoencoders", ("dae", "autoencoder"))
     check_changes(params, "train_autoencoder")
+    check_epochs(params, "train_autoencoder", "autoencoders")

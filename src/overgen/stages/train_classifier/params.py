@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from overgen.models.params import check_kinds
 from overgen.run.sections import Name
-from overgen.training.params import Fit, check_changes
+from overgen.training.params import Fit, check_changes, check_epochs
 
 if TYPE_CHECKING:
     from overgen.run.params import Params
@@ -19,3 +19,4 @@ def check(params: Params) -> None:
     if both := [model for model in params.names("classifiers") if model in params.names("autoencoders")]:
         raise ValueError(f"classifiers: {', '.join(both)} also in autoencoders; one stage trains a model")
     check_changes(params, "train_classifier")
+    check_epochs(params, "train_classifier", "classifiers")
