@@ -250,7 +250,7 @@ def test_unknown_data_set_or_model_names_the_known_ones(project: Path, item: dic
 
 
 def test_a_cell_without_its_model_or_of_no_stage(project: Path) -> None:
-    with pytest.raises(OvergenError, match="model: missing; the cells of train_classifier have one of dataset, model each"):
+    with pytest.raises(OvergenError, match="model: missing; the cells of train_classifier have one of dataset, model"):
         params.declared("train_classifier", root=project, dataset="mnist")
     with pytest.raises(OvergenError, match=r"no stage 'train'; there are .*train_classifier"):
         params.declared("train", root=project, dataset="mnist")
