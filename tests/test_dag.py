@@ -44,6 +44,8 @@ def addresses(stage: str) -> list[str]:
 def test_stages_folders_and_sections_have_the_same_names() -> None:
     folders = {path.parent.name for path in (ROOT / "src/overgen/stages").glob("*/run.py")}
     assert set(STAGES) == folders
+    inside = {path.name for path in (ROOT / "src/overgen/stages").iterdir() if path.name != "__pycache__"}
+    assert inside == folders | {"__init__.py"}
     assert set(EVERY) - set(STAGES) == {"code"}
     assert set(params.stage_folders()) == folders
     lists = {name for entry in STAGES.values() for name in lists_of(entry).values()}

@@ -67,6 +67,16 @@ def train(
         module.unstack()
 
 
+def fitted(module: Training, *, epochs: int) -> Training:
+    """A module after some epochs on the CPU, with nothing that is not asked for."""
+    trainer = pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, log_every_n_steps=1, reload_dataloaders_every_n_epochs=1,
+    )  # fmt: skip
+    trainer.fit(module)
+    return module
+
+
 def assert_same(member: Training, alone: Training) -> None:
     torch.testing.assert_close(member.network.state_dict(), alone.network.state_dict(), rtol=0, atol=1e-10)
     for curve, expected in zip(member.curves, alone.curves, strict=True):

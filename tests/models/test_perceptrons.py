@@ -21,6 +21,7 @@ from overgen.stages.train_perceptrons.run import decays
 from overgen.training.module import Training
 from overgen.training.together import Together
 
+from training_cases import fitted
 from workspace import ROOT
 
 
@@ -37,12 +38,7 @@ def built(hidden: list[int], classes: int = 3) -> Perceptron:
 def trained(network: torch.nn.Module, labels: Tensor, *, epochs: int, **options: object) -> Training:
     arguments: dict[str, object] = {"key": ("m",), "batch_size": 12, "learning_rate": 1e-3, "l2": 0.0}
     module = Training(network, images(len(labels)), labels, **(arguments | options))  # type: ignore[arg-type]
-    trainer = pl.Trainer(
-        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, log_every_n_steps=1, reload_dataloaders_every_n_epochs=1,
-    )  # fmt: skip
-    trainer.fit(module)
-    return module
+    return fitted(module, epochs=epochs)
 
 
 @pytest.mark.parametrize(

@@ -15,20 +15,6 @@ def log(rows: list[list[float]]) -> np.ndarray:
     return np.log(np.array(rows, np.float32))
 
 
-@pytest.fixture
-def outputs() -> dict[str, np.ndarray]:
-    """Two members, three classes, four images: the first knows classes 0 and 1, the second all."""
-    y = log([[0.98, 0.01, 0.01], [0.02, 0.97, 0.01], [0.95, 0.03, 0.02], [0.01, 0.01, 0.98]])
-    return {
-        "labels": np.array([0, 1, 2, 2]),
-        "known": np.array([[True, True, False], [True, True, True]]),
-        "log_y": np.stack([y, y]),
-        # ỹ = y·exp(−20/784·d): 0.98·0.950 > 0.9; 0.97·0.903 < 0.9; 0.95·0.975 > 0.9; 0.98·0.998 > 0.9
-        "distance": np.array([[2.0, 4.0, 1.0, 0.1]] * 2, np.float32),
-        "gamma": np.zeros((2, 4), np.float32) - 0.5,
-    }
-
-
 def test_open_set_of_one_member(outputs: dict[str, np.ndarray]) -> None:
     """Known are 0 and 1: image 0 is right, 1 rejected, 2 (unknown) taken for class 0, 3 like no known one."""
     found = evaluate_openset.trial(outputs, 0, (0.9, 20.0), 10.0)

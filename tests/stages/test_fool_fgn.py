@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from overgen.attacks.attacked import Block
 from overgen.measures.accuracy import accuracy_rows
 from overgen.measures.outputs import scores_of_images
 from overgen.models import registry, weights
 from overgen.run.files import read_json, read_npz
-from overgen.stages.attacking import Block
 from overgen.stages.fool_fgn import summary as fool_fgn_summary
 from overgen.stages.fool_fgn import trials
 
@@ -68,24 +68,6 @@ def test_every_success_is_saved(study: Study) -> None:
 
 
 PAIRS = [(0.9, 20.0), (0.99, 3.0), (0.99, 2.0)]
-
-
-def log(rows: list[list[float]]) -> np.ndarray:
-    return np.log(np.array(rows, np.float32))
-
-
-@pytest.fixture
-def outputs() -> dict[str, np.ndarray]:
-    """Two members, three classes, four images: the first knows classes 0 and 1, the second all."""
-    y = log([[0.98, 0.01, 0.01], [0.02, 0.97, 0.01], [0.95, 0.03, 0.02], [0.01, 0.01, 0.98]])
-    return {
-        "labels": np.array([0, 1, 2, 2]),
-        "known": np.array([[True, True, False], [True, True, True]]),
-        "log_y": np.stack([y, y]),
-        # ỹ = y·exp(−20/784·d): 0.98·0.950 > 0.9; 0.97·0.903 < 0.9; 0.95·0.975 > 0.9; 0.98·0.998 > 0.9
-        "distance": np.array([[2.0, 4.0, 1.0, 0.1]] * 2, np.float32),
-        "gamma": np.zeros((2, 4), np.float32) - 0.5,
-    }
 
 
 def test_fooling_rates_and_steps_by_hand() -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from overgen.attacks import gradient
+from overgen.attacks.attacked import Block
 from overgen.attacks.passage import Passage
 from overgen.measures.outputs import scores_of_images
 from overgen.models import registry, weights
 from overgen.run.files import read_npz
 from overgen.run.streams import generator
-from overgen.stages.attacking import Block
 from overgen.stages.fool_gradient import summary as fool_gradient_summary
 from overgen.stages.fool_gradient.params import GradientDescent
 

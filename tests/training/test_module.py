@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 
@@ -17,6 +16,7 @@ from overgen.run.streams import generator
 from overgen.training import members
 from overgen.training.module import Training
 
+import training_cases
 from workspace import ROOT
 
 
@@ -30,12 +30,7 @@ LABELS = torch.arange(12) % 3
 def fitted(network: torch.nn.Module, *, epochs: int = 1, **options: object) -> Training:
     arguments: dict[str, object] = {"key": ("m",), "batch_size": 5, "learning_rate": 1e-3, "l2": 0.0}
     module = Training(network, images(12), LABELS, **(arguments | options))
-    trainer = pl.Trainer(
-        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, log_every_n_steps=1, reload_dataloaders_every_n_epochs=1,
-    )  # fmt: skip
-    trainer.fit(module)
-    return module
+    return training_cases.fitted(module, epochs=epochs)
 
 
 class Ten(torch.nn.Module):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from overgen.run import results
-from overgen.stages.examples import reconstructs, spent
+from overgen.run.example import reconstructs, spent
 
 IMAGES = 10_000  # of the test
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from overgen.run import results
+from overgen.run.example import as_bytes, blobs
 from overgen.stages.collect_fooling.run import rows
-from overgen.stages.examples import as_bytes, blobs
 
 
 def example_cell(path: Path, draw: np.random.Generator, *, counts: Mapping[tuple[str, str], int]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from overgen.run import results
+from overgen.run.example import BETA, outputs, pairs_of
 from overgen.stages.evaluate_confidence import summary
-from overgen.stages.examples import BETA, outputs, pairs_of
 
 IMAGES = 400  # of the test, and of each kind of noise
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from overgen.run import results
+from overgen.run.example import BETA, outputs, pairs_of
 from overgen.stages.evaluate_oneclass import summary
-from overgen.stages.examples import BETA, outputs, pairs_of
 
 IMAGES = 200
 

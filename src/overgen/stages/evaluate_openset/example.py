@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from overgen.run import results
+from overgen.run.example import BETA, outputs, pairs_of, reconstructs
 from overgen.stages.evaluate_openset import summary
-from overgen.stages.examples import BETA, outputs, pairs_of, reconstructs
 
 IMAGES, SUBSETS, RESAMPLES = 200, 3, 200
 

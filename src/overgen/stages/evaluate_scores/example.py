@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from overgen.run import results
+from overgen.run.example import as_bytes, blobs
 from overgen.stages.evaluate_openset.example import openset_outputs
 from overgen.stages.evaluate_scores import summary
-from overgen.stages.examples import as_bytes, blobs
 
 
 def example_cell(

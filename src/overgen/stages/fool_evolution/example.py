@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from overgen.attacks import pictures
+from overgen.attacks.attacked import Block
 from overgen.models import PIXELS
 from overgen.run import results
-from overgen.stages.attacking import Block
-from overgen.stages.examples import blobs, reconstructs, spent
+from overgen.run.example import blobs, reconstructs, spent
 from overgen.stages.fool_evolution import summary
 
 GENERATIONS, RUNS = 40, 2

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from overgen.attacks.attacked import Arrays, Attacked, Block, in_blocks
 from overgen.attacks.encodings import encoding_of
 from overgen.attacks.evolution import evolve
 from overgen.confidence import ScaledOutput
@@ -22,7 +23,6 @@ from overgen.measures.thresholds import pair_at
 from overgen.models import PIXELS
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
-from overgen.stages.attacking import Arrays, Attacked, Block, in_blocks
 from overgen.stages.fool_evolution import summary
 
 CPU_BATCH = 100  # images scored together on a CPU, at most: 1.28 times as many a second as 400 (a dAE, one core, AVX2)

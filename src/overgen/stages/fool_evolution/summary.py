@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from overgen.attacks.attacked import Arrays, Block
 from overgen.attacks.evolution import TARGET, Result, first_generation
 from overgen.measures.intervals import median_interval
 from overgen.models import PIXELS
 from overgen.run import results
-from overgen.stages.attacking import Arrays, Block
 
 # metric rows, tables by name, examples
 Parts = tuple[list[dict[str, Any]], dict[str, pd.DataFrame], dict[str, np.ndarray]]

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from overgen.attacks import pictures
+from overgen.attacks.attacked import Arrays, Block
 from overgen.models import PIXELS
 from overgen.run import results
-from overgen.stages.attacking import Arrays, Block
-from overgen.stages.examples import BETA, blobs, outputs, pairs_of, reconstructs, spent
+from overgen.run.example import BETA, blobs, outputs, pairs_of, reconstructs, spent
 from overgen.stages.fool_fgn import summary, trials
 
 TRIALS = 4  # of each class

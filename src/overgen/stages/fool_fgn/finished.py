@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from overgen.attacks.attacked import Arrays, Attacked
 from overgen.run import recorded
 from overgen.run.files import read_npz
-from overgen.stages.attacking import Arrays, Attacked
 from overgen.stages.fool_fgn.trials import Attack, Outcome, Pair
 
 SINGLE = ("final_log_y", "final_distance", "final_gamma")  # columns of float32

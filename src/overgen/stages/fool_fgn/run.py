@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from overgen import OvergenError
+from overgen.attacks.attacked import Attacked
 from overgen.run.stage import Stage
-from overgen.stages.attacking import Attacked
 from overgen.stages.fool_fgn import finished, summary, trials
 from overgen.stages.fool_fgn.params import FgnOfModel
 

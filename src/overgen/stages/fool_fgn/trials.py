@@ -11,9 +11,9 @@ import pandas as pd
 from torch import nn
 
 from overgen.attacks import fgn
+from overgen.attacks.attacked import Arrays, Attacked, Block, in_blocks
 from overgen.models import PIXELS
 from overgen.run.streams import generator
-from overgen.stages.attacking import Arrays, Attacked, Block, in_blocks
 
 Pair = tuple[float, float]  # (τ, α)
 OPTIONS = ("learning_rate", "optimizer", "input", "initial")  # of `fgn.attack` that the section fool_fgn gives

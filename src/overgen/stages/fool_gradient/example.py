@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from overgen.attacks import pictures
+from overgen.attacks.attacked import Block
 from overgen.models import PIXELS
 from overgen.run import results
-from overgen.stages.attacking import Block
-from overgen.stages.examples import blobs, pairs_of, reconstructs, spent
+from overgen.run.example import blobs, pairs_of, reconstructs, spent
 from overgen.stages.fool_gradient import summary
 from overgen.stages.fool_gradient.params import GradientDescent
 

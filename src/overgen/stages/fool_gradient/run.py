@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 from overgen.attacks import gradient, pictures
+from overgen.attacks.attacked import Arrays, Attacked, Block, in_blocks
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
-from overgen.stages.attacking import Arrays, Attacked, Block, in_blocks
 from overgen.stages.fool_gradient import summary
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from overgen.attacks.attacked import Arrays, Block
 from overgen.measures.intervals import mean_interval
 from overgen.measures.thresholds import alpha_suffix
 from overgen.run import results
-from overgen.stages.attacking import Arrays, Block
 from overgen.stages.fool_gradient.params import GradientDescent
 
 Pair = tuple[float, float]  # (τ, α)

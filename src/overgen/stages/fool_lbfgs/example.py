@@ -13,7 +13,7 @@ import torch
 from overgen.data import Dataset
 from overgen.models import PIXELS
 from overgen.run import results
-from overgen.stages.examples import as_bytes, blobs, spent
+from overgen.run.example import as_bytes, blobs, spent
 from overgen.stages.fool_lbfgs import summary
 from overgen.stages.fool_lbfgs.params import FoolLbfgs
 

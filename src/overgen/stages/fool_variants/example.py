@@ -9,7 +9,7 @@ import numpy as np
 
 from overgen.measures.accuracy import accuracy_rows
 from overgen.run import results
-from overgen.stages.examples import BETA, outputs, pairs_of, spent
+from overgen.run.example import BETA, outputs, pairs_of, spent
 from overgen.stages.fool_fgn import example, summary, trials
 from overgen.stages.fool_variants.run import named
 

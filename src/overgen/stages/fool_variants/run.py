@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from overgen.attacks.attacked import Attacked
 from overgen.measures.accuracy import accuracy_rows
 from overgen.run.stage import Stage
-from overgen.stages.attacking import Attacked
 from overgen.stages.fool_fgn import summary, trials
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from overgen.run import results
-from overgen.stages.examples import blobs, spent
+from overgen.run.example import blobs, spent
 from overgen.stages.retrain_on_fooling import summary
 
 EVOLUTIONS, RUNS = 2, 2

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from overgen.run import results
-from overgen.stages.examples import BETA, outputs, pairs_of
+from overgen.run.example import BETA, outputs, pairs_of
 from overgen.stages.search_choices import summary
 
 

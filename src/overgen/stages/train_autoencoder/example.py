@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from overgen.run import results
-from overgen.stages.examples import as_bytes, blobs
+from overgen.run.example import as_bytes, blobs
 from overgen.training.example import IMAGES, accuracy_row, trained_cell
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from overgen.run import results
-from overgen.stages.examples import spent
+from overgen.run.example import spent
 from overgen.stages.train_oneclass.run import OF_NETWORK, OF_SVM, about, mean_rows
 
 

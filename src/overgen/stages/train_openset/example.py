@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from overgen.run import results
+from overgen.run.example import spent
 from overgen.stages.evaluate_openset.example import knowns
-from overgen.stages.examples import spent
 from overgen.stages.train_openset import summary
 from overgen.stages.train_openset.run import Subset
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from overgen.run import results
-from overgen.stages.examples import spent
+from overgen.run.example import spent
 
 WRONG = {"fc10_1": 2000, "ae400_10": 300}  # test images of 10,000, by network
 
