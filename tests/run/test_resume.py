@@ -9,6 +9,9 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+import torch
+
 from workspace import Copies, cell_folders, make_workspace, run_stage, same, set_params
 
 
@@ -27,6 +30,7 @@ def kill_when(copies: Copies, workspace: Path, stage: str, model: str, pattern: 
     return sorted(p.name for p in workspace.glob(f".overgen/progress/{stage}/*/*/*.npz"))
 
 
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")  # Lightning's, of the copy of a killed workspace
 def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     tmp_path: Path, digits: Path, copies: Copies
 ) -> None:
@@ -41,8 +45,9 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     assert kill_when(copies, killed, "train_classifier", "lenet", "seed1.epochs/last.ckpt") == ["seed0.npz"]
     assert not (killed / "models").exists()
     assert not (killed / "reports").exists()
-    copy = tmp_path / "changed"
-    shutil.copytree(killed, copy, symlinks=True)
+    copy, marked = tmp_path / "changed", tmp_path / "marked"
+    for path in (copy, marked):
+        shutil.copytree(killed, path, symlinks=True)
     # another learning rate for a while, killed too, does not cost what was done
     set_params(killed / "params.yaml", {"training.digits.learning_rate": 0.003})
     (progress,) = killed.glob(".overgen/progress/train_classifier/*/*")
@@ -62,6 +67,17 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     ):
         same(first, second)
     assert not progress.exists()
+
+    # what it goes on from are the checkpoint's weights: with others there it ends elsewhere
+    (checkpoint,) = marked.glob(".overgen/progress/train_classifier/*/*/seed1.epochs/last.ckpt")
+    held = torch.load(checkpoint, weights_only=False)
+    for values in held["state_dict"].values():
+        values += 0.01
+    torch.save(held, checkpoint)
+    run_stage(marked, "train_classifier", model="lenet")
+    for seed, unchanged in ((0, True), (1, False)):
+        weights = f"models/digits/networks/lenet/seed{seed}.safetensors"
+        assert filecmp.cmp(whole / weights, marked / weights, shallow=False) == unchanged
 
     # the same kill, then another learning rate: neither the finished member nor the half-trained one is reused
     set_params(copy / "params.yaml", {"training.digits.learning_rate": 0.002})
