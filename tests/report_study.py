@@ -43,6 +43,7 @@ def cells(*, full: bool = False, dataset: str = "mnist") -> dict[str, dict[str, 
         "train_classifier": {"cnn": epochs, "cool": epochs},
         "train_autoencoder": {"autoencoder": epochs, "dae_sym": epochs},
         "train_variants": {"dae_sym_l2_10": epochs},
+        "remove_gate": {"dae_sym": {}},
         "search_choices": {"cool": {}},
         "fool_fgn": {
             model: {
@@ -54,7 +55,11 @@ def cells(*, full: bool = False, dataset: str = "mnist") -> dict[str, dict[str, 
             }
             for model, fooled in FOOLED.items()
         },
-        "fool_variants": {"dae_sym_l2_10": {"base": "dae_sym", "fooled": 0, "scaled": 3.0}},
+        "fool_variants": {
+            "dae_sym_l2_10": {"base": "dae_sym", "fooled": 0, "scaled": 3.0},
+            "dae_sym_gate_off": {"base": "dae_sym"},
+        },
+        "fool_controls": {"dae_sym_gate_off": {}},
         "fool_gradient": {model: {"budget": trained[model]} for model in attacked},
         "fool_evolution": {model: {"budget": trained[model]} for model in attacked},
         "retrain_on_fooling": {"lenet": {}},
@@ -66,6 +71,8 @@ def cells(*, full: bool = False, dataset: str = "mnist") -> dict[str, dict[str, 
         "fool_lbfgs": {"perceptrons": {"budget": {f"train_perceptrons.{dataset}.epochs": 3}}},
         "collect_fooling": {"attacked": {"counts": counts}},
         "evaluate_scores": {model: {"methods": methods, "budget": openset} for model, methods in SCORES.items()},
+        "train_controls": {"cnn": {}, "dae_sym": {}},
+        "evaluate_controls": {model: {"methods": methods} for model, methods in SCORES.items()},
         "train_oneclass": {"cool": epochs, "dae_sym": epochs, "ocsvm": epochs},
         "evaluate_oneclass": {
             model: {"sure": sure, "budget": oneclass}

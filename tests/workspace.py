@@ -45,9 +45,20 @@ TINY = {
     "openset_models": ["dae_sym"],
     "variant_datasets": ["digits"],
     "variants": ["dae_sym_l2_10"],
+    "ungated": ["dae_sym"],
+    "fooled_variants": ["dae_sym_l2_10", "dae_sym_gate_off"],
+    "fooled_controls": ["dae_sym_gate_off"],
+    "controls": ["dae_sym"],
+    "remove_gate": {"digits": {"seeds": [0]}},
+    "train_controls": {"digits": {"known": [2], "subsets": 2, "epochs": 1}},
+    "evaluate_controls": {"features": ["knn"], "outputs": {"dae_sym": ["scaled_output"]}},
     "train_variants": {"digits": {"epochs": 1, "seeds": [0], "training": {"dae_sym_l2_10": {"l2": 5.0}}}},
     "fool_variants": {
-        "digits": {"trials": 1, "updates": 2, "models": {"dae_sym_l2_10": {"base": "dae_sym", "scaled": [3]}}}
+        "digits": {
+            "trials": 1,
+            "updates": 2,
+            "models": {"dae_sym_l2_10": {"base": "dae_sym", "scaled": [3]}, "dae_sym_gate_off": {"base": "dae_sym"}},
+        }
     },
     "oneclass_datasets": ["digits"],
     "oneclass_models": ["dae_sym", "ocsvm"],
@@ -79,6 +90,15 @@ TINY = {
         "starts": ["noise", "mean_image", "other_class"],
         "check": 2,
         "block": 20,
+    },
+    "fool_controls": {
+        "digits": {
+            "restarts": 1,
+            "attacks": [{"objective": "cross_entropy", "learning_rate": 0.1, "updates": 4}],
+            "starts": ["noise", "mean_image", "other_class"],
+            "check": 2,
+            "block": 30,
+        }
     },
     "fool_evolution.digits.runs": 2,
     "fool_evolution.digits.generations": 2,

@@ -12,6 +12,7 @@ from overgen.stages.evaluate_fooling.report import witnesses
 from overgen.stages.evaluate_oneclass.report import one_class
 from overgen.stages.evaluate_openset.report import open_set, open_set_apart, open_set_longer
 from overgen.stages.evaluate_scores.report import fooling_images, score_kinds, scores
+from overgen.stages.fool_controls.report import controls
 from overgen.stages.fool_evolution.report import evolution
 from overgen.stages.fool_fgn.report import (
     VARIANT,
@@ -94,7 +95,14 @@ def test_the_attack_on_the_scaled_output_and_other_alphas_are_of_attacked_models
 
 def test_a_variant_of_a_network_stands_below_what_it_changes(made_up: MadeUp) -> None:
     heads = [line[0] for line in lines_of(network_variants(made_up.study).markdown)[1::2]]
-    assert heads == ["**dAE sym, as in the study**", "**dAE sym (λ_L2 = 10)**", "**the same, attack on ỹ**"]
+    l2 = ["**dAE sym (λ_L2 = 10)**", "**the same, attack on ỹ**"]
+    assert heads == ["**dAE sym, as in the study**", *l2, "**dAE sym (gate off)**"]
+
+
+def test_a_control_stands_below_what_it_differs_from(made_up: MadeUp) -> None:
+    table = controls(made_up.study)
+    assert [line[0] for line in lines_of(table.markdown)[1:]] == ["**dAE sym**", "**dAE sym (gate off)**"]
+    assert set(table.rows["experiment"]) == {"fgn", "fgn_gate_off", "gradient", "control_gradient"}
 
 
 def test_gradients_by_start(made_up: MadeUp) -> None:

@@ -23,8 +23,10 @@ LIKE_THE_STUDY: dict[tuple[str, str], dict[str, Any]] = {  # options of examples
     ("evaluate_openset", "dae_sym"): {"longer": 2},
     ("fool_fgn", "cnn"): {"variants": {"lr_1e-3": 39}},
     ("fool_fgn", "dae_sym"): {"scaled": 3.0},
+    ("fool_controls", "dae_sym_gate_off"): STARTS,
     ("fool_gradient", "cnn"): STARTS,
     ("fool_gradient", "dae_sym"): STARTS,
+    ("fool_variants", "dae_sym_gate_off"): {"base": "dae_sym"},
     ("fool_variants", "dae_sym_l2_10"): {"base": "dae_sym", "scaled": 3.0},
     ("retrain_on_fooling", "lenet"): {"rounds": 1},
 }

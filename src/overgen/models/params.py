@@ -22,6 +22,7 @@ class CnnModel(Section):
     network: Literal["cnn"]
     units: Units = "relu"
     initial: Initial = "glorot"
+    classifier_input: Literal["noisy", "clean"] = "clean"  # noisy: trained on a dAE's noise, as a control
 
 
 class CoolModel(Section):

@@ -24,7 +24,12 @@ MODEL_NAMES = {
     "ocsvm": "OCSVM",
     "pixels": "no network",
 }
-CHANGE_NAMES = {"sigmoid_units": "sigmoid units", "l2_10": "λ_L2 = 10"}  # of variants, <model>_<change>
+CHANGE_NAMES = {  # of variants, <model>_<change>
+    "sigmoid_units": "sigmoid units",
+    "l2_10": "λ_L2 = 10",
+    "noise": "trained on noise",
+    "gate_off": "gate off",
+}
 DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 PAPER_TABLE = {"mnist": "Table 1", "fashion_mnist": "Table 2"}
 MAIN_SOURCE = "spigler2019"  # of Tables 1 and 2

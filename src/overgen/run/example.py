@@ -17,7 +17,7 @@ BETA = 10.0
 
 def reconstructs(model: str) -> bool:
     """Whether networks of a model have a decoder, as its name says."""
-    return model.startswith(("dae", "autoencoder"))
+    return model.startswith(("dae", "autoencoder")) and not model.endswith("_gate_off")
 
 
 def pairs_of(model: str) -> list[tuple[float, float]]:

@@ -86,6 +86,7 @@ def prepare(
         network = network.to(memory_format=torch.channels_last)
     network = network.to(stage.device)
     denoises = hasattr(model, "reconstruction_weight")
+    noisy = denoises or getattr(model, "classifier_input", "clean") == "noisy"
     return Training(
         network,
         images.to(stage.device),
@@ -95,7 +96,7 @@ def prepare(
         learning_rate=settings.learning_rate,
         l2=settings.l2,
         of_images=of_images,
-        noise_std=settings.noise_std if denoises else 0.0,
+        noise_std=settings.noise_std if noisy else 0.0,
         **({name: getattr(model, name) for name in OF_TRAINING if hasattr(model, name)} if denoises else {}),
     )
 

@@ -22,6 +22,7 @@ def example_cell(
     known: Sequence[int] = (1, 5, 10),
     classes: int = 10,
     budget: Mapping[str, int] | None = None,
+    experiment: str = "scores",
 ) -> None:
     """The best method tells known from unknown images on every problem; each other less well than the one before it."""
     stored = openset_outputs(draw, path.name, known, classes)
@@ -43,5 +44,5 @@ def example_cell(
         scores.append(arrays)
     tables, examples = summary.tables(stored, scores, 0.95, images)
     own_budget = {"evaluate_scores.fit_images": 1000, "evaluate_scores.noise_images": 30}
-    rows = summary.mean_rows(tables["trials"])
+    rows = [row | {"experiment": experiment} for row in summary.mean_rows(tables["trials"])]
     results.write(path, budget=dict(budget or {}) | own_budget, metrics=rows, tables=tables, examples=examples)

@@ -27,11 +27,12 @@ def option(stage: Stage, name: str) -> Any:
 
 
 def scores_of(
-    stage: Stage, path: Path, outputs: dict[str, np.ndarray], further: dict[str, Tensor]
+    stage: Stage, path: Path, outputs: dict[str, np.ndarray], further: dict[str, Tensor], names: list[str]
 ) -> dict[str, np.ndarray]:
     """The scores of one member: `<method>.<part>`, (N,) each.
 
     path: of its weights; outputs: its stored arrays, (1, ...) each; further: of `further_images`.
+    names: of the methods.
     The parts are held_out, test and the kinds of `summary.KINDS` that there are: scores, larger = more in-distribution;
     and predicted: the class of each test image.
     """
@@ -44,7 +45,6 @@ def scores_of(
     images = {"held_out": dataset.train_images[left_out], "test": dataset.test_images}
     images |= unknown_images(dataset, known, dataset.train_images[fit], draws, option(stage, "noise_images"))
     images |= further
-    names = option(stage, f"methods.{stage.item['model']}")
     answers = outputs["log_y"][0].argmax(1)
     scores = fitted_scores(stage, network, [name for name in names if name in FITTED], images, fit, draws, answers)
     if set(names) & set(OF_OUTPUTS):

@@ -33,8 +33,17 @@ from overgen.stages.evaluate_scores.member import option, scores_of
 
 def main(stage: Stage) -> None:
     """Write the cell."""
+    judge(stage, "openset", "train_openset", option(stage, f"methods.{stage.item['model']}"), "scores")
+
+
+def judge(stage: Stage, study: str, training: str, methods: list[str], experiment: str) -> None:
+    """Judge the members of a study by some methods, and write the cell.
+
+    study: their folder in models/<dataset>; training: the stage that trained them; methods: names of scores.
+    experiment: of the cell's rows.
+    """
     dataset, model = stage.item["dataset"], stage.item["model"]
-    folder = member_folder("openset", dataset, model)
+    folder = member_folder(study, dataset, model)
     outputs = read_npz(folder / "outputs.npz")
     counts = outputs["known"].sum(1)
     names = [f"k{k}-{(counts[:i] == k).sum()}" for i, k in enumerate(counts)]
@@ -42,16 +51,16 @@ def main(stage: Stage) -> None:
 
     def evaluate(i: int, run: Any) -> dict[str, np.ndarray]:
         of_member = {name: array[i : i + 1] for name, array in outputs.items() if array.ndim > 1}
-        return scores_of(stage, folder / f"{names[i]}.safetensors", of_member, further)
+        return scores_of(stage, folder / f"{names[i]}.safetensors", of_member, further, methods)
 
     scores = stage.members(names, evaluate)
     if stage.rank == 0:
-        training = read_json(f"reports/cells/{dataset}/train_openset/{model}/metrics.json")
+        trained = read_json(f"reports/cells/{dataset}/{training}/{model}/metrics.json")
         budget = {f"evaluate_scores.{name}": option(stage, name) for name in ("fit_images", "noise_images")}
         images = data.load(dataset).test_images.numpy()
         tables, examples = summary.tables(outputs, scores, option(stage, "keep"), images)
-        rows = summary.mean_rows(tables["trials"])
-        results.write(stage.cell, budget=training["budget"] | budget, metrics=rows, tables=tables, examples=examples)
+        rows = [row | {"experiment": experiment} for row in summary.mean_rows(tables["trials"])]
+        results.write(stage.cell, budget=trained["budget"] | budget, metrics=rows, tables=tables, examples=examples)
 
 
 def further_images(stage: Stage) -> dict[str, Tensor]:

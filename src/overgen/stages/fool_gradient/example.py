@@ -26,6 +26,7 @@ def example_cell(
     classes: int = 10,
     starts: Sequence[str] = ("noise", "mean_image"),
     budget: Mapping[str, int] | None = None,
+    experiment: str = "gradient",
 ) -> None:
     """From noise every trial fools in 7 updates, from another start none does.
 
@@ -62,7 +63,7 @@ def example_cell(
     results.write(
         path,
         budget=dict(budget or {}) | spent(path, restarts=1, attacks=len(ATTACKS), updates=200),
-        metrics=summary.rows(table, pairs),
+        metrics=[row | {"experiment": experiment} for row in summary.rows(table, pairs)],
         tables={"trials": table},
         examples=summary.examples(table, images, pairs, classes),
         successes={"trial": hits, "image": pictures.rounded(images[hits])},

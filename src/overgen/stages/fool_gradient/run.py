@@ -32,8 +32,13 @@ def main(stage: Stage) -> None:
 
     `score_in_8_bits` of trials.csv is ỹ_t of that picture; there is none where the trial did not fool.
     """
+    attack_all(stage, "gradient")
+
+
+def attack_all(stage: Stage, experiment: str) -> None:
+    """Attack the stage's model as the stage's own section says, and write the cell. experiment: of the cell's rows."""
     attacked = Attacked(stage)
-    settings = stage.params(f"fool_gradient.{attacked.dataset}")
+    settings = stage.params(f"{stage.name}.{attacked.dataset}")
     trials = list(product(settings.starts, range(attacked.classes), range(settings.restarts)))
     work = product(attacked.seeds, attacked.pairs, in_blocks(trials, settings.block))
     blocks = [Block(f"block{i}", *block) for i, block in enumerate(work)]
@@ -47,7 +52,7 @@ def main(stage: Stage) -> None:
     table["score_in_8_bits"] = np.nan
     table.loc[hits, "score_in_8_bits"] = attacked.scores(saved, table.iloc[hits])
     attacked.write(
-        summary.rows(table, attacked.pairs),
+        [row | {"experiment": experiment} for row in summary.rows(table, attacked.pairs)],
         spent={"restarts": settings.restarts, "attacks": len(settings.attacks), "updates": updates},
         tables={"trials": table},
         examples=summary.examples(table, images, attacked.pairs, attacked.classes),

@@ -34,4 +34,4 @@ def example_cell(
         members.append(Subset(count, number, np.flatnonzero(own).tolist()))
     table = summary.members(labels, members, [trained] * len(members))
     budget = spent(path, epochs=epochs, subsets=subsets, known=len(known))
-    results.write(path, budget=budget, metrics=summary.mean_rows(table), tables={"members": table})
+    results.write(path, budget=budget, metrics=summary.mean_rows(table, path.parts[-2]), tables={"members": table})

@@ -45,9 +45,14 @@ class Subset(NamedTuple):
 
 def main(stage: Stage) -> None:
     """Write weights, outputs and the cell."""
+    train_study(stage, "openset")
+
+
+def train_study(stage: Stage, study: str) -> None:
+    """Train the members that the stage's own section describes; their weights lie in models/<dataset>/<study>/."""
     dataset = stage.item["dataset"]
     source = data.load(dataset)
-    settings = stage.params(f"train_openset.{dataset}")
+    settings = stage.params(f"{stage.name}.{dataset}")
     subsets = [
         Subset(known, number, classes)
         for known in settings.known
@@ -58,17 +63,19 @@ def main(stage: Stage) -> None:
     again = [subset for subset in subsets if further and subset.known == further.known]
     longer = train(stage, again, further.epochs, suffix=LONGER) if again else []
     if stage.rank == 0:
-        key = f"train_openset.{dataset}"
+        key = f"{stage.name}.{dataset}"
         budget = {f"{key}.epochs": settings.epochs, f"{key}.subsets": settings.subsets}
         budget |= {f"{key}.known": len(settings.known)}
-        with replace_directory(member_folder("openset", dataset, stage.item["model"])) as folder:
+        with replace_directory(member_folder(study, dataset, stage.item["model"])) as folder:
             save(stage, folder / "outputs.npz", subsets, trained, budget)
             if again:
                 spent = budget | {f"{key}.epochs": further.epochs}
                 epochs = np.array(further.epochs)
                 save(stage, folder / "longer.npz", again, longer, spent, suffix=LONGER, epochs=epochs)
         table = summary.members(source.test_labels.numpy(), subsets, trained)
-        results.write(stage.cell, budget=budget, metrics=summary.mean_rows(table), tables={"members": table})
+        results.write(
+            stage.cell, budget=budget, metrics=summary.mean_rows(table, stage.name), tables={"members": table}
+        )
 
 
 def class_subsets(classes: int, known: int, count: int) -> list[list[int]]:

@@ -32,14 +32,14 @@ def members(labels: np.ndarray, subsets: Sequence[Any], trained: Sequence[dict[s
     return pd.DataFrame(rows)
 
 
-def mean_rows(members: pd.DataFrame) -> list[dict[str, Any]]:
-    """The mean accuracy on known classes, for each number of them."""
+def mean_rows(members: pd.DataFrame, experiment: str = "train_openset") -> list[dict[str, Any]]:
+    """The mean accuracy on known classes, for each number of them. experiment: the name of the rows."""
     rows = []
     for known, group in members.groupby("known"):
         accuracy = group["known_accuracy"].to_numpy()
         rows.append(
             mean_row(
-                "train_openset",
+                experiment,
                 f"known_accuracy@known={known}",
                 100 * accuracy,
                 unit="percent",
