@@ -66,10 +66,12 @@ def test_the_committed_images_of_variants_and_perceptrons_score_as_stored(
 ) -> None:
     monkeypatch.chdir(project)
     settings = params.load()
-    found = [cell for model in settings.variants for cell in audit.rescore("mnist", model, settings)]
-    assert [cell.cell for cell in found] == [
-        f"reports/cells/mnist/fool_variants/{model}" for model in settings.variants
-    ]
+    found = [cell for model in settings.fooled_variants for cell in audit.rescore("mnist", model, settings)]
+    assert {cell.cell for cell in found} == {
+        f"reports/cells/mnist/{stage}/{model}"
+        for stage, models in (("fool_variants", settings.fooled_variants), ("fool_controls", settings.fooled_controls))
+        for model in models
+    }
     for cell in [*found, audit.rescore_perceptrons("mnist")]:
         assert cell.images >= 10 + len(read_npz(Path(cell.cell) / "successes.npz")["trial"])
         assert cell.difference < 1e-5, cell.cell

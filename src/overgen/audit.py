@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from overgen.attacks.evidence import ATTACKS, FGN, stored, successes
+from overgen.attacks.evidence import ATTACKED, stored, successes
 from overgen.measures.outputs import scores_of_images
 from overgen.models import registry
 from overgen.run.files import read_npz
@@ -32,8 +32,7 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
     network, _ = registry.trained(dataset, model)
     confidence, probes = settings.confidence[dataset], settings.engine[dataset].probes
     rescored = []
-    attacks = ATTACKS if model in settings.attacked else FGN[1:] if model in settings.variants else ATTACKS[2:]
-    for attack in attacks:
+    for attack in (stage for stage, models in ATTACKED.items() if model in settings.names(models)):
         folder = Path("reports/cells", dataset, attack, model)
         table, images = stored(folder, confidence.thresholds, evolution_alpha=settings.fool_evolution[dataset].alpha)
         every, pictures = successes(folder, seed=0)

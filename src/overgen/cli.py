@@ -211,7 +211,7 @@ def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between 
         if not Path("reports/cells", dataset).is_dir():
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue
-        variants = settings.variants if dataset in settings.variant_datasets else []
+        variants = settings.fooled_variants if dataset in settings.variant_datasets else []
         models = dict.fromkeys([*settings.attacked, *settings.evolved, *variants])
         cells = [cell for model in models for cell in rescore(dataset, model, settings)]
         cells += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []

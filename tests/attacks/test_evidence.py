@@ -99,13 +99,13 @@ def test_every_attack_is_read_in_one_form(tmp_path: Path) -> None:
 
 def test_every_committed_success_is_saved() -> None:
     """As many pictures as trials that passed, at each pair; of their trials, and above its τ but for the rounding."""
-    stages = {*evidence.FGN, *evidence.ATTACKS}
+    stages = evidence.ATTACKED
     cells = [path for stage in sorted(stages) for path in (ROOT / "reports/cells").glob(f"*mnist/{stage}/*")]
-    assert len(cells) == 2 * 4 + 4 + 2 * 4 + 2 * 5
+    assert len(cells) == 2 * 4 + 6 + 2 * 4 + 2 + 2 * 5
     no_longer = []  # cells with images that no longer fool once they are saved, for each image
     for cell in cells:
         trials, kept = pd.read_csv(cell / "trials.csv"), read_npz(cell / "successes.npz")
-        if cell.parent.name == "fool_gradient":
+        if cell.parent.name in evidence.GRADIENT:
             assert kept["trial"].tolist() == np.flatnonzero(trials["step"].notna()).tolist()
             continue
         if cell.parent.name == "fool_evolution":

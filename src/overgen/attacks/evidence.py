@@ -14,8 +14,16 @@ from overgen.measures.thresholds import pair_at
 from overgen.run.files import read_npz
 
 ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")  # stages that attack the networks of the tables
-FGN = ("fool_fgn", "fool_variants")  # stages of the Fooling Generator Network
-VARIANT = {"fool_gradient": "start", "fool_evolution": "encoding"}  # the column of variants; "objective" of the others
+ATTACKED = {  # the stages that attack images, each with the list of the models that it attacks
+    "fool_fgn": "attacked",
+    "fool_variants": "fooled_variants",
+    "fool_gradient": "attacked",
+    "fool_controls": "fooled_controls",
+    "fool_evolution": "evolved",
+}
+GRADIENT = ("fool_gradient", "fool_controls")  # stages of gradients of ỹ
+VARIANT = {"fool_gradient": "start", "fool_controls": "start", "fool_evolution": "encoding"}
+OF_VARIANTS = "objective"  # the column of variants of the other attacks
 
 
 def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -> tuple[pd.DataFrame, np.ndarray]:
@@ -28,7 +36,7 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
     when it was judged). Raises OvergenError if there is no such file.
     """
     attack, examples = folder.parts[-2], read_npz(folder / "examples.npz")
-    variants = examples[VARIANT.get(attack, "objective")].tolist()
+    variants = examples[VARIANT.get(attack, OF_VARIANTS)].tolist()
     if attack == "fool_evolution":
         tau, _ = pair_at(thresholds, evolution_alpha)
         last = [i for i, encoding in enumerate(variants) if encoding not in variants[i + 1 :]]
@@ -55,10 +63,10 @@ def successes(folder: Path, seed: int | None = None) -> tuple[pd.DataFrame, np.n
     """
     attack, kept = folder.parts[-2], read_npz(folder / "successes.npz")
     trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
-    if attack == "fool_gradient":  # whose file holds images only
+    if attack in GRADIENT:  # whose file holds images only
         told = {"tau": "tau", "alpha": "alpha", "score": "score_in_8_bits"}
         kept |= {name: trials[column].to_numpy() for name, column in told.items()}
-    columns = {"attack": attack, "variant": trials[VARIANT.get(attack, "objective")].to_numpy()}
+    columns = {"attack": attack, "variant": trials[VARIANT.get(attack, OF_VARIANTS)].to_numpy()}
     columns |= {"tau": kept["tau"], "alpha": kept["alpha"], "target": trials["target"].to_numpy()}
     table = pd.DataFrame(columns | {"score": kept["score"]})
     table["fooled"] = table["score"] > table["tau"]
