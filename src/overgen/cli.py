@@ -124,17 +124,25 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on thi
             raise OvergenError(f"port {port}: {error.strerror}; choose another: `overgen ui --port 5001`") from error
     log_finished_cells([])
     runs.prepare()
-    print(f"MLflow on {tracking.shown(uri)}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     # One worker and no job runners: each takes seconds and 250 MB, and there is one reader.
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | tracking.RECORDER_ENVIRONMENT | os.environ
-    # In a group of its own: on Ctrl-C, MLflow's processes would each print a traceback, and some would stay.
-    server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)], env=environment, start_new_session=True
-    )
+    log = Path(".overgen/mlflow.log")
+    log.parent.mkdir(exist_ok=True)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    with log.open("w") as output:
+        # In a group of its own: on Ctrl-C, MLflow's processes would each print a traceback, and some would stay.
+        server = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
     try:
+        wait_until_it_answers(port, server)
+        if server.poll() is None:
+            print(
+                f"http://127.0.0.1:{port}/{runs.page(uri)}\nMLflow on {tracking.shown(uri)}; Ctrl-C ends it", flush=True
+            )
         status = server.wait()
     except KeyboardInterrupt:
         return
@@ -142,7 +150,19 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on thi
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)
         server.wait()
-    raise OvergenError(f"the MLflow server ended with status {status}")
+    raise OvergenError(f"the MLflow server ended with status {status}; {log} holds what it said")
+
+
+def wait_until_it_answers(port: int, server: Any) -> None:
+    """Wait until a server on this machine takes connections, or has ended."""
+    import socket
+    import time
+
+    while server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
 
 
 @commands.command()
