@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from overgen import OvergenError
-from overgen.run import cell_run
+from overgen.run import cell_run, headline
 from overgen.run.files import directory_md5, read_json
 
 if TYPE_CHECKING:
@@ -177,6 +177,22 @@ def log_cell(run: Run, cell: str | Path, *, md5: str = "", commit: str | None = 
     run.log_metrics(values)
     run.show(cell, list(values), commit=run.commit if commit is None else commit, when=when)
     run.set_tags({"cell_md5": md5 or directory_md5(cell)})
+
+
+def finish(run: Run, cell: Path, began: int) -> None:
+    """Keep when a cell was computed, and log it. began: in milliseconds."""
+    md5 = directory_md5(cell)
+    cell_run.note_time(md5, began, now())
+    if enabled():
+        log_cell(run, cell, md5=md5)
+
+
+def says(stage: str, dataset: str, model: str = "") -> str:
+    """What came out of a stage's cell, in a few words; "" for a stage that writes none."""
+    if not model:
+        return ""
+    rows = read_json(Path("reports/cells", dataset, stage, model, "metrics.json"))["metrics"]
+    return headline.line(stage, rows)
 
 
 def lightning_logger(run: Run) -> Logger:
