@@ -78,7 +78,7 @@ def reproduce(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Cells at a time; 0: as many as cores.")] = 0,
     force: Annotated[bool, typer.Option("--force", "-f", help="Run what is up to date, too.")] = False,
 ) -> None:
-    """Run what must run, as `dvc repro` does, with cells side by side.
+    """Do what `dvc repro` does, with cells side by side.
 
     It records the same dvc.lock.
     """
@@ -252,7 +252,7 @@ def budget(
 
 @commands.command()
 def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5) -> None:
-    """Score the stored fooling images again with the published weights.
+    """Score the stored fooling images again, with the weights.
 
     Exit 1 where a score differs.
     """
@@ -298,10 +298,11 @@ def export(
     ] = None,
     beta: Annotated[float | None, typer.Option(help="β of Γ. Default: that of confidence.<data set>.")] = None,
 ) -> None:
-    """Write a network with its confidence as one torch.export program.
+    """Write a network with its confidence as a torch.export program.
 
-    It needs torch only.     `y, c = torch.export.load("model.pt2").module()(x)` takes images x (N, 1, 28, 28) in [0, 1] and gives the scaled
-    output ỹ (N, classes) and the confidence c̃ (N,), which is 1 for a network that does not reconstruct.
+    `y, c = torch.export.load("model.pt2").module()(x)`, with torch only, takes images x (N, 1, 28, 28) in [0, 1] and
+    gives the scaled output ỹ (N, classes) and the confidence c̃ (N,), which is 1 for a network that does not
+    reconstruct.
     """
     arguments.check_cell(cell)
     from overgen.export import export
@@ -339,8 +340,8 @@ def fool(
 ) -> None:
     """Change a picture until a network takes it for a class.
 
-    By gradient ascent, or the smallest change that does it. Cells of the study are attacked on what they report, c̃·y. Exit 1 if the picture does not fool; it is written
-    all the same.
+    By gradient ascent, or the smallest change that does it. Cells of the study are attacked on what they report, c̃·y.
+    Exit 1 if the picture does not fool; it is written all the same.
     """
     arguments.check_fool(start, to, on, output, smallest=smallest, alpha=alpha, tau=tau, rate=rate, decay=decay,
                          blur=blur, blur_every=blur_every, clip=clip, weights=weights, seed=seed)  # fmt: skip
