@@ -54,7 +54,10 @@ def alone() -> Iterator[int]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield file.fileno()
+        try:
+            yield file.fileno()
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # for those that inherited it, too: what a stage leaves is not waited for
 
 
 @dataclass(eq=False)
