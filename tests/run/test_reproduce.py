@@ -429,7 +429,7 @@ r.Warm = lambda: overgen.run.warm.Warm(["slow"])
 
 
 def test_it_waits_for_another_and_for_what_a_killed_one_left(twins: Twins, driver: Driver) -> None:
-    cmd = "echo begin >> order; touch begun; sleep 4; echo end >> order; touch out"
+    cmd = "echo begin >> order; touch begun; until test -e go; do sleep 0.1; done; echo end >> order; touch out"
     folder = one(twins, {"dvc.yaml": yaml.safe_dump({"stages": {"s": {"cmd": cmd, "outs": ["out"]}}})})
     first = driver("1")
     until((folder / "begun").exists)
@@ -439,6 +439,7 @@ def test_it_waits_for_another_and_for_what_a_killed_one_left(twins: Twins, drive
     assert f"(process {first.pid})" in waits
     assert "waiting" in waits
     first.kill()
+    (folder / "go").touch()
     second.communicate(timeout=120)
     assert second.returncode == 0
     assert (folder / "order").read_text().split() == ["begin", "end", "begin", "end"]

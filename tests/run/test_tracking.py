@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -161,6 +162,8 @@ def test_a_dead_server_warns_once_and_loses_nothing(
         sync.sync()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert sync.sync() == (1, 1)
+    view = r"#/experiments/\d+/runs\?workflowType=machine_learning&viewStateShareKey=overgen"
+    assert re.fullmatch(view, sync.page(tracking.uri()))
     assert query(root / "mlflow.db", "SELECT value FROM metrics WHERE key = 'fooled_percent'") == [(98.5,)]
 
 

@@ -8,6 +8,7 @@ seconds, on ranks but 0, and with `OVERGEN_PROGRESS=off`.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -154,7 +155,9 @@ def callback() -> Callback:
         def on_train_start(self, trainer: Any, module: Any) -> None:
             self.epochs = trainer.max_epochs or 1
             name = "epoch" if self.epochs > 1 else getattr(module, "step_name", "update")
-            self.context = level(name, self.epochs if self.epochs > 1 else int(trainer.num_training_batches))
+            batches = trainer.num_training_batches
+            total = self.epochs if self.epochs > 1 else int(batches) if math.isfinite(batches) else 0
+            self.context = level(name, total)
             self.level = self.context.__enter__()
             self.level.more = getattr(module, "told", str)
 
