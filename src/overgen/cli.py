@@ -256,11 +256,10 @@ def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between 
 
     Exit 1 where a score differs.
     """
-    from overgen.audit import rescore, rescore_perceptrons
-    from overgen.run import params
-
     if not math.isfinite(tolerance):
         raise OvergenError(f"--tolerance {tolerance:g}: must be a number from 0")
+    from overgen.audit import rescore, rescore_perceptrons
+    from overgen.run import params, progress
 
     settings, wrong = params.load(), []
     for dataset in settings.datasets:
@@ -268,8 +267,9 @@ def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between 
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue
         variants = settings.variants if dataset in settings.variant_datasets else []
-        models = dict.fromkeys([*settings.attacked, *settings.evolved, *variants])
-        cells = [cell for model in models for cell in rescore(dataset, model, settings)]
+        models = list(dict.fromkeys([*settings.attacked, *settings.evolved, *variants]))
+        with progress.titled(f"check {dataset}"):
+            cells = [cell for model in progress.steps(models, "network") for cell in rescore(dataset, model, settings)]
         cells += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []
         for cell in cells:
             print(f"{cell.cell}: {cell.images} images, largest difference {cell.difference:.1e}")

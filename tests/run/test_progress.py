@@ -67,6 +67,8 @@ def test_beside_others_the_title_is_theirs_who_show_the_lines(
     monkeypatch.setenv(progress.SWITCH, "bare")
     work(clock, 60)
     assert capsys.readouterr().err.startswith("member 1 of 3, update 2 of 4")
+    work(clock, 60, members=1)  # which says nothing
+    assert capsys.readouterr().err.startswith("update 2 of 4")
 
 
 def test_a_terminal_has_a_bar_that_goes(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:

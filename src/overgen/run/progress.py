@@ -67,7 +67,8 @@ class Board:
         if now < self._next or self.silent or not self.levels:
             return
         self._next = now + (BETWEEN_BARS if self.terminal else BETWEEN_LINES)
-        text = f"{self._prefix}{', '.join(str(level) for level in self.levels)}; {now - self.began:.0f} s"
+        told = [level for level in self.levels if level.total > 1] or self.levels  # "part 1 of 1" says nothing
+        text = f"{self._prefix}{', '.join(map(str, told))}; {now - self.began:.0f} s"
         if self.terminal:
             full = round(WIDTH * self.share())
             text = f"[{'#' * full}{'.' * (WIDTH - full)}] {text}"[: shutil.get_terminal_size().columns - 1]
