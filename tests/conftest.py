@@ -11,6 +11,8 @@ import pytest
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # they share the cores; before torch is imported
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
+os.environ.setdefault("OVERGEN_PROGRESS", "off")
+
 from processes import Run, environment, hears_ctrl_c, run_program
 from workspace import ROOT, TINY, Copies, Study, make_workspace, run_stage, set_params
 

@@ -9,6 +9,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from overgen.run import results
 
 
@@ -40,6 +42,10 @@ def runs_of(address: str, experiment: str) -> list[dict[str, Any]]:
     return [
         {
             **run["info"],
+            "inputs": [
+                (read["dataset"]["name"], read["dataset"]["digest"])
+                for read in run.get("inputs", {}).get("dataset_inputs", [])
+            ],
             **{
                 kind: {item["key"]: item["value"] for item in run["data"].get(kind, [])}
                 for kind in ("params", "metrics", "tags")
@@ -57,12 +63,16 @@ def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-def make_cell(root: Path, model: str = "cnn", value: float | None = 98.5, stage: str = "fool_fgn") -> Path:
+def make_cell(
+    root: Path, model: str = "cnn", value: float | None = 98.5, stage: str = "fool_fgn", experiment: str = "fgn"
+) -> Path:
+    """A cell with three rows and two images."""
     cell = root / "reports/cells/mnist" / stage / model
     rows = [
-        results.row("fgn", "fooling_rate", value, unit="percent", n=20, tau=0.99),
+        results.row(experiment, "fooling_rate", value, unit="percent", n=20, tau=0.99),
         results.row("fgn", "mean_steps_to_fool", None, unit="updates", n=0, tau=0.99),
         results.row("open_set", "f_measure@known=3", 0.5, unit="fraction", n=1, tau=0.99),
     ]
-    results.write(cell, budget={f"{stage}.mnist.trials": 20}, metrics=rows)
+    examples = {"image": np.zeros((2, 28, 28), np.uint8)}
+    results.write(cell, budget={f"{stage}.mnist.trials": 20}, metrics=rows, examples=examples)
     return cell

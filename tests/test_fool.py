@@ -179,7 +179,10 @@ def test_a_picture_that_does_not_fool_is_written_and_said_to_fail(project: Path)
         (("noise", "--to", "10", "--on", "digits/cnn"), "--to '10'"),
         (("none.png", "--to", "1", "--on", "digits/cnn"), "none.png: missing; give a picture file"),
         (("params.yaml", "--to", "1", "--on", "digits/cnn"), "params.yaml: cannot be read as a picture"),
-        (("noise", "--to", "1", "--on", "digits/vgg"), "no trained weights; there are digits/autoencoder"),
+        (
+            ("noise", "--to", "1", "--on", "digits/vgg"),
+            "no trained weights; there are digits/autoencoder",
+        ),
         (("noise", "--to", "1", "--on", "digits/autoencoder"), "does not classify"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--tau", "1"), "--tau 1: must be a number above 0 and below 1"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--rate", "0"), "--rate 0: must be a number above 0"),
@@ -199,7 +202,10 @@ def test_a_picture_that_does_not_fool_is_written_and_said_to_fail(project: Path)
             ("noise", "--to", "1", "--on", "digits/cnn", "--smallest", "--blur", "1"),
             "--blur: --smallest has no updates",
         ),
-        (("noise", "--to", "1", "--on", "torchvision/resnet19"), "torchvision has no such classifier; it has alexnet"),
+        (
+            ("noise", "--to", "1", "--on", "torchvision/resnet19"),
+            "no such classifier; did you mean resnet18",
+        ),
         (("noise", "--to", "1", "--on", "torchvision/resnet18", "--weights", "no.pth"), "no.pth: missing"),
         (("noise", "--to", "1", "--on", "torchvision/resnet18", "--weights", "params.yaml"), "not the weights of"),
     ],

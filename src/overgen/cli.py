@@ -9,20 +9,20 @@ import io
 import math
 import os
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from overgen import OvergenError
-from overgen.run.files import write_text
+from overgen import OvergenError, arguments
 
 commands = typer.Typer(
     help="Overgeneralisation of neural classifiers, reproduced, measured and extended. "
     "Run from the repository root; `dvc repro` runs the study.",
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
@@ -44,6 +44,19 @@ def main(
     pass
 
 
+def complete(names: Callable[[], list[str]]) -> Callable[[str], list[str]]:
+    """The names that begin with what has been typed, for the shell; none outside a checkout."""
+
+    def complete(incomplete: str) -> list[str]:
+        try:
+            enter_root()
+            return [name for name in names() if name.startswith(incomplete)]
+        except OvergenError:
+            return []
+
+    return complete
+
+
 def enter_root() -> None:
     """Go to the root of the checkout that this folder is in. Raises OvergenError if it is in none."""
     cwd = Path.cwd()
@@ -56,11 +69,21 @@ def enter_root() -> None:
 
 @commands.command()
 def reproduce(
-    targets: Annotated[list[str] | None, typer.Argument(help="As of `dvc repro`. Default: all of dvc.yaml.")] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="As of `dvc repro`. Default: all of dvc.yaml.", autocompletion=complete(arguments.addresses)
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Cells at a time; 0: as many as cores.")] = 0,
     force: Annotated[bool, typer.Option("--force", "-f", help="Run what is up to date, too.")] = False,
 ) -> None:
-    """Do what `dvc repro` does, with cells side by side, and record the same dvc.lock."""
+    """Do what `dvc repro` does, with cells side by side.
+
+    It records the same dvc.lock.
+    """
+    enter_root()
+    arguments.check_targets(targets or ())
     from overgen.run import code
     from overgen.run.reproduce import reproduce
 
@@ -69,17 +92,23 @@ def reproduce(
         with redirect_stdout(io.StringIO()):
             return code.main()
 
-    enter_root()
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     sys.exit(reproduce(targets or (), jobs=jobs or available, force=force, check=check))
 
 
 @commands.command()
 def sync(
-    datasets: Annotated[list[str] | None, typer.Argument(help="Only the cells of these data sets.")] = None,
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only the cells of these data sets.", autocompletion=complete(arguments.datasets)),
+    ] = None,
 ) -> None:
-    """Log finished cells that have no MLflow run yet, such as those that DVC took from its cache."""
+    """Log finished cells that have no MLflow run yet.
+
+    Such are those from Git, and those that DVC took from its cache.
+    """
     enter_root()
+    arguments.check_datasets(datasets or ())
     log_finished_cells(datasets or [])
 
 
@@ -102,7 +131,10 @@ def log_finished_cells(datasets: list[str]) -> None:
 
 @commands.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on this machine.")] = 5000) -> None:
-    """Open MLflow on the runs: print the address and serve it until Ctrl-C."""
+    """Serve MLflow's page on the runs, until Ctrl-C.
+
+    Cells without a run are logged first, then the address is printed.
+    """
     import signal
     import socket
     import subprocess
@@ -124,17 +156,25 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on thi
             raise OvergenError(f"port {port}: {error.strerror}; choose another: `overgen ui --port 5001`") from error
     log_finished_cells([])
     runs.prepare()
-    print(f"MLflow on {tracking.shown(uri)}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     # One worker and no job runners: each takes seconds and 250 MB, and there is one reader.
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | tracking.RECORDER_ENVIRONMENT | os.environ
-    # In a group of its own: on Ctrl-C, MLflow's processes would each print a traceback, and some would stay.
-    server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)], env=environment, start_new_session=True
-    )
+    log = Path(".overgen/mlflow.log")
+    log.parent.mkdir(exist_ok=True)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    with log.open("w") as output:
+        # In a group of its own: on Ctrl-C, MLflow's processes would each print a traceback, and some would stay.
+        server = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
     try:
+        wait_until_it_answers(port, server)
+        if server.poll() is None:
+            print(
+                f"http://127.0.0.1:{port}/{runs.page(uri)}\nMLflow on {tracking.shown(uri)}; Ctrl-C ends it", flush=True
+            )
         status = server.wait()
     except KeyboardInterrupt:
         return
@@ -142,15 +182,28 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on thi
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)
         server.wait()
-    raise OvergenError(f"the MLflow server ended with status {status}")
+    raise OvergenError(f"the MLflow server ended with status {status}; {log} holds what it said")
+
+
+def wait_until_it_answers(port: int, server: Any) -> None:
+    """Wait until a server on this machine takes connections, or has ended."""
+    import socket
+    import time
+
+    while server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
 
 
 @commands.command()
 def readme(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when a page is stale.")] = False,
 ) -> None:
-    """Make README.md and docs/findings.md again, with the numbers of the committed reports."""
+    """Make README.md and docs/findings.md again from the reports."""
     from overgen.report import pages
+    from overgen.run.files import write_text
 
     enter_root()
     for name, text in pages.render(Path()).items():
@@ -166,7 +219,7 @@ def readme(
 
 @commands.command()
 def figures() -> None:
-    """Redraw the report of every data set whose cells are here, from those cells alone."""
+    """Redraw every report from the cells that are here."""
     from overgen.run import params
     from overgen.run.stage import execute
 
@@ -199,12 +252,14 @@ def budget(
 
 @commands.command()
 def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5) -> None:
-    """Score the stored images of every attack again, with the published weights; exit 1 where a score differs."""
-    from overgen.audit import rescore, rescore_perceptrons
-    from overgen.run import params
+    """Score the stored fooling images again, with the weights.
 
+    Exit 1 where a score differs.
+    """
     if not math.isfinite(tolerance):
         raise OvergenError(f"--tolerance {tolerance:g}: must be a number from 0")
+    from overgen.audit import rescore, rescore_perceptrons
+    from overgen.run import params, progress
 
     settings, wrong = params.load(), []
     for dataset in settings.datasets:
@@ -212,8 +267,9 @@ def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between 
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue
         variants = settings.fooled_variants if dataset in settings.variant_datasets else []
-        models = dict.fromkeys([*settings.attacked, *settings.evolved, *variants])
-        cells = [cell for model in models for cell in rescore(dataset, model, settings)]
+        models = list(dict.fromkeys([*settings.attacked, *settings.evolved, *variants]))
+        with progress.titled(f"check {dataset}"):
+            cells = [cell for model in progress.steps(models, "network") for cell in rescore(dataset, model, settings)]
         cells += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []
         for cell in cells:
             print(f"{cell.cell}: {cell.images} images, largest difference {cell.difference:.1e}")
@@ -228,7 +284,13 @@ def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between 
 
 @commands.command()
 def export(
-    cell: Annotated[str, typer.Argument(help="A trained network as data set/model, such as mnist/dae_sym.")],
+    cell: Annotated[
+        str,
+        typer.Argument(
+            help="A trained network as data set/model, such as mnist/dae_sym.",
+            autocompletion=complete(arguments.trained_cells),
+        ),
+    ],
     path: Annotated[Path, typer.Argument(help="The .pt2 file to write.")],
     seed: Annotated[int, typer.Option(min=0, help="Of its training.")] = 0,
     alpha: Annotated[
@@ -236,11 +298,13 @@ def export(
     ] = None,
     beta: Annotated[float | None, typer.Option(help="β of Γ. Default: that of confidence.<data set>.")] = None,
 ) -> None:
-    """Write a network with its confidence as one torch.export program, which needs torch only.
+    """Write a network with its confidence as a torch.export program.
 
-    `y, c = torch.export.load("model.pt2").module()(x)` takes images x (N, 1, 28, 28) in [0, 1] and gives the scaled
-    output ỹ (N, classes) and the confidence c̃ (N,), which is 1 for a network that does not reconstruct.
+    `y, c = torch.export.load("model.pt2").module()(x)`, with torch only, takes images x (N, 1, 28, 28) in [0, 1] and
+    gives the scaled output ỹ (N, classes) and the confidence c̃ (N,), which is 1 for a network that does not
+    reconstruct.
     """
+    arguments.check_cell(cell)
     from overgen.export import export
 
     used = export(cell, path, seed=seed, alpha=alpha, beta=beta)
@@ -252,7 +316,13 @@ def export(
 def fool(
     start: Annotated[str, typer.Argument(help="The picture to start from: a file, `noise` or `mean`.")],
     to: Annotated[str, typer.Option(help="The class it shall be taken for: name or number.")],
-    on: Annotated[str, typer.Option(help="The network: a cell such as mnist/cnn, or torchvision/resnet18.")],
+    on: Annotated[
+        str,
+        typer.Option(
+            help="The network: a cell such as mnist/cnn, or torchvision/resnet18.",
+            autocompletion=complete(arguments.networks),
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The PNG file to write.")] = Path("fooled.png"),
     smallest: Annotated[bool, typer.Option("--smallest", help="The smallest change that fools, by L-BFGS.")] = False,
     tau: Annotated[float | None, typer.Option(help="Score to pass. Default: the study's first τ, 0.9.")] = None,
@@ -268,18 +338,16 @@ def fool(
     weights: Annotated[Path | None, typer.Option(help="Of a torchvision network: a state dictionary.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the noise. Default: 0.")] = None,
 ) -> None:
-    """Change a picture until a network takes it for a class: gradient ascent, or the smallest change.
+    """Change a picture until a network takes it for a class.
 
-    Cells of the study are attacked on what they report, c̃·y. Exit 1 if the picture does not fool; it is written
-    all the same.
+    By gradient ascent, or the smallest change that does it. Cells of the study are attacked on what they report, c̃·y.
+    Exit 1 if the picture does not fool; it is written all the same.
     """
+    arguments.check_fool(start, to, on, output, smallest=smallest, alpha=alpha, tau=tau, rate=rate, decay=decay,
+                         blur=blur, blur_every=blur_every, clip=clip, weights=weights, seed=seed)  # fmt: skip
     from overgen import fool as fooling
     from overgen.attacks.ascent import Regularisers
 
-    fooling.check_options(on, start, smallest=smallest, alpha=alpha, tau=tau, rate=rate, decay=decay, blur=blur,
-                          blur_every=blur_every, clip=clip, weights=weights, seed=seed)  # fmt: skip
-    if output.suffix != ".png" or output.is_dir():
-        raise OvergenError(f"{output}: must be a file whose name ends in .png")
     subject = fooling.subject_of(on, alpha=alpha, weights=weights)
     target, tau = fooling.class_number(subject, to), subject.tau if tau is None else tau
     image = fooling.first_image(subject, start, seed or 0)

@@ -6,7 +6,6 @@ softmax. The picture counts as it is saved, in 8 bits a pixel.
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from overgen import OvergenError, data
+from overgen.arguments import check_picture
 from overgen.attacks.ascent import Regularisers, ascend
 from overgen.attacks.lbfgs import smallest_change
 from overgen.confidence import ScaledOutput
@@ -70,45 +70,6 @@ def subject_of(on: str, *, alpha: float | None = None, weights: Path | None = No
     """What `--on` names: "torchvision/<name>", with weights from a file if given, or a cell, with α if given."""
     group, _, name = on.partition("/")
     return torchvision_subject(name, file=weights) if group == "torchvision" else cell_subject(on, alpha=alpha)
-
-
-RANGES = {  # of options of `overgen fool` that are numbers: the least and the largest, and whether these may be taken
-    "alpha": (0.0, math.inf, True),
-    "tau": (0.0, 1.0, False),
-    "rate": (0.0, math.inf, False),
-    "decay": (0.0, 1.0, True),
-    "blur": (0.0, math.inf, True),
-    "clip": (0.0, 100.0, True),
-}
-
-
-def check_options(on: str, start: str, *, smallest: bool, **given: Any) -> None:
-    """Raise OvergenError for an option that is out of its range, or would have no part in what was asked for.
-
-    on, start, smallest: of `overgen fool`. given: by name alpha, tau, rate, decay, blur, blur_every, clip, weights and
-    seed, None where they were not given.
-    """
-    for name, (low, high, ends) in RANGES.items():
-        value = given[name]
-        if value is None or low < value < high or (ends and value in (low, high) and math.isfinite(value)):
-            continue
-        upper = "" if high == math.inf else f" {'to' if ends else 'and below'} {high:g}"
-        raise OvergenError(f"--{name} {value:g}: must be a number {'from' if ends else 'above'} {low:g}{upper}")
-    torchvision = on.partition("/")[0] == "torchvision"
-    no_steps = (smallest, "--smallest has no updates that it could change")
-    idle = {
-        "alpha": (torchvision, "a network of torchvision has no c̃"),
-        "weights": (not torchvision, f"{on} has its own; a file is for networks of torchvision"),
-        "seed": (start != "noise", f"nothing is drawn for the start {start}"),
-        "blur_every": (not given["blur"], "there is no --blur"),
-        "rate": no_steps,
-        "decay": no_steps,
-        "blur": no_steps,
-        "clip": no_steps,
-    }
-    for name, (without_part, reason) in idle.items():
-        if without_part and given[name] is not None:
-            raise OvergenError(f"--{name.replace('_', '-')}: {reason}; leave it out")
 
 
 def cell_subject(cell: str, *, alpha: float | None = None) -> Subject:
@@ -199,14 +160,10 @@ def torchvision_subject(name: str, *, file: Path | None = None) -> Subject:
 
 def picture(path: Path) -> Image.Image:
     """A picture file, read whole. Raises OvergenError naming it if it is missing or none."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except FileNotFoundError as error:
-        raise OvergenError(f"{path}: missing; give a picture file, or `noise` or `mean`") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise OvergenError(f"{path}: cannot be read as a picture ({error})") from error
+    check_picture(path)
+    with Image.open(path) as image:
+        image.load()
+        return image
 
 
 def class_number(subject: Subject, name: str) -> int:

@@ -428,6 +428,23 @@ r.Warm = lambda: overgen.run.warm.Warm(["slow"])
 """
 
 
+def test_it_waits_for_another_and_for_what_a_killed_one_left(twins: Twins, driver: Driver) -> None:
+    cmd = "echo begin >> order; touch begun; until test -e go; do sleep 0.1; done; echo end >> order; touch out"
+    folder = one(twins, {"dvc.yaml": yaml.safe_dump({"stages": {"s": {"cmd": cmd, "outs": ["out"]}}})})
+    first = driver("1")
+    until((folder / "begun").exists)
+    second = driver("1")
+    assert second.stderr is not None
+    waits = second.stderr.readline()
+    assert f"(process {first.pid})" in waits
+    assert "waiting" in waits
+    first.kill()
+    (folder / "go").touch()
+    second.communicate(timeout=120)
+    assert second.returncode == 0
+    assert (folder / "order").read_text().split() == ["begin", "end", "begin", "end"]
+
+
 def test_it_can_be_paused(twins: Twins, driver: Driver) -> None:
     folder = one(twins, {"dvc.yaml": "stages: {s: {cmd: 'while :; do date +%N > clock; sleep 0.01; done', outs: [x]}}"})
     process = driver("1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from overgen import OvergenError
-from overgen.run import sync, tracking, warm
+from overgen.run import cell_run, sync, tracking, warm
 from overgen.run.files import write_json
 from overgen.run.stage import command
 
@@ -161,7 +162,9 @@ def test_a_dead_server_warns_once_and_loses_nothing(
         sync.sync()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert sync.sync() == (1, 1)
-    assert query(root / "mlflow.db", "SELECT value FROM metrics WHERE key = 'fgn/fooling_rate_0.99'") == [(98.5,)]
+    view = r"#/experiments/\d+/runs\?workflowType=machine_learning&viewStateShareKey=overgen"
+    assert re.fullmatch(view, sync.page(tracking.uri()))
+    assert query(root / "mlflow.db", "SELECT value FROM metrics WHERE key = 'fooled_percent'") == [(98.5,)]
 
 
 @pytest.mark.parametrize("cold", [False, True])
@@ -275,12 +278,6 @@ def test_lightning_trainer_logs_to_the_run() -> None:
     assert {event["event"] for event in events} == {"start", "metrics"}  # the Trainer did not end the run
 
 
-def test_metric_names() -> None:
-    row = {"experiment": "fgn", "metric": "thresholded_accuracy@alpha=2", "tau": 0}
-    assert tracking.metric_name(row) == "fgn/thresholded_accuracy_alpha_2_0"
-    assert tracking.metric_name(row | {"tau": None}) == "fgn/thresholded_accuracy_alpha_2"
-
-
 def test_tracking_changes_no_byte(
     tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -314,7 +311,7 @@ def test_an_infinite_value_becomes_a_tag() -> None:
 
 def test_parameters_are_called_alike_on_every_data_set() -> None:
     params = {"fool_fgn.mnist": {"trials": 20}, "x.mnist": 1, "x": 2, "y": {"mnist": {"z": 3}}, "alpha": 4}
-    event = tracking.cell_event("fool_fgn", "mnist", "cnn", params)
+    event = cell_run.cell_event("fool_fgn", "mnist", "cnn", params)
     assert event["params"] == {"fool_fgn.trials": "20", "x.mnist": "1", "x": "2", "y.z": "3", "alpha": "4"}
-    other = tracking.cell_event("fool_fgn", "digits", "cnn", {"fool_fgn.digits": {"trials": 20}})
+    other = cell_run.cell_event("fool_fgn", "digits", "cnn", {"fool_fgn.digits": {"trials": 20}})
     assert other["params"] == {"fool_fgn.trials": "20"}

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from overgen.run import sync, tracking, warm
+from overgen.run import cell_run, sync, tracking, warm
 from overgen.run.files import directory_md5
 
 from mlflow_runs import free_port, get, make_cell, runs_of
@@ -80,8 +80,16 @@ def test_two_models_compared_through_a_server(server: str, root: Path, monkeypat
     cells = {run["run_name"]: run for run in found if "mlflow.parentRunId" not in run["tags"]}
     assert set(cells) == {"mnist/cnn", "mnist/cool"}
     cnn, cool = cells["mnist/cnn"], cells["mnist/cool"]
-    assert cnn["metrics"]["fgn/fooling_rate_0.99"] == 99.0 > cool["metrics"]["fgn/fooling_rate_0.99"] == 12.5
-    assert set(cnn["metrics"]) == {"fool/loss", "fgn/fooling_rate_0.99", "open_set/f_measure_known_3_0.99"}
+    assert cnn["metrics"]["fooled_percent"] == 99.0 > cool["metrics"]["fooled_percent"] == 12.5
+    assert set(cnn["metrics"]) == {"fool/loss", "fooled_percent"}  # all numbers are in metrics.json
+    assert cnn["inputs"] == [("mnist", "unknown")]
+    assert "fooled 20 of 20 at τ 0.99" in cnn["tags"]["mlflow.note.content"]
+    assert f"run_uuid={cnn['run_id']}" in cnn["tags"]["mlflow.note.content"]
+    artifacts = get(server, f"artifacts/list?run_id={cnn['run_id']}")["files"]
+    assert [file["path"] for file in artifacts] == ["examples.png", "metrics.json"]
+    experiment = get(server, "experiments/get-by-name?experiment_name=fool_fgn")["experiment"]
+    tags = {tag["key"]: tag["value"] for tag in experiment["tags"]}
+    assert cell_run.columns_of(tags[cell_run.VIEW]) == ["fooled_percent"]
     assert cnn["params"] == {
         "fool_fgn.trials": "20",
         "fool_fgn.thresholds": '[{"tau": 0.9, "alpha": 2}]',
@@ -99,18 +107,20 @@ def test_two_models_compared_through_a_server(server: str, root: Path, monkeypat
 
     members = [run for run in found if run["tags"].get("mlflow.parentRunId") == cool["run_id"]]
     assert {run["run_name"]: run["metrics"]["fool/steps"] for run in members} == {
-        "target=0": 7,
-        "target=1": 9,
+        "mnist/cool: target=0": 7,
+        "mnist/cool: target=1": 9,
     }
     assert {run["run_name"]: run["params"] for run in members} == {
-        "target=0": {"target": "0"},
-        "target=1": {},
+        "mnist/cool: target=0": {"target": "0"},
+        "mnist/cool: target=1": {},
     }
 
 
 def test_sync_logs_each_cell_once(server: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    cells = [make_cell(root, model, 50.0, "fool_evolution") for model in ("cnn", "cool")]
+    cells = [make_cell(root, model, 50.0, "fool_evolution", "evolution_cppn") for model in ("cnn", "cool")]
+    (cells[0] / "curves.csv").write_text("seed,epoch,loss\n0,0,0.5\n0,1,0.25\n")
+    cell_run.note_time(directory_md5(cells[0]), 1_000, 61_000)
     path = cells[0].relative_to(root).as_posix()
     # dvc.lock as DVC 3 writes it: params by path, the output's checksum.
     lock = {
@@ -129,8 +139,13 @@ def test_sync_logs_each_cell_once(server: str, root: Path, monkeypatch: pytest.M
     found = {run["run_name"]: run for run in runs_of(server, "fool_evolution")}
     assert found["mnist/cnn"]["params"] == {"fool_evolution.runs": "5", "seed": "1"}
     assert found["mnist/cool"]["params"] == {"fool_evolution.trials": "20"}  # not in dvc.lock: the budget
-    assert found["mnist/cnn"]["metrics"]["fgn/fooling_rate_0.99"] == 50.0
+    assert found["mnist/cnn"]["metrics"] == {"fooled_by_cppn_percent": 50.0, "train/loss": 0.25}
     assert {run["status"] for run in found.values()} == {"FINISHED"}
+    history = get(server, f"metrics/get-history?run_id={found['mnist/cnn']['run_id']}&metric_key=train/loss")
+    assert [(point["step"], point["value"]) for point in history["metrics"]] == [(0, 0.5), (1, 0.25)]
+    assert (found["mnist/cnn"]["start_time"], found["mnist/cnn"]["end_time"]) == (1_000, 61_000)
+    written = int(1000 * (cells[1] / "metrics.json").stat().st_mtime)
+    assert (found["mnist/cool"]["start_time"], found["mnist/cool"]["end_time"]) == (written, written)
 
     make_cell(root, "cool", 60.0, "fool_evolution")  # a new result is a new run
     assert sync.sync() == (2, 1)

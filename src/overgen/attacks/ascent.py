@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from overgen.run import progress
+
 
 @dataclass(frozen=True)
 class Regularisers:
@@ -60,7 +62,7 @@ def ascend(
     succeeded. Raises FloatingPointError if the score has no finite gradient, or none at all.
     """
     x = start.clone()
-    for update in range(updates + 1):
+    for update in progress.steps(range(updates + 1), "update"):
         if succeeds(x) or update == updates:
             break
         point = x.requires_grad_()

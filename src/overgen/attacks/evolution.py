@@ -253,6 +253,8 @@ class Evolution(pl.LightningModule):
     of the first run, for messages.
     """
 
+    step_name = "generation"  # for who watches
+
     def __init__(
         self,
         scorer: Scorer,

@@ -22,6 +22,8 @@ import torch
 from scipy.optimize import minimize as scipy_minimise
 from torch import Tensor
 
+from overgen.run import progress
+
 ARMIJO = 1e-4  # of the decrease that the slope promises, so much must come true
 HALVINGS = 25  # of a step, before a problem counts as solved as far as floating point allows
 
@@ -164,7 +166,7 @@ def smallest_change(
     weight = torch.full_like(largest_success, c)
     best, norm = flat.clone(), torch.full_like(largest_success, torch.inf)
     left = torch.full_like(largest_success, bisections, dtype=torch.int64)
-    for _ in range(brackets + bisections):
+    for _ in progress.steps(range(brackets + bisections), "minimisation"):
         rows = left.nonzero()[:, 0]
         if not len(rows):
             break

@@ -139,6 +139,10 @@ class Trials(pl.LightningModule):
         # A trial that ended in this step takes no further part.
         return (self.loss(update, rows, x, log_y, distances) * (self.passage.first[rows] < 0).any(1)).sum()
 
+    def told(self) -> str:
+        """How many have ended, for who watches."""
+        return f"fooled {len(self.targets) - len(self.passage.running)}/{len(self.targets)}"
+
     def on_train_batch_end(self, *_: Any) -> None:
         if len(self.passage.running) == 0:
             self.trainer.should_stop = True

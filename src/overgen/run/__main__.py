@@ -12,6 +12,9 @@ def main() -> int:
 
         return recorder.main(sys.argv[2:])
     from overgen.run.stage import command
+    from overgen.run.warm import end_with_driver
+
+    end_with_driver()
 
     return command(sys.argv[1:])
 

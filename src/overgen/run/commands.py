@@ -9,15 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from selectors import EVENT_READ, BaseSelector
 from typing import Any
 
 from dvc.stage.run import _make_cmd, get_executable, prepare_kwargs
 
-from overgen.run.warm import Warm
+from overgen.run import progress
+from overgen.run.warm import DRIVER, Warm
 
+LOCK = Path(".overgen/reproduce.lock")
 STAGE_MODULE = "overgen.run"  # `python -m overgen.run STAGE …`: what the warm process can start
 
 
@@ -29,19 +33,48 @@ def warm_arguments(command: str) -> list[str] | None:
     return words[3:] if words[:3] == ["python", "-m", STAGE_MODULE] else None
 
 
+@contextmanager
+def alone() -> Iterator[int]:
+    """Wait until no other `overgen reproduce` is at work in this folder, nor a stage that a killed one left behind.
+
+    Yields the open lock file: a process that inherits it holds the lock as long as it lives.
+    """
+    import fcntl
+
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with open(LOCK, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            print(f"another `overgen reproduce` (process {holder}), or a stage that it left, is at work here: waiting "
+                  "for its end", file=sys.stderr, flush=True)  # fmt: skip
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield file.fileno()
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # for those that inherited it, too: what a stage leaves is not waited for
+
+
 @dataclass(eq=False)
 class Command:
     """What a stage of DVC's runs: its lines one after another, until one fails.
 
     warm: starts lines that it can start; None: every line starts by itself. beside: others run at the same time, so
-    each line of output has the stage's name in front. status: None while it runs, then the exit status, negative for
-    a signal. failed: the line that ended with it. seconds: what it took.
+    each line of output has the stage's name in front. lock: an open file that what starts by itself inherits. status:
+    None while it runs, then the exit status, negative for a signal. failed: the line that ended with it. seconds: what
+    it took.
     """
 
     stage: Any
     selector: BaseSelector
     warm: Warm | None
     beside: bool
+    lock: int | None = None
     status: int | None = None
     failed: str = ""
     seconds: float = 0.0
@@ -53,6 +86,7 @@ class Command:
         self._options = prepare_kwargs(self.stage)
         environment = self._options["env"]  # `python` is the one that runs this, also where no environment is active
         environment["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{environment.get('PATH', '')}"
+        environment[DRIVER] = str(os.getpid())
         self._process: subprocess.Popen[bytes] | None = None
         self._group = 0
         self._signal = 0  # that is to end it
@@ -62,6 +96,7 @@ class Command:
         self._reader, self._output = -1, [1, 2]
         if self.beside:
             environment.setdefault("PYTHONUNBUFFERED", "1")
+            environment.setdefault(progress.SWITCH, "bare")  # this puts the stage's name in front
             self._reader, writer = os.pipe()
             os.set_blocking(self._reader, False)
             self._output = [writer, writer]
@@ -82,7 +117,8 @@ class Command:
             return
         self._process = subprocess.Popen(
             _make_cmd(get_executable(), line), stdin=subprocess.DEVNULL, stdout=self._output[0],
-            stderr=self._output[1], process_group=0, **self._options,
+            stderr=self._output[1], process_group=0, pass_fds=[self.lock] if self.lock is not None else [],
+            **self._options,
         )  # fmt: skip
         self._group = self._process.pid
 

@@ -9,19 +9,24 @@ import queue
 import re
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.request import url2pathname
 
+from overgen.run import cell_run
 from overgen.run.tracking import Event, locked, shown, warn
 
 COLLECT_SECONDS = 1.0  # events of this long are logged together
 RETRY_SECONDS = 30.0  # between attempts to reach a server that did not answer
 BATCH = 1000, 100  # MLflow's limits of one batch: metrics, params
+KIND = "custom_model_development"  # of experiments: MLflow's page opens on runs, not on traces of language models
 PENDING = 100_000  # events kept for a server that does not answer; beyond that, training curves are dropped
 
 
@@ -33,6 +38,8 @@ class Writer:
         self._client: Any = None
         self._runs: dict[str, str | None] = {}  # our key -> MLflow's run id; None: that cell is already there
         self._experiments: dict[str, str] = {}
+        self._columns: dict[str, list[str]] = {}  # of an experiment's saved view
+        self._artifacts: dict[str, str] = {}  # our key -> where the run's files go
         self._values: dict[tuple[str, str], set[str]] = {}  # the values on runs of an experiment of a tag
         self._tell = tell
         self.logged = 0
@@ -99,19 +106,61 @@ class Writer:
 
         key = event["run"]
         if key not in self._runs:
-            experiment = self._experiment(event["experiment"])
+            experiment = self._experiment(event["experiment"], event.get("title", ""))
             if any(self._exists(experiment, tag, value) for tag, value in event.get("unless", {}).items()):
                 self._runs[key] = None
                 return
             tags = dict(event["tags"])
             if event["parent"] is not None:
                 tags["mlflow.parentRunId"] = self._runs[event["parent"]]
+            tags["mlflow.source.name"] = tags["dvc.stage"]
             made = self._client.create_run(experiment, event["time"], tags, run_name=event["name"])
             self._runs[key] = made.info.run_id
+            self._artifacts[key] = made.info.artifact_uri
             self.logged += 1
+            self._reads(made.info.run_id, event)
         params = [Param(name, value) for name, value in event["params"].items()]
         for start in range(0, len(params), BATCH[1]):
             self._client.log_batch(self._runs[key], params=params[start : start + BATCH[1]])
+
+    def _reads(self, run_id: str, event: Event) -> None:
+        """Say which data set a run is of: MLflow has a column for it."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        if "dataset" in event:
+            name, digest = event["dataset"]
+            read = Dataset(name=name, digest=digest, source_type="local", source=f"data/{name}")
+            self._client.log_inputs(run_id, datasets=[DatasetInput(dataset=read)])
+
+    def _cell(self, event: Event) -> None:
+        """Log what a finished cell has to show: its description, its metrics.json and a sheet of its images."""
+        if (run_id := self._runs[event["run"]]) is None:
+            return
+        folder = Path(event["folder"])
+        self._client.set_tag(run_id, "mlflow.note.content", event["note"].replace("{run_id}", run_id))
+        sheet = cell_run.contact_sheet(folder)
+        files = {"metrics.json": (folder / "metrics.json").read_bytes()} | ({"examples.png": sheet} if sheet else {})
+        self._files(run_id, self._artifacts[event["run"]], files)
+        self._view(event["experiment"], event["columns"])
+
+    def _files(self, run_id: str, uri: str, files: Mapping[str, bytes]) -> None:
+        """Log files; where they go to a folder of this machine, without asking MLflow for each."""
+        if local := uri.startswith(("/", "file:")):
+            folder = Path(url2pathname(uri.removeprefix("file://")))
+            folder.mkdir(parents=True, exist_ok=True)
+        with nullcontext(str(folder)) if local else tempfile.TemporaryDirectory() as place:
+            for name, content in files.items():
+                (Path(place) / name).write_bytes(content)
+            if not local:
+                self._client.log_artifacts(run_id, place)
+
+    def _view(self, name: str, columns: Sequence[str]) -> None:
+        """Add the columns to those of the experiment's saved view."""
+        shown = self._columns.setdefault(name, [])
+        fresh = [column for column in columns if column not in shown]
+        if fresh:
+            shown += fresh
+            self._client.set_experiment_tag(self._experiments[name], cell_run.VIEW, cell_run.view(shown))
 
     def _tags(self, event: Event) -> None:
         from mlflow.entities import RunTag
@@ -132,13 +181,14 @@ class Writer:
             self._values[experiment, tag] = {run.data.tags[tag] for run in runs}
         return value in self._values[experiment, tag]
 
-    def _experiment(self, name: str) -> str:
+    def _experiment(self, name: str, title: str) -> str:
         """The experiment's id; made if it is missing, restored if it was deleted (MLflow keeps the name)."""
         if name not in self._experiments:
             experiment = self._client.get_experiment_by_name(name)
             if experiment is None:
+                tags = {"mlflow.note.content": title, "mlflow.experimentKind": KIND}
                 try:
-                    self._experiments[name] = self._client.create_experiment(name)
+                    self._experiments[name] = self._client.create_experiment(name, tags=tags)
                     return self._experiments[name]
                 except Exception:  # another process was first; anything else shows at the next line
                     experiment = self._client.get_experiment_by_name(name)
@@ -147,6 +197,7 @@ class Writer:
             if experiment.lifecycle_stage == "deleted":
                 self._client.restore_experiment(experiment.experiment_id)
             self._experiments[name] = experiment.experiment_id
+            self._columns[name] = cell_run.columns_of(experiment.tags.get(cell_run.VIEW, ""))
         return self._experiments[name]
 
 

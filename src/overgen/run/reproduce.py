@@ -35,7 +35,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 from dvc.stage.exceptions import StageCmdFailedError
 
-from overgen.run.commands import Command, warm_arguments
+from overgen.run.commands import Command, alone, warm_arguments
 from overgen.run.dvc_params import params_read_once
 from overgen.run.lockfile import LockFile
 from overgen.run.warm import Warm
@@ -62,11 +62,12 @@ def reproduce(
     name, such as its threads.
     """
     warm = Warm()
-    if check():
-        warm.start()
     try:
-        with closing(warm), Repo() as repo, params_read_once():
-            return Driver(repo, warm, jobs=jobs, force=force, width=width).run(targets)
+        with alone() as lock, closing(warm):
+            if check():
+                warm.start()
+            with Repo() as repo, params_read_once():
+                return Driver(repo, warm, jobs=jobs, force=force, width=width, lock=lock).run(targets)
     except DvcException:
         logger.exception("")
         return 1
@@ -75,7 +76,10 @@ def reproduce(
 class Driver:
     """One run. A stage is first waiting for others, then due or up to date, then running, then done."""
 
-    def __init__(self, repo: Any, warm: Warm, *, jobs: int, force: bool, width: Callable[[str], int]) -> None:
+    def __init__(
+        self, repo: Any, warm: Warm, *, jobs: int, force: bool, width: Callable[[str], int], lock: int | None = None
+    ) -> None:
+        """lock: an open file that stages are to inherit."""
         self.repo = repo
         self.jobs = jobs
         self.force = force
@@ -94,11 +98,13 @@ class Driver:
         self.seconds = _read_durations()
         self.selector = DefaultSelector()
         self.warm = warm
+        self.lock = lock
+        self.cells = 0  # of those in the plan that were begun or are up to date
 
     def run(self, targets: Sequence[str]) -> int:
         """Run what must run. Returns the exit status."""
+        self.repo.lock._wait = True  # another DVC may hold it, now or between two stages: no reason to give up
         with self._signals(), lock_repo(self.repo), self.repo.scm_context():
-            self.repo.lock._wait = True  # another DVC may hold it between two stages: no reason to lose them
             self._order(targets)
             try:
                 self._start_ready()
@@ -202,6 +208,7 @@ class Driver:
                         self.due.append(stage)
                         self.due.sort(key=self.plan.index)
                     else:
+                        self.cells += _is_cell(stage)
                         logger.info("Stage '%s' didn't change, skipping", stage.addressing)
                         self._done(stage)
 
@@ -215,6 +222,9 @@ class Driver:
 
     def _begin(self, stage: Any) -> None:
         """The first half of DVC's `Stage.run`: make room for the outputs, and take them from the run cache or start."""
+        if _is_cell(stage):
+            self.cells += 1
+            print(f"cell {self.cells} of {sum(map(_is_cell, self.plan))}: {stage.addressing}", flush=True)
         stage.remove_outs(ignore_remove=False, force=False)
         if not self.force:
             try:
@@ -228,7 +238,7 @@ class Driver:
             logger.info("Running stage '%s':", stage.addressing)
         with ExitStack() as stack:
             stack.enter_context(self._paths_locked(stage))
-            command = Command(stage, self.selector, self._warm_for(stage), beside=self.jobs > 1)
+            command = Command(stage, self.selector, self._warm_for(stage), beside=self.jobs > 1, lock=self.lock)
             self.running[command] = stack.pop_all()
 
     def _warm_for(self, stage: Any) -> Warm | None:
@@ -357,6 +367,11 @@ class Driver:
             temporary = DURATIONS.with_suffix(f".{os.getpid()}")
             temporary.write_text(json.dumps(self.seconds, indent=1, sort_keys=True) + "\n", encoding="utf-8")
             os.replace(temporary, DURATIONS)
+
+
+def _is_cell(stage: Any) -> bool:
+    """Whether a stage of DVC's makes a cell, or the cells of all models on a data set."""
+    return any("/reports/cells/" in Path(str(out)).absolute().as_posix() for out in stage.outs)
 
 
 def _starts_warm(stage: Any) -> bool:

@@ -15,6 +15,7 @@ import json
 import logging
 import shutil
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,7 +27,7 @@ import numpy as np
 
 import overgen
 from overgen import OvergenError
-from overgen.run import code, params, pipeline, tracking
+from overgen.run import code, params, pipeline, progress, tracking
 from overgen.run.devices import launch, leave, limited_to, whole_float32
 from overgen.run.files import files_of, read_npz, write_npz
 from overgen.run.trainer import LIGHTNING_ADVICE
@@ -99,7 +100,7 @@ class Stage:
         that was killed between two files, only the missing ones are asked for.
         """
         paths = [self.progress / f"{name}.npz" for name in names]
-        for chunk in chunks[self.rank :: self.world]:
+        for chunk in progress.steps(chunks[self.rank :: self.world], "part"):
             finished = [i for i in chunk if paths[i].exists()]
             for i in finished:
                 print(f"{self.name}: {names[i]} was finished by an earlier run", file=sys.stderr)
@@ -141,9 +142,10 @@ class Stage:
             "enable_checkpointing": False,
             "enable_model_summary": False,
             "log_every_n_steps": 1,  # modules log once an epoch; a larger number only makes Lightning warn
-            "enable_progress_bar": self.rank == 0 and sys.stderr.isatty(),
+            "enable_progress_bar": False,
         }
-        return pl.Trainer(**(defaults | options))
+        callbacks = [*options.pop("callbacks", ()), progress.callback()]
+        return pl.Trainer(**(defaults | options), callbacks=callbacks)
 
 
 def _fingerprint(stage: str, item: dict[str, str], declared: params.Declared) -> str:
@@ -191,20 +193,20 @@ def opened(name: str, **item: str) -> Iterator[Stage]:
         with limited_to(declared(f"{getattr(module, 'ENGINE', 'engine.' + item['dataset'])}.threads")):
             device, rank, world = launch()
             whole_float32()
-            progress = _progress(name, item, declared, clean=rank == 0)
-            yield Stage(name, item, declared, progress, device, rank, world, run)
+            folder = _progress(name, item, declared, clean=rank == 0)
+            yield Stage(name, item, declared, folder, device, rank, world, run)
     if rank == 0:
-        shutil.rmtree(progress, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _progress(name: str, item: dict[str, str], declared: params.Declared, *, clean: bool) -> Path:
     """The folder of the cell's finished members, made. clean: remove those of other parameters, but for the newest."""
-    progress = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
-    folders = (path for path in progress.parent.glob("*") if path != progress)
+    folder = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
+    folders = (path for path in folder.parent.glob("*") if path != folder)
     for earlier in sorted(folders, key=lambda p: p.stat().st_mtime)[:-KEPT] if clean else ():
         shutil.rmtree(earlier, ignore_errors=True)
-    progress.mkdir(parents=True, exist_ok=True)
-    return progress
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def execute(name: str, **item: str) -> None:
@@ -214,8 +216,11 @@ def execute(name: str, **item: str) -> None:
 
 
 def _run(name: str, **item: str) -> None:
-    with opened(name, **item) as cell:
-        importlib.import_module(f"overgen.stages.{name}.run").main(cell)
+    title = f"{name} {'/'.join(item.values())}"
+    with progress.titled(title) as board:
+        with opened(name, **item) as cell:
+            importlib.import_module(f"overgen.stages.{name}.run").main(cell)
+        progress.ended(title, tracking.says(name, **item), time.monotonic() - board.began)
 
 
 def execute_all(name: str, dataset: str, key: str) -> None:
@@ -244,10 +249,11 @@ def _tracked(name: str, item: dict[str, str], declared: params.Declared) -> Iter
         yield None
         return
     tags = {"dvc.stage": pipeline.address(name, pipeline.read_stages()[name], item)}
+    began = tracking.now()
     with tracking.run(name, item["dataset"], item["model"], params=declared.written, tags=tags) as run:
         yield run
-        if tracking.enabled() and tracking.rank() == 0:
-            tracking.log_cell(run, Path("reports/cells", item["dataset"], name, item["model"]))
+        if tracking.rank() == 0:
+            tracking.finish(run, Path("reports/cells", item["dataset"], name, item["model"]), began)
 
 
 def command(arguments: Sequence[str]) -> int:

@@ -6,13 +6,14 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from overgen import OvergenError
+from overgen.run.cell_run import VIEW, Times, When, cell_event
 from overgen.run.files import directory_md5, read_json
 from overgen.run.pipeline import read_lock
-from overgen.run.tracking import Event, Recorder, Run, cell_event, enabled, ended, locked, log_cell, shown, uri
+from overgen.run.tracking import COMMIT, Event, Recorder, Run, enabled, ended, locked, log_cell, shown, uri
 
 
 def sync(
@@ -37,9 +38,9 @@ def sync(
     (Path(root) / ".overgen").mkdir(exist_ok=True)
     with locked(Path(root) / ".overgen" / "sync.lock"):  # two at once would both find a cell missing
         recorder = Recorder(uri(root), sync=True)
-        for number, (cell, event) in enumerate(zip(cells, starts, strict=True)):
-            with ended(Run(recorder.send, str(number), None, event)) as cell_run:
-                log_cell(cell_run, cell)
+        for number, (cell, start) in enumerate(zip(cells, starts, strict=True)):
+            with ended(Run(recorder.send, str(number), None, start.event, start.when.end)) as cell_run:
+                log_cell(cell_run, cell, md5=start.md5, commit=start.commit, when=start.when.known)
         outcome = recorder.close(report=(lambda done: report(done, len(cells))) if report else None)
     if outcome["error"]:
         raise OvergenError(
@@ -54,22 +55,55 @@ def _logged_in(address: str) -> set[str] | None:
 
     MLflow knows too, but takes 4 s of CPU to be imported, at the end of each `make reproduce`.
     """
-    database = Path(address.removeprefix("sqlite:///"))
-    if not address.startswith("sqlite:///") or not database.is_file():
-        return None
     query = (
         "SELECT tags.value FROM tags JOIN runs USING (run_uuid) JOIN experiments USING (experiment_id) "
         "WHERE tags.key = 'cell_md5' AND runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'"
     )
+    rows = _asked(address, query)
+    return None if rows is None else {value for (value,) in rows}
+
+
+def _asked(address: str, query: str, *values: str) -> list[Any] | None:
+    """The rows that a SQLite database answers; None if the address is of none, or it is of an unknown form."""
+    database = Path(address.removeprefix("sqlite:///"))
+    if not address.startswith("sqlite:///") or not database.is_file():
+        return None
     try:
         with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
-            return {value for (value,) in connection.execute(query)}
+            return connection.execute(query, values).fetchall()
     except sqlite3.Error:
         return None
 
 
-def _starts(root: Path, cells: Sequence[Path]) -> list[Event]:
-    """The first event of each cell's run, which is dropped where the cell has a run already."""
+class Start(NamedTuple):
+    """A cell that may have no run yet. event: the first of its run, which is dropped where there is one already."""
+
+    event: Event
+    md5: str
+    when: When
+    commit: str
+
+
+def page(address: str) -> str:
+    """Where MLflow's page shows the newest run of a SQLite database: the part of its address from the "#" on.
+
+    "#/experiments" where that is not known.
+    """
+    query = (
+        "SELECT experiment_id, (SELECT count(*) FROM experiment_tags AS tags WHERE tags.key = ? "
+        "AND tags.experiment_id = runs.experiment_id) FROM runs JOIN experiments USING (experiment_id) "
+        "WHERE runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active' ORDER BY start_time DESC"
+    )
+    rows = _asked(address, query, VIEW)
+    if not rows:
+        return "#/experiments"
+    experiment, views = rows[0]
+    view = f"&viewStateShareKey={VIEW.rpartition('.')[2]}" if views else ""
+    return f"#/experiments/{experiment}/runs?workflowType=machine_learning{view}"
+
+
+def _starts(root: Path, cells: Sequence[Path]) -> list[Start]:
+    times = Times(root)
     made = made_of_lock(root / "dvc.lock")
     joints = {path for path, _ in made}
     starts = []
@@ -85,8 +119,9 @@ def _starts(root: Path, cells: Sequence[Path]) -> list[Event]:
         except KeyError as error:
             problem = f"{cell / 'metrics.json'}: lacks {error}; delete the folder and run `dvc repro`"
             raise OvergenError(problem) from error
-        event["tags"]["logged_by"] = "overgen sync"
-        starts.append(event | {"unless": {"cell_md5": key[1]}})
+        when, commit = times.of(cell, key[1])
+        event["tags"] |= {"logged_by": "overgen sync"} | ({COMMIT: commit} if commit else {})
+        starts.append(Start(event | {"unless": {"cell_md5": key[1]}, "time": when.start}, key[1], when, commit))
     return starts
 
 

@@ -16,7 +16,6 @@ What is not logged, because DVC took the cell from its cache or because the serv
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -33,6 +32,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from overgen import OvergenError
+from overgen.run import cell_run, headline
 from overgen.run.files import directory_md5, read_json
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 
 Event = dict[str, Any]
+COMMIT = "mlflow.source.git.commit"  # MLflow's own tag for it
 CLOSE_SECONDS = 180.0  # the longest that a finished stage waits for its recorder; a dead server takes 2 to 40
 # The recorder repeats what failed itself, so MLflow's own retries (four minutes) are cut short;
 # a study does not report its use to anyone; and "creating tables" is nothing a user can act on.
@@ -71,34 +72,17 @@ def shown(text: str) -> str:
     return re.sub(r"//[^/@\s]+@", "//***@", text)
 
 
-def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested params as dotted keys: {"engine": {"digits": 3}} gives {"engine.digits": 3}; lists stay."""
-    flat: dict[str, Any] = {}
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def metric_name(row: Mapping[str, Any]) -> str:
-    """The MLflow name of a row of metrics.json: "fgn/fooling_rate_0.99", "open_set/f_measure_known_3_0.99".
-
-    MLflow allows letters, digits, and `_ - . / : space`; "@" and "=" become "_".
-    """
-    tau = "" if row.get("tau") is None else f"_{row['tau']:.10g}"
-    model = f"{row['model']}/" if "model" in row else ""
-    return re.sub(r"[^\w\-./: ]+", "_", f"{model}{row['experiment']}/{row['metric']}{tau}")
-
-
 class Run:
     """One MLflow run. With tracking off, `send` drops the events and everything else stays the same."""
 
-    def __init__(self, send: Callable[[Event], None], key: str, parent: str | None, event: Event) -> None:
+    def __init__(
+        self, send: Callable[[Event], None], key: str, parent: str | None, event: Event, ended: int | None = None
+    ) -> None:
+        """ended: when the work ended, in milliseconds, of one that is logged afterwards."""
         self._send = send
         self._key = key
-        self._event: Event = {"event": "start", "run": key, "parent": parent, "time": _now()} | event
+        self._event: Event = {"event": "start", "run": key, "parent": parent, "time": now()} | event
+        self._ended = ended
         self._members = 0
         send(self._event)
 
@@ -107,7 +91,7 @@ class Run:
 
         An infinite one becomes a tag: MLflow would store it as 1.8e308 and draw it so.
         """
-        time_ms = _now()
+        time_ms = now() if self._ended is None else self._ended
         infinite = {f"infinite.{name}": f"at step {step}" for name, value in values.items() if math.isinf(value)}
         points = [(name, float(value), time_ms, int(step)) for name, value in values.items() if not math.isinf(value)]
         if infinite:
@@ -118,18 +102,38 @@ class Run:
         """Set tags."""
         self._send({"event": "tags", "run": self._key, "tags": dict(tags)})
 
+    def show(self, cell: str | Path, columns: Sequence[str], *, commit: str = "", when: str = "") -> None:
+        """What a finished cell has to show: its curves, its description, and as files metrics.json and its images.
+
+        columns: the metrics that a table of such runs shows; commit, when: of `cell_run.description`.
+        """
+        folder = Path(cell)
+        time_ms = now() if self._ended is None else self._ended
+        points = [(name, value, time_ms, step) for name, value, step in cell_run.curves(folder)]
+        if points:
+            self._send({"event": "metrics", "run": self._key, "points": points})
+        note = cell_run.description(folder, self._event["tags"]["dvc.stage"], commit=commit, when=when)
+        self._send({"event": "cell", "run": self._key, "experiment": self._event["experiment"], "note": note,
+                    "folder": str(folder.resolve()), "columns": columns})  # fmt: skip
+
+    @property
+    def commit(self) -> str:
+        """The commit that the run is of; "" where there is none."""
+        return str(self._event["tags"].get(COMMIT, ""))
+
     @contextmanager
     def member(self, name: str, *, params: Mapping[str, Any] | None = None) -> Iterator[Run]:
         """A nested run for one member (a seed, a class subset). Several may be open at once."""
         self._members += 1
         tags = {key: self._event["tags"][key] for key in ("dvc.stage", "dataset", "model")}
+        name = cell_run.member_name(self._event["name"], name)
         event = {"experiment": self._event["experiment"], "name": name, "tags": tags}
-        event["params"] = _texts(flatten(params or {}))
+        event["params"] = cell_run.texts_of(cell_run.flatten(params or {}))
         with ended(Run(self._send, f"{self._key}.{self._members}", self._key, event)) as member:
             yield member
 
     def _end(self, status: str) -> None:
-        self._send({"event": "end", "run": self._key, "status": status, "time": _now()})
+        self._send({"event": "end", "run": self._key, "status": status, "time": self._ended or now()})
 
 
 @contextmanager
@@ -149,27 +153,46 @@ def run(
     A server that does not answer is warned about once, on stderr; nothing is raised.
     Raises OvergenError if `OVERGEN_TRACKING` is neither "on" nor "off".
     """
-    event = cell_event(stage, dataset, model, params)
+    event = cell_run.cell_event(stage, dataset, model, params)
     if not enabled() or rank() > 0:
         yield Run(lambda event: None, "0", None, event)
         return
     event["tags"] |= {**_git_commit(root), **(tags or {})}
     recorder = Recorder(uri(root), sync=False)
     try:
-        with ended(Run(recorder.send, "0", None, event)) as cell_run:
-            yield cell_run
+        with ended(Run(recorder.send, "0", None, event)) as started:
+            yield started
     finally:
         recorder.close()
 
 
-def log_cell(run: Run, cell: str | Path) -> None:
-    """Log the final metrics of a finished cell's directory and mark the run as that cell's (tag `cell_md5`).
+def log_cell(run: Run, cell: str | Path, *, md5: str = "", commit: str | None = None, when: str = "") -> None:
+    """Log a finished cell: its headline's numbers, what it has to show, and whose run this is (tag `cell_md5`).
 
-    A metric without a value (no trial fooled, so no mean) is left out. OvergenError without metrics.json.
+    md5: of its folder, if that is known; commit, when: of `cell_run.description`.
+    A number that does not exist (no trial fooled, so no mean) is left out. OvergenError without metrics.json.
     """
-    rows = read_json(Path(cell) / "metrics.json")["metrics"]
-    run.log_metrics({metric_name(row): row["reproduced"] for row in rows if row["reproduced"] is not None})
-    run.set_tags({"cell_md5": directory_md5(cell)})
+    summary = read_json(Path(cell) / "metrics.json")
+    values = cell_run.metrics(summary["stage"], summary["metrics"])
+    run.log_metrics(values)
+    run.show(cell, list(values), commit=run.commit if commit is None else commit, when=when)
+    run.set_tags({"cell_md5": md5 or directory_md5(cell)})
+
+
+def finish(run: Run, cell: Path, began: int) -> None:
+    """Keep when a cell was computed, and log it. began: in milliseconds."""
+    md5 = directory_md5(cell)
+    cell_run.note_time(md5, began, now())
+    if enabled():
+        log_cell(run, cell, md5=md5)
+
+
+def says(stage: str, dataset: str, model: str = "") -> str:
+    """What came out of a stage's cell, in a few words; "" for a stage that writes none."""
+    if not model:
+        return ""
+    rows = read_json(Path("reports/cells", dataset, stage, model, "metrics.json"))["metrics"]
+    return headline.line(stage, rows)
 
 
 def lightning_logger(run: Run) -> Logger:
@@ -198,8 +221,9 @@ def lightning_logger(run: Run) -> Logger:
     return CellLogger()
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000  # MLflow counts milliseconds
+def now() -> int:
+    """The time in milliseconds since 1970, as MLflow counts it."""
+    return time.time_ns() // 1_000_000
 
 
 def rank() -> int:
@@ -211,27 +235,6 @@ def rank() -> int:
     return int(os.environ.get("NODE_RANK", "0")) + int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def _texts(params: Mapping[str, Any]) -> dict[str, str]:
-    return {key: value if isinstance(value, str) else json.dumps(value, default=str) for key, value in params.items()}
-
-
-def cell_event(stage: str, dataset: str, model: str, params: Mapping[str, Any]) -> Event:
-    texts = _texts(flatten(params))
-    digest = hashlib.md5(json.dumps(texts, sort_keys=True).encode()).hexdigest()
-    tags = {"dvc.stage": f"{stage}@{dataset}-{model}", "dataset": dataset, "model": model, "params_md5": digest}
-    return {"experiment": stage, "name": f"{dataset}/{model}", "params": _without(dataset, texts), "tags": tags}
-
-
-def _without(dataset: str, texts: dict[str, str]) -> dict[str, str]:
-    """Parameters by their names without the data set, so that runs of different data sets can be compared.
-
-    Two that would get the same name keep theirs.
-    """
-    short = {key: ".".join(part for part in key.split(".") if part != dataset) for key in texts}
-    names = list(short.values())
-    return {short[key] if names.count(short[key]) == 1 else key: text for key, text in texts.items()}
-
-
 def _git_commit(root: str | Path) -> dict[str, str]:
     """The commit as MLflow's own tag for it; nothing where there is no Git or no commit."""
     command = ["git", "rev-parse", "--verify", "HEAD"]
@@ -239,7 +242,7 @@ def _git_commit(root: str | Path) -> dict[str, str]:
         answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return {}
-    return {"mlflow.source.git.commit": answer.stdout.strip()}
+    return {COMMIT: answer.stdout.strip()}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ starts, and a stage writes the same bytes, cold or warm.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -28,6 +29,7 @@ from typing import Any
 IMPORTS = ("numpy", "pandas", "pydantic", "yaml", "safetensors.torch", "torch", "scipy.stats", "lightning_fabric",
            "pytorch_lightning")  # fmt: skip
 TRACKING_IMPORTS = ("mlflow.tracking.client", "mlflow.store.tracking.sqlalchemy_store")
+DRIVER = "OVERGEN_DRIVER"  # in the environment of what `overgen reproduce` starts: that process
 _ENDING = {signal.SIGINT, signal.SIGTERM}
 _LENGTH = struct.Struct("!I")
 
@@ -91,6 +93,12 @@ class Warm:
         if self._socket is not None and self._process is not None:
             self._socket.close()
             self._process.wait()
+
+
+def end_with_driver() -> None:
+    """Let a process that `overgen reproduce` started end when that ends, even by SIGKILL. Linux can."""
+    if os.environ.get(DRIVER) and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # PR_SET_PDEATHSIG: when its parent ends
 
 
 def _needed() -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from torch import nn
 
 from overgen import OvergenError, data
 from overgen.measures.outputs import part
-from overgen.run import results
+from overgen.run import progress, results
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.scores import methods, views
@@ -60,7 +60,7 @@ def scores(stage: Stage, source: data.Dataset, chosen: int) -> dict[str, np.ndar
 
     known, test, labels = pixels(images), pixels(source.test_images), np.full(len(images), chosen)
     by_name = {}
-    for name in stage.params("evaluate_oneclass_scores").methods:
+    for name in progress.steps(stage.params("evaluate_oneclass_scores").methods, "method"):
         pool = FITTED[name].pool
         negatives = {"negatives": pixels(pools[pool])} if pool else {}
         by_name[name] = methods.make(name, options).fit(known, labels, **negatives).score(test)

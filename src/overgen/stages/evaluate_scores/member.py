@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from overgen import data
 from overgen.measures.outputs import image_outputs, scaled_scores
 from overgen.models import registry
+from overgen.run import progress
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.scores import methods
@@ -107,7 +108,7 @@ def fitted_scores(
     labels = dataset.train_labels[fit].numpy()
     values = methods.options_on(dataset.name, partial(option, stage))
     scores: dict[str, np.ndarray] = {}
-    for name in names:
+    for name in progress.steps(names, "method"):
         view, pool = FITTED[name].view, FITTED[name].pool
         count = option(stage, "fit_images") if FITTED[name].costly else len(fit)
         pooled = {"negatives": learnt[pool][view]} if pool else {}

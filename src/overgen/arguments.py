@@ -1,0 +1,191 @@
+"""Arguments of the command line, checked and completed before anything heavy is imported: torch, pandas, DVC."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import json
+import math
+import re
+import struct
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from overgen import OvergenError
+
+RANGES = {  # of options of `overgen fool` that are numbers: the least and the largest, and whether these may be taken
+    "alpha": (0.0, math.inf, True),
+    "tau": (0.0, 1.0, False),
+    "rate": (0.0, math.inf, False),
+    "decay": (0.0, 1.0, True),
+    "blur": (0.0, math.inf, True),
+    "clip": (0.0, 100.0, True),
+}
+STARTS = ("noise", "mean")  # of `overgen fool`, beside picture files
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """What a name that is not known may have meant: "; did you mean …?", all that is known where that is little."""
+    choices = list(dict.fromkeys(known))
+    alike = difflib.get_close_matches(name, choices, 3, 0.5) or [each for each in choices if name in each][:3]
+    if alike:
+        return f"; did you mean {' or '.join(alike)}?"
+    return f"; there are {', '.join(choices)}" if 0 < len(choices) <= 20 else ""
+
+
+def trained_cells() -> list[str]:
+    """The cells that have a trained network of seed 0 here, as "mnist/cnn"."""
+    return sorted(f"{path.parts[1]}/{path.parts[3]}" for path in Path("models").glob("*/networks/*/seed0.safetensors"))
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    """What a safetensors file of overgen's says of itself; empty where it cannot be read so."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            return dict(json.loads(json.loads(file.read(length))["__metadata__"]["overgen"]))
+    except (OSError, struct.error, ValueError, KeyError, TypeError):
+        return {}
+
+
+def check_cell(cell: str) -> None:
+    """Raise OvergenError unless a cell such as "mnist/cnn" has a trained network here."""
+    if cell not in (cells := trained_cells()):
+        raise OvergenError(
+            f"cell {cell!r}: no trained weights{near(cell, cells)} (`dvc repro` trains, `dvc pull` fetches; "
+            "run from the repository's root)"
+        )
+
+
+@cache
+def torchvision_classifiers() -> list[str]:
+    """The names of torchvision's classifiers, read from its source; empty where that has another form."""
+    spec = importlib.util.find_spec("torchvision")
+    folder = Path(next(iter(spec.submodule_search_locations), "")) / "models" if spec and spec.origin else Path()
+    found: set[str] = set()
+    for path in folder.glob("*.py"):
+        found.update(re.findall(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(", path.read_text("utf-8"), re.MULTILINE))
+    return sorted(found)
+
+
+def networks() -> list[str]:
+    """What `overgen fool --on` takes."""
+    return [*trained_cells(), *(f"torchvision/{name}" for name in torchvision_classifiers())]
+
+
+def check_fool(start: str, to: str, on: str, output: Path, *, smallest: bool, **given: Any) -> None:
+    """Raise OvergenError for arguments of `overgen fool` that can be told to be wrong without torch.
+
+    given: of `check_options`.
+    """
+    check_options(on, start, smallest=smallest, **given)
+    if output.suffix != ".png" or output.is_dir():
+        raise OvergenError(f"{output}: must be a file whose name ends in .png")
+    if not output.parent.is_dir():
+        raise OvergenError(f"{output}: there is no folder {output.parent}; make it first, or name another with -o")
+    group, _, name = on.partition("/")
+    if group == "torchvision":
+        names = torchvision_classifiers()
+        if names and name not in names:
+            raise OvergenError(f"{on}: torchvision has no such classifier{near(name, names)}")
+        weights = given["weights"]
+        if weights is not None and not weights.is_file():
+            raise OvergenError(f"{weights}: missing; --weights names a state dictionary as torch.save wrote it")
+    else:
+        check_cell(on)
+        check_class(on, to)
+    if start not in STARTS:
+        check_picture(Path(start))
+
+
+def check_class(cell: str, to: str) -> None:
+    """Raise OvergenError for a class that the network of a cell does not have, as far as the files here tell."""
+    dataset, _, model = cell.partition("/")
+    count = metadata(Path("models", dataset, "networks", model, "seed0.safetensors")).get("network", {}).get("classes")
+    places = (Path("data", dataset), Path(".overgen/data", dataset))
+    names = next((known for place in places if (known := metadata(place / "tensors.safetensors").get("classes"))), [])
+    if to in names or (to.isdecimal() and count is not None and int(to) < count):
+        return
+    if names or (to.isdecimal() and count is not None):
+        shown = f"; a number from 0, or one of {', '.join(names)}" if names else f"; a number from 0 to {count - 1}"
+        raise OvergenError(f"--to {to!r}: {cell} has no such class{near(to, names) if len(names) > 20 else shown}")
+
+
+def check_picture(path: Path) -> None:
+    """Raise OvergenError naming a file that is missing or no picture."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except FileNotFoundError as error:
+        raise OvergenError(f"{path}: missing; give a picture file, or `noise` or `mean`") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise OvergenError(f"{path}: cannot be read as a picture ({error})") from error
+
+
+def addresses() -> list[str]:
+    """The targets of `overgen reproduce`: stages of dvc.yaml, and their cells such as fool_fgn@mnist-cnn."""
+    from overgen.run import pipeline
+
+    values = pipeline.read_yaml(Path("params.yaml"))[0]
+    found: list[str] = []
+    for stage, entry in pipeline.read_stages().items():
+        cells = pipeline.cells_of(entry, values)
+        found += dict.fromkeys([stage, *(pipeline.address(stage, entry, cell) for cell in cells)])
+    return found
+
+
+def check_targets(targets: Iterable[str]) -> None:
+    """Raise OvergenError for a target that is no stage, no cell and no file."""
+    asked = [target for target in targets if "/" not in target and ":" not in target and not Path(target).exists()]
+    known = addresses() if asked else []
+    for target in asked:
+        if target not in known:
+            raise OvergenError(f"{target}: no stage and no cell of dvc.yaml{near(target, known)}")
+
+
+def datasets() -> list[str]:
+    """The data sets that have cells here."""
+    return sorted(path.name for path in Path("reports/cells").glob("*/") if path.is_dir())
+
+
+def check_datasets(names: Iterable[str]) -> None:
+    """Raise OvergenError for a data set that has no cells here, unless params.yaml names it."""
+    from overgen.run.pipeline import read_yaml
+
+    known = datasets()
+    for name in names:
+        if name not in known and name not in (named := read_yaml(Path("params.yaml"))[0].get("datasets") or []):
+            raise OvergenError(f"{name}: no data set that has cells here{near(name, [*known, *named])}")
+
+
+def check_options(on: str, start: str, *, smallest: bool, **given: Any) -> None:
+    """Raise OvergenError for an option that is out of its range, or would have no part in what was asked for.
+
+    on, start, smallest: of `overgen fool`. given: by name alpha, tau, rate, decay, blur, blur_every, clip, weights and
+    seed, None where they were not given.
+    """
+    for name, (low, high, ends) in RANGES.items():
+        value = given[name]
+        if value is None or low < value < high or (ends and value in (low, high) and math.isfinite(value)):
+            continue
+        upper = "" if high == math.inf else f" {'to' if ends else 'and below'} {high:g}"
+        raise OvergenError(f"--{name} {value:g}: must be a number {'from' if ends else 'above'} {low:g}{upper}")
+    torchvision = on.partition("/")[0] == "torchvision"
+    no_steps = (smallest, "--smallest has no updates that it could change")
+    idle = {
+        "alpha": (torchvision, "a network of torchvision has no c̃"),
+        "weights": (not torchvision, f"{on} has its own; a file is for networks of torchvision"),
+        "seed": (start != "noise", f"nothing is drawn for the start {start}"),
+        "blur_every": (not given["blur"], "there is no --blur"),
+        "rate": no_steps,
+        "decay": no_steps,
+        "blur": no_steps,
+        "clip": no_steps,
+    }
+    for name, (without_part, reason) in idle.items():
+        if without_part and given[name] is not None:
+            raise OvergenError(f"--{name.replace('_', '-')}: {reason}; leave it out")
