@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.exceptions import TemplateError
 
 from overgen import OvergenError
-from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, mark, model_name
+from overgen.report.names import PAPER_TABLE, dataset_name, legend, model_name, start_mark
 from overgen.report.reported import records
 from overgen.report.study import Numbers, Row, read_reproduced
 from overgen.report.tables import bold, markdown_table, measured, reported
@@ -48,7 +48,7 @@ COLUMNS = {
 }  # fmt: skip
 GRADIENT = {"experiment": "gradient", "metric": "fooling_rate", "start": "other_class", "tau": "0.9"}
 TRANSFER = {
-    "experiment": "witness",
+    "experiment": "transfer",
     "model": "cnn",
     "metric": "seen_as_target_rate",
     "attack": "gradient",
@@ -106,13 +106,13 @@ def functions(root: Path) -> dict[str, Any]:
         return table
 
     def transfer(dataset: str, kind: str, tau: str, attacked: Sequence[str], attack: str = "") -> Sequence[Row]:
-        rows = numbers(dataset).rows(experiment="witness", metric=f"{kind}_as_target_rate", tau=tau, attacked=attacked)
+        rows = numbers(dataset).rows(experiment="transfer", metric=f"{kind}_as_target_rate", tau=tau, attacked=attacked)
         rows = rows[(rows["n"] > 0) & ((rows["attack"] == attack) | (attack == ""))]
         return records(rows)
 
     def between_daes(dataset: str, attack: str) -> list[Row]:
         return [
-            n(dataset, "witness", judge, "accepted_as_target_rate", "0.99", attack=attack, attacked=attacked)
+            n(dataset, "transfer", judge, "accepted_as_target_rate", "0.99", attack=attack, attacked=attacked)
             for judge, attacked in (DAES, DAES[::-1])
         ]
 
@@ -147,7 +147,8 @@ def value(row: Row | None, digits: int = 0) -> str:
 
 
 def percent(row: Row, digits: int = 0) -> str:
-    return f"{value(row, digits)} %"
+    """A rate, with the sign that it hangs on the start of an attack."""
+    return f"{value(row, digits)} %{start_mark(row['note'])}"
 
 
 def interval(row: Row, digits: int = 0) -> str:
@@ -158,12 +159,12 @@ def interval(row: Row, digits: int = 0) -> str:
 
 def count(row: Row) -> str:
     """A rate as a count, such as 69 of 200."""
-    return f"{round(row['reproduced'] * row['n'] / 100)} of {row['n']}"
+    return f"{round(row['reproduced'] * row['n'] / 100)} of {row['n']}{start_mark(row['note'])}"
 
 
 def change(row: Row | None) -> str:
     """Reported → measured, without the interval."""
-    return "–" if row is None else f"{reported(row)} → {value(row, 1)}"
+    return "–" if row is None else f"{reported(row)} → {value(row, 1)}{start_mark(row['note'])}"
 
 
 def spread(rows: Iterable[Row]) -> str:
@@ -207,13 +208,12 @@ def paper_table(reports: Path) -> str:
     if not lines:
         wanted = " or ".join(f"{reports}/{dataset}/reproduced.csv" for dataset in PAPER_TABLE)
         raise OvergenError(f"{wanted}: none is there; `dvc repro report@mnist` makes the first")
-    signs = {mark(row["verdict"]) for row in shown}
-    legend = "; ".join(f"{sign} {kind}" for kind, sign in MARKS.items() if sign in signs)
+    signs = legend((row["verdict"] for row in shown), (row["note"] for row in shown))
     budget = "; ".join(f"{', '.join(of)}: {text}" for text, of in spent.items())
     header = ["data", "model", *COLUMNS, "fooled % by gradients of ỹ, τ = 0.9",
               "what fools so is the class to the CNN, %"]  # fmt: skip
     return (
-        f"Reported → measured [95 % interval]. {legend}.\n\n{markdown_table(lines, header)}\n\nBudget: {budget}. "
+        f"Reported → measured [95 % interval]. {signs}.\n\n{markdown_table(lines, header)}\n\nBudget: {budget}. "
         "Last columns: attacks that the paper does not have, from training images of other classes; and of what fools "
         "so, from any start, the share that the CNN, which took no part, labels as the target too."
     )

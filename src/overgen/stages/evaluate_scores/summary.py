@@ -165,7 +165,8 @@ def mean_rows(trials: pd.DataFrame) -> list[dict[str, Any]]:
             strata = [group[name].to_numpy() for _, group in problems.groupby("known")]
             over = "numbers of known classes and subsets"
             rows.append(separation.stratified_row("scores", name, strata, over=over, suffix=suffix))
-            several = [group[name].to_numpy() for known, group in problems.groupby("known") if known >= SEVERAL]
+            of_several = problems[problems["known"] >= SEVERAL].groupby("known")
+            several = [group[name].to_numpy() for _, group in of_several]
             if name in OVER_SEVERAL and 0 < len(several) < len(strata):
                 at = f"{suffix}@from_known={SEVERAL}"
                 rows.append(separation.stratified_row("scores_mean", name, several, over=over, suffix=at))
