@@ -18,7 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.exceptions import TemplateError
 
 from overgen import OvergenError
-from overgen.report.names import PAPER_TABLE, dataset_name, legend, model_name, start_mark
+from overgen.measures.verdicts import VERDICTS, by_chance
+from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, kind, legend, model_name, start_mark
 from overgen.report.reported import records
 from overgen.report.study import Numbers, Row, read_reproduced
 from overgen.report.tables import bold, markdown_table, measured, reported
@@ -116,8 +117,10 @@ def functions(root: Path) -> dict[str, Any]:
             for judge, attacked in (DAES, DAES[::-1])
         ]
 
-    def unknown(dataset: str, model: str) -> str:
-        rows = [n(dataset, "scores", model, "auroc", method=method) for method in OWN_SCORES.get(model, ())]
+    def unknown(dataset: str, model: str, from_known: str = "") -> str:
+        experiment = "scores_mean" if from_known else "scores"
+        keys = {"from_known": from_known} if from_known else {}
+        rows = [n(dataset, experiment, model, "auroc", method=method, **keys) for method in OWN_SCORES.get(model, ())]
         return value(max(rows, key=lambda row: row["reproduced"]), 3) if rows else "–"
 
     def scores(dataset: str) -> list[str]:
@@ -126,6 +129,29 @@ def functions(root: Path) -> dict[str, Any]:
 
     def tried(dataset: str, model: str) -> int:
         return len([name for name in scores(dataset) if name.split()[0] == model])
+
+    def judged(dataset: str) -> list[str]:
+        return [verdict for verdict in numbers(dataset).frame["verdict"] if verdict]
+
+    def verdict_kinds() -> list[str]:
+        there = {kind(verdict) for dataset in PAPER_TABLE for verdict in judged(dataset)}
+        return [f"{MARKS[each]} {each}" for each in VERDICTS if each in there]
+
+    def verdict_numbers(dataset: str) -> list[str]:
+        kinds = [kind(verdict) for verdict in judged(dataset)]
+        return [str(kinds.count(each.partition(" ")[2])) for each in verdict_kinds()]
+
+    def chance(dataset: str) -> str:
+        count, _, most = by_chance(judged(dataset))
+        return f"{most:.1f} of {count}"
+
+    def tally(dataset: str, experiment: str, metric: str) -> str:
+        """How many reported numbers have which verdict: "2 reproduced, 8 cannot tell"."""
+        verdicts = numbers(dataset).rows(experiment=experiment, metric=metric)["verdict"]
+        kinds = [kind(verdict) for verdict in verdicts if verdict]
+        words = {"cannot tell": "cannot be told", "differs (higher)": "are higher", "differs (lower)": "are lower",
+                 "reproduced": "are reproduced"}  # fmt: skip
+        return ", ".join(f"{kinds.count(each)} {words.get(each, each)}" for each in VERDICTS if each in kinds)
 
     def distortions() -> str:
         rows = numbers("mnist").rows(experiment="lbfgs", metric="mean_distortion")
@@ -138,6 +164,8 @@ def functions(root: Path) -> dict[str, Any]:
         "table": lambda: paper_table(root / "reports"), "compared": COMPARED, "name": model_name, "value": value,
         "percent": percent, "interval": interval, "count": count, "change": change, "spread": spread,
         "number": lambda number: f"{number:,}", "biggest": biggest, "above": above,
+        "verdict_kinds": verdict_kinds, "verdict_numbers": verdict_numbers, "by_chance": chance, "tally": tally,
+        "dataset_name": dataset_name,
     }  # fmt: skip
 
 
