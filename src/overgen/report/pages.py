@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.exceptions import TemplateError
 
 from overgen import OvergenError
+from overgen.measures.intervals import differs
 from overgen.measures.verdicts import VERDICTS, by_chance
 from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, kind, legend, model_name, start_mark
 from overgen.report.reported import records
@@ -117,11 +118,13 @@ def functions(root: Path) -> dict[str, Any]:
             for judge, attacked in (DAES, DAES[::-1])
         ]
 
-    def unknown(dataset: str, model: str, from_known: str = "") -> str:
-        experiment = "scores_mean" if from_known else "scores"
-        keys = {"from_known": from_known} if from_known else {}
-        rows = [n(dataset, experiment, model, "auroc", method=method, **keys) for method in OWN_SCORES.get(model, ())]
-        return value(max(rows, key=lambda row: row["reproduced"]), 3) if rows else "–"
+    def unknown(dataset: str, model: str) -> str:
+        """The best AUROC of a network's own scores, and in brackets without the problems of one known class."""
+        texts = []
+        for experiment, keys in (("scores", {}), ("scores_mean", {"from_known": "2"})):
+            of = [n(dataset, experiment, model, "auroc", method=m, **keys) for m in OWN_SCORES.get(model, ())]
+            texts += [value(max(of, key=lambda row: row["reproduced"]), 3)] if of else []
+        return f"{texts[0]} ({texts[1]})" if texts else "–"
 
     def scores(dataset: str) -> list[str]:
         rows = numbers(dataset).rows(experiment="scores", metric="auroc", known="")
@@ -165,13 +168,20 @@ def functions(root: Path) -> dict[str, Any]:
         "percent": percent, "interval": interval, "count": count, "change": change, "spread": spread,
         "number": lambda number: f"{number:,}", "biggest": biggest, "above": above,
         "verdict_kinds": verdict_kinds, "verdict_numbers": verdict_numbers, "by_chance": chance, "tally": tally,
-        "dataset_name": dataset_name,
+        "dataset_name": dataset_name, "against": against,
     }  # fmt: skip
 
 
 def value(row: Row | None, digits: int = 0) -> str:
     """A measured number; "–" for none."""
     return "–" if row is None or pd.isna(row["reproduced"]) else f"{row['reproduced']:,.{digits}f}"
+
+
+def against(first: Row, second: Row) -> str:
+    """What the intervals of two numbers say of the first: "is above", "is below" or "cannot be told from"."""
+    pairs = [(row["reproduced"], (row["low"], row["high"])) for row in (first, second)]
+    sign = differs(*pairs[0], *pairs[1])
+    return {1: "is above", -1: "is below", 0: "cannot be told from"}[sign]
 
 
 def percent(row: Row, digits: int = 0) -> str:
