@@ -11,6 +11,7 @@ import pandas as pd
 
 from overgen.report.build import build_report
 from overgen.report.study import Study, read_study
+from overgen.run import params
 from overgen.run.files import read_json
 from overgen.run.params import Plan
 
@@ -26,6 +27,9 @@ SETTINGS = {
     "train_oneclass.mnist.training.dae_sym.noise_std": None,
     "train_oneclass.mnist.training.cool.l2": 10.0,
 }
+
+
+BANDS = params.load(ROOT / "params.yaml").report.bands
 
 
 def cells(*, full: bool = False, dataset: str = "mnist") -> dict[str, dict[str, dict[str, Any]]]:
@@ -103,7 +107,7 @@ def plan_of(cells: Mapping[str, Mapping[str, Any]]) -> Plan:
 def build(root: Path, plan: Plan, dataset: str = "mnist") -> Path:
     """Build a report below a root. Returns its folder."""
     output = root / "reports" / dataset
-    build_report(read_study(plan, dataset, root), output, dpi=60)
+    build_report(read_study(plan, dataset, root, bands=BANDS), output, dpi=60)
     return output
 
 
@@ -145,7 +149,7 @@ def made_up_study(root: Path) -> MadeUp:
             build(temporary, write_study(temporary))
             temporary.rename(root)
     plan = plan_of(cells(full=False, dataset="mnist"))
-    return MadeUp(root, plan, root / "reports/mnist", read_study(plan, "mnist", root))
+    return MadeUp(root, plan, root / "reports/mnist", read_study(plan, "mnist", root, bands=BANDS))
 
 
 def lines_of(markdown: str) -> list[list[str]]:

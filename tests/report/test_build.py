@@ -29,6 +29,10 @@ def only(plan: Plan, *stages: str) -> Plan:
 
 def test_every_measured_number_is_in_reproduced_csv(made_up: MadeUp) -> None:
     numbers, frame = made_up.cell_numbers(), read_reproduced(made_up.report / "reproduced.csv").frame
+    numbers["experiment"] = numbers["experiment"].replace(names.EXPERIMENTS)
+    also = frame["note"].str.contains("ỹ = y of COOL")  # a number that the paper reports as another experiment
+    assert also.sum() == 1
+    frame = frame[~also]
     key = ["experiment", "model", "metric"]
     wanted = [(*r[key], "" if pd.isna(r["tau"]) else f"{r['tau']:g}", r["stage"]) for _, r in numbers.iterrows()]
     found = frame[["experiment", "model", "text", "tau"]].itertuples(index=False, name=None)
@@ -73,7 +77,7 @@ def test_the_text_shows_the_study(made_up: MadeUp) -> None:
         for model in models:
             assert f"`dvc repro {stage}@mnist-{model}`" in text
             assert f"`{directory_md5(made_up.root / 'reports/cells/mnist' / stage / model)}`" in text
-    counts = {kind: int(n) for kind, n in re.findall(r"\| (?:\(?[✓✗▲]\)?|\?) +\| ([a-z, ]+?) +\| (\d+)", text)}
+    counts = {kind: int(n) for kind, n in re.findall(r"\| (?:\(?[✓▲▼]\)?|[?○]) +\| ([a-z() ]+?) +\| (\d+)", text)}
     assert sum(counts.values()) == (frame["verdict"] != "").sum()
     assert counts["agrees at reduced budget"] == (frame["verdict"] == "agrees at reduced budget").sum()
     joined = (frame["source"] != "").sum()
@@ -179,7 +183,7 @@ def test_cells_that_are_not_asked_for_do_not_count(made_up: MadeUp, tmp_path: Pa
     assert set(read_reproduced(output / "reproduced.csv").frame["model"]) == {"cnn"}
     text = (output / "report.md").read_text().partition("## Reported, not measured")[0]
     assert "COOL" not in (output / "tables/fooling.md").read_text()
-    assert not re.search("perceptron|smallest|FC10|unknown classes|witness", text)
+    assert not re.search("perceptron|smallest|FC10|unknown classes|transfer", text)
     assert {path.stem for path in (output / "figures").iterdir()} == {
         "training_curves", "fooling_rates", "first_passage", "fooling_images", "reliability"
     }  # fmt: skip
@@ -247,7 +251,7 @@ def test_a_report_at_the_papers_budget(tmp_path: Path) -> None:
     text = (output / "report.md").read_text()
     assert "All cells were run at the papers' budget or above it." in text
     assert "Below the papers' budget" not in text
-    assert re.search(r"✗ +\| not reproduced +\| 9", text)  # the accuracies of three models at three τ
+    assert re.search(r"▼ +\| differs \(lower\) +\| 9", text)  # the accuracies of three models at three τ
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -259,4 +263,4 @@ def test_nothing_is_called_reproduced_below_the_papers_budget(made_up: MadeUp, t
     output = build(tmp_path, only(made_up.plan, "train_classifier", "fool_fgn", "evaluate_confidence"))
     assert said not in (output / "report.md").read_text()
     verdicts = read_reproduced(output / "reproduced.csv").frame["verdict"]
-    assert not verdicts.isin(["reproduced", "not reproduced", "better than reported"]).any()
+    assert not verdicts.isin(["reproduced", "differs (higher)", "differs (lower)"]).any()

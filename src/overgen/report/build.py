@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from overgen.report import budgets, choices, modules, overview, style
 from overgen.report.html import ENVIRONMENT, html
-from overgen.report.names import MARKS, mark, model_name
+from overgen.report.names import legend, model_name
 from overgen.report.study import Study, as_reproduced
 from overgen.report.tables import Table
 from overgen.run.files import replace_directory, write_json
@@ -112,7 +112,12 @@ def drawn(function: Callable[[Study], Any], study: Study, folder: Path, dpi: int
 
 def text_of(template: str, study: Study, tables: Mapping[str, list[Table]], drawn: list[str], **further: Any) -> str:
     """A template of the engine, which places those of the stages by `sections(name)`."""
-    common = {"study": study, "drawn": drawn, "legend": legend(study), "model_name": model_name}
+    common = {
+        "study": study,
+        "drawn": drawn,
+        "legend": legend(study.frame["verdict"], study.frame["note"]),
+        "model_name": model_name,
+    }
 
     def sections(name: str) -> list[str]:
         """The stages' templates of this name, in the order of dvc.yaml."""
@@ -146,12 +151,6 @@ def overall(study: Study) -> dict[str, Any]:
         "budgets": overview.budgets(study),
         "not_testable": overview.not_testable(study),
     }
-
-
-def legend(study: Study) -> str:
-    """What the signs of the verdicts stand for, of those that are there."""
-    marks = {mark(verdict) for verdict in study.frame["verdict"]}
-    return "; ".join(f"{sign} {name}" for name, sign in MARKS.items() if sign in marks)
 
 
 def csv(frame: pd.DataFrame) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import pandas as pd
 from overgen import OvergenError
 from overgen.measures.verdicts import verdict
 from overgen.report.budgets import at_paper_budget, budget_text, of_model
+from overgen.report.names import EXPERIMENTS
 from overgen.report.reported import COLUMNS as REPORTED
-from overgen.report.reported import OTHER_NETWORK, UNDEFENDED, records
+from overgen.report.reported import SAME_AS, not_comparable, records
 from overgen.run import results
 from overgen.run.results import Cell
 
@@ -22,15 +23,20 @@ COLUMNS = (*REPRODUCED, "text", "reported_n")  # of every frame; further ones ar
 NUMBER = ("experiment", "dataset", "model", "metric")  # columns that tell numbers apart, with tau
 
 
-def compare(cells: Iterable[Cell], reported: pd.DataFrame, paper: Mapping[str, int]) -> pd.DataFrame:
+def compare(
+    cells: Iterable[Cell], reported: pd.DataFrame, paper: Mapping[str, int], bands: Mapping[str, float | str]
+) -> pd.DataFrame:
     """One row for each measured number of some cells, and one more for each further source that reports it.
 
+    reported: of `reported.load`; paper: the papers' budgets; bands: of practical equality by metric (`report.bands` of
+    params.yaml). An experiment goes by its name in reports (`names.EXPERIMENTS`). A number that the papers report as
+    another experiment (`reported.SAME_AS`) has a row there, too.
     Returns the columns of `reproduced.csv`: those of reported.csv (source, where, value empty where the papers give
     none), then reproduced, low, high, n, budget, verdict, cell, md5, all in the row's unit. `value` is text, as
     printed. The note says what the paper adds, of what kind the interval is, and what the cell adds. Then, as
     `results.read` gives them, the metric taken apart: `metric` is its name, `text` the whole, and each key a column;
     and `reported_n`, what is behind the reported number.
-    Raises OvergenError if a cell and the papers give one number in different units.
+    Raises OvergenError if a cell and the papers give one number in different units, and for a number without a band.
     """
     rows = []
     by_number: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -39,7 +45,7 @@ def compare(cells: Iterable[Cell], reported: pd.DataFrame, paper: Mapping[str, i
     for cell in cells:
         limits = of_model(paper, cell.model)
         numbers = results.read(cell).astype(object)
-        for measured in records(numbers.where(numbers.notna(), None)):
+        for measured in _named(records(numbers.where(numbers.notna(), None)), cell.dataset, by_number):
             full = at_paper_budget(measured["budget"], limits)
             key = (measured["experiment"], cell.dataset, measured["model"], measured["text"])
             same = [source for source in by_number.get(key, []) if _tau(source["tau"]) == measured["tau"]]
@@ -60,7 +66,7 @@ def compare(cells: Iterable[Cell], reported: pd.DataFrame, paper: Mapping[str, i
                     "note": "; ".join(note for note in notes if note),
                     "budget": budget_text(measured["budget"], limits),
                     "reported_n": source.get("n", math.nan),
-                    "verdict": _verdict(source, measured, full),
+                    "verdict": _verdict(source, measured, full, bands),
                     "cell": cell.path,
                     "md5": cell.md5,
                 })  # fmt: skip
@@ -70,16 +76,37 @@ def compare(cells: Iterable[Cell], reported: pd.DataFrame, paper: Mapping[str, i
     return frame[[*COLUMNS, *keys]].fillna(dict.fromkeys(keys, "")).astype(types | {"reported_n": "Int64"})
 
 
+def _named(
+    measured: Iterable[dict[str, Any]], dataset: str, by_number: Mapping[tuple[str, ...], list[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """Measured numbers by the names of their experiments, those that the papers report as another one there as well."""
+    others = {(same, model): (other, why) for (other, model), (same, why) in SAME_AS.items()}
+    for row in measured:
+        yield row | {"experiment": EXPERIMENTS.get(row["experiment"], row["experiment"])}
+        other, why = others.get((row["experiment"], row["model"]), ("", ""))
+        sources = by_number.get((other, dataset, row["model"], row["text"]), [])
+        if any(_tau(source["tau"]) == row["tau"] for source in sources):
+            yield row | {"experiment": other, "note": "; ".join(note for note in (row["note"], why) if note)}
+
+
 def _tau(tau: float) -> str:
     """A threshold as `results.read` writes it; NaN, as reported.csv has it for none, is ""."""
     return "" if math.isnan(tau) else f"{tau:g}"
 
 
-def _verdict(source: Mapping[str, Any], measured: Mapping[str, Any], full: bool) -> str:
+def _verdict(
+    source: Mapping[str, Any], measured: Mapping[str, Any], full: bool, bands: Mapping[str, float | str]
+) -> str:
     if not source:
         return ""
-    if source["source"] in OTHER_NETWORK:
-        return f"not testable: {OTHER_NETWORK[source['source']]}"
+    if measured["metric"] not in bands:
+        raise OvergenError(
+            f"params.yaml, report.bands: has none for {measured['metric']}, which {source['source']} "
+            f"({source['where']}) reports; add how far from it is still equal, in {source['unit']} or as a share "
+            "such as 25 %"
+        )
+    if why := not_comparable(source):
+        return f"not testable: {why}"
     # A number that the paper gives as a bound, said at the beginning of the note, agrees with what lies beyond it.
     bound, value, result = source["note"].partition(";")[0], source["value"], measured["reproduced"]
     if result is not None and ((bound == "at least" and result >= value) or (bound == "at most" and result <= value)):
@@ -90,12 +117,12 @@ def _verdict(source: Mapping[str, Any], measured: Mapping[str, Any], full: bool)
         measured["reproduced"],
         measured["low"],
         measured["high"],
+        band=bands[measured["metric"]],
         at_paper_budget=full,
         reported_n=None if math.isnan(source["n"]) else int(source["n"]),
         reproduced_n=measured["n"],
         rounding=source["rounding"],
         prediction="prediction" in measured["interval"],
-        defended=measured["model"] not in UNDEFENDED,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from overgen.measures.verdicts import VERDICTS
 from overgen.models.params import base_of
@@ -22,6 +23,9 @@ MODEL_NAMES = {
     "fc200_200_10": "FC200-200-10",
     "ae400_10": "AE400-10",
     "ocsvm": "OCSVM",
+    "deep_svdd": "Deep SVDD",
+    "openmax": "OpenMax",
+    "fc123_456_10": "FC123-456-10",
     "pixels": "no network",
 }
 CHANGE_NAMES = {  # of variants, <model>_<change>
@@ -35,13 +39,17 @@ PAPER_TABLE = {"mnist": "Table 1", "fashion_mnist": "Table 2"}
 MAIN_SOURCE = "spigler2019"  # of Tables 1 and 2
 MARKS = {
     "reproduced": "✓",
-    "better than reported": "▲",
-    "not reproduced": "✗",
+    "differs (higher)": "▲",
+    "differs (lower)": "▼",
     "agrees at reduced budget": "(✓)",
-    "differs at reduced budget, better": "(▲)",
-    "differs at reduced budget": "(✗)",
+    "differs at reduced budget (higher)": "(▲)",
+    "differs at reduced budget (lower)": "(▼)",
+    "cannot tell": "○",
     "not testable": "?",
 }
+# A note on a number, and its sign: that other starts of the same attack give another number.
+START_NOTE, START_MARK = "hangs on where the attack starts", "†"
+EXPERIMENTS = {"witness": "transfer"}  # as cells name them, and as reports do
 ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
@@ -80,6 +88,18 @@ def mark(verdict: str) -> str:
     return MARKS[kind(verdict)] if verdict else ""
 
 
+def start_mark(note: str) -> str:
+    """The sign of a number that hangs on where the attack starts; "" for any other."""
+    return START_MARK if START_NOTE in note else ""
+
+
+def legend(verdicts: Iterable[str], notes: Iterable[str]) -> str:
+    """What the signs stand for of those verdicts and notes that are there: "✓ reproduced; † hangs on …"."""
+    marks = {mark(verdict) for verdict in verdicts}
+    texts = [f"{sign} {name}" for name, sign in MARKS.items() if sign in marks]
+    return "; ".join([*texts, *([f"{START_MARK} {START_NOTE}"] if any(map(start_mark, notes)) else [])])
+
+
 def kind(verdict: str) -> str:
     return next(kind for kind in VERDICTS if verdict == kind or verdict.startswith(kind + ":"))
 
@@ -103,6 +123,8 @@ METRIC_NAMES = {
     "mean_bce": "mean binary cross-entropy",
     "std_bce": "deviation of the binary cross-entropy",
     "f_measure": "F-measure",
+    "f_measure_deviation": "deviation of the F-measure over subsets",
+    "tpr": "share of the class that is accepted",
     "auroc": "AUROC",
     "aupr": "AUPR",
     "fpr_at_95_tpr": "FPR at 95 % TPR, %",

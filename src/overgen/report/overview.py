@@ -7,16 +7,15 @@ from itertools import product
 
 import pandas as pd
 
+from overgen.measures.bands import half_width
 from overgen.measures.intervals import difference_interval, differs
-from overgen.measures.verdicts import VERDICTS, claim_verdict, reported_interval
+from overgen.measures.verdicts import VERDICTS, by_chance, claim_verdict, reported_interval
 from overgen.report import compare
 from overgen.report.budgets import budget_text, of_model
-from overgen.report.names import MAIN_SOURCE, MARKS, kind, model_name, number
+from overgen.report.names import MAIN_SOURCE, MARKS, kind, metric_name, model_name, number, start_mark
 from overgen.report.reported import records
 from overgen.report.study import Row, Study
 from overgen.report.tables import Table, markdown_table, row_name, table
-
-GAP = 0.05  # between reported fractions, which come without any spread, that are called different
 
 
 def orderings(study: Study) -> Table:
@@ -24,8 +23,8 @@ def orderings(study: Study) -> Table:
 
     A stage's ORDERINGS are of four: experiment, metric, a phrase for a model whose number is below another's, and the
     keys of the number that an adaptive attack gives at the same τ, {} for none. Shown are the pairs whose reported
-    rates differ beyond their Wilson intervals, or reported fractions by more than `GAP`. An ordering can hold where
-    the numbers do not: "direction only".
+    rates differ beyond their Wilson intervals, or reported fractions, which come without any spread, by more than their
+    band of practical equality. An ordering can hold where the numbers do not: "direction only".
     """
     lines, used = [], []
     compared = [each for module in study.modules.values() for each in getattr(module, "ORDERINGS", ())]
@@ -34,11 +33,11 @@ def orderings(study: Study) -> Table:
         for tau in dict.fromkeys(rows.sort_values("tau", key=lambda taus: pd.to_numeric(taus), kind="stable")["tau"]):
             numbers = records(rows[(rows["tau"] == tau) & rows["low"].notna()].reset_index(names="place"))
             for low, high in product(numbers, numbers):
-                if not reported_below(low, high):
+                if not reported_below(low, high, study.bands):
                     continue
                 unit = " %" if low["unit"] == "percent" else ""
                 attacked = [under_attack(study, row["model"], tau, adaptive) for row in (low, high) if adaptive]
-                ours = (number(row["reproduced"], row["metric"], row["unit"]) + unit for row in (low, high))
+                ours = (shown(row, unit) for row in (low, high))
                 ordering = f"{model_name(low['model'])} {phrase} {model_name(high['model'])}"
                 lines.append([
                     ordering + (f", τ = {tau}" if tau else ""),
@@ -52,17 +51,22 @@ def orderings(study: Study) -> Table:
     return table("orderings", lines, header, study.frame.iloc[list(dict.fromkeys(used))])
 
 
+def shown(row: Row, unit: str) -> str:
+    """A measured number with the sign that it hangs on the start of an attack."""
+    return number(row["reproduced"], row["metric"], row["unit"]) + unit + start_mark(row["note"])
+
+
 def under_attack(study: Study, model: str, tau: str, keys: Mapping[str, str]) -> str:
     """What an adaptive attack comes to on a model; "–" if there is none."""
     row = study.find(model=model, tau=tau, **keys)
     return "–" if row is None else f"{number(row['reproduced'], row['metric'], row['unit'])} %"
 
 
-def reported_below(first: Row, second: Row) -> bool:
-    """Whether a reported number is below another beyond the intervals that can be had of them."""
+def reported_below(first: Row, second: Row, bands: Mapping[str, float | str]) -> bool:
+    """Whether a reported number is below another beyond the intervals that can be had of them, or their band."""
     a, b = float(first["value"]), float(second["value"])
     if first["unit"] == "fraction":
-        return a + GAP < b
+        return a + half_width(bands[first["metric"]], b) < b
     low, high = (reported_interval(row["metric"], float(row["value"]), n=row["reported_n"]) for row in (first, second))
     return differs(a, low, b, high) < 0
 
@@ -79,10 +83,31 @@ def ordering_verdict(low: Row, high: Row) -> str:
 
 
 def verdict_counts(study: Study) -> str:
-    """How many reported numbers have which verdict; "" for none."""
-    kinds = [kind(verdict) for verdict in study.frame["verdict"] if verdict]
+    """How many reported numbers have which verdict, by which bands, and how many may differ by chance; "" for none."""
+    verdicts = [verdict for verdict in study.frame["verdict"] if verdict]
+    if not verdicts:
+        return ""
+    kinds = [kind(verdict) for verdict in verdicts]
     lines = [[MARKS[kind], kind, str(kinds.count(kind))] for kind in VERDICTS if kind in kinds]
-    return markdown_table(lines, ["", "verdict", "numbers"]) if lines else ""
+    judged = study.frame[(study.frame["verdict"] != "") & ~study.frame["verdict"].str.startswith("not testable")]
+    units = dict(zip(judged["metric"], judged["unit"], strict=True))
+    bands = ", ".join(f"{metric_name(name)} {band_text(study.bands[name], unit)}" for name, unit in units.items())
+    count, different, chance = by_chance(verdicts)
+    text = (
+        "Numbers are equal within a band set beforehand (`report.bands` in params.yaml; "
+        f"{bands}). They agree where the whole 95 % interval of their difference lies inside it, differ where all of "
+        "it lies outside, and else one cannot tell: the interval is too wide. "
+        f"Of {count} such verdicts up to {chance:.1f} (5 %) would be called different by chance alone if all numbers "
+        f"were equal; {different} are. What another training of the same network would change comes on top."
+    )
+    return f"{markdown_table(lines, ['', 'verdict', 'numbers'])}\n\n{text}"
+
+
+def band_text(band: float | str, unit: str) -> str:
+    """Half the width of a band, as "±5 percentage points", "±25 %" of the reported number, "±0.03"."""
+    if isinstance(band, str):
+        return f"±{band}"
+    return f"±{band:g}" + {"percent": " percentage points", "fraction": ""}.get(unit, f" {unit}")
 
 
 def not_testable(study: Study) -> str:

@@ -18,7 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.exceptions import TemplateError
 
 from overgen import OvergenError
-from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, mark, model_name
+from overgen.measures.intervals import differs
+from overgen.measures.verdicts import VERDICTS, by_chance
+from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, kind, legend, model_name, start_mark
 from overgen.report.reported import records
 from overgen.report.study import Numbers, Row, read_reproduced
 from overgen.report.tables import bold, markdown_table, measured, reported
@@ -48,7 +50,7 @@ COLUMNS = {
 }  # fmt: skip
 GRADIENT = {"experiment": "gradient", "metric": "fooling_rate", "start": "other_class", "tau": "0.9"}
 TRANSFER = {
-    "experiment": "witness",
+    "experiment": "transfer",
     "model": "cnn",
     "metric": "seen_as_target_rate",
     "attack": "gradient",
@@ -106,19 +108,23 @@ def functions(root: Path) -> dict[str, Any]:
         return table
 
     def transfer(dataset: str, kind: str, tau: str, attacked: Sequence[str], attack: str = "") -> Sequence[Row]:
-        rows = numbers(dataset).rows(experiment="witness", metric=f"{kind}_as_target_rate", tau=tau, attacked=attacked)
+        rows = numbers(dataset).rows(experiment="transfer", metric=f"{kind}_as_target_rate", tau=tau, attacked=attacked)
         rows = rows[(rows["n"] > 0) & ((rows["attack"] == attack) | (attack == ""))]
         return records(rows)
 
     def between_daes(dataset: str, attack: str) -> list[Row]:
         return [
-            n(dataset, "witness", judge, "accepted_as_target_rate", "0.99", attack=attack, attacked=attacked)
+            n(dataset, "transfer", judge, "accepted_as_target_rate", "0.99", attack=attack, attacked=attacked)
             for judge, attacked in (DAES, DAES[::-1])
         ]
 
     def unknown(dataset: str, model: str) -> str:
-        rows = [n(dataset, "scores", model, "auroc", method=method) for method in OWN_SCORES.get(model, ())]
-        return value(max(rows, key=lambda row: row["reproduced"]), 3) if rows else "–"
+        """The best AUROC of a network's own scores, and in brackets without the problems of one known class."""
+        texts = []
+        for experiment, keys in (("scores", {}), ("scores_mean", {"from_known": "2"})):
+            of = [n(dataset, experiment, model, "auroc", method=m, **keys) for m in OWN_SCORES.get(model, ())]
+            texts += [value(max(of, key=lambda row: row["reproduced"]), 3)] if of else []
+        return f"{texts[0]} ({texts[1]})" if texts else "–"
 
     def scores(dataset: str) -> list[str]:
         rows = numbers(dataset).rows(experiment="scores", metric="auroc", known="")
@@ -126,6 +132,29 @@ def functions(root: Path) -> dict[str, Any]:
 
     def tried(dataset: str, model: str) -> int:
         return len([name for name in scores(dataset) if name.split()[0] == model])
+
+    def judged(dataset: str) -> list[str]:
+        return [verdict for verdict in numbers(dataset).frame["verdict"] if verdict]
+
+    def verdict_kinds() -> list[str]:
+        there = {kind(verdict) for dataset in PAPER_TABLE for verdict in judged(dataset)}
+        return [f"{MARKS[each]} {each}" for each in VERDICTS if each in there]
+
+    def verdict_numbers(dataset: str) -> list[str]:
+        kinds = [kind(verdict) for verdict in judged(dataset)]
+        return [str(kinds.count(each.partition(" ")[2])) for each in verdict_kinds()]
+
+    def chance(dataset: str) -> str:
+        count, _, most = by_chance(judged(dataset))
+        return f"{most:.1f} of {count}"
+
+    def tally(dataset: str, experiment: str, metric: str) -> str:
+        """How many reported numbers have which verdict: "2 reproduced, 8 cannot tell"."""
+        verdicts = numbers(dataset).rows(experiment=experiment, metric=metric)["verdict"]
+        kinds = [kind(verdict) for verdict in verdicts if verdict]
+        words = {"cannot tell": "cannot be told", "differs (higher)": "are higher", "differs (lower)": "are lower",
+                 "reproduced": "are reproduced"}  # fmt: skip
+        return ", ".join(f"{kinds.count(each)} {words.get(each, each)}" for each in VERDICTS if each in kinds)
 
     def distortions() -> str:
         rows = numbers("mnist").rows(experiment="lbfgs", metric="mean_distortion")
@@ -138,6 +167,8 @@ def functions(root: Path) -> dict[str, Any]:
         "table": lambda: paper_table(root / "reports"), "compared": COMPARED, "name": model_name, "value": value,
         "percent": percent, "interval": interval, "count": count, "change": change, "spread": spread,
         "number": lambda number: f"{number:,}", "biggest": biggest, "above": above,
+        "verdict_kinds": verdict_kinds, "verdict_numbers": verdict_numbers, "by_chance": chance, "tally": tally,
+        "dataset_name": dataset_name, "against": against,
     }  # fmt: skip
 
 
@@ -146,8 +177,16 @@ def value(row: Row | None, digits: int = 0) -> str:
     return "–" if row is None or pd.isna(row["reproduced"]) else f"{row['reproduced']:,.{digits}f}"
 
 
+def against(first: Row, second: Row) -> str:
+    """What the intervals of two numbers say of the first: "is above", "is below" or "cannot be told from"."""
+    pairs = [(row["reproduced"], (row["low"], row["high"])) for row in (first, second)]
+    sign = differs(*pairs[0], *pairs[1])
+    return {1: "is above", -1: "is below", 0: "cannot be told from"}[sign]
+
+
 def percent(row: Row, digits: int = 0) -> str:
-    return f"{value(row, digits)} %"
+    """A rate, with the sign that it hangs on the start of an attack."""
+    return f"{value(row, digits)} %{start_mark(row['note'])}"
 
 
 def interval(row: Row, digits: int = 0) -> str:
@@ -158,12 +197,12 @@ def interval(row: Row, digits: int = 0) -> str:
 
 def count(row: Row) -> str:
     """A rate as a count, such as 69 of 200."""
-    return f"{round(row['reproduced'] * row['n'] / 100)} of {row['n']}"
+    return f"{round(row['reproduced'] * row['n'] / 100)} of {row['n']}{start_mark(row['note'])}"
 
 
 def change(row: Row | None) -> str:
     """Reported → measured, without the interval."""
-    return "–" if row is None else f"{reported(row)} → {value(row, 1)}"
+    return "–" if row is None else f"{reported(row)} → {value(row, 1)}{start_mark(row['note'])}"
 
 
 def spread(rows: Iterable[Row]) -> str:
@@ -207,13 +246,12 @@ def paper_table(reports: Path) -> str:
     if not lines:
         wanted = " or ".join(f"{reports}/{dataset}/reproduced.csv" for dataset in PAPER_TABLE)
         raise OvergenError(f"{wanted}: none is there; `dvc repro report@mnist` makes the first")
-    signs = {mark(row["verdict"]) for row in shown}
-    legend = "; ".join(f"{sign} {kind}" for kind, sign in MARKS.items() if sign in signs)
+    signs = legend((row["verdict"] for row in shown), (row["note"] for row in shown))
     budget = "; ".join(f"{', '.join(of)}: {text}" for text, of in spent.items())
     header = ["data", "model", *COLUMNS, "fooled % by gradients of ỹ, τ = 0.9",
               "what fools so is the class to the CNN, %"]  # fmt: skip
     return (
-        f"Reported → measured [95 % interval]. {legend}.\n\n{markdown_table(lines, header)}\n\nBudget: {budget}. "
+        f"Reported → measured [95 % interval]. {signs}.\n\n{markdown_table(lines, header)}\n\nBudget: {budget}. "
         "Last columns: attacks that the paper does not have, from training images of other classes; and of what fools "
         "so, from any start, the share that the CNN, which took no part, labels as the target too."
     )

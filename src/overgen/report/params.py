@@ -6,8 +6,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from overgen.run.sections import Section
+from overgen.measures.bands import SHARE
+from overgen.run.sections import Positive, Section
+
+Share = Annotated[str, Field(pattern=rf"^{SHARE}$")]  # "25 %" of the reported number
+Band = Positive | Share
 
 
 class Report(Section):
     dpi: Annotated[int, Field(ge=50, le=600)]
+
+
+class StudyReport(Report):
+    """bands: of practical equality: by metric, how far from the reported number is still equal (`verdicts`)."""
+
+    bands: dict[str, Band]

@@ -21,11 +21,32 @@ TEST_IMAGES = 10_000  # of MNIST and of Fashion-MNIST
 FGN_TRIALS = 200  # 20 for each of 10 classes, Spigler 2019, Section 4.2
 SUBSETS = 10  # for each number of known classes, Spigler 2019, Section 4.3
 ONE_CLASS_PROBLEMS = 10  # a class each, Spigler 2019, Figure 5
-# Networks that are not meant to resist an attack: being fooled less or later is a difference, not a merit.
-UNDEFENDED = ("cnn", "lenet", "fc10_1e-4", "fc10_1e-2", "fc10_1", "fc100_100_10", "fc200_200_10", "ae400_10")
-# Sources whose network is another one than the network of that name here: their numbers are shown, not
-# compared.
-OTHER_NETWORK = {"kardan2017": "sigmoid units, early stopping and fewer filters, unlike the network here"}
+# Numbers of the papers that are shown but not compared: by columns of reported.csv, and why.
+NOT_COMPARABLE: tuple[tuple[Mapping[str, tuple[str, ...]], str], ...] = (
+    (
+        {"source": ("kardan2017",)},
+        "sigmoid units, early stopping and fewer filters, unlike the network here",
+    ),
+    (
+        {
+            "source": ("spigler2019",),
+            "experiment": ("fgn", "fgn_lr_1e-3", "fgn_sigmoid_units"),
+            "model": ("cool",),
+            "metric": ("fooling_rate", "mean_steps_to_fool"),
+        },
+        "what y is (the paper's y and ỹ of COOL are two, here they are one, the product over a class's units)",
+    ),
+)
+# Numbers of the papers, by experiment and model, that are measured as another experiment of that model, and why.
+SAME_AS = {("fgn_on_scaled_output", "cool"): ("fgn", "ỹ = y of COOL here, so that the attack on y is the one on ỹ")}
+
+
+def not_comparable(source: Mapping[str, Any]) -> str:
+    """Why a number of the papers, a row of reported.csv, is not compared; "" for one that is."""
+    for of, why in NOT_COMPARABLE:
+        if all(source[name].split("@")[0] in values for name, values in of.items()):
+            return why
+    return ""
 
 
 def load(path: Path = FILE) -> pd.DataFrame:
@@ -95,7 +116,7 @@ def count_text(row: Mapping[str, Any], frame: pd.DataFrame) -> float:
         return math.nan
     if metric == "fooling_rate":
         return FGN_TRIALS
-    if metric == "f_measure":
+    if metric in ("f_measure", "f_measure_deviation"):
         return SUBSETS
     if row["experiment"] == "one_class":
         return ONE_CLASS_PROBLEMS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -87,7 +87,8 @@ class Study(Numbers):
     """A data set's cells and numbers.
 
     grid: its cells; settings: the values of params.yaml that they depend on, by dotted path; papers: the reported
-    numbers (`reported.load`); budget: the papers' budgets (`budgets.paper_budget`).
+    numbers (`reported.load`); budget: the papers' budgets (`budgets.paper_budget`); bands: of practical equality, by
+    metric.
     """
 
     dataset: str
@@ -95,6 +96,7 @@ class Study(Numbers):
     settings: Mapping[str, Any]
     papers: pd.DataFrame
     budget: Mapping[str, int]
+    bands: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -124,10 +126,12 @@ class Study(Numbers):
         return {model: cell for stage in stages for model, cell in self.grid.get(stage, {}).items()}
 
 
-def read_study(plan: Plan, dataset: str, root: Path = Path()) -> Study:
-    """The study of a data set. root: the folder with budgets and reports/cells.
+def read_study(
+    plan: Plan, dataset: str, root: Path = Path(), *, bands: Mapping[str, float | str] | None = None
+) -> Study:
+    """The study of a data set. root: the folder with budgets and reports/cells; bands: see `compare`.
 
-    Raises OvergenError naming a missing or broken cell and the command that remakes it.
+    Raises OvergenError naming a missing or broken cell and the command that remakes it, and a metric without a band.
     """
     folder = root / "reports/cells" / dataset
     grid = {
@@ -139,9 +143,18 @@ def read_study(plan: Plan, dataset: str, root: Path = Path()) -> Study:
     for cell in (cell for cells in grid.values() for cell in cells.values()):
         _ = cell.summary  # read and checked before anything is drawn
     papers, budget = reported.load(), paper_budget(root / "budgets/paper.txt")
-    study = Study(pd.DataFrame(), dataset, grid, plan.settings, papers, budget)
+    study = Study(pd.DataFrame(), dataset, grid, plan.settings, papers, budget, bands or {})
     compared = [cell for cells in study.compared.values() for cell in cells.values()]
-    return replace(study, frame=compare(compared, papers, budget))
+    return replace(study, frame=annotated(study, compare(compared, papers, budget, study.bands)))
+
+
+def annotated(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose notes have what the stages' NOTES add: functions from the numbers to a text for each row, or ""."""
+    for module in study.modules.values():
+        for function in getattr(module, "NOTES", ()):
+            notes = frame["note"].str.cat(function(replace(study, frame=frame)), sep="; ")
+            frame = frame.assign(note=notes.str.strip("; "))
+    return frame
 
 
 def read_reproduced(path: Path) -> Numbers:

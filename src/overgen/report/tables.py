@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from tabulate import tabulate
 
-from overgen.report.names import mark, metric_name, model_name, number
+from overgen.report.names import mark, metric_name, model_name, number, start_mark
 from overgen.report.reported import records
 from overgen.report.study import Numbers, Row, as_reproduced
 
@@ -37,14 +37,17 @@ class Column(NamedTuple):
 
 
 def measured(row: Row | None, unit: str = "", between: str = " ") -> str:
-    """A measured number with the sign of its verdict and its interval: "34.5 (✓) [28.3–41.3]"; "–" for none.
+    """A measured number with the signs of its verdict and of its start, and its interval; "–" for none.
+
+    "34.5 (✓)† [28.3–41.3]": see `names.legend`.
 
     unit: what follows the number; between: what stands before the interval. A low end alone leaves it open above:
     "[18–∞]", as for generations that some runs never reach.
     """
     if row is None:
         return "–"
-    sign = f" {mark(row['verdict'])}" if row["verdict"] else ""
+    sign = mark(row["verdict"]) + start_mark(row["note"])
+    sign = f" {sign}" if row["verdict"] else sign
     if pd.isna(row["reproduced"]):
         return f"–{sign}"
     text = number(row["reproduced"], row["metric"], row["unit"]) + unit + sign

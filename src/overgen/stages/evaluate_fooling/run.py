@@ -2,11 +2,12 @@
 
     python -m overgen.run evaluate_fooling --dataset mnist --models attacked   # or --model dae_sym
 
-Reads the model's network, the witness, and the cells of the attacks on the other models. Writes the cell: for each
-attack and attacked network what the witness sees, and a row for each image.
+Reads the model's network, the judge, and the cells of the attacks on the other models. Writes the cell: for each attack
+and attacked network what the judge sees, and a row for each image.
 
-An image that fools is no fault of the network if it is simply one of the class. A network that took no part in the
-attack is a witness: it was trained apart, and shares with the fooled one the training images only.
+A network that took no part in the attack was trained apart, and shares with the fooled one the training images only.
+What it sees in an image is transfer between networks of one kind, not what a person sees. In cells the judge is called
+a witness.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ COLUMNS = ["attack", "variant", "tau", "alpha", "target", "score", "fooled", "at
 
 
 def main(stage: Stage) -> None:
-    """Write the cell of a witness. Where no other network is attacked there is nothing to see: it has no rows."""
+    """Write the cell of a judge. Where no other network is attacked there is nothing to see: it has no rows."""
     dataset, model = stage.item["dataset"], stage.item["model"]
     confidence, probes = stage.params(f"confidence.{dataset}"), stage.params(f"engine.{dataset}.probes")
     network, metadata = registry.trained(dataset, model)
-    # What the witness would accept is judged with the α that the paper has for each τ.
+    # What the judge would accept is judged with the α that the paper has for each τ.
     paper_alpha = dict(reversed(threshold_pairs(confidence.thresholds, reconstructs=hasattr(network, "decode"))))
     tables, budgets = [], [metadata["budget"]]
     networks = [attacked for attacked in stage.params("attacked") if attacked != model]
@@ -59,7 +60,7 @@ def papers_own(table: pd.DataFrame, images: np.ndarray) -> tuple[pd.DataFrame, n
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Of the images that fooled: how many the witness labels as the target, and how many it accepts as such."""
+    """Of the images that fooled: how many the judge labels as the target, and how many it accepts as such."""
     rows = []
     groups: Any = table.groupby(["attack", "attacked", "tau"], sort=False)
     for (attack, attacked, tau), images in groups:

@@ -11,6 +11,7 @@ import pandas as pd
 from overgen.run import results
 from overgen.run.example import BETA, outputs, pairs_of
 from overgen.stages.evaluate_oneclass import summary
+from overgen.stages.evaluate_oneclass.points import point_rows
 
 IMAGES = 200
 
@@ -34,10 +35,10 @@ def example_cell(
     alphas = list(dict.fromkeys(alpha for _, alpha in pairs_of(path.name)))
     scores = [summary.scores(every, member, alphas, BETA) for member in range(classes)]
     trials = summary.trials(labels, every["classes"], every["names"], scores)
-    fpr = np.linspace(0, 1, 21)
+    fpr = np.linspace(0, 1, 101)
     curves = [summary.averaged_roc(labels, every["classes"], scores, suffix, fpr) for suffix in scores[0]]
-    rows = summary.mean_rows(trials) + summary.share_rows(every)
     tables = {"trials": trials, "roc": pd.concat(curves, ignore_index=True)}
+    rows = summary.mean_rows(trials) + point_rows(tables["roc"], classes) + summary.share_rows(every)
     results.write(path, budget=dict(budget or {}), metrics=rows, tables=tables)
 
 

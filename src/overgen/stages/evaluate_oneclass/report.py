@@ -12,6 +12,7 @@ from overgen.report.tables import (
     Table,
     bold,
     column,
+    entry,
     grouped,
     markdown_table,
     measured,
@@ -46,6 +47,15 @@ def one_class(study: Study) -> Table:
     return pivot(study, "one_class", grouped(rows, model=()), by, labels, columns, of={"experiment": "one_class"})
 
 
+def roc_points(study: Study) -> Table:
+    """Points of the averaged curves: the share of the class that is accepted where so much of the others is."""
+    rows = study.rows(experiment="one_class", metric="tpr", score="")
+    rates = sorted(set(rows["fpr"]), key=float) if len(rows) else []
+    columns = [column(f"of the others {float(rate):.0%}".replace("%", " %"), "tpr", show=entry, fpr=rate)
+               for rate in rates]  # fmt: skip
+    return pivot(study, "roc_points", rows, ("model",), MODEL, columns, of={"experiment": "one_class"})
+
+
 def score_name(study: Study, row: Row) -> str:
     """What was swept: "ỹ, α = 3" of the score "scaled" at α = 3; of a score without a name what its model has."""
     if not row["score"]:
@@ -63,5 +73,5 @@ def context(study: Study) -> dict[str, Any]:
 
 
 METRICS: Metrics = {"one_class_auroc": ("one_class", "auroc", {})}
-TABLES = (one_class,)
+TABLES = (one_class, roc_points)
 FIGURES = (figures.one_class_roc, figures.one_class_aurocs)

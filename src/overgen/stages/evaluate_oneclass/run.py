@@ -17,6 +17,7 @@ from overgen.run import results
 from overgen.run.files import read_json, read_npz
 from overgen.run.stage import Stage
 from overgen.stages.evaluate_oneclass import summary
+from overgen.stages.evaluate_oneclass.points import point_rows
 
 COMPUTE = False  # it reads and writes small files, without a device
 
@@ -33,7 +34,7 @@ def main(stage: Stage) -> None:
     trials = summary.trials(labels, classes, outputs["names"], scores)
     fpr = np.linspace(0, 1, stage.params("evaluate_oneclass").grid + 1)
     curves = [summary.averaged_roc(labels, classes, scores, suffix, fpr) for suffix in scores[0]]
-    rows = summary.mean_rows(trials) + summary.share_rows(outputs)
     tables = {"trials": trials, "roc": pd.concat(curves, ignore_index=True)}
+    rows = summary.mean_rows(trials) + point_rows(tables["roc"], len(classes)) + summary.share_rows(outputs)
     training = read_json(f"reports/cells/{dataset}/train_oneclass/{model}/metrics.json")
     results.write(stage.cell, budget=training["budget"], metrics=rows, tables=tables)

@@ -28,6 +28,7 @@ def example_cell(
     trials = summary.trials(outputs_of, pairs, BETA)
     rows, tables = summary.mean_rows(trials, pairs), {"trials": trials}
     rows += summary.one_subset_rows(outputs_of, pairs, BETA, RESAMPLES)
+    rows += summary.deviation_rows(trials, pairs) + summary.over_known_rows(trials, pairs)
     if reconstructs(path.name):
         tables["distances"] = summary.distances(outputs_of)
     if longer:

@@ -6,7 +6,19 @@ from typing import Any
 
 from overgen.report.names import METRIC_NAMES, model_name
 from overgen.report.study import Metrics, Orderings, Study, rising
-from overgen.report.tables import MODEL, TAU, Labels, Table, at_tau, column, grouped, pivot, reported, with_reported
+from overgen.report.tables import (
+    MODEL,
+    TAU,
+    Labels,
+    Table,
+    at_tau,
+    column,
+    entry,
+    grouped,
+    pivot,
+    reported,
+    with_reported,
+)
 from overgen.stages.evaluate_openset import figures
 
 ORDERINGS: Orderings = [("open_set", "f_measure@known=1", "has a lower F-measure at one known class than", {})]
@@ -34,6 +46,30 @@ def open_set_apart(study: Study) -> Table:
     rows = grouped(rows, model=(), known=falling(rows["known"]))
     by, of = ("model", "known"), {"experiment": "open_set", "tau": tau}
     return pivot(study, "open_set_apart", rows, by, MODEL | KNOWN, columns, of=of)
+
+
+def open_set_mean(study: Study) -> Table:
+    """Means over all numbers of known classes that leave one unknown, and without one known class; F at each τ."""
+    rows = study.rows(experiment="open_set_mean", alpha="")
+    taus = rising(rows["tau"])
+    columns = [column(f"F, {at_tau(tau)}", "f_measure", tau=tau) for tau in taus]
+    columns += [column(METRIC_NAMES[name], name, tau=taus[-1]) for name in ("auroc", "oscr")] if taus else []
+    labels: Labels = {"known classes": lambda row: f"{row['from_known']} and more"}
+    rows = grouped(rows, model=())
+    by, of = ("model", "from_known"), {"experiment": "open_set_mean"}
+    return pivot(study, "open_set_mean", rows, by, MODEL | labels, columns, of=of)
+
+
+def open_set_deviation(study: Study) -> Table:
+    """How much the F-measure hangs on which classes are known, where the paper says it: its deviation over subsets."""
+    rows = study.rows(experiment="open_set", metric="f_measure_deviation", alpha="")
+    told = rows[rows["value"] != ""]
+    rows = rows[rows["known"].isin(told["known"]) & rows["tau"].isin(told["tau"])]
+    columns = [column(model_name(model), "f_measure_deviation", show=entry, model=model)
+               for model in study.cells("evaluate_openset")]  # fmt: skip
+    ordered = grouped(rows, tau=rising(rows["tau"]), known=falling(rows["known"]))
+    by, of = ("tau", "known"), {"experiment": "open_set"}
+    return pivot(study, "open_set_deviation", ordered, by, TAU | KNOWN, columns, once=0, of=of)
 
 
 def open_set_longer(study: Study) -> Table:
@@ -73,5 +109,5 @@ METRICS: Metrics = {
     f"open_set_f_measure@known={known}": ("open_set", "f_measure", {"tau": "0.99", "known": known})
     for known in ("4", "5")
 }
-TABLES = (open_set, open_set_apart, open_set_longer)
+TABLES = (open_set, open_set_deviation, open_set_apart, open_set_mean, open_set_longer)
 FIGURES = (figures.open_set,)

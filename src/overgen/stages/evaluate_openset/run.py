@@ -30,6 +30,7 @@ def main(stage: Stage) -> None:
     tables = {"trials": trials}
     rows = summary.mean_rows(trials, pairs)
     rows += summary.one_subset_rows(outputs, pairs, confidence.beta, stage.params("evaluate_openset").resamples)
+    rows += summary.deviation_rows(trials, pairs) + summary.over_known_rows(trials, pairs)
     if "distance" in outputs:
         tables["distances"] = summary.distances(outputs)
     if (folder / "longer.npz").exists():

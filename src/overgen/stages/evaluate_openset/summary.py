@@ -7,12 +7,14 @@ well the largest ỹ tells known images from unknown ones (AUROC, AUPR, FPR at 9
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from overgen.measures import metrics, separation
+from overgen.measures.deviations import deviation_interval
 from overgen.measures.histograms import histograms
 from overgen.measures.outputs import scaled_scores
 from overgen.measures.thresholds import alpha_suffix
@@ -20,6 +22,7 @@ from overgen.run import results
 
 BINS = 60  # of the histograms of distances
 MEASURES = (*separation.AT_THRESHOLD, "thresholded_accuracy", *separation.WITHOUT_THRESHOLD)
+OVER_KNOWN = (*separation.AT_THRESHOLD, *separation.WITHOUT_THRESHOLD)  # measures with means over all known classes
 TABLE = ("known", "subset", "classes", "tau", "alpha", "openness", "openness_scheirer", *MEASURES)
 
 Outputs = dict[str, np.ndarray]  # of `train_openset`: labels (N,), known (M, C) bool, and arrays (M, N, ...)
@@ -65,6 +68,47 @@ def mean_rows(trials: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
             measures = [name for name in MEASURES if name != "f_measure" or (problems["openness"] > 0).any()]
             suffix = f"@known={known}{alpha_suffix(pairs, (tau, alpha))}"
             rows += separation.mean_rows("open_set", problems, measures, over="subsets", suffix=suffix, tau=tau)
+    return rows
+
+
+def deviation_rows(trials: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
+    """The deviation of the F-measure over the subsets of each number of known classes: the error bars of Figure 4."""
+    rows = []
+    for tau, alpha in pairs:
+        at_pair = trials[(trials["tau"] == tau) & (trials["alpha"] == alpha) & (trials["openness"] > 0)]
+        for known, problems in at_pair.groupby("known"):
+            values = problems["f_measure"].to_numpy()
+            deviation = float(values.std(ddof=1)) if len(values) > 1 else None
+            rows.append(
+                results.row(
+                    "open_set",
+                    f"f_measure_deviation@known={known}{alpha_suffix(pairs, (tau, alpha))}",
+                    deviation,
+                    unit="fraction",
+                    n=len(values),
+                    tau=tau,
+                    interval=deviation_interval(deviation, len(values)) if deviation else None,
+                    kind="95 % χ² interval of the deviation over subsets",
+                )
+            )
+    return rows
+
+
+def over_known_rows(trials: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
+    """Means over the numbers of known classes with an unknown one, from 1 and from 2 on, at each (τ, α).
+
+    A softmax that knows one class has nothing to compare and says 1 of everything, which drags its means down.
+    """
+    rows = []
+    for (tau, alpha), first in product(pairs, (1, 2)):
+        at_pair = trials[(trials["tau"] == tau) & (trials["alpha"] == alpha) & (trials["openness"] > 0)]
+        at_pair = at_pair[at_pair["known"] >= first]
+        for name in OVER_KNOWN if len(at_pair) else ():
+            strata = [group[name].to_numpy() for _, group in at_pair.groupby("known")]
+            suffix = f"@from_known={first}{alpha_suffix(pairs, (tau, alpha))}"
+            over = "numbers of known classes and subsets"
+            row = separation.stratified_row("open_set_mean", name, strata, over=over, suffix=suffix)
+            rows.append(row | {"tau": tau})
     return rows
 
 

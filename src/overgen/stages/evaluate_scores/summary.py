@@ -28,6 +28,8 @@ MEASURES = (
     "known_accepted",
     *(f"auroc_{kind}" for kind in KINDS),
 )
+OVER_SEVERAL = ("auroc", "oscr", "f_measure")  # measures whose means are given without one known class, too
+SEVERAL = 2  # known classes, with which a softmax has something to compare
 PER_KNOWN = ("auroc", "f_measure")  # measures that get a row for each number of known classes
 
 Arrays = Mapping[str, np.ndarray]
@@ -147,7 +149,11 @@ def extremes(
 
 
 def mean_rows(trials: pd.DataFrame) -> list[dict[str, Any]]:
-    """Means over the subsets of each number of known classes, and over all numbers where some class is unknown."""
+    """Means over the subsets of each number of known classes, and over all numbers where some class is unknown.
+
+    A softmax that knows one class has nothing to compare and says 1 of everything, which drags such scores down. So the
+    means over two known classes and more stand apart, as the experiment `scores_mean`.
+    """
     rows = []
     for method, problems in trials[trials["auroc"].notna()].groupby("method", sort=False):
         suffix = f"@method={method}"
@@ -159,6 +165,11 @@ def mean_rows(trials: pd.DataFrame) -> list[dict[str, Any]]:
             strata = [group[name].to_numpy() for _, group in problems.groupby("known")]
             over = "numbers of known classes and subsets"
             rows.append(separation.stratified_row("scores", name, strata, over=over, suffix=suffix))
+            of_several = problems[problems["known"] >= SEVERAL].groupby("known")
+            several = [group[name].to_numpy() for _, group in of_several]
+            if name in OVER_SEVERAL and 0 < len(several) < len(strata):
+                at = f"{suffix}@from_known={SEVERAL}"
+                rows.append(separation.stratified_row("scores_mean", name, several, over=over, suffix=at))
             for known, group in problems.groupby("known") if name in PER_KNOWN else ():
                 rows += separation.mean_rows("scores", group, [name], over="subsets", suffix=f"{suffix}@known={known}")
     return rows

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from overgen.report.names import model_name
-from overgen.report.study import Metrics, Orderings, Row, Study
+import pandas as pd
+
+from overgen.measures.intervals import differs
+from overgen.report.names import START_NOTE, model_name
+from overgen.report.reported import records
+from overgen.report.study import Metrics, Numbers, Orderings, Row, Study
 from overgen.report.tables import (
     MODEL,
     Table,
@@ -25,7 +30,9 @@ from overgen.report.tables import (
 from overgen.stages.fool_fgn import figures
 
 VARIANT = re.compile(r"fgn_(updates|lr|optimizer|input|initial|clip)_.+")  # experiments; see params.FgnVariant.name
+STARTS = re.compile(r"fgn_(input|initial)_[^-]+(-(input|initial)_[^-]+)*")  # those that only begin elsewhere
 TARGETS = {"fgn": "y", "fgn_on_scaled_output": "ỹ"}  # what the attack follows, by experiment
+HANGING = ("fooling_rate", "fooling_rate_in_8_bits", "mean_steps_to_fool")  # metrics that may hang on the start
 ADAPTIVE = {"experiment": "gradient", "metric": "fooling_rate", "start": "noise"}
 ORDERINGS: Orderings = [("fgn", "fooling_rate", "is fooled less often than", ADAPTIVE)]
 CHOICES = [
@@ -38,7 +45,7 @@ CHOICES = [
         "α where ỹ itself is attacked",
         "{fool_fgn.DATASET.models.dae_sym.scaled} (FGN, dAE sym), {fool_evolution.DATASET.alpha} (evolution)",
     ),
-    ("Mean steps to fool", "over the trials that fooled"),
+    ("Mean steps to fool", "over the trials that fooled; their interval takes trials of one class for alike"),
 ]
 
 
@@ -139,6 +146,39 @@ def experiment_name(experiment: str) -> str:
     return ", ".join(f"{words.get(name, name)} {value}" for name, value in named.items())
 
 
+def hangs_on_the_start(numbers: Numbers) -> pd.Series:
+    """For each row `START_NOTE`, or "": whether a rate or steps of the attack on y are others from another start.
+
+    That is so where those of a variant with another input or other initial weights differ beyond their intervals. Of a
+    model without such variants it is not known.
+    """
+    notes = pd.Series("", index=numbers.frame.index)
+    for row in records(numbers.rows(experiment="fgn", metric=HANGING).reset_index(names="at")):
+        others = numbers.rows(model=row["model"], text=row["text"], tau=row["tau"])
+        for other in records(others[others["experiment"].str.fullmatch(STARTS)]):
+            if pd.notna(row["low"]) and pd.notna(other["low"]) and differs(*interval(row), *interval(other)):
+                notes[row["at"]] = START_NOTE
+    return notes
+
+
+def interval(row: Row) -> tuple[float, tuple[float, float]]:
+    return row["reproduced"], (row["low"], row["high"])
+
+
+def context(study: Study) -> dict[str, Any]:
+    """What the text says besides: which models were attacked from other starts, and what was tried on which loss."""
+    rows = study.rows(model=study.cells("fool_fgn"), metric="fooling_rate", alpha="")
+    started = rows.loc[rows["experiment"].str.fullmatch(STARTS), "model"].unique()
+    y_unsaid = study.frame["verdict"].str.startswith("not testable: what y is")
+    losses = []
+    for model in study.frame.loc[y_unsaid, "model"].unique():
+        for row in records(rows[(rows["model"] == model) & rows["experiment"].str.fullmatch(r"fgn(_clip_.+)?")]):
+            loss = "−log y" if row["experiment"] == "fgn" else f"−log max(y, {row['experiment'].rpartition('_')[2]})"
+            losses.append(f"{model_name(model)}, {loss}, τ = {row['tau']}: {measured(row)} %")
+    return {"started": ", ".join(map(model_name, started)), "losses": "; ".join(losses)}
+
+
 METRICS: Metrics = {f"fooled_by_fgn@tau={tau}": ("fgn", "fooling_rate", {"tau": tau}) for tau in ("0.9", "0.99")}
+NOTES = (hangs_on_the_start,)
 TABLES = (fooling, in_8_bits, scaled_attack, variants, other_alphas)
 FIGURES = (figures.fooling_rates, figures.first_passage, figures.fooling_images)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from overgen.confidence import log_gate, log_reconstruction
-from overgen.measures.intervals import mean_interval
+from overgen.measures.steps import steps_row
 from overgen.measures.thresholds import alpha_suffix
 from overgen.models import PIXELS
 from overgen.run import results
@@ -25,7 +24,7 @@ def fooling_rows(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[dict[str, A
 
     table: a row a trial, trials.csv. In how many classes a network is fooled (a mean over seeds) tells whether a rate
     is the network's or a class's: the interval of the rate takes trials for independent, which those of a class are
-    not; that over classes does not.
+    not; that over classes does not. Mean updates have the latter only.
     """
     rows = []
     groups: Any = table.groupby(["objective", "objective_alpha"], dropna=False, sort=False)
@@ -43,8 +42,8 @@ def rows_at(trials: pd.DataFrame, pair: Pair, *, experiment: str, suffix: str) -
     n = len(trials) // len(hits)
     above_in_8_bits = (trials[column(pair, "score_in_8_bits")] > tau).groupby(seeds).sum()
     hits_in_8_bits = [int(count) for count in above_in_8_bits]
-    classes_fooled = trials[steps.notna()].groupby("seed")["target"].nunique()
-    updates = steps.dropna().to_numpy(dtype=np.float64)
+    fooled = steps.notna()
+    classes_fooled = trials[fooled].groupby("seed")["target"].nunique()
     return [
         results.rate_row(experiment, f"fooling_rate{suffix}", hits, n, of="trials", tau=tau),
         results.rate_row(experiment, f"fooling_rate_in_8_bits{suffix}", hits_in_8_bits, n, of="trials", tau=tau),
@@ -56,20 +55,8 @@ def rows_at(trials: pd.DataFrame, pair: Pair, *, experiment: str, suffix: str) -
             n=trials["target"].nunique(),
             tau=tau,
         ),
-        results.over_classes_row(
-            experiment, f"fooling_rate_over_classes{suffix}", steps.notna(), trials["target"], tau=tau
-        ),
-        results.row(
-            experiment,
-            f"mean_steps_to_fool{suffix}",
-            float(updates.mean()) if len(updates) else None,
-            unit="updates",
-            n=len(updates),
-            tau=tau,
-            interval=mean_interval(updates, bounds=(0, math.inf)) if len(updates) > 1 else None,
-            kind="95 % t interval of the mean over fooled trials",
-            note="" if len(updates) else "no trial was fooled",
-        ),
+        results.over_classes_row(experiment, f"fooling_rate_over_classes{suffix}", fooled, trials["target"], tau=tau),
+        steps_row(experiment, f"mean_steps_to_fool{suffix}", steps[fooled], trials.loc[fooled, "target"], tau=tau),
     ]
 
 

@@ -15,13 +15,13 @@ import pandas as pd
 
 from overgen.attacks.attacked import Arrays, Block
 from overgen.measures.intervals import mean_interval
+from overgen.measures.steps import steps_row
 from overgen.measures.thresholds import alpha_suffix
 from overgen.run import results
 from overgen.stages.fool_gradient.params import GradientDescent
 
 Pair = tuple[float, float]  # (τ, α)
 MEANS = (  # over the trials that fooled: the metric, its column of the table, its unit
-    ("mean_steps_to_fool", "step", "updates"),
     ("mean_distance_to_target_class", "target_distance", "L2, pixels in [0,1]"),
     ("mean_change", "change", "L2, pixels in [0,1]"),
 )
@@ -89,6 +89,7 @@ def rows_at(trials: pd.DataFrame, tau: float, *, suffix: str) -> list[dict[str, 
     ]
     fooled = trials[hits]
     note = "" if len(fooled) else "no trial was fooled"
+    rows.append(steps_row("gradient", f"mean_steps_to_fool{suffix}", fooled["step"], fooled["target"], tau=tau))
     for metric, column, unit in MEANS:
         values = fooled[column].to_numpy(dtype=np.float64)
         rows.append(

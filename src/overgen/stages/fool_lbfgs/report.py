@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from overgen.report.names import model_name
+from overgen.report.names import mark, model_name
 from overgen.report.study import Row, Study
-from overgen.report.tables import MODEL, Labels, Table, column, count_text, entry, grouped, measured, pivot, plain
+from overgen.report.tables import (
+    MODEL,
+    Labels,
+    Table,
+    column,
+    count_text,
+    entry,
+    grouped,
+    measured,
+    pivot,
+    plain,
+    reported,
+)
 from overgen.stages.fool_lbfgs import figures
 
 CHOICES = [
@@ -47,7 +59,7 @@ def transfer(study: Study) -> Table:
     rows = study.rows(experiment="lbfgs_transfer")
     rows = rows[rows["rms"] != "0"]
     judges = {judge: f"{model_name(judge)}, error %" for judge in rows["model"].unique()}
-    columns = [column(head, "error", show=plain, model=judge) for judge, head in judges.items()]
+    columns = [column(head, "error", show=beside, model=judge) for judge, head in judges.items()]
     labels: Labels = {
         "made for": lambda row: model_name(row["made_for"]),
         "distortion": lambda row: row["rms"] or "smallest",
@@ -56,6 +68,13 @@ def transfer(study: Study) -> Table:
     ordered = grouped(rows, rms=sorted(set(rows["rms"])), made_for=())
     by, of = ("made_for", "rms"), {"experiment": "lbfgs_transfer"}
     return pivot(study, "transfer", ordered, by, labels, columns, once=0, whole=True, of=of)
+
+
+def beside(row: Row | None) -> str:
+    """A number without its interval, after the reported one where there is one: "2 → 35.1 ▲"."""
+    if row is None or row["value"] == "":
+        return plain(row)
+    return f"{reported(row)} → {plain(row)} {mark(row['verdict'])}"
 
 
 def stability(study: Study) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overgen.report.params import Report
+from overgen.report.params import StudyReport
 
 DYNAMIC = (
     "overgen.*.params",
@@ -12,4 +12,4 @@ DYNAMIC = (
 )  # sections that it declares, too
 
 
-SECTION = Report
+SECTION = StudyReport

@@ -14,5 +14,6 @@ COMPUTE = False  # it reads and writes small files, without a device
 
 def main(stage: Stage) -> None:
     """Write reports/<dataset>. Raises OvergenError naming a missing cell and the command that makes it."""
-    dataset = stage.item["dataset"]
-    build_report(read_study(plans()[dataset], dataset), Path("reports", dataset), dpi=stage.params("report").dpi)
+    dataset, settings = stage.item["dataset"], stage.params("report")
+    study = read_study(plans()[dataset], dataset, bands=settings.bands)
+    build_report(study, Path("reports", dataset), dpi=settings.dpi)
