@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 from safetensors import safe_open
 
-from overgen.run import warm
+from overgen.run import code, warm
 from overgen.run.pipeline import cells_of, read_stages
 
 from processes import environment, stage_command
@@ -148,7 +148,7 @@ def others_left_out(path: Path) -> dict[str, object]:
 def make_workspace(path: Path, digits: Path | None = None, **changes: object) -> Path:
     """A folder in which stages run: tiny params.yaml, dvc.yaml, the source, and the data of `digits` if it is given.
 
-    digits: a folder that holds `data`. changes: of params.yaml, by section.
+    digits: the tiny study's. changes: of params.yaml, by section.
     """
     path.mkdir()
     for name in ("dvc.yaml", "params.yaml"):
@@ -160,7 +160,12 @@ def make_workspace(path: Path, digits: Path | None = None, **changes: object) ->
     (path / "budgets").symlink_to(ROOT / "budgets")
     if digits is not None:
         (path / "data").symlink_to(digits / "data")
-    write_code(path, known=digits or ROOT)
+    if digits is None or changes:
+        write_code(path, known=digits or ROOT)
+    else:  # what it says there, of the same source and parameters
+        (path / code.CACHE).parent.mkdir()
+        shutil.copy(digits / code.CACHE, path / code.CACHE)
+        shutil.copytree(digits / code.CODE, path / code.CODE)
     return path
 
 
@@ -177,8 +182,6 @@ def write_code(workspace: Path, *, known: Path) -> None:
 
     known: a folder where that was done before, so that files which are the same need not be parsed again.
     """
-    from overgen.run import code
-
     if (known / code.CACHE).exists() and known != workspace:
         (workspace / code.CACHE).parent.mkdir(exist_ok=True)
         shutil.copy(known / code.CACHE, workspace / code.CACHE)
