@@ -44,12 +44,19 @@ def copies() -> Iterator[Copies]:
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+def study(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Study:
     """The tiny study: `study.cell("fool_fgn", "cnn")` is the folder of a finished cell."""
     folder = tmp_path_factory.getbasetemp()
     if workers:  # each has a folder of its own in this one
         folder = folder.parent
-    return Study(folder / "tiny-study")
+    asked = any("repository" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    return Study(folder / "tiny-study", whole=asked)
+
+
+@pytest.fixture(scope="session")
+def repository(study: Study) -> Path:
+    """A Git repository in which `overgen reproduce report@digits` made the tiny study, all committed."""
+    return study.repository()
 
 
 @pytest.fixture(scope="session")

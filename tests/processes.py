@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -43,7 +44,8 @@ def run_dvc(folder: Path, *arguments: str) -> set[str]:
     import dvc.cli
 
     said = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "_NoneStep.value", DeprecationWarning)  # DVC's use of pygtrie
         for name, value in environment(PYTHONPATH=str(folder / "src")).items():
             patch.setenv(name, value)
         patch.chdir(folder)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -13,32 +16,10 @@ from dvc.repo import Repo
 from overgen.run.files import directory_md5, read_json
 from overgen.run.pipeline import read_lock
 
-from processes import git, run_dvc, run_overgen
-from workspace import ROOT, Study, own_source, same, write_code
+from processes import environment, git, run_dvc
+from workspace import Study, same
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
-    """A Git repository as a user has it, `overgen reproduce report@digits` run, all committed."""
-    path = tmp_path_factory.mktemp("study") / "overgen"
-    path.mkdir()
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy(digits / name, path)
-    for name in ("data", "src/own"):
-        shutil.copytree(digits / name, path / name)
-    own_source(path)
-    ignored = (ROOT / ".gitignore").read_text().splitlines()  # the repository's own, but digits are committed here
-    (path / ".gitignore").write_text("\n".join(line for line in ignored if "digits" not in line) + "\n")
-    git(path, "init", "-q")
-    run_dvc(path, "init", "-q")
-    write_code(path, known=digits)
-    run_dvc(path, "commit", "-q", "-f", "download@digits")  # which has fewer images than the stage would make
-    run_overgen(path, "reproduce", "report@digits")
-    git(path, "add", "-A")
-    git(path, "commit", "-qm", "study")
-    return path
 
 
 @pytest.fixture
@@ -69,12 +50,35 @@ def test_dvc_shows_a_few_numbers_and_the_figures(repository: Path) -> None:
     assert any("fooling_images.png" in name for name in str(plots).split("'"))
 
 
-def test_cells_side_by_side_are_those_of_one_process(repository: Path, study: Study) -> None:
-    """The driver's processes, copies of a warm one, write the bytes that this process writes, one after another."""
-    report = study.cell("report")
-    for folder in ("models", "reports/cells/digits"):
-        same(repository / folder, study.root / folder)
-    assert {path.name for path in report.iterdir()} == {path.name for path in (repository / "reports/digits").iterdir()}
+ALONE = """
+import json, sys
+from overgen.run.stage import command
+for stage, model in json.loads(sys.argv[1]).items():
+    assert command([stage, "--dataset", "digits", "--model", model]) == 0
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_cells_side_by_side_are_those_of_one_cold_process(repository: Path, study: Study, tmp_path: Path) -> None:
+    """The driver's processes, copies of one that has imported torch, write the bytes that a process writes which has
+    imported nothing and runs one cell after another.
+
+    Of a cell of each kind: trained alone or as one of many, attacked, evaluated by itself or after another model.
+    """
+    cells = {"train_classifier": "cnn", "train_openset": "dae_sym", "fool_gradient": "dae_sym",
+             "fool_evolution": "cnn", "evaluate_confidence": "dae_sym", "evaluate_openset": "dae_sym"}  # fmt: skip
+    alone = study.copy(tmp_path / "alone")
+    outs = [out for stage, model in cells.items() for out in study.outs(stage, model)]
+    assert len(outs) == 8  # of the cells, and the weights of the two that train
+    for out in outs:
+        shutil.rmtree(alone / out)
+    command = [sys.executable, "-c", ALONE, json.dumps(cells)]
+    done = subprocess.run(command, cwd=alone, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for out in outs:
+        same(repository / out, alone / out)
+    assert "torch" in done.stdout.split()
+    assert {"mlflow", "dvc", "seaborn"}.isdisjoint(done.stdout.split())  # which take seconds
 
 
 def test_numbers_can_be_traced_to_dvc_lock(repository: Path) -> None:
@@ -110,9 +114,24 @@ def test_nothing_is_trained_again_in_a_clone_without_cache(clone: Path) -> None:
     assert run_dvc(clone, "repro", "--allow-missing", "--dry", *attacks) == set()  # data are missing only
 
 
+LATER = """
+import sys, time
+from overgen import cli
+from overgen.report import build
+later = time.time() + 86_400 * 400
+time.time = lambda: later  # a date in a file would show
+build.cores = lambda: 1
+sys.argv = ["overgen", "figures"]
+cli.app()
+"""
+
+
 def test_the_report_is_redrawn_from_the_cells_alone(repository: Path, clone: Path) -> None:
-    """Without data and models, `overgen figures` gives the bytes that the stage gave."""
+    """Without data and models, elsewhere, later and with one process at a time, `overgen figures` gives the bytes that
+    the stage gave."""
     assert not (clone / "data").exists()
     shutil.rmtree(clone / "reports/digits")
-    run_overgen(clone, "figures")
+    given = environment(PYTHONPATH=str(clone / "src"))
+    done = subprocess.run([sys.executable, "-c", LATER], cwd=clone, env=given, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     same(repository / "reports/digits", clone / "reports/digits")

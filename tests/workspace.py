@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 from safetensors import safe_open
 
-from overgen.run import warm
+from overgen.run import code, warm
 from overgen.run.pipeline import cells_of, read_stages
 
 from processes import environment, stage_command
@@ -168,7 +168,7 @@ def others_left_out(path: Path) -> dict[str, object]:
 def make_workspace(path: Path, digits: Path | None = None, **changes: object) -> Path:
     """A folder in which stages run: tiny params.yaml, dvc.yaml, the source, and the data of `digits` if it is given.
 
-    digits: a folder that holds `data`. changes: of params.yaml, by section.
+    digits: the tiny study's. changes: of params.yaml, by section.
     """
     path.mkdir()
     for name in ("dvc.yaml", "params.yaml"):
@@ -180,16 +180,13 @@ def make_workspace(path: Path, digits: Path | None = None, **changes: object) ->
     (path / "budgets").symlink_to(ROOT / "budgets")
     if digits is not None:
         (path / "data").symlink_to(digits / "data")
-    write_code(path, known=digits or ROOT)
+    if digits is None or changes:
+        write_code(path, known=digits or ROOT)
+    else:  # what it says there, of the same source and parameters
+        (path / code.CACHE).parent.mkdir()
+        shutil.copy(digits / code.CACHE, path / code.CACHE)
+        shutil.copytree(digits / code.CODE, path / code.CODE)
     return path
-
-
-def own_source(workspace: Path) -> None:
-    """Give a workspace copies of the source and the budgets, for what links cannot do: Git, and a stage more."""
-    for name in ("src/overgen", "budgets"):
-        if (workspace / name).is_symlink():
-            (workspace / name).unlink()
-        shutil.copytree(ROOT / name, workspace / name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def write_code(workspace: Path, *, known: Path) -> None:
@@ -197,8 +194,6 @@ def write_code(workspace: Path, *, known: Path) -> None:
 
     known: a folder where that was done before, so that files which are the same need not be parsed again.
     """
-    from overgen.run import code
-
     if (known / code.CACHE).exists() and known != workspace:
         (workspace / code.CACHE).parent.mkdir(exist_ok=True)
         shutil.copy(known / code.CACHE, workspace / code.CACHE)
@@ -332,11 +327,13 @@ class Study:
     """The tiny study, shared by all processes that run tests: a cell is made when the first of them asks for it.
 
     Its files are for reading; who wants to change some copies them (`copy`).
+    whole: the cells of digits are those of `repository`, which some test needs anyway; else each is made by itself.
     cells: (stage, data set, model) of each, in the order of dvc.yaml; the model is empty where there is none.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, whole: bool = False) -> None:
         self.root = root
+        self.whole = whole
         with locked(root.with_suffix(".lock")):
             if not root.exists():
                 temporary = make_workspace(root.with_suffix(".new"))
@@ -356,12 +353,19 @@ class Study:
         paths = (entry if isinstance(entry, str) else next(iter(entry)) for entry in entries)
         return [path.replace("${item.dataset}", dataset).replace("${item.model}", model) for path in paths]
 
+    def outs(self, stage: str, model: str) -> list[str]:
+        """What DVC says that a cell of digits writes; without the cells of a stage for all models at once its own."""
+        cell = f"reports/cells/digits/{stage}"
+        return [f"{cell}/{model}" if out == cell else out for out in self._paths("outs", stage, "digits", model)]
+
     def cell(self, stage: str, model: str = "", dataset: str = "digits") -> Path:
         """The folder of a cell's results, or of a stage's without a model: made now, with all that it needs."""
         assert (stage, dataset, model) in self.cells, f"{stage}, {dataset}, {model} is no cell of the study"
         outs = self._paths("outs", stage, dataset, model)
         made = self.root / ".made" / "-".join(filter(None, (stage, dataset, model)))
-        if not made.exists():
+        if self.whole and dataset == "digits" and stage != "download":
+            self.repository()
+        elif not made.exists():
             for dependency in self._paths("deps", stage, dataset, model):
                 for out, cell in self._outs:
                     if f"{out}/".startswith(f"{dependency}/") or f"{dependency}/".startswith(f"{out}/"):
@@ -375,12 +379,26 @@ class Study:
                     made.touch()
         return self.root / (Path("reports/cells", dataset, stage, model) if model else outs[-1])
 
+    def repository(self) -> Path:
+        """A Git repository in which `overgen reproduce report@digits` made the cells that this study takes."""
+        from repository import make_repository
+
+        path, taken = self.root.with_name("tiny-repository") / "overgen", self.root / ".made/repository"
+        if not taken.exists():
+            self.cell("download")
+            with locked(taken.with_suffix(".lock")):
+                assert taken.exists() or not path.exists(), "`overgen reproduce` failed, as an earlier test says"
+                if not taken.exists():
+                    make_repository(path, self.root)
+                    for name in ("models", "reports"):
+                        shutil.copytree(path / name, self.root / name, dirs_exist_ok=True)
+                    taken.touch()
+        return path
+
     def copy(self, path: Path) -> Path:
         """A copy, which a test may change, of all that has been made so far. Ask for its cells first."""
-        shutil.copytree(
-            self.root, path, symlinks=True, ignore=shutil.ignore_patterns(".made", "progress", ".overgen-tmp-*")
-        )
-        return path
+        ignored = shutil.ignore_patterns(".made", "progress", ".overgen-tmp-*")
+        return Path(shutil.copytree(self.root, path, symlinks=True, ignore=ignored))
 
 
 def cut(folder: Path) -> None:

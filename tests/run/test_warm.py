@@ -1,4 +1,4 @@
-"""Programs that start warm: as if they had started by themselves, only sooner."""
+"""Programs that start warm: as if they had started by themselves, only sooner. Of the bytes of cells: test_study."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import pytest
 
-from overgen.run.warm import IMPORTS, Warm
+from overgen.run.warm import Warm
 
-from processes import environment, stage_command
-from workspace import ROOT, cell_folders, make_workspace, same
+from processes import environment
+from workspace import ROOT
 
 PROBE = """
 import os, sys, time
@@ -166,42 +166,3 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-STAGES = """
-import sys
-from overgen.run.stage import command
-for stage in sys.argv[1:]:
-    assert command([stage, "--dataset", "digits", "--model", "lenet"]) == 0
-"""
-
-
-def test_a_stage_writes_the_same_bytes_cold_and_warm(tmp_path: Path, digits: Path) -> None:
-    """Cold in a process that has imported nothing, and warm after the imports of a study."""
-    lists = {
-        "classifiers": ["cnn", "lenet"],
-        "evolved": ["cnn", "dae_sym", "lenet"],
-        "train_classifier.digits": {"epochs": 1, "seeds": [0]},
-    }
-    alone, warmly = (make_workspace(tmp_path / name, digits, **lists) for name in ("cold", "warm"))
-    stages = ("train_classifier", "fool_evolution")
-    command = [sys.executable, "-c", STAGES, *stages]
-    done = subprocess.run(command, cwd=alone, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    warm = Warm(IMPORTS)
-    warm.start()
-    try:
-        for stage in stages:
-            arguments = stage_command(stage, model="lenet")[3:]
-            with (tmp_path / "log").open("w") as log:
-                reader = warm.run("overgen.run", arguments, folder=str(warmly), environment=environment(),
-                                  output=[log.fileno(), log.fileno()])  # fmt: skip
-                with os.fdopen(reader) as stream:
-                    _, status = map(int, stream)
-            assert status == 0, (tmp_path / "log").read_text()
-            for first, second in zip(
-                cell_folders(alone, stage, "lenet"), cell_folders(warmly, stage, "lenet"), strict=True
-            ):
-                same(first, second)
-    finally:
-        warm.close()

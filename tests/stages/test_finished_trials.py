@@ -44,6 +44,24 @@ def record(workspace: Path, model: str) -> None:
         Path("dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
 
+PASSAGES: dict[str, Any] = {}
+
+
+@pytest.fixture
+def each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of attacks with the same network, trials and options one is run: for tests that only count them."""
+    run: Callable[..., Any] = fgn.attack
+
+    def attack(network: Any, targets: Any, generators: Any, trainer: Any, **options: Any) -> Any:
+        weights = [float(parameter.double().square().sum()) for parameter in network.parameters()]
+        key = repr((weights, targets, [drawn.initial_seed() for drawn in generators], sorted(options.items())))
+        if key not in PASSAGES:
+            PASSAGES[key] = run(network, targets, generators, trainer, **options)
+        return PASSAGES[key]
+
+    monkeypatch.setattr(fgn, "attack", attack)
+
+
 @pytest.fixture
 def attacked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The options of each block that is attacked from now on."""
@@ -88,6 +106,7 @@ def test_what_was_tried_already_stands(
     same(added / CELL / model, whole / CELL / model)
 
 
+@pytest.mark.usefixtures("each_once")
 @pytest.mark.parametrize("change", ["nothing", "updates", "code", "weights", "cell", "lock"])
 def test_where_anything_else_changed_all_is_run_again(
     study: Study, tmp_path: Path, attacked: list[dict[str, Any]], change: str
