@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from overgen.report.build import build_report
+from overgen.report.index import write_index
 from overgen.report.study import Study, read_study
 from overgen.run import params
 from overgen.run.files import read_json
@@ -105,9 +106,10 @@ def plan_of(cells: Mapping[str, Mapping[str, Any]]) -> Plan:
 
 
 def build(root: Path, plan: Plan, dataset: str = "mnist") -> Path:
-    """Build a report below a root. Returns its folder."""
+    """Build a report below a root, and the index beside it. Returns its folder."""
     output = root / "reports" / dataset
     build_report(read_study(plan, dataset, root, bands=BANDS), output, dpi=60)
+    write_index(root / "reports", [dataset])
     return output
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from overgen.report import style
 from report_study import MadeUp, made_up_study
@@ -25,7 +26,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are made but not rendered, for tests of what is written about them."""
 
     def write_empty(figure: Any, folder: Path, name: str, *, dpi: int) -> None:
-        (folder / f"{name}.png").write_bytes(b"")
+        Image.new("L", (40, 20)).save(folder / f"{name}.png")
         (folder / f"{name}.svg").write_text('<svg width="300pt"/>')
         style.plt.close(figure)
 

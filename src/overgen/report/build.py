@@ -18,9 +18,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from overgen.report import budgets, choices, modules, overview, style
+from overgen.report import budgets, choices, findings, glance, index, modules, overview, style
 from overgen.report.html import ENVIRONMENT, html
 from overgen.report.names import legend, model_name
+from overgen.report.papers import bibliography, paper
+from overgen.report.shown import folded, shown
 from overgen.report.study import Study, as_reproduced
 from overgen.report.tables import Table
 from overgen.run.files import replace_directory, write_json
@@ -35,7 +37,9 @@ def build_report(study: Study, output: Path, *, dpi: int) -> None:
     Raises OvergenError naming a missing or broken cell and the command that remakes it.
     """
     tables = {stage: list(stage_tables(study, stage)) for stage in study.grid}
-    tables["report"] = [overview.orderings(study), overview.not_measured(study), overview.provenance(study)]
+    tables["report"] = [
+        glance.glance(study), overview.orderings(study), overview.not_measured(study), overview.provenance(study)
+    ]  # fmt: skip
     with replace_directory(output) as folder:
         for name in ("tables", "figures"):
             (folder / name).mkdir()
@@ -48,7 +52,8 @@ def build_report(study: Study, output: Path, *, dpi: int) -> None:
         open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=choices.choices(study))
         write(folder / "assumptions.md", open_choices)
         further = overall(study) | {"choices": open_choices.partition("\n")[2].strip()}
-        write_text(folder, text_of("report/report.md.j2", study, tables, drawn, **further))
+        text = text_of("report/report.md.j2", study, tables, drawn, **further)
+        write_text(folder, findings.placed(text, study), output)
 
 
 def build_page(study: Study, output: Path, *, dpi: int) -> None:
@@ -57,7 +62,7 @@ def build_page(study: Study, output: Path, *, dpi: int) -> None:
     with replace_directory(output) as folder:
         (folder / "figures").mkdir()
         drawn = draw(study, folder / "figures", dpi=dpi)
-        write_text(folder, text_of("report/page.md.j2", study, tables | {"report": []}, drawn))
+        write_text(folder, text_of("report/page.md.j2", study, tables | {"report": []}, drawn), output)
 
 
 def metrics(study: Study) -> dict[str, dict[str, float]]:
@@ -118,6 +123,7 @@ def text_of(template: str, study: Study, tables: Mapping[str, list[Table]], draw
         "legend": legend(study.frame["verdict"], study.frame["note"]),
         "model_name": model_name,
     }
+    common |= {"folded": folded, "table": shown, "paper": paper}
 
     def sections(name: str) -> list[str]:
         """The stages' templates of this name, in the order of dvc.yaml."""
@@ -125,8 +131,8 @@ def text_of(template: str, study: Study, tables: Mapping[str, list[Table]], draw
         for stage in study.grid:
             if path := modules.template(stage, name):
                 own: dict[str, Any] = getattr(study.modules.get(stage), "context", lambda _: {})(study)
-                own |= {table.name: table.markdown for table in tables[stage]}
-                own |= {"tables": [table.markdown for table in tables[stage]]}
+                own |= {table.name: shown(table) for table in tables[stage]}
+                own |= {"tables": [shown(table) for table in tables[stage]]}
                 texts.append(ENVIRONMENT.get_template(path).render(own | common))
         return texts
 
@@ -150,6 +156,8 @@ def overall(study: Study) -> dict[str, Any]:
         "seeds": ONE_SEED if seeds == {1} else f"Seeds for each network: {', '.join(map(str, sorted(seeds)))}.",
         "budgets": overview.budgets(study),
         "not_testable": overview.not_testable(study),
+        "glance_tau": glance.largest_tau(study),
+        "bibliography": bibliography(),
     }
 
 
@@ -163,7 +171,9 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_text(folder: Path, text: str) -> None:
-    """report.md and report.html of a report's folder, whose figures are drawn."""
+def write_text(folder: Path, text: str, output: Path) -> None:
+    """report.md and report.html of a report's folder, whose figures are drawn. output: where the folder will stand."""
     write(folder / "report.md", text)
-    write(folder / "report.html", html(text, folder))
+    write(folder / "report.html", html(text, folder, others=index.others(output)))
+    if not index.is_published(output):
+        write(folder / index.CARD, index.card_script(output.name, text))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from overgen.report.findings import Finding, how_often, known
+from overgen.report.glance import best_row, largest_tau
+from overgen.report.names import model_name
 from overgen.report.study import Study
-from overgen.report.tables import Table, by_metric
+from overgen.report.tables import Table, at_tau, by_metric
 from overgen.stages.evaluate_confidence import figures
 
 CHOICES = [
@@ -27,5 +30,18 @@ def confidence(study: Study) -> Table:
     return by_metric("confidence", study.rows(experiment="confidence"))
 
 
+def plain_noise(study: Study) -> Finding | None:
+    """The network that accepts uniform noise most often."""
+    of = {"experiment": "confidence", "metric": "noise_accepted", "on": "uniform-noise"}
+    row = best_row(study, **of, alpha="", tau=largest_tau(study))
+    if row is None or not known(row):
+        return None
+    name = model_name(row["model"])
+    says = f"Noise made for no network {how_often(row)} passes even the one that accepts most, {name}."
+    number = f"{{number}} of {{n}} images of uniform noise at {at_tau(row['tau'])}"
+    return Finding(says, number, row, "reliability", "confidence")
+
+
+FINDINGS = (plain_noise,)
 TABLES = (curvature, confidence)
 FIGURES = (figures.reliability, figures.distances)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from overgen.report.findings import Finding, known
+from overgen.report.glance import largest_tau
 from overgen.report.names import ATTACK_NAMES, model_name
+from overgen.report.reported import UNDEFENDED, records
 from overgen.report.study import Row, Study, rising
-from overgen.report.tables import Labels, Table, bold, broken, column, count_text, grouped, pivot, plain
+from overgen.report.tables import Labels, Table, at_tau, bold, broken, column, count_text, grouped, pivot, plain
+from overgen.stages.fool_fgn.report import least_fooled  # of the attack with which all are compared
 
 
 def transfer_between_networks(study: Study) -> Table:
@@ -31,4 +35,19 @@ def seen_and_accepted(seen: Row | None, accepted: Row | None) -> str:
     return "–" if seen is None or accepted is None else f"{broken(seen)}<br>accepts {plain(accepted)}"
 
 
+def seen_by_another(study: Study) -> Finding | None:
+    """Whether what fools the network that the paper's attack fools least is the class to one that took no part."""
+    judges = [model for model in study.cells("evaluate_fooling") if model in UNDEFENDED]
+    of = {"experiment": "transfer", "metric": "seen_as_target_rate", "attack": "gradient", "tau": largest_tau(study)}
+    rows = records(study.rows(**of, attacked=least_fooled(study), model=judges))
+    if not rows or not known(rows[0]):
+        return None
+    row = rows[0]
+    share = "Most" if row["low"] > 50 else "Less than half" if row["high"] < 50 else "About half"
+    attacked, judge = model_name(row["attacked"]), model_name(row["model"])
+    says = f"{share} of what fools {attacked} by gradients is the wanted class to the {judge}, too: it took no part."
+    return Finding(says, f"{{number}} of {{n}} images at {at_tau(row['tau'])}", row, "", "transfer_between_networks")
+
+
+FINDINGS = (seen_by_another,)
 TABLES = (transfer_between_networks,)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from overgen.report.names import METRIC_NAMES
+from overgen.report.findings import Finding, compared, known
+from overgen.report.glance import Glance
+from overgen.report.names import METRIC_NAMES, model_name
 from overgen.report.reported import records
 from overgen.report.study import Metrics, Orderings, Row, Study
 from overgen.report.tables import (
@@ -72,6 +74,27 @@ def context(study: Study) -> dict[str, Any]:
     return {"one_class_checks": markdown_table(lines, ["", "test images on which", "%"]) if lines else ""}
 
 
+def auroc(study: Study, model: str) -> Row | None:
+    """The AUROC of the score that is compared with the paper."""
+    return study.find(experiment="one_class", metric="auroc", model=model)
+
+
+def best_alone(study: Study) -> Finding | None:
+    """The model that tells one class from the others best."""
+    rows = [row for model in study.cells("evaluate_oneclass") if (row := auroc(study, model)) and known(row)]
+    rows.sort(key=lambda row: -row["reproduced"])
+    if len(rows) < 2:
+        return None
+    best, (name, second) = rows[0], (model_name(row["model"]) for row in rows[:2])
+    if compared(best, rows[1]) > 0:
+        says = f"Trained on one class alone, {name} tells it from the others best."
+    else:
+        says = f"Trained on one class alone, {name} and {second} tell it from the others about alike."
+    return Finding(says, f"{name}: AUROC {{number}} over {{n}} classes", best, "one_class_roc", "one_class")
+
+
+FINDINGS = (best_alone,)
+GLANCE = (Glance("one class, AUROC", auroc),)
 METRICS: Metrics = {"one_class_auroc": ("one_class", "auroc", {})}
 TABLES = (one_class, roc_points)
 FIGURES = (figures.one_class_roc, figures.one_class_aurocs)

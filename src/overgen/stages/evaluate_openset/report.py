@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from overgen.report.findings import Finding, compared, known
 from overgen.report.names import METRIC_NAMES, model_name
+from overgen.report.reported import records
 from overgen.report.study import Metrics, Orderings, Study, rising
 from overgen.report.tables import (
     MODEL,
@@ -105,6 +107,25 @@ def context(study: Study) -> dict[str, Any]:
     }
 
 
+def best_by_f(study: Study) -> Finding | None:
+    """The model of the largest F-measure at the largest τ, with about half of the classes known."""
+    rows = study.rows(experiment="open_set", metric="f_measure", alpha="")
+    rows = rows[rows["tau"] == max(rows["tau"], key=float, default="")]
+    known_classes = min(set(rows["known"]) - {""}, key=lambda k: abs(int(k) - 5), default="")
+    ranked = [row for row in records(rows[rows["known"] == known_classes].drop_duplicates("model")) if known(row)]
+    ranked.sort(key=lambda row: -row["reproduced"])
+    if len(ranked) < 2:
+        return None
+    best, name = ranked[0], model_name(ranked[0]["model"])
+    if compared(best, ranked[1]) > 0:
+        says = f"With unknown classes among the images, {name} does best by the paper's measure."
+    else:
+        says = f"With unknown classes among the images, no network is clearly ahead; {name} comes first."
+    number = f"F-measure {{number}} over {{n}} subsets of {known_classes} known classes at {at_tau(best['tau'])}"
+    return Finding(says, number, best, "open_set", "open_set")
+
+
+FINDINGS = (best_by_f,)
 METRICS: Metrics = {
     f"open_set_f_measure@known={known}": ("open_set", "f_measure", {"tau": "0.99", "known": known})
     for known in ("4", "5")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from overgen.report.findings import Finding, compared, known
+from overgen.report.glance import Glance
 from overgen.report.names import ATTACK_NAMES, model_name
+from overgen.report.reported import records
 from overgen.report.study import Row, Study
-from overgen.report.tables import Labels, Table, bold, broken, column, count_text, pivot
+from overgen.report.tables import Labels, Table, bold, broken, column, count_text, measured, pivot
 from overgen.stages.evaluate_scores import figures
 from overgen.stages.evaluate_scores.names import method_name
 
@@ -90,5 +93,45 @@ def context(study: Study) -> dict[str, Any]:
     return {"tried": ", ".join(f"{count} on {model_name(str(model))}" for model, count in tried.items())}
 
 
+def aurocs(study: Study, model: str = "") -> list[Row]:
+    """The AUROC of every method, of one model if it is named, the best first."""
+    of = {"model": model} if model else {}
+    rows = records(study.rows(experiment="scores", metric="auroc", known="", **of).reset_index(names="place"))
+    return sorted((row for row in rows if known(row)), key=lambda row: -row["reproduced"])
+
+
+def is_own(rows: list[Row], row: Row) -> bool:
+    """Whether a method is what the network itself says: its ỹ, or its softmax where it has no other."""
+    scaled = any(r["method"].startswith("scaled_output") for r in rows if r["model"] == row["model"])
+    return bool(row["method"].startswith("scaled_output") if scaled else row["method"] == "softmax")
+
+
+def own(study: Study, model: str) -> Row | None:
+    """The AUROC of a network's own score."""
+    rows = aurocs(study, model)
+    return next((row for row in rows if is_own(rows, row)), None)
+
+
+def best_method(study: Study) -> Finding | None:
+    """The best of all methods, against the best of the networks' own scores."""
+    rows = aurocs(study)
+    theirs = next((row for row in rows if is_own(rows, row)), None)
+    if theirs is None:
+        return None
+    best = rows[0]
+    name = f"{method_name(best['method'])} on {model_name(best['model'])}"
+    ways = f"Of {len(rows)} ways to tell unknown classes from known ones"
+    if is_own(rows, best):
+        says = f"{ways} a network's own score came first: {name}."
+    elif compared(best, theirs) > 0:
+        says = f"{ways}, {name} beats every network's own score."
+    else:
+        says = f"{ways}, none clearly beats the networks' own scores."
+    of_own = f"{method_name(theirs['method'])} of {model_name(theirs['model'])}: {measured(theirs)}"
+    return Finding(says, f"AUROC {{number}} over {{n}} problems; {of_own}", best, "score_ranking", "scores")
+
+
+FINDINGS = (best_method,)
+GLANCE = (Glance("unknown classes, own score, AUROC", own),)
 TABLES = (scores, common_scores, score_kinds, fooling_images)
 FIGURES = (figures.rankings, figures.score_histograms)

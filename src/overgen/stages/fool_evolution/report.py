@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from overgen.report.names import ENCODING_NAMES
-from overgen.report.study import Metrics, Study
+from overgen.report.findings import Finding, how_often, known
+from overgen.report.glance import Glance, best_row, largest_tau
+from overgen.report.names import ENCODING_NAMES, model_name
+from overgen.report.study import Metrics, Row, Study
 from overgen.report.tables import MODEL, Table, at_tau, grouped, listing, row_name
 from overgen.stages.fool_evolution import figures
 
@@ -34,6 +36,28 @@ def evolution(study: Study) -> Table:
     return listing("evolution", grouped(rows, model=(), experiment=EXPERIMENTS), labels, once=2)
 
 
+def strongest(study: Study, model: str) -> Row | None:
+    """The rate of the encoding that fools a model most often, at the largest τ."""
+    encodings = tuple(name for name in EXPERIMENTS if name != "test_error")
+    return best_row(study, experiment=encodings, metric="fooling_rate", alpha="", tau=largest_tau(study), model=model)
+
+
+def by_scores_alone(study: Study) -> Finding | None:
+    """The network that withstands evolution best."""
+    rows = [row for model in study.cells("fool_evolution") if (row := strongest(study, model)) and known(row)]
+    if not rows:
+        return None
+    row = min(rows, key=lambda row: row["reproduced"])
+    name, often = model_name(row["model"]), how_often(row)
+    alike = all(how_often(each) == often for each in rows)
+    whom = "every network" if alike else f"even the network that withstands it best, {name}"
+    number = f"{{number}} of {{n}} champions at {at_tau(row['tau'])}, {name}"
+    figure = f"evolution_champions_{row['model']}"
+    return Finding(f"Evolution, which sees only scores, {often} fools {whom}.", number, row, figure, "evolution")
+
+
+FINDINGS = (by_scores_alone,)
+GLANCE = (Glance("fooled by the best attack known %", strongest, "evolution"),)
 METRICS: Metrics = {"fooled_by_cppn@tau=0.99": ("evolution_cppn", "fooling_rate", {"tau": "0.99"})}
 TABLES = (evolution,)
 FIGURES = (figures.evolution_confidence, figures.evolution_champions)

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 from overgen.measures.intervals import differs
+from overgen.report.findings import Finding, how_often, known
+from overgen.report.glance import Glance, best_row, largest_tau
 from overgen.report.names import START_NOTE, model_name
 from overgen.report.reported import records
 from overgen.report.study import Metrics, Numbers, Orderings, Row, Study
@@ -178,6 +180,61 @@ def context(study: Study) -> dict[str, Any]:
     return {"started": ", ".join(map(model_name, started)), "losses": "; ".join(losses)}
 
 
+def rates(study: Study) -> list[Row]:
+    """The rates of the attack on y at the largest τ, of each model."""
+    rows = (rate(study, model) for model in study.cells("fool_fgn"))
+    return [row for row in rows if row is not None and known(row)]
+
+
+def rate(study: Study, model: str) -> Row | None:
+    return study.find(experiment="fgn", metric="fooling_rate", tau=largest_tau(study), model=model)
+
+
+def scaled_rate(study: Study, model: str) -> Row | None:
+    """The largest rate of the attack on ỹ."""
+    of = {"experiment": "fgn_on_scaled_output", "metric": "fooling_rate", "tau": largest_tau(study)}
+    return best_row(study, **of, model=model) if model in study.cells("fool_fgn") else None
+
+
+def least_fooled(study: Study) -> str:
+    """The model that the attack on y fools least; "" for none."""
+    return min(rates(study), key=lambda row: row["reproduced"], default={"model": ""})["model"]
+
+
+def plain_network(study: Study) -> Finding | None:
+    """What the attack makes of the first network, which has no defence."""
+    return fooled(study, rates(study)[0]) if rates(study) else None
+
+
+def best_defence(study: Study) -> Finding | None:
+    """What it makes of the network that it fools least."""
+    row = rate(study, least_fooled(study))
+    return None if row is None or row["model"] == rates(study)[0]["model"] else fooled(study, row)
+
+
+def fooled(study: Study, row: Row) -> Finding:
+    says = f"The paper's attack, noise made for one network, {how_often(row)} fools {model_name(row['model'])}."
+    number, figure = f"{{number}} of {{n}} trials at {at_tau(row['tau'])}", "fooling_images"
+    return Finding(says, number, row, figure, "fooling")
+
+
+def farthest_from_reported(study: Study) -> Finding | None:
+    """The rate that is farthest from the reported one; None where none is outside of its interval."""
+    rows = [row for row in rates(study) if row["value"] and not row["low"] <= float(row["value"]) <= row["high"]]
+    row = max(rows, key=lambda row: abs(row["reproduced"] - float(row["value"])), default=None)
+    if row is None:
+        return None
+    more = "more" if row["reproduced"] > float(row["value"]) else "less"
+    says = f"{model_name(row['model'])} is fooled {more} often than reported: no rate differs more."
+    return Finding(says, f"{{number}} of {{n}} trials at {at_tau(row['tau'])}", row, "fooling_rates", "fooling")
+
+
+FINDINGS = (plain_network, best_defence, farthest_from_reported)
+GLANCE = (
+    Glance("fooled by the paper's attack %, {tau}", rate),
+    Glance("fooled by the best attack known %", rate, "the paper's"),
+    Glance("fooled by the best attack known %", scaled_rate, "the paper's, on ỹ"),
+)
 METRICS: Metrics = {f"fooled_by_fgn@tau={tau}": ("fgn", "fooling_rate", {"tau": tau}) for tau in ("0.9", "0.99")}
 NOTES = (hangs_on_the_start,)
 TABLES = (fooling, in_8_bits, scaled_attack, variants, other_alphas)

@@ -6,6 +6,9 @@ import pandas as pd
 
 from overgen.measures.intervals import differs
 from overgen.measures.verdicts import reported_interval
+from overgen.report.findings import Finding, compared, known
+from overgen.report.glance import Glance, best_row, largest_tau
+from overgen.report.names import model_name
 from overgen.report.study import Metrics, Row, Study, rising
 from overgen.report.tables import (
     MODEL,
@@ -22,6 +25,8 @@ from overgen.report.tables import (
     reported,
     table,
 )
+from overgen.stages.fool_fgn.report import least_fooled
+from overgen.stages.fool_fgn.report import rate as fgn_rate  # the attack with which this one is compared
 from overgen.stages.fool_gradient import figures
 from overgen.stages.fool_gradient.figures import START_NAMES
 
@@ -75,6 +80,27 @@ def distance(row: Row | None) -> str:
     return "–" if row is None or pd.isna(row["reproduced"]) else f"{row['reproduced']:.2f}"
 
 
+def strongest(study: Study, model: str) -> Row | None:
+    """The rate from the start that fools a model most often, at the largest τ and the paper's α."""
+    return best_row(study, experiment="gradient", metric="fooling_rate", alpha="", tau=largest_tau(study), model=model)
+
+
+def against_the_defence(study: Study) -> Finding | None:
+    """What the attack makes of the network that the paper's attack fools least."""
+    row, papers = strongest(study, least_fooled(study)), fgn_rate(study, least_fooled(study))
+    if row is None or papers is None or not known(row):
+        return None
+    word = {1: "fools it more often than the paper's attack", 0: "fools it as often as the paper's attack",
+            -1: "fools it less often than the paper's attack"}[compared(row, papers)]  # fmt: skip
+    says = f"Following what {model_name(row['model'])} itself reports, its confidence included, {word}."
+    start = START_NAMES.get(row["start"], row["start"])
+    theirs = measured({**papers, "verdict": ""}, "\u00a0%")
+    number = f"{{number}} of {{n}} trials from {start} at {at_tau(row['tau'])}, by the paper's attack {theirs}"
+    return Finding(says, number, row, "gradient_images", "gradient")
+
+
+FINDINGS = (against_the_defence,)
+GLANCE = (Glance("fooled by the best attack known %", strongest, "gradients of ỹ"),)
 METRICS: Metrics = {"fooled_by_gradient@tau=0.99": ("gradient", "fooling_rate", {"tau": "0.99", "start": "noise"})}
 TABLES = (gradient, robustness)
 FIGURES = (figures.gradient_passage, figures.gradient_images)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from overgen.report.findings import Finding, how_often, known
+from overgen.report.glance import best_row
 from overgen.report.names import mark, model_name
 from overgen.report.study import Row, Study
 from overgen.report.tables import (
@@ -97,5 +99,16 @@ def n(row: Row | None) -> str:
     return count_text(None if row is None else row["n"])
 
 
+def noise_as_large(study: Study) -> Finding | None:
+    """How often noise as large as the smallest change that fools changes a label, of the network where it does most."""
+    row = best_row(study, experiment="lbfgs_noise", metric="label_changed", rms="")
+    if row is None or not known(row):
+        return None
+    says = f"A small change that is aimed changes what a network sees; noise of its size {how_often(row)} does."
+    number = f"{{number}} of {{n}} labels changed by noise, {model_name(row['model'])}, the most of all networks"
+    return Finding(says, number, row, "smallest_changes", "smallest")
+
+
+FINDINGS = (noise_as_large,)
 TABLES = (smallest, transfer, stability)
 FIGURES = (figures.smallest_changes, figures.transfer, figures.stability)

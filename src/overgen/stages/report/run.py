@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from overgen.report.build import build_report
+from overgen.report.index import write_index
 from overgen.report.study import read_study
 from overgen.run.params import plans
 from overgen.run.stage import Stage
@@ -13,7 +14,11 @@ COMPUTE = False  # it reads and writes small files, without a device
 
 
 def main(stage: Stage) -> None:
-    """Write reports/<dataset>. Raises OvergenError naming a missing cell and the command that makes it."""
-    dataset, settings = stage.item["dataset"], stage.params("report")
-    study = read_study(plans()[dataset], dataset, bands=settings.bands)
+    """Write reports/<dataset> and reports/index.html.
+
+    Raises OvergenError naming a missing cell and the command that makes it.
+    """
+    dataset, settings, known = stage.item["dataset"], stage.params("report"), plans()
+    study = read_study(known[dataset], dataset, bands=settings.bands)
     build_report(study, Path("reports", dataset), dpi=settings.dpi)
+    write_index(Path("reports"), known)

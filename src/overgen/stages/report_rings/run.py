@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from overgen.report.build import build_page
+from overgen.report.index import write_index
 from overgen.report.study import read_study
 from overgen.run.params import plans
 from overgen.run.stage import Stage
@@ -13,6 +14,10 @@ COMPUTE = False  # it reads and writes small files, without a device
 
 
 def main(stage: Stage) -> None:
-    """Write reports/<dataset>. Raises OvergenError naming the missing cell and the command that makes it."""
-    dataset = stage.item["dataset"]
-    build_page(read_study(plans()[dataset], dataset), Path("reports", dataset), dpi=stage.params("report_rings").dpi)
+    """Write reports/<dataset> and reports/index.html.
+
+    Raises OvergenError naming the missing cell and the command that makes it.
+    """
+    dataset, known = stage.item["dataset"], plans()
+    build_page(read_study(known[dataset], dataset), Path("reports", dataset), dpi=stage.params("report_rings").dpi)
+    write_index(Path("reports"), known)

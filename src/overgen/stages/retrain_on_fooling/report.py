@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from overgen.report.names import ENCODING_NAMES
+from overgen.report.findings import Finding, compared, known
+from overgen.report.names import ENCODING_NAMES, model_name
+from overgen.report.reported import records
 from overgen.report.study import Study
 from overgen.report.tables import Labels, Table, bold, column, grouped, pivot
 from overgen.stages.retrain_on_fooling import figures
@@ -29,5 +31,28 @@ def retraining(study: Study) -> Table:
     return pivot(study, "retraining", ordered, ("model", "experiment", "round"), labels, columns, once=0, whole=True)
 
 
+def after_retraining(study: Study) -> Finding | None:
+    """How sure the network is of new images after the last round, in the encoding of which it is surest."""
+    experiments = [f"retraining_{encoding}" for encoding in ENCODING_NAMES]
+    rows = [row for row in records(study.rows(experiment=experiments, metric="median_confidence")) if known(row)]
+    last = max((int(row["round"]) for row in rows), default=0)
+    if not last:
+        return None
+    row = max((row for row in rows if int(row["round"]) == last), key=lambda row: row["reproduced"])
+    first = next((r for r in rows if r["round"] == "0" and r["experiment"] == row["experiment"]), row)
+    if row["low"] > 90:
+        says = "Retraining on fooling images does not end them: new ones are found of which the network is sure."
+    elif compared(row, first) < 0:
+        says = "Retraining on fooling images makes the network less sure of new ones."
+    else:
+        says = "Retraining on fooling images makes no difference that could be measured to new ones."
+    encoding = ENCODING_NAMES[row["experiment"].removeprefix("retraining_")]
+    number = (
+        f"{model_name(row['model'])} after round {last}, {encoding} encoding: median confidence {{number}} of {{n}}"
+    )
+    return Finding(says, number, row, f"retraining_{row['model']}", "retraining")
+
+
+FINDINGS = (after_retraining,)
 TABLES = (retraining,)
 FIGURES = (figures.retraining,)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from overgen.report.study import Metrics, Study
+from overgen.report.glance import Glance
+from overgen.report.study import Metrics, Row, Study
 from overgen.report.tables import Table, by_metric
 from overgen.stages.train_classifier import figures
 
@@ -29,6 +30,11 @@ def training(study: Study) -> Table:
     return by_metric("training", study.rows(experiment=("train", "ae_anomaly")))
 
 
+def accuracy(study: Study, model: str) -> Row | None:
+    return study.find(experiment="train", metric="test_accuracy", model=model)
+
+
+GLANCE = (Glance("accuracy %", accuracy),)
 METRICS: Metrics = {"test_accuracy": ("train", "test_accuracy", {})}
 TABLES = (training,)
 FIGURES = (figures.training_curves,)
