@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from overgen.models.params import base_of
+from overgen.report.findings import Finding, how_often, known
+from overgen.report.glance import largest_tau
 from overgen.report.names import model_name
+from overgen.report.reported import records
 from overgen.report.study import Row, Study
 from overgen.report.tables import Table, at_tau, broken, measured, table
+from overgen.stages.remove_gate.params import GATE_OFF
 
 GRADIENTS = {"metric": "fooling_rate", "start": "noise"}
 
@@ -44,4 +48,19 @@ def _networks(study: Study, attacked: list[str]) -> list[tuple[str, str, str, st
     return lines
 
 
+def without_the_gate(study: Study) -> Finding | None:
+    """What the paper's attack makes of a dAE whose confidence is left out, and of a CNN trained on the same noise."""
+    at = {"metric": "fooling_rate", "tau": largest_tau(study)}
+    for model, fgn, _, base in _networks(study, list(study.cells("fool_fgn"))):
+        row = study.find(experiment=fgn, model=base, **at)
+        if not model.endswith(GATE_OFF) or row is None or not known(row):
+            continue
+        says = f"The same attack {how_often(row)} fools {model_name(base)} once its confidence c̃ is left out."
+        noise = records(study.rows(experiment="fgn_noise", **at))
+        further = "".join(f"; {model_name(other['model'] + '_noise')}: {measured(other)}" for other in noise)
+        return Finding(says, f"{{number}} of {{n}} trials at {at_tau(row['tau'])}{further}", row, "", "controls")
+    return None
+
+
+FINDINGS = (without_the_gate,)
 TABLES = (controls,)

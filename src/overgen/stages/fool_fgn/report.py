@@ -219,8 +219,8 @@ def fooled(study: Study, row: Row) -> Finding:
 
 
 def farthest_from_reported(study: Study) -> Finding | None:
-    """The rate that is farthest from the reported one; None where none is outside of its interval."""
-    rows = [row for row in rates(study) if row["value"] and not row["low"] <= float(row["value"]) <= row["high"]]
+    """The rate that is farthest from the reported one, of those that differ; None where none does."""
+    rows = [row for row in rates(study) if row["value"] and row["verdict"].startswith("differs")]
     row = max(rows, key=lambda row: abs(row["reproduced"] - float(row["value"])), default=None)
     if row is None:
         return None
