@@ -1,6 +1,6 @@
 """Judge the networks of `train_controls` by the same open-set scores, so that networks and scores can be told apart.
 
-    python -m overgen.run evaluate_controls --dataset mnist --model cnn_noise
+    python -m overgen.run evaluate_controls --dataset mnist --models controls
 
 `evaluate_scores` tries most methods on the CNN alone. Here each is tried on the top hidden layer or the logits of every
 network, trained on the same classes for the same epochs.

@@ -1,6 +1,6 @@
 """Attack the scores of controls by gradients, as `fool_gradient` attacks those of the study's networks.
 
-    python -m overgen.run fool_controls --dataset mnist --model cnn_noise
+    python -m overgen.run fool_controls --dataset mnist --models fooled_controls
 
 A control differs from a network of the study in one thing: the CNN that was trained on the dAE's noise has no decoder,
 the dAE with its gate off has all of its weights and no confidence.
