@@ -140,7 +140,10 @@ class Writer:
         self._client.set_tag(run_id, "mlflow.note.content", event["note"].replace("{run_id}", run_id))
         sheet = cell_run.contact_sheet(folder)
         files = {"metrics.json": (folder / "metrics.json").read_bytes()} | ({"examples.png": sheet} if sheet else {})
-        self._files(run_id, self._artifacts[event["run"]], files)
+        try:
+            self._files(run_id, self._artifacts[event["run"]], files)
+        except OSError as problem:  # a server may name a folder that is there on its own machine only
+            self._client.set_tag(run_id, "files_not_logged", str(problem)[:300])
         self._view(event["experiment"], event["columns"])
 
     def _files(self, run_id: str, uri: str, files: Mapping[str, bytes]) -> None:
