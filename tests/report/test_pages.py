@@ -11,11 +11,12 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from overgen.report import index
+from overgen.report import index, reported
 from overgen.report.addresses import address, addresses, headings, places
 from overgen.report.findings import Finding, compared, findings, how_often, number_text, placed
 from overgen.report.glance import glance
 from overgen.report.html import html, repeated
+from overgen.report.papers import PAPERS, bibliography, paper
 from overgen.report.shown import LONG, links, shown
 from overgen.report.tables import Table, markdown_table
 from report_study import MadeUp, lines_of
@@ -32,8 +33,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         of = dict(attrs)
-        self.names += [of["id"] or ""] * ("id" in of)
-        self.references += [of["href"] or ""] * ("href" in of)
+        self.names += [of["id"] or ""] if "id" in of else []
+        self.references += [of["href"] or ""] if "href" in of else []
 
 
 def dead_links(path: Path) -> list[str]:
@@ -162,6 +163,14 @@ def test_long_tables_fold_and_all_link_to_their_numbers() -> None:
     long = short._replace(markdown=markdown_table([["1", "2"]] * (LONG + 1), ["a", "b"]))
     assert shown(long).startswith(f"<details>\n<summary>All {LONG + 1} rows</summary>\n\n|")
     assert shown(Table("none", "", rows)) == ""
+
+
+def test_papers_are_linked() -> None:
+    assert paper("szegedy2013") == "[Szegedy et al. (2013)](https://doi.org/10.48550/arXiv.1312.6199)"
+    assert paper("lecture_slides") == "lecture_slides"
+    papers = reported.load()
+    assert set(PAPERS) == {source for source in papers["source"] if re.search(r"\d{4}$", source)}
+    assert len(re.findall(r"^- .*https://doi\.org/", bibliography(), re.M)) == len(PAPERS)
 
 
 def test_lines_without_a_first_cell_repeat_the_one_above() -> None:

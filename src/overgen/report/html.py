@@ -114,9 +114,7 @@ def framed(table: str, number: int) -> str:
     table = repeated(table)
     table = NUMBER.sub('<td class="number">', table)
     table = re.sub(r"<td>(?=[^<]{25,}</td>)", '<td class="text">', table)
-    table = re.sub(
-        r'(?<=<td class="number">).*?(?=</td>)', lambda cell: INTERVAL.sub(r"<span>\1</span>", cell[0]), table
-    )
+    table = INTERVAL.sub(r'<span class="interval">\1</span>', table)
     table = re.sub(r" (?=\(?[✓▲▼✗?≈]\)?)", "\u00a0", table)
     return f'<div class="scroll table" role="region" tabindex="0" aria-label="{label}">{table}</div>'
 

@@ -5,6 +5,8 @@ A stage's report.py may have
 - FIGURES, functions of a Study that give a Figure, which is called like the function, pairs of name and Figure, or
   None;
 - CHOICES, what the papers leave open: pairs of question and what is used (see `choices`);
+- FINDINGS, functions of a Study that give a Finding, with which the report opens, or None (see `findings`);
+- GLANCE, numbers for the table of all models (see `glance`);
 - METRICS, a few numbers by which studies are compared, for `dvc metrics`: by label, experiment, metric and keys;
 - ORDERINGS of models (see `overview.orderings`);
 - `context`, a function of a Study: further values for the stage's templates;

@@ -13,6 +13,7 @@ from overgen.measures.verdicts import VERDICTS, by_chance, claim_verdict, report
 from overgen.report import compare
 from overgen.report.budgets import budget_text, of_model
 from overgen.report.names import MAIN_SOURCE, MARKS, kind, metric_name, model_name, number, start_mark
+from overgen.report.papers import paper
 from overgen.report.reported import records
 from overgen.report.study import Row, Study
 from overgen.report.tables import Table, markdown_table, row_name, table
@@ -114,7 +115,7 @@ def not_testable(study: Study) -> str:
     """The reported numbers that were measured but cannot be compared, with the reason; "" for none."""
     rows = study.frame[study.frame["verdict"].str.startswith("not testable")]
     lines = [
-        [model_name(r["model"]), row_name(r), r["tau"] or "–", f"{r['value']} ({r['source']})",
+        [model_name(r["model"]), row_name(r), r["tau"] or "–", f"{r['value']}, {paper(r['source'])}",
          r["verdict"].partition(": ")[2]]
         for r in records(rows)
     ]  # fmt: skip
@@ -125,7 +126,7 @@ def not_measured(study: Study) -> Table:
     """The papers' numbers on this data set that nothing here measures yet, counted by experiment."""
     rows = compare.not_measured(study.papers, study.frame, study.dataset)
     lines: list[list[str]] = [
-        [", ".join(group["source"].unique()), ", ".join(group["where"].unique()), str(experiment),
+        [", ".join(map(paper, group["source"].unique())), ", ".join(group["where"].unique()), str(experiment),
          ", ".join(model_name(m) for m in group["model"].unique()), str(len(group))]
         for experiment, group in rows.groupby("experiment", sort=False)
     ]  # fmt: skip

@@ -41,8 +41,8 @@ PAPERS = {
 
 
 def paper(name: str) -> str:
-    """A paper as a text calls it, with a link to it. Raises KeyError for one that is not known."""
-    return f"[{PAPERS[name].short}]({PAPERS[name].doi})"
+    """A paper as a text calls it, with a link to it; of another source its name."""
+    return f"[{PAPERS[name].short}]({PAPERS[name].doi})" if name in PAPERS else name
 
 
 def bibliography() -> str:
