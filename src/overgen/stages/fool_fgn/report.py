@@ -141,4 +141,4 @@ def experiment_name(experiment: str) -> str:
 
 METRICS: Metrics = {f"fooled_by_fgn@tau={tau}": ("fgn", "fooling_rate", {"tau": tau}) for tau in ("0.9", "0.99")}
 TABLES = (fooling, in_8_bits, scaled_attack, variants, other_alphas)
-FIGURES = (figures.fooling_rates, figures.first_passage, figures.fooling_images)
+FIGURES = (figures.first_passage, figures.fooling_images)
