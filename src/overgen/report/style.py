@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from overgen.measures.intervals import wilson
 from overgen.report.names import model_name
 
 if TYPE_CHECKING:
@@ -30,9 +29,11 @@ if TYPE_CHECKING:
 matplotlib.use("Agg")
 
 
+WIDTH = 6.0  # inches of a figure: 576 CSS pixels, so that one scales to a phone's width with type that can be read
 GREY = "#5a5a5a"
-# Colours that stay apart for colour-blind readers and in grey print (Wong 2011, as in seaborn's
-# "colorblind").
+NO_NETWORK = "#3b3b3b"  # what judges pixels
+# Colours that stay apart for colour-blind readers and in grey print (Wong 2011, as in seaborn's "colorblind").
+# Kinds of images and other things that are no network have none of these.
 COLOURS = {
     "cnn": "#0173b2",
     "cool": "#de8f05",
@@ -40,21 +41,37 @@ COLOURS = {
     "dae_sym": "#029e73",
     "dae_asym": "#cc78bc",
     "autoencoder": "#7f7f7f",
-    "fc10_1e-4": "#6baed6",
-    "fc10_1e-2": "#2f7fbc",
-    "fc10_1": "#08306b",
-    "fc100_100_10": "#e6923a",
-    "fc200_200_10": "#a63603",
-    "ae400_10": "#238b45",
-    "ocsvm": "#4b2c7f",
+    "fc10_1e-4": "#a9b8c6",
+    "fc10_1e-2": "#72879b",
+    "fc10_1": "#3c5166",
+    "fc100_100_10": "#d98880",
+    "fc200_200_10": "#a93226",
+    "ae400_10": "#a6761d",
+    "ocsvm": NO_NETWORK,
+    "pixels": NO_NETWORK,
 }
-ENCODING_COLOURS = {"direct": "#d55e00", "cppn": "#0173b2"}
-MORE_COLOURS = ("#d55e00", "#56b4e9", "#a6761d", "#1b1b1b")
+MORE_COLOURS = ("#d55e00", "#56b4e9", "#a6761d", "#b2182b")
+# Of kinds of images: black for what a network should know, vermilion for what it should not, grey for noise.
+IMAGE_COLOURS = {
+    "test images": "#1b1b1b",
+    "known classes": "#1b1b1b",
+    "unknown classes": "#d55e00",
+    "other data": "#d55e00",
+    "fooling images": "#b2182b",
+    "FGN on y": "#b2182b",
+    "FGN on ỹ": "#b2182b",
+    "gradients of ỹ": "#b2182b",
+}
 
 
 def colour(model: str) -> str:
     """The model's colour in every figure; a model that is not the papers' gets one from its name."""
     return COLOURS.get(model) or MORE_COLOURS[sum(map(ord, model)) % len(MORE_COLOURS)]
+
+
+def image_colour(kind: str) -> str:
+    """The colour of a kind of images, of noise if it is no other."""
+    return IMAGE_COLOURS.get(kind, "#8a8a8a")
 
 
 @contextmanager
@@ -69,13 +86,13 @@ def style() -> Iterator[None]:
         "xtick.bottom": False,
         "ytick.left": False,
         "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
-        "font.size": 12,
-        "axes.titlesize": 13,
-        "axes.labelsize": 12,
+        "font.size": 10.5,
+        "axes.titlesize": 11,
+        "axes.labelsize": 10.5,
         "axes.titley": 1.0,  # not looked for at every drawing
-        "xtick.labelsize": 11,
-        "ytick.labelsize": 11,
-        "legend.fontsize": 11,
+        "xtick.labelsize": 9.5,
+        "ytick.labelsize": 9.5,
+        "legend.fontsize": 10,
         "legend.frameon": False,
         "axes.grid": True,
         "grid.color": "#e6e6e6",
@@ -83,7 +100,7 @@ def style() -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
-        "lines.linewidth": 2,
+        "lines.linewidth": 1.8,
         "figure.facecolor": "white",
         "svg.hashsalt": "overgen",  # otherwise element names are random
         "svg.fonttype": "path",
@@ -113,24 +130,33 @@ def save(figure: Figure, folder: Path, name: str, *, dpi: int) -> None:
     plt.close(figure)
 
 
-def passage_curve(axis: Axes, model: str, steps: pd.Series, updates: int) -> None:
-    """A model's share of fooled trials, with its Wilson interval at every number of updates.
+def passage_curve(axis: Axes, model: str, steps: pd.Series, updates: int, **options: Any) -> None:
+    """A model's share of fooled trials in percent at every number of updates. options: of the line.
 
     steps: of each trial at its first passage, NA where it never came.
     """
     fooled = np.sort(steps.dropna().to_numpy(dtype=np.float64))
-    hits = np.r_[0, np.arange(1, len(fooled) + 1), len(fooled)]
-    low, high = 100 * np.array([wilson(int(k), len(steps)) for k in hits]).T
-    at = np.r_[0, fooled, updates]
-    axis.fill_between(at, low, high, step="post", color=colour(model), alpha=0.15, lw=0)
-    axis.step(at, 100 * hits / len(steps), where="post", color=colour(model), label=model_name(model), clip_on=False)
+    at, hits = np.unique(fooled, return_counts=True)
+    share = 100 * np.r_[0, hits.cumsum(), hits.sum()] / len(steps)
+    options = {"color": colour(model), "label": model_name(model), "clip_on": False} | options
+    axis.step(np.r_[0, at, max(updates, *at, 0)], share, where="post", **options)
 
 
 def updates_axis(axis: Axes, updates: int) -> None:
+    """Updates or generations on a logarithmic axis, linear up to 10."""
     axis.set_xscale("symlog", linthresh=10)
     axis.set_xlim(0, updates)
     ticks = [0, *(10**k for k in range(1, 6) if 10**k <= updates)]
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axis.minorticks_off()
+
+
+def confidence_axis(axis: Axes, end: float) -> None:
+    """A vertical axis of 1 − confidence, on which up is more confident. end: how near to 1 its upper end is."""
+    doubts = [10.0**-k for k in range(1, 9) if 10.0**-k >= 0.99 * end]
+    axis.set_yscale("log")
+    axis.set_ylim(1.05, end)
+    axis.set_yticks([1, 0.5, *doubts], ["0 %", "50 %", *(f"{100 * (1 - doubt):.10g} %" for doubt in doubts)])
     axis.minorticks_off()
 
 
@@ -175,18 +201,22 @@ def pasted(images: Sequence[tuple[np.ndarray, float, float]], scale: float) -> t
     return whole, left / scale, top / scale
 
 
-class ImageGrid:
-    """Greyscale images in rows and columns, with a text under each, all in one panel (one for each is slow).
+PITCH = 1.1  # of the columns of an ImageGrid, in sides of an image
 
-    gap: between rows, as a share of an image's height of 0.82 inch.
+
+class ImageGrid:
+    """Greyscale images in rows and columns, with texts above a row and under each image, all in one panel.
+
+    side: of an image, in inches. head, foot: room above each row and below it, as shares of an image's side.
     """
 
-    def __init__(self, rows: int, columns: int, *, gap: float) -> None:
-        self.rows, self.columns, self.pitch = rows, columns, 1 + gap
-        side, width, height = 0.82, columns * 1.06, rows * self.pitch
-        self.figure = plt.figure(figsize=(side * width, side * height))
+    def __init__(self, rows: int, columns: int, *, head: float, foot: float, side: float = 0.54) -> None:
+        self.columns, self.head, self.pitch = columns, head, head + 1 + foot
+        self.width = PITCH * columns - (PITCH - 1)
+        height = rows * self.pitch
+        self.figure = plt.figure(figsize=(side * self.width, side * height))
         self.axis = self.figure.add_axes((0, 0, 1, 1))
-        self.axis.set(xlim=(0, width), ylim=(height, 0))
+        self.axis.set(xlim=(0, self.width), ylim=(height, 0))
         self.axis.axis("off")
         self.images = Images(self.axis)
         self.axis.add_artist(self.images)
@@ -195,33 +225,39 @@ class ImageGrid:
         self, row: int, column: int, image: np.ndarray, *, frame: str | None = None, text: str = "", ink: str = "black"
     ) -> None:
         """One image with values in [0, 1], black to white; frame: the colour of a bold one."""
-        x, y = 1.06 * column, self.pitch * row
+        x, y = PITCH * column, self.pitch * row + self.head
         self.images.add(np.asarray(image, dtype=np.float64), (x, x + 1, y + 1, y))
-        edge, width = (frame, 2.2) if frame else ("#c8c8c8", 0.6)
+        edge, width = (frame, 2.0) if frame else ("#c8c8c8", 0.6)
         self.axis.add_artist(Rectangle((x, y), 1, 1, fill=False, ec=edge, lw=width, clip_on=False, zorder=3))
         if text:
-            self.axis.text(x + 0.5, y + 1.05, text, ha="center", va="top", fontsize=9, color=ink)
+            self.axis.text(x + 0.5, y + 1.06, text, ha="center", va="top", fontsize=8.5, color=ink, linespacing=1.1)
+
+    def text(self, row: int, column: int, text: str) -> None:
+        """A text in an image's place."""
+        x, y = PITCH * column + 0.5, self.pitch * row + self.head + 0.5
+        self.axis.text(x, y, text, ha="center", va="center", fontsize=10)
 
     def label(self, row: int, text: str, ink: str) -> None:
-        """What stands left of a row."""
-        self.axis.text(-0.12, self.pitch * row + 0.5, text, ha="right", va="center", color=ink, fontsize=10.5)
+        """What stands above a row, on its left."""
+        y = self.pitch * row + self.head - 0.1
+        self.axis.text(0, y, text, ha="left", va="bottom", color=ink, fontsize=10)
 
     def titles(self, texts: Sequence[str]) -> None:
         """What stands above the columns."""
         for c, text in enumerate(texts):
-            self.axis.text(1.06 * c + 0.5, -0.06, text, ha="center", va="bottom", fontsize=11)
+            self.axis.text(PITCH * c + 0.5, 0, text, ha="center", va="bottom", fontsize=10)
 
 
-def attacked_images(rows: Sequence[tuple[str, str, dict[str, np.ndarray]]]) -> Figure:
+def attacked_images(rows: Sequence[tuple[str, str, Mapping[str, np.ndarray]]]) -> Figure:
     """What an attack ended at: a row each, of model, label and images with their scores, one column a target class.
 
     Of a row `image`, `score` and `fooled` are given, in this order. A frame in the model's colour and ✓ where it
     fooled.
     """
     with style():
-        grid = ImageGrid(len(rows), len(rows[0][2]["score"]), gap=0.34)
+        grid = ImageGrid(len(rows), len(rows[0][2]["score"]), head=0.42, foot=0.36)
         for r, (model, label, arrays) in enumerate(rows):
-            grid.label(r, f"{model_name(model)}\n{label}", colour(model))
+            grid.label(r, label, colour(model))
             for c, (image, score, fooled) in enumerate(zip(*arrays.values(), strict=True)):
                 frame, ink = (colour(model), "black") if fooled else (None, GREY)
                 text = f"{score_text(float(score))} {'✓' if fooled else '–'}"
@@ -239,12 +275,46 @@ def score_text(score: float) -> str:
     return f"{score:.3f}" if score >= 0.001 or score == 0 else f"{score:.0e}".replace("e-0", "e-")
 
 
-def legend_below(figure: Figure, axis: Axes, extra: Sequence[Any] = ()) -> None:
-    handles, _ = axis.get_legend_handles_labels()
+def legend_below(figure: Figure, axis: Axes, extra: Sequence[Any] = (), *, columns: int = 4) -> None:
+    """A legend under the figure, of what is labelled in a panel and further handles, in at most so many columns."""
+    handles = [*axis.get_legend_handles_labels()[0], *extra]
     figure.tight_layout()
     figure.legend(
-        handles=[*handles, *extra],
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.02),
-        ncols=min(4, len(handles) + len(extra)),
-    )
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=min(columns, len(handles)),
+        columnspacing=1.4, handlelength=1.8,
+    )  # fmt: skip
+
+
+def blank(axes: Iterable[Axes]) -> None:
+    """Hide panels that hold nothing."""
+    for axis in axes:
+        axis.set_visible(False)
+
+
+def ridges(axis: Axes, rows: Sequence[tuple[str, np.ndarray, np.ndarray]], *, beyond: bool = False) -> None:
+    """Histograms one above the other, each as high as its own largest bin allows: kind of images, counts and edges.
+
+    The first is at the top; n stands beside its name. beyond: whether the outer bins hold what lies beyond them, too;
+    they are pale then, with their share in percent.
+    """
+    for y, (kind, counts, edges) in enumerate(rows):
+        height = 0.82 * counts / max(counts.max(), 1)
+        ink, inner = image_colour(kind), slice(1, -1) if beyond else slice(None)
+        axis.stairs(y - height[inner], edges[inner], baseline=y, fill=True, color=ink, alpha=0.85, lw=0)
+        axis.axhline(y, color="#c8c8c8", lw=0.6, zorder=0)
+        for end, side in ((0, "left"), (-1, "right")) if beyond else ():
+            left, right = (edges[:2], edges[-2:])[end]
+            axis.fill_between([left, right], [y - height[end]] * 2, y, color=ink, alpha=0.3, lw=0)
+            share = 100 * counts[end] / max(counts.sum(), 1)
+            if share >= 5:
+                x, shift = (right, 2) if end == 0 else (left, -2)
+                axis.annotate(
+                    f"{share:.0f} %", (x, y - 0.4), (shift, 0), textcoords="offset points", fontsize=8,
+                    va="center", ha=side, bbox={"fc": "white", "alpha": 0.7, "lw": 0, "pad": 0.5},
+                )  # fmt: skip
+    axis.set_yticks(range(len(rows)), [f"{kind}\nn = {int(counts.sum()):,}" for kind, counts, _ in rows])
+    plt.setp(axis.get_yticklabels(), va="bottom", linespacing=0.95)
+    axis.tick_params(axis="y", labelsize=8.5, pad=2)
+    axis.set_ylim(len(rows) - 0.85, -1)
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="y", visible=False)

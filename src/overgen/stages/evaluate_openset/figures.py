@@ -2,48 +2,69 @@
 
 from __future__ import annotations
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from overgen.measures.metrics import openness
 from overgen.report.names import model_name
 from overgen.report.study import Study, rising
-from overgen.report.style import GREY, colour, legend_below, style
+from overgen.report.style import GREY, WIDTH, blank, colour, legend_below, style
+
+COLUMNS = 3
 
 
 def open_set(study: Study) -> Figure:
-    """Figure 4: F-measure against the number of known classes, one line a model, one panel a threshold.
+    """Figure 4: F-measure against the number of known classes, a panel a model and threshold.
 
-    Small points are the class subsets. Dashed: the reported curve.
+    Thick: the mean over class subsets, which are the small points; dashed: the reported curve; thin and grey: the other
+    models. Of the thresholds those of which curves are reported, else the highest.
     """
     frame = study.reported("open_set", "f_measure")
-    frame = frame.assign(known=frame["known"].astype(int))
+    frame = frame.assign(known=frame["known"].astype(int)).sort_values("known")
+    taus = rising(frame.loc[frame["reported"].notna(), "tau"]) or rising(frame["tau"])[-1:]
     trials = {model: cell.table("trials") for model, cell in study.cells("evaluate_openset").items()}
-    first = next(iter(trials.values())).iloc[0]
-    classes = round(first["known"] / (1 - first["openness"]) ** 2)  # openness = 1 − √(known / classes)
-    taus = rising(frame["tau"])
-    with style(), matplotlib.rc_context({"axes.titley": None}):  # titles stand above the second axis
-        figure, axes = plt.subplots(1, len(taus), figsize=(5.0 * len(taus) + 0.4, 4.6), sharey=True, squeeze=False)
-        for axis, tau in zip(axes[0], taus, strict=True):
-            for model, points in trials.items():
-                curve = frame[(frame["model"] == model) & (frame["tau"] == tau)].sort_values("known")
-                axis.plot(curve["known"], curve["reported"], "--", color=colour(model), lw=1.4, alpha=0.75)
+    columns = min(COLUMNS, len(trials))
+    lines = -(-len(trials) // columns)  # of panels, for each threshold
+    rows = lines * len(taus)
+    with style():
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(WIDTH, 2.1 * rows + 0.6), sharex=True, sharey=True, squeeze=False
+        )
+        for t, tau in enumerate(taus):
+            panels = axes[t * lines : (t + 1) * lines].flat
+            blank(panels[len(trials) :])
+            of_tau = frame[frame["tau"] == tau]
+            for axis, (model, points) in zip(panels, trials.items(), strict=False):
                 subsets = points[np.isclose(points["tau"], float(tau))]
                 subsets = subsets[subsets["alpha"] == subsets["alpha"].iloc[0]]  # the first α of a τ is the paper's
-                axis.plot(subsets["known"], subsets["f_measure"], "o", color=colour(model), ms=3.5, alpha=0.45, lw=0)
-                axis.plot(curve["known"], curve["reproduced"], "-o", color=colour(model), ms=5, label=model_name(model))
-            axis.set(title=f"τ = {tau}", xlabel="known classes", ylim=(0, 1.02), xlim=(classes + 0.3, 0.7))
-            axis.set_xticks(range(classes, 0, -1))
-            above = axis.secondary_xaxis("top")
-            ticks = [k for k in (10, 8, 6, 4, 2, 1) if k <= classes]
-            above.set_xticks(ticks, [f"{openness(k, classes):.2f}" for k in ticks])
-            above.set_xlabel("openness", fontsize=10)
-            above.spines["top"].set_visible(False)
-        axes[0, 0].set_ylabel("F-measure")
-        extra = [plt.Line2D([], [], color=GREY, marker="o", ms=3.5, lw=0, alpha=0.6, label="one class subset")]
+                curves(axis, of_tau, model, subsets)
+                axis.set_title(f"{model_name(model)}, τ = {tau}")
+        known = frame["known"]
+        axes[0, 0].set(ylim=(0, 1.02), xlim=(known.max() + 0.4, known.min() - 0.4))
+        axes[0, 0].set_xticks([k for k in (10, 8, 6, 4, 2, 1) if known.min() <= k <= known.max()])
+        for axis in axes[-1]:
+            axis.set_xlabel("known classes")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("F-measure")
+        extra = [
+            plt.Line2D([], [], color=GREY, marker="o", ms=4.5, label="measured, mean"),
+            plt.Line2D([], [], color=GREY, marker="o", ms=3, lw=0, alpha=0.6, label="one class subset"),
+        ]
         if frame["reported"].notna().any():
-            extra.append(plt.Line2D([], [], color=GREY, ls="--", lw=1.4, label="reported"))
-        legend_below(figure, axes[0, 0], extra)
+            extra.append(plt.Line2D([], [], color="black", ls="--", lw=1.3, label="reported"))
+        extra.append(plt.Line2D([], [], color="#c4c4c4", lw=1, label="other models"))
+        legend_below(figure, axes[0, 0], extra, columns=4)
         return figure
+
+
+def curves(axis: Axes, frame: pd.DataFrame, model: str, subsets: pd.DataFrame) -> None:
+    """One model's curve and points before the others' curves. frame: the numbers of one threshold, in order."""
+    for other, curve in frame.groupby("model", sort=False):
+        if other != model:
+            axis.plot(curve["known"], curve["reproduced"], color="#c4c4c4", lw=1, zorder=1)
+    own = frame[frame["model"] == model]
+    axis.plot(subsets["known"], subsets["f_measure"], "o", color=colour(model), ms=3, alpha=0.4, lw=0)
+    axis.plot(own["known"], own["reproduced"], "-o", color=colour(model), ms=4.5)
+    axis.plot(own["known"], own["reported"], "--", color="black", lw=1.3)

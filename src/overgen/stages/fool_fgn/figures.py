@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from overgen.measures.verdicts import reported_interval
 from overgen.report.names import model_name
-from overgen.report.study import Study
-from overgen.report.style import GREY, attacked_images, colour, legend_below, passage_curve, style, updates_axis
+from overgen.report.study import Row, Study
+from overgen.report.style import GREY, WIDTH, attacked_images, colour, legend_below, passage_curve, style, updates_axis
 
 OBJECTIVE_NAMES = {"y": "attack on y", "scaled": "attack on ỹ"}
 
@@ -24,57 +25,65 @@ def fooling_images(study: Study) -> Figure:
     for model, cell in study.cells("fool_fgn").items():
         examples = cell.examples()
         for i, objective in enumerate(examples["objective"]):
-            label = OBJECTIVE_NAMES.get(str(objective), str(objective)) + f"\nτ = {examples['tau'][i]:g}"
+            label = f"{model_name(model)}, {OBJECTIVE_NAMES.get(str(objective), str(objective))}"
+            label += f", τ = {examples['tau'][i]:g}"
             label += f", α = {examples['alpha'][i]:g}" if objective == "scaled" else ""
             rows.append((model, label, {k: examples[k][i] for k in ("image", "score", "fooled")}))
     return attacked_images(rows)
 
 
-def fooling_rates(study: Study) -> Figure:
-    """Fooling rates reported (hollow) and measured (filled) with their 95 % intervals, one panel a threshold."""
-    frame = study.reported("fgn", "fooling_rate")
-    taus, models = study.taus("fgn", "fooling_rate"), list(study.cells("fool_fgn"))
-    with style():
-        figure, axes = plt.subplots(1, len(taus), figsize=(9.2, 0.62 * len(models) + 1.5), sharey=True, squeeze=False)
-        for axis, tau in zip(axes[0], taus, strict=True):
-            for y, model in enumerate(models):
-                row = frame[(frame["model"] == model) & (frame["tau"] == tau)].iloc[0]
-                if not math.isnan(row["reported"]):
-                    theirs = reported_interval("fooling_rate", row["reported"], n=row["reported_n"])
-                    axis.plot(theirs, [y - 0.16] * 2, color=GREY, lw=1.5)
-                    axis.plot(row["reported"], y - 0.16, "o", mfc="white", mec=GREY, ms=8, clip_on=False, zorder=3)
-                if not math.isnan(row["low"]):
-                    axis.plot([row["low"], row["high"]], [y + 0.16] * 2, color=colour(model), lw=2.5)
-                axis.plot(row["reproduced"], y + 0.16, "o", color=colour(model), ms=8, clip_on=False, zorder=3)
-            axis.set(xlim=(-3, 103), ylim=(len(models) - 0.5, -0.5), title=f"τ = {tau}", xlabel="trials that fool, %")
-            axis.set_yticks(range(len(models)), [model_name(model) for model in models])
-            axis.tick_params(axis="y", labelsize=12)
-            axis.grid(axis="y", visible=False)
-        handles = [plt.Line2D([], [], marker="o", color=GREY, lw=2.5, ms=8, label="measured here")]
-        if frame["reported"].notna().any():
-            handles.insert(0, plt.Line2D([], [], marker="o", color=GREY, mfc="white", lw=1.5, ms=8, label="reported"))
-        figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=2)
-        figure.tight_layout()
-        return figure
-
-
 def first_passage(study: Study) -> Figure:
     """Share of trials that have fooled, against the number of updates; attack on y, one panel a threshold.
 
-    trials.csv has a column `step@tau=…,alpha=…` for each pair, the paper's α of a τ first. A model's curve ends where
-    its trials did.
+    Thin lines are the classes of one network: their trials are alike. Right of the curves the rates at their end,
+    measured (filled) and reported (hollow), with 95 % intervals. trials.csv has a column `step@tau=…,alpha=…` for each
+    pair, the paper's α of a τ first. A model's curve ends where its trials did.
     """
     cells, taus = study.cells("fool_fgn"), study.taus("fgn", "fooling_rate")
     updates = {model: cell.budget[f"fool_fgn.{cell.dataset}.updates"] for model, cell in cells.items()}
+    last = max(updates.values())
     with style():
-        figure, axes = plt.subplots(1, len(taus), figsize=(9.2, 3.6), sharey=True, squeeze=False)
-        for axis, tau in zip(axes[0], taus, strict=True):
-            for model, cell in cells.items():
-                trials = cell.table("trials")
+        figure, axes = plt.subplots(len(taus), 1, figsize=(WIDTH, 2.5 * len(taus) + 0.4), sharex=True, squeeze=False)
+        for axis, tau in zip(axes[:, 0], taus, strict=True):
+            updates_axis(axis, last)
+            for i, (model, cell) in enumerate(cells.items()):
+                trials = cell.table("trials").query("objective == 'y'")
                 column = next(name for name in trials.columns if name.startswith(f"step@tau={tau},"))
-                passage_curve(axis, model, trials.loc[trials["objective"] == "y", column], updates[model])
-            axis.set(title=f"τ = {tau}", xlabel="updates", ylim=(0, 100))
-            updates_axis(axis, max(updates.values()))
-        axes[0, 0].set_ylabel("trials that have fooled, %")
-        legend_below(figure, axes[0, 0])
+                some = trials[column].notna().any()
+                if some:
+                    for _, of_class in trials.groupby("target"):
+                        passage_curve(axis, model, of_class[column], updates[model], lw=0.6, alpha=0.45, label=None)
+                passage_curve(axis, model, trials[column], updates[model], dashes=() if some or i % 2 else (3, 2))
+                row = study.find(experiment="fgn", metric="fooling_rate", model=model, tau=tau)
+                if row:
+                    final_rates(axis, row, last * 1.35 * 1.32**i)
+            axis.set(ylim=(-3, 103), ylabel=f"fooled at τ = {tau}, %", xlim=(0, last * 1.35 * 1.32 ** len(cells)))
+            axis.axvspan(last, axis.get_xlim()[1], color="#f3f3f3", lw=0)
+        axes[-1, 0].set_xlabel("updates (right, shaded: at the end)")
+        extra = [plt.Line2D([], [], marker="o", color=GREY, lw=1.5, ms=5, label="measured")]
+        if any(row and row["value"] for row in rates(study)):
+            extra.append(plt.Line2D([], [], marker="o", color=GREY, mfc="white", lw=1.5, ms=5, label="reported"))
+        legend_below(figure, axes[0, 0], extra, columns=3)
         return figure
+
+
+def rates(study: Study) -> list[Row | None]:
+    """The fooling rates of every model and threshold, attack on y."""
+    return [
+        study.find(experiment="fgn", metric="fooling_rate", model=model, tau=tau)
+        for model in study.cells("fool_fgn")
+        for tau in study.taus("fgn", "fooling_rate")
+    ]
+
+
+def final_rates(axis: Axes, row: Row, x: float) -> None:
+    """One rate at the place x, measured and, right of it, reported, with their intervals."""
+    ink = colour(row["model"])
+    if not math.isnan(row["low"]):
+        axis.plot([x, x], [row["low"], row["high"]], color=ink, lw=1.5)
+    axis.plot(x, row["reproduced"], "o", color=ink, ms=5, clip_on=False, zorder=3)
+    if row["value"]:
+        theirs = float(row["value"])
+        low_high = reported_interval("fooling_rate", theirs, n=row["reported_n"])
+        axis.plot([1.13 * x] * 2, low_high, color=ink, lw=1.5)
+        axis.plot(1.13 * x, theirs, "o", mfc="white", mec=ink, ms=5, clip_on=False, zorder=3)

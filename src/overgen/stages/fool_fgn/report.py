@@ -238,4 +238,4 @@ GLANCE = (
 METRICS: Metrics = {f"fooled_by_fgn@tau={tau}": ("fgn", "fooling_rate", {"tau": tau}) for tau in ("0.9", "0.99")}
 NOTES = (hangs_on_the_start,)
 TABLES = (fooling, in_8_bits, scaled_attack, variants, other_alphas)
-FIGURES = (figures.fooling_rates, figures.first_passage, figures.fooling_images)
+FIGURES = (figures.first_passage, figures.fooling_images)

@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from overgen.report.names import model_name
 from overgen.report.study import Study, rising
-from overgen.report.style import attacked_images, legend_below, passage_curve, style, updates_axis
+from overgen.report.style import WIDTH, attacked_images, legend_below, passage_curve, style, updates_axis
 
 START_NAMES = {"noise": "noise", "mean_image": "mean image", "other_class": "another class"}
 
@@ -25,7 +26,7 @@ def gradient_passage(study: Study) -> Figure:
     starts = list(dict.fromkeys(next(iter(trials.values()))["start"]))
     with style():
         figure, axes = plt.subplots(
-            len(starts), len(taus), figsize=(9.2, 2.4 * len(starts) + 0.6), sharex=True, sharey=True, squeeze=False
+            len(starts), len(taus), figsize=(WIDTH, 1.75 * len(starts) + 0.5), sharex=True, sharey=True, squeeze=False
         )
         for (r, start), (c, tau) in product(enumerate(starts), enumerate(taus)):
             axis = axes[r, c]
@@ -33,7 +34,7 @@ def gradient_passage(study: Study) -> Figure:
                 rows = table[(table["start"] == start) & (table["tau"] == float(tau))]
                 rows = rows[rows["alpha"] == rows["alpha"].iloc[0]]
                 passage_curve(axis, model, rows["step"], updates)
-            axis.set(title=f"from {START_NAMES.get(start, start)}, τ = {tau}", ylim=(0, 100))
+            axis.set(title=f"from {START_NAMES.get(start, start)}, τ = {tau}", ylim=(0, 102))
             updates_axis(axis, updates)
         for axis in axes[-1]:
             axis.set_xlabel("updates")
@@ -55,6 +56,6 @@ def gradient_images(study: Study) -> Figure:
         top &= examples["alpha"] == examples["alpha"][top][0]
         for i in np.flatnonzero(top):
             start = str(examples["start"][i])
-            label = f"from {START_NAMES.get(start, start)}"
+            label = f"{model_name(model)}, from {START_NAMES.get(start, start)}"
             rows.append((model, label, {k: examples[k][i] for k in ("image", "score", "fooled")}))
     return attacked_images(rows)

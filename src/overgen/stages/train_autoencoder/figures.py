@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from overgen.report.names import model_name
 from overgen.report.study import Study
-from overgen.report.style import ImageGrid, colour, style
+from overgen.report.style import GREY, ImageGrid, colour, style
 
 
 def reconstructions(study: Study) -> Figure:
-    """What the autoencoders restore: one test image of each class, for each model clean, noisy and restored."""
-    cells = study.cells("train_autoencoder")
-    kinds = {"clean": "clean", "noisy": "noisy", "restored": "restored", "restored_clean": "restored\nfrom clean"}
+    """What the autoencoders restore: one test image of each class, clean, noisy, and as each model restores it."""
+    rows: list[tuple[str, str, np.ndarray]] = []
+    for model, cell in study.cells("train_autoencoder").items():
+        examples = cell.examples()
+        for kind, text in (("clean", "a test image"), ("noisy", "with noise")):
+            if not any(np.array_equal(examples[kind], images) for _, _, images in rows):  # once for models of one noise
+                rows.append((text, GREY, examples[kind]))
+        rows.append((f"with noise, restored by {model_name(model)}", colour(model), examples["restored"]))
     with style():
-        labels = next(iter(cells.values())).examples()["labels"]
-        grid = ImageGrid(len(cells) * len(kinds), len(labels), gap=0.06)
-        for m, (model, cell) in enumerate(cells.items()):
-            examples = cell.examples()
-            for k, (kind, label) in enumerate(kinds.items()):
-                row = m * len(kinds) + k
-                grid.label(row, f"{model_name(model)}\n{label}" if k == 0 else label, colour(model))
-                for c, image in enumerate(examples[kind]):
-                    grid.image(row, c, image / 255)
-        grid.titles([str(int(label)) for label in labels])
+        grid = ImageGrid(len(rows), len(rows[0][2]), head=0.4, foot=0.06)
+        for r, (text, ink, images) in enumerate(rows):
+            grid.label(r, text, ink)
+            for c, image in enumerate(images):
+                grid.image(r, c, image / 255)
         return grid.figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from overgen.report.study import Study
-from overgen.report.style import style
+from overgen.report.style import WIDTH, style
 
 RING_COLOURS = ("#d55e00", "#56b4e9", "#4b2c7f")  # of classes, not of models
 
@@ -28,22 +28,24 @@ def rings(study: Study) -> Figure:
     ink = np.array([matplotlib.colors.to_rgb(name) for name in RING_COLOURS[: examples["y"].shape[2]]])
     place: dict[str, Any] = {"origin": "lower", "extent": (-extent, extent) * 2, "interpolation": "nearest"}
     with style():
-        ratios = (1, 1, 1, 1, 1, 0.05)  # the last one: what black and white stand for
-        figure, (*axes, bar) = plt.subplots(1, 6, figsize=(14.2, 3.0), width_ratios=ratios)
-        axes[0].scatter(*examples["points"].astype(np.float64).T, s=2, c=ink[labels], lw=0)
+        figure, grid = plt.subplots(2, 3, figsize=(WIDTH, 4.1))
+        axes = grid.flat[:5]
+        axes[0].scatter(*examples["points"].astype(np.float64).T, s=1.5, c=ink[labels], lw=0, rasterized=True)
         for axis, name in zip(axes[1:3], ("y", "scaled"), strict=True):
             share = examples[name] / 255
             axis.imshow(1 - share @ (1 - ink), **place)
         for axis, name in zip(axes[3:], ("reconstruction", "gate"), strict=True):
             shown = axis.imshow(examples[name] / 255, cmap="Greys", vmin=0, vmax=1, **place)
-        titles = ("data", "output y", "scaled output ỹ = c̃·y", "c̃ without Γ", "Γ")
+        titles = ("points", "y", "ỹ = c̃·y", "c̃ without Γ", "Γ")
         for axis, title in zip(axes, titles, strict=True):
             axis.set(title=title, aspect="equal", xlim=(-extent, extent), ylim=(-extent, extent))
             axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axis.tick_params(labelleft=axis is axes[0])
+            axis.tick_params(labelleft=axis in grid[:, 0], labelbottom=axis in grid[1])
             axis.grid(visible=False)
             axis.spines[["top", "right"]].set_visible(True)
-        figure.colorbar(shown, cax=bar, ticks=(0, 0.5, 1))
-        figure.tight_layout(w_pad=0.3)
+        grid[1, 2].axis("off")
+        bar = grid[1, 2].inset_axes((0.05, 0.05, 0.1, 0.9))
+        figure.colorbar(shown, cax=bar, ticks=(0, 0.5, 1), label="c̃ without Γ, and Γ")
+        figure.tight_layout(w_pad=0.6)
         return figure
