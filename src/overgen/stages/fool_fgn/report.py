@@ -226,7 +226,7 @@ def farthest_from_reported(study: Study) -> Finding | None:
         return None
     more = "more" if row["reproduced"] > float(row["value"]) else "less"
     says = f"{model_name(row['model'])} is fooled {more} often than reported: no rate differs more."
-    return Finding(says, f"{{number}} of {{n}} trials at {at_tau(row['tau'])}", row, "fooling_rates", "fooling")
+    return Finding(says, f"{{number}} of {{n}} trials at {at_tau(row['tau'])}", row, "first_passage", "fooling")
 
 
 FINDINGS = (plain_network, best_defence, farthest_from_reported)
