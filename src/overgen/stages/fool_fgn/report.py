@@ -13,7 +13,7 @@ from overgen.report.findings import Finding, how_often, known
 from overgen.report.glance import Glance, best_row, largest_tau
 from overgen.report.names import START_NOTE, model_name
 from overgen.report.reported import records
-from overgen.report.study import Metrics, Numbers, Orderings, Row, Study
+from overgen.report.study import Metrics, Numbers, Orderings, Row, Study, rising
 from overgen.report.tables import (
     MODEL,
     Table,
@@ -25,6 +25,7 @@ from overgen.report.tables import (
     measured,
     over_classes,
     pivot,
+    plain,
     reported,
     some_classes,
     table,
@@ -171,12 +172,15 @@ def context(study: Study) -> dict[str, Any]:
     """What the text says besides: which models were attacked from other starts, and what was tried on which loss."""
     rows = study.rows(model=study.cells("fool_fgn"), metric="fooling_rate", alpha="")
     started = rows.loc[rows["experiment"].str.fullmatch(STARTS), "model"].unique()
-    y_unsaid = study.frame["verdict"].str.startswith("not testable: what y is")
     losses = []
-    for model in study.frame.loc[y_unsaid, "model"].unique():
-        for row in records(rows[(rows["model"] == model) & rows["experiment"].str.fullmatch(r"fgn(_clip_.+)?")]):
-            loss = "−log y" if row["experiment"] == "fgn" else f"−log max(y, {row['experiment'].rpartition('_')[2]})"
-            losses.append(f"{model_name(model)}, {loss}, τ = {row['tau']}: {measured(row)} %")
+    unsaid = study.frame["verdict"].str.startswith("not testable: what y is")
+    for model in study.frame.loc[unsaid, "model"].unique():
+        tried = rows[(rows["model"] == model) & rows["experiment"].str.fullmatch(r"fgn(_clip_.+)?")]
+        for experiment in tried["experiment"].unique():
+            loss = "−log y" if experiment == "fgn" else f"−log max(y, {experiment.rpartition('_')[2]})"
+            of = {"experiment": experiment, "model": model, "metric": "fooling_rate"}
+            rates = [f"{plain(study.find(**of, tau=tau))} % at τ = {tau}" for tau in rising(tried["tau"])]
+            losses.append(f"{loss} ({', '.join(rates)})")
     return {"started": ", ".join(map(model_name, started)), "losses": "; ".join(losses)}
 
 
