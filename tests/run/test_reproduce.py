@@ -439,6 +439,7 @@ def test_it_waits_for_another_and_for_what_a_killed_one_left(twins: Twins, drive
     assert f"(process {first.pid})" in waits
     assert "waiting" in waits
     first.kill()
+    first.wait()  # DVC asks whether the process still exists
     (folder / "go").touch()
     second.communicate(timeout=120)
     assert second.returncode == 0
