@@ -173,8 +173,8 @@ def score_extremes(cells: Mapping[str, Cell], shown: Sequence[tuple[str, str]]) 
         for r, (text, ink, values) in enumerate(rows):
             grid.label(r, text, ink)
             for c, (image, label, answer, score) in enumerate(zip(*values, strict=True)):
-                number = f"{score:#.2g}".rstrip(".").replace("e-0", "e-").replace("-", "−")
-                below = f"{label} → {answer}\n{number}"
+                number = f"{score:,.0f}" if abs(score) >= 10 else f"{score:#.2g}".replace("e-0", "e-")
+                below = f"{label} → {answer}\n{number.replace('-', '−')}"
                 grid.image(r, c, image / 255, text=below)
         return grid.figure
 
