@@ -10,6 +10,7 @@ import pytest
 
 from overgen.stages.evaluate_oneclass import report as evaluate_oneclass_report
 from overgen.stages.evaluate_oneclass import summary
+from overgen.stages.evaluate_oneclass.points import point_rows
 
 
 @pytest.fixture
@@ -84,3 +85,13 @@ def test_scores_have_names() -> None:
     assert name("scaled", "3") == "ỹ, α = 3"
     assert name("distance") == "−‖r(x) − x‖₂"
     assert name("knn_pixels") == "nearest neighbours on pixels"
+
+
+def test_points_of_the_curve_are_those_of_the_papers_score_on_its_grid() -> None:
+    columns = {"fpr": [0.0, 0.1 + 1e-12, 0.2, 0.1], "tpr": [0.1, 0.6, 0.8, 0.3]}
+    ends = {"low": [0.0, 0.5, np.nan, 0.2], "high": [0.2, 0.7, np.nan, 0.4]}
+    roc = pd.DataFrame({"score": ["", "", "", "@score=distance"]} | columns | ends)
+    first, second = point_rows(roc, 7)
+    assert (first["metric"], first["reproduced"], first["low"], first["high"]) == ("tpr@fpr=0.1", 0.6, 0.5, 0.7)
+    assert (first["n"], first["unit"], first["experiment"]) == (7, "fraction", "one_class")
+    assert (second["metric"], second["low"], second["interval"]) == ("tpr@fpr=0.2", None, "none")

@@ -72,3 +72,24 @@ def test_distances_of_known_and_unknown_images(outputs: dict[str, np.ndarray]) -
     two = found[(found["known"] == 2) & (found["count"] > 0)]
     assert two.loc[two["kind"] == "unknown classes", "high"].max() < 1.2  # 0.1 and 1.0
     assert two.loc[two["kind"] == "known classes", "low"].min() > 1.8  # 2.0 and 4.0
+
+
+def test_means_over_numbers_of_known_classes_and_deviations_over_subsets() -> None:
+    """Of k = 1, 2 and all 4 known classes: the last leaves none unknown and is in no mean."""
+    columns = dict.fromkeys(evaluate_openset.OVER_KNOWN, [0.5] * 5)
+    trials = pd.DataFrame(
+        {"known": [1, 1, 2, 2, 4], "openness": [0.5, 0.5, 0.3, 0.3, 0.0], "tau": 0.9, "alpha": 0.0} | columns
+    )
+    trials["auroc"], trials["f_measure"] = [0.5, 0.5, 0.8, 0.9, np.nan], [0.1, 0.3, 0.6, 0.8, 0.9]
+    rows = {row["metric"]: row for row in evaluate_openset.over_known_rows(trials, [(0.9, 0.0)])}
+    assert rows["auroc@from_known=1"]["reproduced"] == pytest.approx((0.5 + 0.85) / 2)
+    assert (rows["auroc@from_known=2"]["reproduced"], rows["auroc@from_known=2"]["n"]) == (pytest.approx(0.85), 2)
+    assert rows["f_measure@from_known=1"]["reproduced"] == pytest.approx((0.2 + 0.7) / 2)
+    assert {(row["experiment"], row["tau"]) for row in rows.values()} == {("open_set_mean", 0.9)}
+    assert len(rows) == 2 * len(evaluate_openset.OVER_KNOWN)
+    deviations = evaluate_openset.deviation_rows(trials, [(0.9, 0.0)])
+    assert [row["metric"] for row in deviations] == ["f_measure_deviation@known=1", "f_measure_deviation@known=2"]
+    assert deviations[0]["reproduced"] == pytest.approx(0.1 * math.sqrt(2))
+    assert deviations[0]["low"] < deviations[0]["reproduced"] < deviations[0]["high"]
+    (alone,) = evaluate_openset.deviation_rows(trials[:1], [(0.9, 0.0)])
+    assert (alone["reproduced"], alone["low"]) == (None, None)

@@ -15,7 +15,7 @@ from overgen import OvergenError, data
 from overgen.measures import histograms
 from overgen.measures.thresholds import Threshold
 from overgen.run.files import read_json, read_npz, write_npz
-from overgen.stages.evaluate_scores import member
+from overgen.stages.evaluate_scores import member, summary
 from overgen.stages.evaluate_scores import run as evaluate_scores
 
 from conftest import Run, set_params
@@ -156,3 +156,20 @@ def test_the_stage_on_a_tiny_study(workspace: Path, run_stage: Run) -> None:
     trials = pd.read_csv(cell / "trials.csv")
     assert trials["auroc_fooling"].tolist() == [1, 1, 1]
     assert pd.read_csv(cell / "histograms.csv").groupby("kind")["count"].sum()["fooling images"] == 2 * len(noise)
+
+
+def test_means_stand_without_one_known_class_too() -> None:
+    """Of k = 1, 2 and 4 known classes the mean over all is of three numbers, that over 2 and more of two."""
+    trials = pd.DataFrame({"method": "softmax", "known": [1, 1, 2, 2, 4, 4], "subset": [0, 1] * 3})
+    trials = trials.assign(**dict.fromkeys(summary.MEASURES, 0.5)).assign(auroc=[0.5, 0.5, 0.8, 0.9, 0.9, 1.0])
+
+    def found(trials: pd.DataFrame) -> dict[tuple[str, str], tuple[float, int]]:
+        rows = summary.mean_rows(trials)
+        return {(row["experiment"], row["metric"]): (row["reproduced"], row["n"]) for row in rows}
+
+    rows = found(trials)
+    assert rows["scores", "auroc@method=softmax"] == (pytest.approx((0.5 + 0.85 + 0.95) / 3), 6)
+    assert rows["scores_mean", "auroc@method=softmax@from_known=2"] == (pytest.approx((0.85 + 0.95) / 2), 4)
+    assert {metric.partition("@")[0] for of, metric in rows if of == "scores_mean"} == {"auroc", "oscr", "f_measure"}
+    for only in (trials[trials["known"] > 1], trials[trials["known"] == 1]):  # the two means would be one, or none
+        assert not any(of == "scores_mean" for of, _ in found(only))
