@@ -63,7 +63,7 @@ def check_cell(cell: str) -> None:
 def torchvision_classifiers() -> list[str]:
     """The names of torchvision's classifiers, read from its source; empty where that has another form."""
     spec = importlib.util.find_spec("torchvision")
-    folder = Path(next(iter(spec.submodule_search_locations), "")) / "models" if spec and spec.origin else Path()
+    folder = Path((spec and spec.submodule_search_locations or ["."])[0]) / "models"
     found: set[str] = set()
     for path in folder.glob("*.py"):
         found.update(re.findall(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(", path.read_text("utf-8"), re.MULTILINE))
@@ -105,7 +105,9 @@ def check_class(cell: str, to: str) -> None:
     dataset, _, model = cell.partition("/")
     count = metadata(Path("models", dataset, "networks", model, "seed0.safetensors")).get("network", {}).get("classes")
     places = (Path("data", dataset), Path(".overgen/data", dataset))
-    names = next((known for place in places if (known := metadata(place / "tensors.safetensors").get("classes"))), [])
+    names: list[str] = next(
+        (known for place in places if (known := metadata(place / "tensors.safetensors").get("classes"))), []
+    )
     if to in names or (to.isdecimal() and count is not None and int(to) < count):
         return
     if names or (to.isdecimal() and count is not None):

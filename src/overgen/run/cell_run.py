@@ -143,8 +143,9 @@ def description(cell: Path, address: str, *, commit: str = "", when: str = "") -
         ("Numbers", f"all {len(summary['metrics'])} are in the artifact `metrics.json`"),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in facts)
-    picture = "\n\n![images of the cell](get-artifact?path=examples.png&run_uuid={run_id})" if has_images(cell) else ""
-    return f"{title(summary['stage'])}\n\n**{says or 'no number'}**\n\n| | |\n| --- | --- |\n{table}{picture}"
+    # First what is seen before "Show more" is clicked.
+    picture = "![images of the cell](get-artifact?path=examples.png&run_uuid={run_id})\n\n" if has_images(cell) else ""
+    return f"**{says or 'no number'}**\n\n{picture}{title(summary['stage'])}\n\n| | |\n| --- | --- |\n{table}"
 
 
 def view(names: Sequence[str]) -> str:

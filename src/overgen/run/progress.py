@@ -153,6 +153,8 @@ def callback() -> Callback:
     from pytorch_lightning import Callback
 
     class Told(Callback):
+        context: Any = None
+
         def on_train_start(self, trainer: Any, module: Any) -> None:
             self.epochs = trainer.max_epochs or 1
             name = "epoch" if self.epochs > 1 else getattr(module, "step_name", "update")
@@ -167,9 +169,9 @@ def callback() -> Callback:
             tell()
 
         def teardown(self, trainer: Any, module: Any, stage: str) -> None:
-            if context := getattr(self, "context", None):
-                context.__exit__(None, None, None)
-                self.context = None
+            if self.context:
+                self.context.__exit__(None, None, None)
+            self.context = None
 
         def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
             self.teardown(trainer, module, "fit")
