@@ -92,8 +92,8 @@ def browser(profile: Path) -> Iterator[Page]:
     (read, send), (receive, write) = os.pipe(), os.pipe()
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
                "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]  # fmt: skip
-    # The protocol wants its pipe's ends as 3 and 4; a shell puts them there.
-    command = ["sh", "-c", f'exec "$0" "$@" 3<&{read} 4>&{write}', program, *options]
+    # The protocol wants its pipe's ends as 3 and 4; bash puts them there (sh cannot name those above 9).
+    command = ["bash", "-c", f'exec "$0" "$@" 3<&{read} 4>&{write}', program, *options]
     with open(profile / "browser.log", "wb") as log:
         process = subprocess.Popen(command, pass_fds=(read, write), stdout=log, stderr=log)
     os.close(read)
