@@ -63,7 +63,7 @@ def check_cell(cell: str) -> None:
 def torchvision_classifiers() -> list[str]:
     """The names of torchvision's classifiers, read from its source; empty where that has another form."""
     spec = importlib.util.find_spec("torchvision")
-    folder = Path((spec and spec.submodule_search_locations or ["."])[0]) / "models"
+    folder = Path(((spec and spec.submodule_search_locations) or ["."])[0]) / "models"
     found: set[str] = set()
     for path in folder.glob("*.py"):
         found.update(re.findall(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(", path.read_text("utf-8"), re.MULTILINE))
