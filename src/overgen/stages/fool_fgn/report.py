@@ -100,6 +100,7 @@ def in_8_bits(study: Study) -> Table:
     """How many of the FGN's trials fool at each τ, and how many as a picture of 8 bits: a row a model and attack."""
     metrics = {"fooled %": "fooling_rate", "in 8 bits": "fooling_rate_in_8_bits"}
     rows = study.rows(experiment=TARGETS, metric=metrics.values(), alpha="", model=study.cells("fool_fgn"))
+    rows = rows[rows.groupby(["model", "experiment"])["metric"].transform("nunique") == len(metrics)]
     columns = [column(f"{text}, {at_tau(tau)}", metric, tau=tau)
                for tau in study.taus("fgn", "fooling_rate") for text, metric in metrics.items()]  # fmt: skip
     labels = MODEL | {"attack on": lambda row: TARGETS[row["experiment"]]}
