@@ -37,7 +37,7 @@ def plain_noise(study: Study) -> Finding | None:
     if row is None or not known(row):
         return None
     name = model_name(row["model"])
-    says = f"Noise made for no network {how_often(row)} passes even the one that accepts most, {name}."
+    says = f"Noise made for no network {how_often(row)} passes the network that accepts most of it, {name}."
     number = f"{{number}} of {{n}} images of uniform noise at {at_tau(row['tau'])}"
     return Finding(says, number, row, "reliability", "confidence")
 

@@ -45,7 +45,7 @@ def seen_by_another(study: Study) -> Finding | None:
     row = rows[0]
     share = "Most" if row["low"] > 50 else "Less than half" if row["high"] < 50 else "About half"
     attacked, judge = model_name(row["attacked"]), model_name(row["model"])
-    says = f"{share} of what fools {attacked} by gradients is the wanted class to the {judge}, too: it took no part."
+    says = f"{share} of what fools {attacked} by gradients is the wanted class to {judge}, too."
     return Finding(says, f"{{number}} of {{n}} images at {at_tau(row['tau'])}", row, "", "transfer_between_networks")
 
 

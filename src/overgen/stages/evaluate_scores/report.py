@@ -128,7 +128,7 @@ def best_method(study: Study) -> Finding | None:
     else:
         says = f"{ways}, none clearly beats the networks' own scores."
     of_own = f"{method_name(theirs['method'])} of {model_name(theirs['model'])}: {measured(theirs)}"
-    return Finding(says, f"AUROC {{number}} over {{n}} problems; {of_own}", best, "score_ranking", "scores")
+    return Finding(says, f"{name}: AUROC {{number}} over {{n}} problems; {of_own}", best, "score_ranking", "scores")
 
 
 FINDINGS = (best_method,)

@@ -90,12 +90,15 @@ def against_the_defence(study: Study) -> Finding | None:
     row, papers = strongest(study, least_fooled(study)), fgn_rate(study, least_fooled(study))
     if row is None or papers is None or not known(row):
         return None
-    word = {1: "fools it more often than the paper's attack", 0: "fools it as often as the paper's attack",
-            -1: "fools it less often than the paper's attack"}[compared(row, papers)]  # fmt: skip
-    says = f"Following what {model_name(row['model'])} itself reports, its confidence included, {word}."
+    word = {
+        1: "fools it more often than the paper's attack",
+        0: "cannot be told from the paper's attack by how often it fools",
+        -1: "fools it less often than the paper's attack",
+    }[compared(row, papers)]
+    says = f"Following the gradient of what {model_name(row['model'])} itself reports {word}."
     start = START_NAMES.get(row["start"], row["start"])
     theirs = measured({**papers, "verdict": ""}, "\u00a0%")
-    number = f"{{number}} of {{n}} trials from {start} at {at_tau(row['tau'])}, by the paper's attack {theirs}"
+    number = f"{{number}} of {{n}} trials at {at_tau(row['tau'])} (start: {start}); the paper's attack: {theirs}"
     return Finding(says, number, row, "gradient_images", "gradient")
 
 
