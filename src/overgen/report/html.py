@@ -115,7 +115,7 @@ def framed(table: str, number: int) -> str:
     table = NUMBER.sub('<td class="number">', table)
     table = re.sub(r"<td>(?=[^<]{25,}</td>)", '<td class="text">', table)
     table = INTERVAL.sub(r'<span class="interval">\1</span>', table)
-    table = re.sub(r" (?=\(?[✓▲▼✗?≈]\)?)", "\u00a0", table)
+    table = re.sub(r" (?=\(?[✓▲▼○?†]\)?)", "\u00a0", table)
     return f'<div class="scroll table" role="region" tabindex="0" aria-label="{label}">{table}</div>'
 
 
