@@ -138,8 +138,8 @@ def passage_curve(axis: Axes, model: str, steps: pd.Series, updates: int, **opti
     fooled = np.sort(steps.dropna().to_numpy(dtype=np.float64))
     at, hits = np.unique(fooled, return_counts=True)
     share = 100 * np.r_[0, hits.cumsum(), hits.sum()] / len(steps)
-    options = {"color": colour(model), "label": model_name(model), "clip_on": False} | options
-    axis.step(np.r_[0, at, max(updates, *at, 0)], share, where="post", **options)
+    line: dict[str, Any] = {"color": colour(model), "label": model_name(model), "clip_on": False} | options
+    axis.step(np.r_[0, at, max(updates, *at, 0)], share, where="post", **line)
 
 
 def updates_axis(axis: Axes, updates: int) -> None:

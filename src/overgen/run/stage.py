@@ -220,7 +220,8 @@ def _run(name: str, **item: str) -> None:
     with progress.titled(title) as board:
         with opened(name, **item) as cell:
             importlib.import_module(f"overgen.stages.{name}.run").main(cell)
-        progress.ended(title, tracking.says(name, **item), time.monotonic() - board.began)
+        if cell.rank == 0:  # which alone waits for the cell
+            progress.ended(title, tracking.says(name, **item), time.monotonic() - board.began)
 
 
 def execute_all(name: str, dataset: str, key: str) -> None:
