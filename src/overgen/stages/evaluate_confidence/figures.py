@@ -99,7 +99,7 @@ def distances(study: Study) -> Figure | None:
         table = cell.table("distances")
         known = min(table["known"].unique(), key=lambda k: abs(k - table["known"].max() / 2))
         rows = [binned(str(kind), bins) for kind, bins in table[table["known"] == known].groupby("kind", sort=False)]
-        panels.append((f"{model_name(model)}, {known} class{'es' * (known > 1)} known", rows))
+        panels.append((f"{model_name(model)}, {known} class{'es' if known > 1 else ''} known", rows))
     radii = next(iter(cells.values())).table("radii").drop_duplicates("tau")  # the first α of a τ is the paper's
     radii = radii[np.isfinite(radii["distance"])].sort_values("distance")  # α = 0 rejects at no distance
     ratios = [len(rows) + 0.4 for _, rows in panels]

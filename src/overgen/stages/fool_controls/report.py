@@ -55,7 +55,7 @@ def without_the_gate(study: Study) -> Finding | None:
         row = study.find(experiment=fgn, model=base, **at)
         if not model.endswith(GATE_OFF) or row is None or not known(row):
             continue
-        says = f"The same attack {how_often(row)} fools {model_name(base)} once its confidence c̃ is left out."
+        says = f"The paper's attack {how_often(row)} fools {model_name(base)} once its confidence c̃ is left out."
         noise = records(study.rows(experiment="fgn_noise", **at))
         further = "".join(f"; {model_name(other['model'] + '_noise')}: {measured(other)}" for other in noise)
         return Finding(says, f"{{number}} of {{n}} trials at {at_tau(row['tau'])}{further}", row, "", "controls")
