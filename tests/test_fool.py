@@ -175,13 +175,13 @@ def test_a_picture_that_does_not_fool_is_written_and_said_to_fail(project: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("noise", "--to", "ten", "--on", "digits/cnn"), "no such class; a number from 0, or one of 0, 1"),
+        (("noise", "--to", "ten", "--on", "digits/cnn"), "no such class; a number from 0 to 9, or one of 0, 1"),
         (("noise", "--to", "10", "--on", "digits/cnn"), "--to '10'"),
         (("none.png", "--to", "1", "--on", "digits/cnn"), "none.png: missing; give a picture file"),
         (("params.yaml", "--to", "1", "--on", "digits/cnn"), "params.yaml: cannot be read as a picture"),
         (
             ("noise", "--to", "1", "--on", "digits/vgg"),
-            "no trained weights; there are digits/autoencoder",
+            "cell 'digits/vgg': no trained weights",
         ),
         (("noise", "--to", "1", "--on", "digits/autoencoder"), "does not classify"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--tau", "1"), "--tau 1: must be a number above 0 and below 1"),

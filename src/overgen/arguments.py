@@ -111,7 +111,8 @@ def check_class(cell: str, to: str) -> None:
     if to in names or (to.isdecimal() and count is not None and int(to) < count):
         return
     if names or (to.isdecimal() and count is not None):
-        shown = f"; a number from 0, or one of {', '.join(names)}" if names else f"; a number from 0 to {count - 1}"
+        last = count if count is not None else len(names)
+        shown = f"; a number from 0 to {last - 1}" + (f", or one of {', '.join(names)}" if names else "")
         raise OvergenError(f"--to {to!r}: {cell} has no such class{near(to, names) if len(names) > 20 else shown}")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from overgen import OvergenError
 from overgen.report import budgets, choices, names, pages, tables
-from overgen.report.html import embedded, html
+from overgen.report.html import html
 from overgen.report.study import Numbers, read_reproduced, rising
 from overgen.run import results
 from overgen.stages.evaluate_scores.names import method_name
@@ -163,20 +163,11 @@ def test_a_search_says_when_the_study_does_not_use_its_best_setting(made_up: Mad
     assert ("That is not the setting nearest to the paper." in table.markdown) == said
 
 
-def test_the_page_holds_the_smaller_file_of_a_large_figure(tmp_path: Path) -> None:
-    for name, vector, pixels in (("small", 9_000, 100), ("large", 120_000, 80_000), ("fine", 120_000, 130_000)):
-        (tmp_path / f"{name}.svg").write_bytes(b" " * vector)
-        (tmp_path / f"{name}.png").write_bytes(b" " * pixels)
-    kept = [embedded(tmp_path / f"{name}.svg").name for name in ("small", "large", "fine")]
-    assert kept == ["small.svg", "large.png", "fine.svg"]
-    assert embedded(tmp_path / "fine.png").name == "fine.png"
-
-
 def test_html_of_markdown_alone(tmp_path: Path) -> None:
     page = html("# A\n\n## B & c\n\n| a | b |\n|---|---|\n| 1.5 [1–2] | x |\n", tmp_path)
     assert "<title>A</title>" in page
-    assert '<h2 id="s0">B &amp; c</h2>' in page
-    assert '<td class="number">1.5 [1–2]</td>' in page
+    assert '<h2 id="b--c">B &amp; c <a class="permalink" href="#b--c"' in page
+    assert '<td class="number">1.5 <span class="interval">[1–2]</span></td>' in page
     assert "<td>x</td>" in page
 
 

@@ -324,9 +324,12 @@ def test_impossible_variants_are_refused(project: Path, tried: str, message: str
         ({"attacked": ["cool"], "evolved": ["cool"]}, "'cnn_sigmoid_units' must be called"),
         ({"fool_variants.mnist.models.dae_sym_l2_10.scaled": [4]}, "dae_sym_l2_10.scaled: [4.0] must be alphas of"),
         ({"fool_variants.mnist.models.dae_sym_l2_10.base": "cnn"}, "dae_sym_l2_10.base: 'cnn' must be the attacked"),
-        ({"fooled_variants": ["cnn_wider"]}, "fooled_variants: 'cnn_wider' is neither in `variants` nor of `ungated`"),
+        (
+            {"variants": ["cnn_sigmoid_units", "cool_sigmoid_units", "dae_sym_sigmoid_units", "dae_sym_l2_10"]},
+            "fooled_variants: 'cnn_noise' is neither in `variants` nor of `ungated`",
+        ),
         ({"fooled_controls": ["cnn"]}, "fooled_controls: 'cnn' is neither in `variants` nor of `ungated`"),
-        ({"ungated": ["cnn"]}, "ungated: 'cnn' does not fit"),
+        ({"ungated": ["cool"], "models.cool_gate_off": {"network": "cnn"}}, "ungated: 'cool' does not fit"),
         ({"models.dae_sym_gate_off": {"network": "cool"}}, "needs `dae_sym_gate_off: {network: cnn}` among `models`"),
     ],
 )

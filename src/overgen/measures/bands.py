@@ -7,6 +7,11 @@ import re
 SHARE = r"(\d+(?:\.\d+)?) ?%"  # of the reported number
 
 
+def key(metric: str) -> str:
+    """A metric's key among the bands: DVC's `params_show` takes a key with a dot apart, as it does a path of keys."""
+    return metric.replace(".", "_")
+
+
 def half_width(band: float | str, reported: float) -> float:
     """How far a number may lie from the reported one and still be called equal, in the unit of both.
 

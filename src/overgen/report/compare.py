@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from overgen import OvergenError
+from overgen.measures.bands import key
 from overgen.measures.verdicts import verdict
 from overgen.report.budgets import at_paper_budget, budget_text, of_model
 from overgen.report.names import EXPERIMENTS
@@ -99,9 +100,9 @@ def _verdict(
 ) -> str:
     if not source:
         return ""
-    if measured["metric"] not in bands:
+    if key(measured["metric"]) not in bands:
         raise OvergenError(
-            f"params.yaml, report.bands: has none for {measured['metric']}, which {source['source']} "
+            f"params.yaml, report.bands: has none for {key(measured['metric'])}, which {source['source']} "
             f"({source['where']}) reports; add how far from it is still equal, in {source['unit']} or as a share "
             "such as 25 %"
         )
@@ -117,7 +118,7 @@ def _verdict(
         measured["reproduced"],
         measured["low"],
         measured["high"],
-        band=bands[measured["metric"]],
+        band=bands[key(measured["metric"])],
         at_paper_budget=full,
         reported_n=None if math.isnan(source["n"]) else int(source["n"]),
         reproduced_n=measured["n"],

@@ -63,8 +63,9 @@ def reproduce(
     """
     warm = Warm()
     try:
+        sure = check()
         with alone() as lock, closing(warm):
-            if check():
+            if sure:
                 warm.start()
             with Repo() as repo, params_read_once():
                 return Driver(repo, warm, jobs=jobs, force=force, width=width, lock=lock).run(targets)
