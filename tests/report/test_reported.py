@@ -152,5 +152,5 @@ def test_a_number_that_is_a_bound_agrees_with_what_lies_beyond_it(
     cell = Cell("mnist", "fool_evolution", "lenet", tmp_path)
     summary = {"dataset": "mnist", "stage": "fool_evolution", "model": "lenet", "metrics": [row], "budget": {"runs": 5}}
     write_json(tmp_path / "metrics.json", summary)
-    frame = compare([cell], load(), {"runs": 50}, {"median_confidence": 0.5, "generations_to_0.9999": "25 %"})
+    frame = compare([cell], load(), {"runs": 50}, {"median_confidence": 0.5, "generations_to_0_9999": "25 %"})
     assert frame["verdict"].tolist() == [expected]

@@ -21,8 +21,10 @@ SECTION = dict[Name, RemoveGate]
 
 
 def check(params: Params) -> None:
+    if not params.names("variant_datasets"):
+        return
     check_kinds(params, "ungated", ("dae",))
-    for name in params.names("ungated") if params.names("variant_datasets") else ():
+    for name in params.names("ungated"):
         if name not in params.names("autoencoders"):
             raise ValueError(f"ungated: {name!r} must be one of autoencoders, which are trained")
         if getattr(params.models.get(name + GATE_OFF), "network", None) != "cnn":
