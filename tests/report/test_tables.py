@@ -184,7 +184,7 @@ def test_the_papers_tables_on_the_page_of_findings(made_up: MadeUp, tmp_path: Pa
     assert "Fashion" not in text
     line = next(line for line in text.splitlines() if "**COOL**" in line)
     assert "34.5 → 30.0 ? [18.1–45.4]" in line
-    assert "(✓) agrees at reduced budget" in text
+    assert "(▼) differs at reduced budget (lower)" in text
     assert "10 of 100 epochs" in text
     with pytest.raises(OvergenError, match="dvc repro report@mnist"):
         pages.paper_table(tmp_path)
