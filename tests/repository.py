@@ -23,6 +23,7 @@ def make_repository(path: Path, workspace: Path) -> None:
     (path / ".gitignore").write_text("\n".join(line for line in ignored if "digits" not in line) + "\n")
     git(path, "init", "-q")
     run_dvc(path, "init", "-q")
+    shutil.copy(ROOT / ".dvcignore", path)  # else compiled modules would be code
     write_code(path, known=workspace)
     run_dvc(path, "commit", "-q", "-f", "download@digits")  # which has fewer images than the stage would make
     run_overgen(path, "reproduce", "report@digits")

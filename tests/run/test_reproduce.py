@@ -329,6 +329,18 @@ def test_stages_run_side_by_side_within_bounds(twins: Twins) -> None:
     assert len(locked(folder)) == 4
 
 
+def test_threads_of_stages_sleep_while_they_wait_unless_told_otherwise(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = one(twins, {"dvc.yaml": "stages: {s: {cmd: printenv OMP_WAIT_POLICY > x, outs: [x]}}"})
+    for own, told in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+        if own:
+            monkeypatch.setenv("OMP_WAIT_POLICY", own)
+        assert reproduce(force=True) == 0
+        assert (folder / "x").read_text().strip() == told
+
+
 def test_the_longest_path_goes_first(twins: Twins) -> None:
     stages = {
         name: {"cmd": f"echo {name} >> order && touch {name}", "outs": [name], "deps": deps}

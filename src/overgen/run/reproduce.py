@@ -61,6 +61,7 @@ def reproduce(
     warm process starts at once, beside DVC's own reading. width: the number of jobs that a stage counts for, by its
     name, such as its threads.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread that spins beside another cell stops both, almost
     warm = Warm()
     try:
         sure = check()
