@@ -8,7 +8,7 @@ SHARE = r"(\d+(?:\.\d+)?) ?%"  # of the reported number
 
 
 def key(metric: str) -> str:
-    """A metric's key among the bands: DVC's `params_show` takes a key with a dot apart, as it does a path of keys."""
+    """A metric's key among the bands: a dotted path, as of `dvc exp run -S`, could not name one with a dot."""
     return metric.replace(".", "_")
 
 
