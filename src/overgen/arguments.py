@@ -11,9 +11,12 @@ import struct
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from overgen import OvergenError
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 RANGES = {  # of options of `overgen fool` that are numbers: the least and the largest, and whether these may be taken
     "alpha": (0.0, math.inf, True),
@@ -97,7 +100,7 @@ def check_fool(start: str, to: str, on: str, output: Path, *, smallest: bool, **
         check_cell(on)
         check_class(on, to)
     if start not in STARTS:
-        check_picture(Path(start))
+        picture(Path(start))
 
 
 def check_class(cell: str, to: str) -> None:
@@ -116,13 +119,14 @@ def check_class(cell: str, to: str) -> None:
         raise OvergenError(f"--to {to!r}: {cell} has no such class{near(to, names) if len(names) > 20 else shown}")
 
 
-def check_picture(path: Path) -> None:
-    """Raise OvergenError naming a file that is missing or no picture."""
+def picture(path: Path) -> PIL.Image.Image:
+    """A picture file, read whole. Raises OvergenError naming it if it is missing or none."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             image.load()
+            return image
     except FileNotFoundError as error:
         raise OvergenError(f"{path}: missing; give a picture file, or `noise` or `mean`") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from overgen import OvergenError, data
-from overgen.arguments import check_picture
+from overgen.arguments import picture
 from overgen.attacks.ascent import Regularisers, ascend
 from overgen.attacks.lbfgs import smallest_change
 from overgen.confidence import ScaledOutput
@@ -156,14 +156,6 @@ def torchvision_subject(name: str, *, file: Path | None = None) -> Subject:
 
     centre = mean.expand(3, IMAGENET_SIDE, IMAGENET_SIDE).clone()
     return Subject(f"torchvision/{name}", log_scores, tuple(described.meta["categories"]), centre, read, 0.9)
-
-
-def picture(path: Path) -> Image.Image:
-    """A picture file, read whole. Raises OvergenError naming it if it is missing or none."""
-    check_picture(path)
-    with Image.open(path) as image:
-        image.load()
-        return image
 
 
 def class_number(subject: Subject, name: str) -> int:
