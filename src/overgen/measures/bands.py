@@ -7,8 +7,8 @@ import re
 SHARE = r"(\d+(?:\.\d+)?) ?%"  # of the reported number
 
 
-def key(metric: str) -> str:
-    """A metric's key among the bands: a dotted path, as of `dvc exp run -S`, could not name one with a dot."""
+def band_name(metric: str) -> str:
+    """A metric's name among the bands: a dotted path, as of `dvc exp run -S`, could not name one with a dot."""
     return metric.replace(".", "_")
 
 

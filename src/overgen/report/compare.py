@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from overgen import OvergenError
-from overgen.measures.bands import key
+from overgen.measures.bands import band_name
 from overgen.measures.verdicts import verdict
 from overgen.report.budgets import at_paper_budget, budget_text, of_model
 from overgen.report.names import EXPERIMENTS
@@ -100,9 +100,9 @@ def _verdict(
 ) -> str:
     if not source:
         return ""
-    if key(measured["metric"]) not in bands:
+    if band_name(measured["metric"]) not in bands:
         raise OvergenError(
-            f"params.yaml, report.bands: has none for {key(measured['metric'])}, which {source['source']} "
+            f"params.yaml, report.bands: has none for {band_name(measured['metric'])}, which {source['source']} "
             f"({source['where']}) reports; add how far from it is still equal, in {source['unit']} or as a share "
             "such as 25 %"
         )
@@ -118,7 +118,7 @@ def _verdict(
         measured["reproduced"],
         measured["low"],
         measured["high"],
-        band=bands[key(measured["metric"])],
+        band=bands[band_name(measured["metric"])],
         at_paper_budget=full,
         reported_n=None if math.isnan(source["n"]) else int(source["n"]),
         reproduced_n=measured["n"],

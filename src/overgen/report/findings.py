@@ -83,5 +83,8 @@ def how_often(row: Row) -> str:
 
 
 def compared(first: Row, second: Row) -> int:
-    """1 where a number lies above another beyond both intervals, −1 below, 0 where the intervals meet."""
+    """1 where a number lies above another beyond both intervals, −1 below, 0 where the intervals meet.
+
+    It asks more than `differs`, of which two intervals may meet a little: a finding names the best of several.
+    """
     return int(first["low"] > second["high"]) - int(first["high"] < second["low"])

@@ -68,7 +68,7 @@ def others(output: Path) -> list[tuple[str, str]]:
     cells = output.parent / "cells"
     names = sorted(path.name for path in cells.iterdir() if path.is_dir()) if cells.is_dir() else []
     return [
-        (dataset_name(name).capitalize() if name == "rings" else dataset_name(name), f"../{name}/report.html")
+        (dataset_name(name), f"../{name}/report.html")
         for name in names
         if name != output.name and is_published(output.parent / name)
     ]

@@ -34,7 +34,7 @@ CHANGE_NAMES = {  # of variants, <model>_<change>
     "noise": "trained on noise",
     "gate_off": "gate off",
 }
-DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "rings": "Rings"}
 PAPER_TABLE = {"mnist": "Table 1", "fashion_mnist": "Table 2"}
 MAIN_SOURCE = "spigler2019"  # of Tables 1 and 2
 MARKS = {
