@@ -1,9 +1,11 @@
 """What measured numbers say of reported ones.
 
 Two numbers that are measured well enough always differ. So a verdict asks whether they differ by more than matters: by
-more than the band of practical equality of their metric, set in params.yaml before any number is looked at
-(`report.bands`). It is the logic of an equivalence test (two one-sided tests, Schuirmann 1987) with the 95 % interval
-of the difference, each side at 2.5 %:
+more than the band of practical equality of their metric (`report.bands` in params.yaml). It is the logic of an
+equivalence test (two one-sided tests, Schuirmann 1987) with the 95 % interval of the difference, each side at 2.5 %.
+The bands were set when the study's numbers were known, but before a verdict was computed with them; only that a band
+is never narrower than a unit of the last printed digit was added after a first look at the verdicts.
+
 
     the whole interval inside the band      reproduced
     the whole interval above, or below, it  differs (higher), differs (lower)

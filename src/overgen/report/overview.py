@@ -7,7 +7,7 @@ from itertools import product
 
 import pandas as pd
 
-from overgen.measures.bands import half_width, key
+from overgen.measures.bands import band_name, half_width
 from overgen.measures.intervals import difference_interval, differs
 from overgen.measures.verdicts import VERDICTS, by_chance, claim_verdict, reported_interval
 from overgen.report import compare
@@ -67,7 +67,7 @@ def reported_below(first: Row, second: Row, bands: Mapping[str, float | str]) ->
     """Whether a reported number is below another beyond the intervals that can be had of them, or their band."""
     a, b = float(first["value"]), float(second["value"])
     if first["unit"] == "fraction":
-        return a + half_width(bands[key(first["metric"])], b) < b
+        return a + half_width(bands[band_name(first["metric"])], b) < b
     low, high = (reported_interval(row["metric"], float(row["value"]), n=row["reported_n"]) for row in (first, second))
     return differs(a, low, b, high) < 0
 
@@ -92,10 +92,12 @@ def verdict_counts(study: Study) -> str:
     lines = [[MARKS[kind], kind, str(kinds.count(kind))] for kind in VERDICTS if kind in kinds]
     judged = study.frame[(study.frame["verdict"] != "") & ~study.frame["verdict"].str.startswith("not testable")]
     units = dict(zip(judged["metric"], judged["unit"], strict=True))
-    bands = ", ".join(f"{metric_name(name)} {band_text(study.bands[key(name)], unit)}" for name, unit in units.items())
+    bands = ", ".join(
+        f"{metric_name(name)} {band_text(study.bands[band_name(name)], unit)}" for name, unit in units.items()
+    )
     count, different, chance = by_chance(verdicts)
     text = (
-        "Numbers are equal within a band set beforehand (`report.bands` in params.yaml; "
+        "Numbers are equal within a band, which was set by metric and not by number (`report.bands` in params.yaml; "
         f"{bands}). They agree where the whole 95 % interval of their difference lies inside it, differ where all of "
         "it lies outside, and else one cannot tell: the interval is too wide. "
         f"Of {count} such verdicts up to {chance:.1f} (5 %) would be called different by chance alone if all numbers "

@@ -2,8 +2,8 @@
 
     python -m overgen.run evaluate_controls --dataset mnist --models controls
 
-`evaluate_scores` tries most methods on the CNN alone. Here each is tried on the top hidden layer or the logits of every
-network, trained on the same classes for the same epochs.
+`evaluate_scores` tries most methods on the CNN alone. Here each score of the top hidden layer is tried on every
+network, and each of the logits on every network with a softmax, trained on the same classes for the same epochs.
 
 Reads: data/<dataset>; models/<dataset>/controls/<model>/, of `train_controls`, and the budget in that stage's cell; the
 images of the cell of `collect_fooling`; test images of the other data set that params.yaml names.
