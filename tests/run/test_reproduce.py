@@ -375,6 +375,20 @@ def test_output_is_under_the_name_of_its_stage(twins: Twins, driver: Driver) -> 
     assert "four\n" in err
 
 
+def test_cells_are_counted_those_that_are_up_to_date_too(twins: Twins, driver: Driver) -> None:
+    cells = {name: f"reports/cells/{name}" for name in "abc"}
+    stages = {name: {"cmd": f"mkdir -p {cell} && touch {cell}/x", "outs": [cell]} for name, cell in cells.items()}
+    stages["page"] = {"cmd": "touch page", "deps": [*cells.values()], "outs": ["page"]}
+    one(twins, {"dvc.yaml": yaml.safe_dump({"stages": stages})})
+    began = [line for line in driver("1").communicate()[0].splitlines() if line.startswith("cell ")]
+    assert began == ["cell 1 of 3: a", "cell 2 of 3: b", "cell 3 of 3: c"]  # a page is none
+    stages["b"]["cmd"] += " && touch reports/cells/b/y"
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    began = [line for line in driver("1").communicate()[0].splitlines() if line.startswith("cell ")]
+    assert len(began) == 1
+    assert re.fullmatch(r"cell [123] of 3: b", began[0])  # counted in the order in which they are looked at
+
+
 def test_a_command_may_call_dvc(twins: Twins) -> None:
     lock = "import zc.lockfile; zc.lockfile.LockFile('.dvc/tmp/lock')"
     one(twins, {"dvc.yaml": f'stages: {{s: {{cmd: {sys.executable} -c "{lock}" && touch x, outs: [x]}}}}'})
