@@ -258,7 +258,7 @@ def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between 
     """
     if not math.isfinite(tolerance):
         raise OvergenError(f"--tolerance {tolerance:g}: must be a number from 0")
-    from overgen.audit import rescore, rescore_perceptrons
+    from overgen.rescoring import rescore, rescore_perceptrons
     from overgen.run import params, progress
 
     settings, wrong = params.load(), []

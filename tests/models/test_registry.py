@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from overgen import OvergenError, audit, export, fool
+from overgen import OvergenError, export, fool, rescoring
 from overgen.models import Output, registry
 from overgen.models.weights import load_weights, member_folder, perceptron_path, save_weights, weights_path
 from overgen.run import params
@@ -76,7 +76,7 @@ def test_weights_of_another_network_in_the_place_are_refused(
         lambda: registry.trained("mnist", "cnn"),
         lambda: fool.cell_subject("mnist/cnn"),
         lambda: export.export("mnist/cnn", Path("cnn.pt2")),
-        lambda: audit.rescore("mnist", "cnn", params.load()),
+        lambda: rescoring.rescore("mnist", "cnn", params.load()),
     ]
     for load in loads:
         with pytest.raises(OvergenError) as caught:

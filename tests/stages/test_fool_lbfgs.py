@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from overgen import OvergenError, data
-from overgen.audit import rescore_perceptrons
+from overgen.rescoring import rescore_perceptrons
 from overgen.models import registry, weights
 from overgen.run import params
 from overgen.run.files import read_npz, write_npz

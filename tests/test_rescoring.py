@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from overgen import OvergenError, audit, cli
+from overgen import OvergenError, cli, rescoring
 from overgen.attacks import evidence
 from overgen.models.weights import network_folder
 from overgen.run import params
@@ -52,7 +52,7 @@ def test_the_committed_examples_score_as_stored(dataset: str, project: Path, mon
     monkeypatch.chdir(project)
     settings = params.load()
     for model in settings.evolved:
-        found = audit.rescore(dataset, model, settings)
+        found = rescoring.rescore(dataset, model, settings)
         attacks = evidence.ATTACKS if model in settings.attacked else ["fool_evolution"]
         assert [cell.cell for cell in found] == [f"reports/cells/{dataset}/{a}/{model}" for a in attacks]
         for cell in found:
@@ -66,13 +66,13 @@ def test_the_committed_images_of_variants_and_perceptrons_score_as_stored(
 ) -> None:
     monkeypatch.chdir(project)
     settings = params.load()
-    found = [cell for model in settings.fooled_variants for cell in audit.rescore("mnist", model, settings)]
+    found = [cell for model in settings.fooled_variants for cell in rescoring.rescore("mnist", model, settings)]
     assert {cell.cell for cell in found} == {
         f"reports/cells/mnist/{stage}/{model}"
         for stage, models in (("fool_variants", settings.fooled_variants), ("fool_controls", settings.fooled_controls))
         for model in models
     }
-    for cell in [*found, audit.rescore_perceptrons("mnist")]:
+    for cell in [*found, rescoring.rescore_perceptrons("mnist")]:
         assert cell.images >= 10 + len(read_npz(Path(cell.cell) / "successes.npz")["trial"])
         assert cell.difference < 1e-5, cell.cell
 
