@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from overgen import OvergenError, data
-from overgen.rescoring import rescore_perceptrons
 from overgen.models import registry, weights
+from overgen.rescoring import rescore_perceptrons
 from overgen.run import params
 from overgen.run.files import read_npz, write_npz
 from overgen.run.streams import generator
