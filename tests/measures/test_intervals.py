@@ -12,7 +12,9 @@ from scipy import stats
 
 from overgen.measures.intervals import (
     bootstrap_over_seeds,
+    deviation_interval,
     difference_interval,
+    interval_over_groups,
     mean_interval,
     prediction_interval,
     wilson,
@@ -97,3 +99,57 @@ def test_interval_of_a_difference() -> None:
     """Newcombe 1998, Table II, (a) 56/70 against 48/80, method 10: 0.0524 to 0.3339."""
     found = difference_interval(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))
     assert found == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+@given(st.lists(st.lists(st.floats(1, 1e4), min_size=3, max_size=3), min_size=2, max_size=8))
+def test_groups_of_equal_sizes_have_the_interval_of_their_means(groups: list[list[float]]) -> None:
+    values, names = np.array(groups), np.repeat(np.arange(len(groups)), 3)
+    found = interval_over_groups(values.ravel(), names)
+    assert found == pytest.approx(mean_interval(values.mean(1)), rel=1e-6, abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.floats(1, 1e4), st.integers(0, 3)), min_size=2), st.randoms())
+def test_neither_order_nor_names_of_groups_matter(trials: list[tuple[float, int]], random: object) -> None:
+    values, groups = zip(*trials, strict=True)
+    found = interval_over_groups(values, groups)
+    assert (found is None) == (len(set(groups)) == 1)
+    random.shuffle(shuffled := list(trials))  # type: ignore[attr-defined]
+    again = interval_over_groups([value for value, _ in shuffled], [f"class {group}" for _, group in shuffled])
+    assert again == (None if found is None else pytest.approx(found, rel=1e-9, abs=1e-6))
+
+
+def test_trials_that_are_alike_within_their_class_hold_the_mean_as_often_as_said() -> None:
+    """Ten classes of 20 trials, most of the spread between classes: 95 % hold it, of the interval of trials few do."""
+    draw = np.random.default_rng(0)
+    classes = np.repeat(np.arange(10), 20)
+    held = {"classes": 0, "trials": 0}
+    for _ in range(600):
+        steps = 100 + draw.normal(0, 30, 10)[classes] + draw.normal(0, 10, 200)
+        for name, interval in (("classes", interval_over_groups(steps, classes)), ("trials", mean_interval(steps))):
+            assert interval is not None
+            held[name] += interval[0] <= 100 <= interval[1]
+    assert held["classes"] / 600 == pytest.approx(0.95, abs=0.03)
+    assert held["trials"] / 600 < 0.6
+
+
+def test_an_interval_over_groups_by_hand() -> None:
+    """Sums 4 and 12 of 2 and 1 trials: mean 16/3, residuals 4 − 32/3 and 12 − 16/3."""
+    low, high = interval_over_groups([1, 3, 12], ["a", "a", "b"]) or (0, 0)
+    half = 12.7062047 * np.sqrt(2 * (2 * (20 / 3) ** 2)) / 3
+    assert (low, high) == pytest.approx((16 / 3 - half, 16 / 3 + half))
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [[1.0, 2.0]], [1.0]])
+def test_groups_that_have_no_interval_are_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="finite values, each with its group"):
+        interval_over_groups(values, [0, 1])
+
+
+def test_a_deviation_has_the_interval_of_a_variance() -> None:
+    low, high = deviation_interval(2.0, 5)
+    assert (low, high) == pytest.approx(tuple(2 * math.sqrt(4 / stats.chi2.ppf(p, 4)) for p in (0.975, 0.025)))
+    draws = np.random.default_rng(0).normal(0, 1, (4_000, 5)).std(axis=1, ddof=1)
+    held = [deviation_interval(float(s), 5)[0] <= 1 <= deviation_interval(float(s), 5)[1] for s in draws]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.01)
+    with pytest.raises(ValueError, match="at least 2"):
+        deviation_interval(1.0, 1)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from overgen.measures.bands import half_width
-from overgen.measures.deviations import deviation_interval
-from overgen.measures.intervals import differs, wilson
+from overgen.measures.intervals import deviation_interval, differs, wilson
 from overgen.measures.verdicts import VERDICTS, by_chance, claim_verdict, judge, reported_interval, verdict
 
 ends = st.floats(-1e3, 1e3)
@@ -112,16 +111,6 @@ def test_reported_interval() -> None:
     assert reported_interval("mean_steps_to_fool", 60.0, n=200, measured=(50, 46, 56, 50)) == pytest.approx((58, 63))
     assert reported_interval("train_error", 0.0, n=None, rounding=0.5) == (0, 0.5)  # no rate is below 0
     assert reported_interval("f_measure_deviation@known=2", 0.02, n=10) == pytest.approx(deviation_interval(0.02, 10))
-
-
-def test_a_deviation_has_the_interval_of_a_variance() -> None:
-    low, high = deviation_interval(2.0, 5)
-    assert (low, high) == pytest.approx(tuple(2 * math.sqrt(4 / stats.chi2.ppf(p, 4)) for p in (0.975, 0.025)))
-    draws = np.random.default_rng(0).normal(0, 1, (4_000, 5)).std(axis=1, ddof=1)
-    held = [deviation_interval(float(s), 5)[0] <= 1 <= deviation_interval(float(s), 5)[1] for s in draws]
-    assert np.mean(held) == pytest.approx(0.95, abs=0.01)
-    with pytest.raises(ValueError, match="at least 2"):
-        deviation_interval(1.0, 1)
 
 
 def rate_verdict(k: int, *, reported: float = 34.5, paper: bool = True, band: float = 5, n: int = 200) -> str:

@@ -22,8 +22,7 @@ import math
 from collections.abc import Sequence
 
 from overgen.measures.bands import half_width
-from overgen.measures.deviations import deviation_interval
-from overgen.measures.intervals import Interval, difference_interval, wilson
+from overgen.measures.intervals import Interval, deviation_interval, difference_interval, wilson
 
 # Metrics that are k of n, in percent: both sides get a Wilson interval.
 RATES = frozenset(

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from overgen.measures import metrics, separation
-from overgen.measures.deviations import deviation_interval
 from overgen.measures.histograms import histograms
+from overgen.measures.intervals import deviation_interval
 from overgen.measures.outputs import scaled_scores
 from overgen.measures.thresholds import alpha_suffix
 from overgen.run import results
