@@ -72,9 +72,9 @@ def built(model: str, seed: int = 0) -> nn.Module:
 
 
 def data(steps: int) -> tuple[Tensor, Tensor]:
-    """Images (N, 28, 28) and labels (N,) for so many full batches."""
+    """Images (N, 1, 28, 28) and labels (N,) for so many full batches."""
     stream = generator("images")
-    images = torch.randint(0, 256, (steps * BATCH, 28, 28), generator=stream, dtype=torch.uint8)
+    images = torch.randint(0, 256, (steps * BATCH, 1, 28, 28), generator=stream, dtype=torch.uint8)
     return images.to(DEVICE), torch.randint(0, 10, (steps * BATCH,), generator=stream).to(DEVICE)
 
 

@@ -150,7 +150,7 @@ def test_a_plain_classifier_is_certain_of_its_input() -> None:
 
 
 def test_stored_outputs_give_the_same_scores(dae: torch.nn.Module) -> None:
-    images = (255 * torch.rand(5, 28, 28, generator=generator("u8"))).to(torch.uint8)
+    images = (255 * torch.rand(5, 1, 28, 28, generator=generator("u8"))).to(torch.uint8)
     net = registry.build("dae", tied=True)
     net.load_state_dict({k: v.float() for k, v in dae.state_dict().items()})
     stored = {k: v[None] for k, v in outputs.image_outputs(net, images, chunk=2, probes=2).items()}

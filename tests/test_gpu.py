@@ -48,7 +48,7 @@ def test_a_member_of_a_chunk_is_as_alone(case: str) -> None:
 
 
 def pictures(count: int) -> torch.Tensor:
-    return torch.randint(0, 256, (count, 28, 28), generator=generator("pictures"), dtype=torch.uint8)
+    return torch.randint(0, 256, (count, 1, 28, 28), generator=generator("pictures"), dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("model", ["cnn", "cool", "dae_sym", "dae_asym"])

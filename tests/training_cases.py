@@ -42,7 +42,7 @@ def members(case: str, sizes: list[int] = SIZES, dtype: torch.dtype = torch.floa
         (options, settings), stream = CASES[case], generator("data", i)
         network = registry.build(**options).to(dtype)
         network.initialise(generator("weights", i))  # type: ignore[operator]
-        images = torch.randint(0, 256, (size, 28, 28), generator=stream, dtype=torch.uint8)
+        images = torch.randint(0, 256, (size, 1, 28, 28), generator=stream, dtype=torch.uint8)
         labels = torch.randint(0, 3, (size,), generator=stream)
         made[f"m{i}"] = Training(
             network, images, labels, key=("m", i), batch_size=5, learning_rate=1e-3, l2=2.0, **settings

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from overgen import OvergenError, data
+from overgen import OvergenError
 from overgen.confidence import (
     CLEAR,
     distance,
@@ -159,7 +159,7 @@ def classifier(cell: str, seed: int = 0) -> tuple[nn.Module, dict[str, Any]]:
             "`dvc pull` fetches further ones"
         )
     network, metadata = registry.trained(dataset, model, seed)
-    if network(torch.zeros(1, 1, data.SIDE, data.SIDE)).log_y is None:
+    if network(torch.zeros(1, 1, 28, 28)).log_y is None:
         raise OvergenError(
             f"{cell}: a plain autoencoder does not classify: it has no class scores to fool or to export"
         )

@@ -95,7 +95,7 @@ def cell_subject(cell: str, *, alpha: float | None = None) -> Subject:
     def read(path: Path) -> Tensor:
         return torch.from_numpy(sources.gray(picture(path), invert=False).copy())[None] / 255
 
-    centre = dataset.train_images.double().mean(0, keepdim=True).float() / 255
+    centre = dataset.train_images.double().mean(0).float() / 255
     return Subject(cell, bounded(scaled), dataset.classes, centre, read, first.tau)
 
 

@@ -104,7 +104,7 @@ def test_with_relu_and_linear_pixels_the_curvature_has_no_gradient() -> None:
 
 
 def test_starts() -> None:
-    images = torch.randint(0, 256, (40, 28, 28), generator=generator("images")).byte()
+    images = torch.randint(0, 256, (40, 1, 28, 28), generator=generator("images")).byte()
     labels = torch.arange(40) % 4
     targets = [0, 1, 2, 3] * 5
     for kind in gradient.STARTS:

@@ -27,7 +27,7 @@ def test_digits_are_scikit_learns_brought_to_28_by_28(digits: data.Dataset) -> N
     boxes = torch.nn.functional.interpolate(
         torch.from_numpy(small).reshape(-1, 1, 8, 8), size=20, mode="bilinear", align_corners=False
     )
-    expected = torch.nn.functional.pad(boxes[:, 0] * 255 / 16, (4, 4, 4, 4))
+    expected = torch.nn.functional.pad(boxes * 255 / 16, (4, 4, 4, 4))
     train, test = sources._split([str(i) for i in range(1797)], labels, 500)
     for images, numbers, part in (
         (digits.train_images, digits.train_labels, train),
@@ -40,8 +40,8 @@ def test_digits_are_scikit_learns_brought_to_28_by_28(digits: data.Dataset) -> N
 
 
 def test_digits_split_is_stratified(digits: data.Dataset) -> None:
-    assert digits.train_images.shape == (1297, 28, 28)
-    assert digits.test_images.shape == (500, 28, 28)
+    assert digits.train_images.shape == (1297, 1, 28, 28)
+    assert digits.test_images.shape == (500, 1, 28, 28)
     train, test = digits.train_labels.bincount(), digits.test_labels.bincount()
     assert ((train + test) * 500 / 1797 - test).abs().max() < 1
 

@@ -63,11 +63,11 @@ def test_mirror_as_directory_url_and_file_url_give_the_same_folder(mirror: Path,
 
     dataset = data.load("mnist")
     assert dataset.classes == tuple("0123456789")
-    assert dataset.train_images.shape == (30, 28, 28)
+    assert dataset.train_images.shape == (30, 1, 28, 28)
     assert dataset.train_images.dtype == torch.uint8
     assert dataset.test_labels.dtype == torch.int64
     assert dataset.test_labels.tolist() == list(range(10)) * 2
-    assert np.array_equal(dataset.test_images.numpy(), sources._idx(raw(mirror, FILES[2])))
+    assert np.array_equal(dataset.test_images[:, 0].numpy(), sources._idx(raw(mirror, FILES[2])))
 
 
 def test_public_place_is_used_without_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,8 +215,8 @@ def test_real_archives(name: str, kind: str, mean: float, first: list[int]) -> N
         pytest.skip("needs the real archives: set OVERGEN_MIRROR")
     sources.prepare(name, f"data/{name}", mirror=place)
     dataset = data.load(name)
-    assert dataset.train_images.shape == (60_000, 28, 28)
-    assert dataset.test_images.shape == (10_000, 28, 28)
+    assert dataset.train_images.shape == (60_000, 1, 28, 28)
+    assert dataset.test_images.shape == (10_000, 1, 28, 28)
     assert len(dataset.classes) == 10
     assert dataset.train_images.sum(dtype=torch.int64) / 60_000 / 784 / 255 == pytest.approx(mean, abs=5e-5)
     assert dataset.train_labels[:5].tolist() == first

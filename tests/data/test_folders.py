@@ -30,7 +30,7 @@ def gray(image: Image.Image, folder: Path, *, invert: bool = False, suffix: str 
     dataset = sources.image_folder(folder, invert=invert)
     ground = 255 if invert else 0
     found = [
-        pixels.numpy()
+        pixels[0].numpy()
         for images in (dataset.train_images, dataset.test_images)
         for pixels in images
         if not (pixels == ground).all()

@@ -52,13 +52,13 @@ def test_batches_of_nothing_are_refused(count: int, batch_size: int) -> None:
 
 
 def test_floats() -> None:
-    images = (torch.arange(2 * 28 * 28) % 256).to(torch.uint8).reshape(2, 28, 28)
+    images = (torch.arange(2 * 28 * 28) % 256).to(torch.uint8).reshape(2, 1, 28, 28)
     values = data.floats(images)
     assert values.dtype == torch.float32
     assert values.shape == (2, 1, 28, 28)
     assert values.min() == 0
     assert values.max() == 1
-    assert (values.double()[:, 0] * 255 - images).abs().max() < 1e-4
+    assert (values.double() * 255 - images).abs().max() < 1e-4
     assert images.dtype == torch.uint8
 
 
@@ -68,6 +68,41 @@ def test_what_is_stored_is_what_the_source_gave(digits: data.Dataset, stored: Pa
     for part in ("train_images", "train_labels", "test_images", "test_labels"):
         assert torch.equal(getattr(loaded, part), getattr(digits, part))
     assert contents(stored.parent).keys() == {"tensors.safetensors"}
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 12), (3, 32, 32), (3, 5, 9)])
+def test_a_data_set_of_another_shape_is_stored_and_loaded(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gray, colour and not square; labels beyond 8 bits; and images without a label."""
+    images = torch.randint(0, 256, (6, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    labels = torch.tensor([-1, 0, 255, 256, 999, 3])
+    made = data.Dataset("mine", tuple(map(str, range(1000))), images[:4], labels[:4], images[4:], labels[4:])
+    monkeypatch.setitem(sources.SOURCES, "mine", lambda archives, mirror: made)
+    sources.prepare("mine", "data/mine")
+    loaded = data.load("mine")
+    assert loaded.shape == made.shape == shape
+    for one, other in zip(tensors_of(loaded), tensors_of(made), strict=True):
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
+    assert data.floats(loaded.test_images).shape == (2, *shape)
+
+
+def test_small_labels_of_gray_images_are_stored_in_8_bits_and_without_an_axis(stored: Path) -> None:
+    tensors = load_file(stored)
+    assert tensors["train_images"].shape == (1297, 28, 28)
+    assert tensors["train_labels"].dtype == tensors["test_labels"].dtype == torch.uint8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_drawn_as_matplotlib_takes_them_and_read_back(channels: int) -> None:
+    images = torch.randint(0, 256, (4, channels, 5, 7), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    drawn = data.pictures(images)
+    assert drawn.shape == ((4, 5, 7) if channels == 1 else (4, 5, 7, 3))
+    assert drawn.dtype == "uint8"
+    assert all((drawn[i, 2, 6] == images[i, :, 2, 6].numpy()).all() for i in range(4))
+    assert torch.equal(data.planes(torch.from_numpy(drawn)), images)
+    assert data.pictures(images[0]).shape == drawn.shape[1:]
 
 
 def test_unknown_data_set_is_refused_with_the_known_ones() -> None:
@@ -112,13 +147,16 @@ def test_cut_tensors_are_refused(stored: Path, kept: int) -> None:
     ("key", "change", "message"),
     [
         ("train_images", lambda x: x.float(), "train_images is torch.float32"),
-        ("test_images", lambda x: x[:, :27], r"test_images are torch.uint8 \(500, 27, 28\)"),
-        ("test_images", lambda x: x[:0], r"\(0, 28, 28\)"),
+        ("test_images", lambda x: x[:, :27], r"train_images are of shape \(1, 28, 28\), test_images of \(1, 27, 28\)"),
+        ("test_images", lambda x: x[:0], r"\(0, 1, 28, 28\), not torch.uint8 \(N, C, H, W\) with C = 1 or 3"),
         (
             "train_labels",
             lambda x: x[1:],
             r"train_labels are torch.int64 \(1296,\), not torch.int64 \(1297,\)",
         ),
+        ("train_images", lambda x: x[:, None].expand(-1, 2, -1, -1), r"\(1297, 2, 28, 28\), not torch.uint8"),
+        ("test_labels", lambda x: x.int() - 2, "test_labels run from -2 to 7 with 10 class names"),
+        ("test_labels", lambda x: x.short(), "test_labels is torch.int16, not torch.uint8 or torch.int32"),
         ("test_labels", lambda x: x + 1, "test_labels run from 1 to 10 with 10 class names"),
         ("test_labels", None, "not a whole safetensors file of a data set.*test_labels"),
     ],

@@ -26,7 +26,7 @@ from workspace import ROOT
 
 
 def images(count: int) -> Tensor:
-    return torch.randint(0, 256, (count, 28, 28), generator=generator("images"), dtype=torch.uint8)
+    return torch.randint(0, 256, (count, 1, 28, 28), generator=generator("images"), dtype=torch.uint8)
 
 
 def built(hidden: list[int], classes: int = 3) -> Perceptron:

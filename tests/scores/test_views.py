@@ -23,7 +23,7 @@ def test_images_are_held_out_of_the_known_classes_only() -> None:
 
 
 def test_pools_of_negatives() -> None:
-    images = torch.arange(784).div(784 / 255).byte().view(1, 28, 28).repeat(3, 1, 1)
+    images = torch.arange(784).div(784 / 255).byte().view(1, 1, 28, 28).repeat(3, 1, 1, 1)
     mixed = views.negatives("shuffled", images, streams.generator("x"))
     assert torch.equal(mixed.flatten(1).sort(1).values, images.flatten(1))  # the same pixels
     assert len({tuple(row) for row in mixed.flatten(1).tolist()}) == 3  # each in an order of its own
@@ -33,13 +33,13 @@ def test_pools_of_negatives() -> None:
 
 
 def test_views_of_a_network() -> None:
-    images = torch.randint(0, 256, (7, 28, 28), generator=streams.generator("images")).byte()
+    images = torch.randint(0, 256, (7, 1, 28, 28), generator=streams.generator("images")).byte()
     network = CNN(classes=4)
     network.initialise(streams.generator("weights"))
     found = views.views(network, images, {"pixels", "features", "logits"}, chunk=3)
     assert {name: a.shape for name, a in found.items()} == {"pixels": (7, 784), "features": (7, 400), "logits": (7, 4)}
     np.testing.assert_array_equal(found["pixels"], images.flatten(1).numpy() / np.float32(255))
-    log_y = network(images[:, None] / 255).log_y.detach().numpy()
+    log_y = network(images / 255).log_y.detach().numpy()
     np.testing.assert_allclose(
         found["logits"] - np.log(np.exp(found["logits"]).sum(1, keepdims=True)), log_y, rtol=1e-5
     )

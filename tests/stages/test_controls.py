@@ -36,7 +36,7 @@ def test_the_gate_off_answers_as_the_classifier_of_the_dae(study: Study, monkeyp
 
 def test_a_cnn_is_trained_on_noise_where_its_entry_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The noise that its network sees has the deviation of `training`; without the entry it sees the images."""
-    images, labels = torch.full((8, 28, 28), 128, dtype=torch.uint8), torch.arange(8)
+    images, labels = torch.full((8, 1, 28, 28), 128, dtype=torch.uint8), torch.arange(8)
     settings = Training(batch_size=8, learning_rate=1e-3, noise_std=0.2, l2=0.0)
     stage = type("Stage", (), {"item": {"model": "cnn_noise"}, "device": torch.device("cpu")})()
     seen = {}

@@ -36,8 +36,8 @@ def test_images_of_another_data_set_are_unknowns(tmp_path: Path, monkeypatch: py
 
     first = further("mnist")
     assert list(first) == ["other_data", "fooling"]
-    assert (first["other_data"].shape, first["other_data"].dtype) == ((40, 28, 28), torch.uint8)
-    assert first["fooling"].shape == (3, 28, 28)
+    assert (first["other_data"].shape, first["other_data"].dtype) == ((40, 1, 28, 28), torch.uint8)
+    assert first["fooling"].shape == (3, 1, 28, 28)
     place = Path(".overgen/data/digits/tensors.safetensors")
     written = place.stat().st_mtime_ns
     test = {image.numpy().tobytes() for image in data.load("digits", ".overgen/data").test_images}

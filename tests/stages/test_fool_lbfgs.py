@@ -26,7 +26,7 @@ NAMES = list(TINY["perceptrons"])  # type: ignore[call-overload]
 
 
 def images(count: int) -> Tensor:
-    return torch.randint(0, 256, (count, 28, 28), generator=generator("images"), dtype=torch.uint8)
+    return torch.randint(0, 256, (count, 1, 28, 28), generator=generator("images"), dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("pixels", [[1, 1], [1, 785]])

@@ -48,25 +48,25 @@ def test_what_is_collected_fools_and_comes_once() -> None:
     images = module.fooling_images()
     assert images.dtype == torch.uint8
     assert len(images) == len(torch.unique(images, dim=0)) > 10
-    scores = KnownClasses(Halves(), 2).upper_bound(images[:, None] / 255).exp().amax(1)
+    scores = KnownClasses(Halves(), 2).upper_bound(images / 255).exp().amax(1)
     assert float(scores.min()) > 0.5 - 0.01  # 8 bits
     confidence = module.result().confidence  # (G+1, R, C)
     changed = (np.diff(confidence, axis=0, prepend=np.float32(0)) > 0) & (confidence > 0.5)
     assert len(images) <= changed.sum()
     assert not changed.all()  # some champions were not fooling, and are not there
-    last = (255 * module.champions).round().to(torch.uint8).view(-1, 28, 28)
-    assert all(bool((images == each).all((1, 2)).any()) for each in last)
+    last = (255 * module.champions).round().to(torch.uint8).view(-1, 1, 28, 28)
+    assert all(bool((images == each).all((1, 2, 3)).any()) for each in last)
 
 
 def test_fooling_images_join_as_a_class_of_their_own() -> None:
-    images, labels = torch.arange(3, dtype=torch.uint8).view(3, 1, 1).expand(3, 28, 28), torch.tensor([1, 0, 1])
-    more = drawn(torch.arange(50, 90, dtype=torch.uint8).view(40, 1, 1).expand(40, 28, 28), 5, generator(1))
+    images, labels = torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 1, 28, 28), torch.tensor([1, 0, 1])
+    more = drawn(torch.arange(50, 90, dtype=torch.uint8).view(40, 1, 1, 1).expand(40, 1, 28, 28), 5, generator(1))
     assert len(torch.unique(more)) == 5
     x, y = with_fooling_class(images, labels, more, 2)
     assert y.tolist() == [1, 0, 1, 2, 2, 2, 2, 2]
     assert torch.equal(x, torch.cat([images, more]))
     assert len(drawn(images, 10, generator(1))) == 3  # no more than there are
-    assert labels_of(Halves(), torch.zeros(4, 28, 28, dtype=torch.uint8), chunk=3).tolist() == [2] * 4
+    assert labels_of(Halves(), torch.zeros(4, 1, 28, 28, dtype=torch.uint8), chunk=3).tolist() == [2] * 4
 
 
 def test_the_cell_by_hand() -> None:

@@ -53,7 +53,7 @@ def test_nothing_but_images_of_the_class_is_trained_on(workspace: Path, run_stag
     source = data.load("digits", workspace / "data")
     images = source.train_images.clone()
     elsewhere = source.train_labels != 3
-    images[elsewhere] = torch.randint(0, 256, (int(elsewhere.sum()), 28, 28), dtype=torch.uint8)
+    images[elsewhere] = torch.randint(0, 256, (int(elsewhere.sum()), 1, 28, 28), dtype=torch.uint8)
     (workspace / "data").unlink()
     (workspace / "data/digits").mkdir(parents=True)
     tensors = {"train_images": images, "test_images": source.test_images}

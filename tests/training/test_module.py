@@ -21,7 +21,7 @@ from workspace import ROOT
 
 
 def images(count: int) -> torch.Tensor:
-    return torch.randint(0, 256, (count, 28, 28), generator=generator("images"), dtype=torch.uint8)
+    return torch.randint(0, 256, (count, 1, 28, 28), generator=generator("images"), dtype=torch.uint8)
 
 
 LABELS = torch.arange(12) % 3

@@ -33,7 +33,7 @@ def starts(
     """First images of T trials, (T, 784) in [0, 1], from a generator a trial; and which image each was, −1 for none.
 
     kinds: for each trial one of `STARTS`: uniform noise; the mean of `images` with a little noise; one of `images` that
-    is not labelled with the trial's target. images: (N, 28, 28) uint8; labels: (N,).
+    is not labelled with the trial's target. images: (N, C, H, W) uint8; labels: (N,).
     """
     mean = images.double().mean(0).flatten() / 255  # 0.2 s for 60,000 images: once for all trials
     chosen, indices = [], []
@@ -220,7 +220,7 @@ def attack(
 def nearest(images: Tensor, training_images: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The training image nearest to each of T images, and the nearest of its target class, by L2 over the pixels.
 
-    images: (T, 784) in [0, 1]; training_images: (N, 28, 28) uint8; labels: (N,); targets: (T,).
+    images: (T, 784) in [0, 1]; training_images: (N, C, H, W) uint8; labels: (N,); targets: (T,).
     Returns the label of the nearest (T,), its distance (T,), and the distance to the target class (T,).
     """
     x = images.double()

@@ -11,20 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from overgen import OvergenError
 
-SIDE = 28  # pixels
+CHANNELS = (1, 3)  # gray; red, green and blue
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images of `SIDE` × `SIDE` gray pixels, 0 (background) to 255, with their class numbers.
+    """Images of one shape (C, H, W), gray or RGB, 0 to 255, with their class numbers.
 
-    classes: the names of the C classes, in the order of their numbers.
-    train_images, test_images: (N, 28, 28) uint8; train_labels, test_labels: (N,) int64 in 0..C−1.
+    classes: the names of the K classes, in the order of their numbers.
+    train_images, test_images: (N, C, H, W) uint8, C = 1 or 3; train_labels, test_labels: (N,) int64 in 0..K−1, or −1
+    for an image without a label.
     archives: the files that a source fetched and read, to be kept beside the tensors; none once loaded.
     """
 
@@ -36,10 +38,18 @@ class Dataset:
     test_labels: Tensor
     archives: tuple[Path, ...] = ()
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of each image."""
+        channels, height, width = self.train_images.shape[1:]
+        return channels, height, width
+
 
 def load(name: str, root: str | Path = "data") -> Dataset:
     """Load `<root>/<name>/tensors.safetensors`, as `sources.prepare` wrote it.
 
+    The file holds gray images as (N, H, W), colour as (N, 3, H, W); labels in 8 bits where these hold them all, else in
+    32.
     Raises OvergenError if the file is missing, cut or not such a data set.
     """
     from safetensors import SafetensorError, safe_open
@@ -61,27 +71,58 @@ def load(name: str, root: str | Path = "data") -> Dataset:
     except (SafetensorError, OSError) as error:
         raise OvergenError(f"{path}: not a whole safetensors file of a data set ({error}); {again}") from error
     for key, tensor in tensors.items():
-        if tensor.dtype != torch.uint8:
-            raise OvergenError(f"{path}: {key} is {tensor.dtype}, not torch.uint8; {again}")
+        stored = (torch.uint8, torch.int32) if key.endswith("labels") else (torch.uint8,)
+        if tensor.dtype not in stored:
+            raise OvergenError(f"{path}: {key} is {tensor.dtype}, not {' or '.join(map(str, stored))}; {again}")
     dataset = Dataset(
         name=name,
         classes=tuple(classes),
-        train_images=tensors["train_images"],
+        train_images=_planes(tensors["train_images"]),
         train_labels=tensors["train_labels"].to(torch.int64),
-        test_images=tensors["test_images"],
+        test_images=_planes(tensors["test_images"]),
         test_labels=tensors["test_labels"].to(torch.int64),
     )
     check(dataset, f"{path}", again)
     return dataset
 
 
+def _planes(images: Tensor) -> Tensor:
+    """Images as they are stored, with the axis of the channel that gray ones have not in their file."""
+    return images.unsqueeze(1) if images.dim() == 3 else images
+
+
+def stored(dataset: Dataset) -> dict[str, Tensor]:
+    """The tensors of a data set as its file holds them; see `load`."""
+    tensors = {}
+    for split in ("train", "test"):
+        images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
+        small = int(labels.min()) >= 0 and int(labels.max()) <= 255
+        tensors[f"{split}_images"] = (images[:, 0] if images.shape[1] == 1 else images).contiguous()
+        tensors[f"{split}_labels"] = labels.to(torch.uint8 if small else torch.int32)
+    return tensors
+
+
 def floats(images: Tensor) -> Tensor:
     """Pixels as networks take them.
 
-    images: (N, 28, 28) uint8.
-    Returns (N, 1, 28, 28) float32 in [0, 1].
+    images: (N, C, H, W) uint8.
+    Returns (N, C, H, W) float32 in [0, 1].
     """
-    return images.unsqueeze(1).to(torch.float32).div_(255)
+    return images.to(torch.float32).div_(255)
+
+
+def pictures(images: Tensor) -> np.ndarray:
+    """Images as cells keep them and figures draw them, on the CPU.
+
+    images: (..., C, H, W), C = 1 or 3, of any type.
+    Returns (..., H, W) of gray images, (..., H, W, 3) of colour, of the same type.
+    """
+    return (images.squeeze(-3) if images.shape[-3] == 1 else images.movedim(-3, -1)).contiguous().cpu().numpy()
+
+
+def planes(pictures: Tensor) -> Tensor:
+    """Pictures as networks take images: (N, H, W) gray to (N, 1, H, W), (N, H, W, 3) colour to (N, 3, H, W)."""
+    return pictures[:, None] if pictures.dim() == 3 else pictures.movedim(-1, 1).contiguous()
 
 
 def select(images: Tensor, labels: Tensor, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -109,16 +150,17 @@ def batches(count: int, batch_size: int, generator: torch.Generator) -> tuple[Te
 def check(dataset: Dataset, where: str, way_out: str) -> None:
     """Raises OvergenError, with `where` the data set is and a `way_out`, for tensors that are not as `Dataset` says."""
     classes = len(dataset.classes)
-    if not 2 <= classes <= 256:
-        raise OvergenError(f"{where}: {classes} classes; a data set has 2 to 256; {way_out}")
+    if classes < 2:
+        raise OvergenError(f"{where}: {classes} classes; a data set has 2 or more; {way_out}")
     for split, images, labels in (
         ("train", dataset.train_images, dataset.train_labels),
         ("test", dataset.test_images, dataset.test_labels),
     ):
         shape = tuple(images.shape)
-        if images.dtype != torch.uint8 or len(shape) != 3 or shape[0] < 1 or shape[1:] != (SIDE, SIDE):
+        if images.dtype != torch.uint8 or len(shape) != 4 or shape[1] not in CHANNELS or 0 in shape:
             raise OvergenError(
-                f"{where}: {split}_images are {images.dtype} {shape}, not torch.uint8 (N, 28, 28); {way_out}"
+                f"{where}: {split}_images are {images.dtype} {shape}, not torch.uint8 (N, C, H, W) with C = 1 or 3; "
+                f"{way_out}"
             )
         if labels.dtype != torch.int64 or labels.shape != shape[:1]:
             raise OvergenError(
@@ -126,7 +168,10 @@ def check(dataset: Dataset, where: str, way_out: str) -> None:
                 f"not torch.int64 ({shape[0]},); {way_out}"
             )
         low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= classes:
+        if low < -1 or high >= classes:
             raise OvergenError(
                 f"{where}: {split}_labels run from {low} to {high} with {classes} class names; {way_out}"
             )
+    train, test = (tuple(images.shape[1:]) for images in (dataset.train_images, dataset.test_images))
+    if train != test:
+        raise OvergenError(f"{where}: train_images are of shape {train}, test_images of {test}; {way_out}")

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from overgen import OvergenError
-from overgen.data import SIDE, Dataset, check
+from overgen.data import Dataset, check, stored
 from overgen.data.fetch import ARCHIVES, fetch_archive, say
 from overgen.run.files import replace_directory, replace_file
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+SIDE = 28  # pixels
 Source = Callable[[Path, str | None], Dataset]
 
 
@@ -57,15 +58,9 @@ def prepare(name: str, directory: str | Path, *, mirror: str | None = None) -> N
         for archive in dataset.archives:
             (new / "raw").mkdir(exist_ok=True)
             shutil.copyfile(archive, new / "raw" / archive.name)
-        tensors = {
-            "train_images": dataset.train_images.contiguous(),
-            "train_labels": dataset.train_labels.to(torch.uint8),
-            "test_images": dataset.test_images.contiguous(),
-            "test_labels": dataset.test_labels.to(torch.uint8),
-        }
         # One key only: safetensors writes several in no fixed order.
         metadata = {"overgen": json.dumps({"classes": dataset.classes})}
-        (new / "tensors.safetensors").write_bytes(save(tensors, metadata))
+        (new / "tensors.safetensors").write_bytes(save(stored(dataset), metadata))
 
 
 def source_of(name: str) -> Source:
@@ -179,7 +174,7 @@ SOURCES: dict[str, Source] = {"digits": digits, "mnist": mnist, "fashion_mnist":
 def _dataset(
     name: str, classes: Sequence[str], images: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> Dataset:
-    pixels, numbers = torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
+    pixels, numbers = torch.from_numpy(images)[:, None], torch.from_numpy(labels.astype(np.int64))
     return Dataset(name, tuple(classes), pixels[train], numbers[train], pixels[test], numbers[test])
 
 
@@ -215,9 +210,9 @@ def _torchvision(name: str, kind: str, archives: Path, mirror: str | None) -> Da
     return Dataset(
         name=name,
         classes=tuple(text.split(" - ")[0] for text in original.classes),  # MNIST's are called "0 - zero"
-        train_images=train_images,
+        train_images=train_images[:, None],
         train_labels=train_labels.to(torch.int64),
-        test_images=test_images,
+        test_images=test_images[:, None],
         test_labels=test_labels.to(torch.int64),
         archives=paths,
     )

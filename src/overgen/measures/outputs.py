@@ -40,7 +40,7 @@ def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int
     """All that α, β and τ need to know of each image, so that they can change without evaluating again.
 
     network: trained, on the images' device.
-    images: (N, 28, 28) uint8; chunk: images evaluated together; probes: of the estimate of γ.
+    images: (N, C, H, W) uint8; chunk: images evaluated together; probes: of the estimate of γ.
     Returns float32 arrays: log_y (N, C), distance (N,), gamma (N,), gamma_error (N,); only those that the network has.
     """
     from overgen.data import floats

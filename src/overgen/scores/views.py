@@ -14,9 +14,9 @@ from overgen import OvergenError, data
 def views(network: nn.Module, images: Tensor, wanted: set[str], *, chunk: int) -> dict[str, np.ndarray]:
     """What scores see of images, each computed once.
 
-    network: trained, on the images' device; images: (N, 28, 28) uint8; chunk: images evaluated together.
+    network: trained, on the images' device; images: (N, C, H, W) uint8; chunk: images evaluated together.
     wanted: of the names below, which the arrays that are returned have, float32:
-        pixels: (N, 784) in [0, 1]; features: the top hidden layer, (N, H); logits: what the last layer `fc2` makes of
+        pixels: (N, C·H·W) in [0, 1]; features: the top hidden layer, (N, H); logits: what the last layer `fc2` makes of
         them before the softmax, (N, C), or (N, C·ω) for COOL.
     Raises OvergenError if the network has no such layer.
     """
@@ -53,13 +53,13 @@ def held_out(labels: Tensor, known: Sequence[int], draws: torch.Generator, count
     return order[count:], order[:count]
 
 
-def uniform_images(count: int, draws: torch.Generator) -> Tensor:
-    """Images of uniform noise, (count, 28, 28) uint8."""
-    return torch.randint(0, 256, (count, data.SIDE, data.SIDE), generator=draws).byte()
+def uniform_images(count: int, shape: Sequence[int], draws: torch.Generator) -> Tensor:
+    """Images of uniform noise. shape: (C, H, W). Returns (count, C, H, W) uint8."""
+    return torch.randint(0, 256, (count, *shape), generator=draws).byte()
 
 
 def shuffled(images: Tensor, draws: torch.Generator) -> Tensor:
-    """Images with the pixels of each in a random order of its own. images: (N, 28, 28) uint8. Returns another such."""
+    """Images with the pixels of each in a random order of its own. images: (N, C, H, W) uint8. Returns another such."""
     flat = images.flatten(1)
     order = torch.rand(flat.shape, generator=draws).argsort(1)
     return flat.gather(1, order).view_as(images)
@@ -68,7 +68,7 @@ def shuffled(images: Tensor, draws: torch.Generator) -> Tensor:
 def negatives(pool: str, images: Tensor, draws: torch.Generator) -> Tensor:
     """As many negatives as there are images that a score is fitted on.
 
-    pool: "uniform", noise, or "shuffled", these images with their pixels in another order; images: (N, 28, 28) uint8.
-    Returns (N, 28, 28) uint8.
+    pool: "uniform", noise, or "shuffled", these images with their pixels in another order; images: (N, C, H, W) uint8.
+    Returns (N, C, H, W) uint8.
     """
-    return uniform_images(len(images), draws) if pool == "uniform" else shuffled(images, draws)
+    return uniform_images(len(images), images.shape[1:], draws) if pool == "uniform" else shuffled(images, draws)

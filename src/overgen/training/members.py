@@ -53,7 +53,7 @@ def fit(
     """Train a model on some images; a killed training goes on from its last whole epoch.
 
     stage: the cell at work; run: to log to.
-    images: (N, 28, 28) uint8; labels: (N,) int64 in 0..classes−1.
+    images: (N, C, H, W) uint8; labels: (N,) int64 in 0..classes−1.
     member: names the progress file; key: names the random streams.
     epochs: passes over the images; classes: of the data set.
     model, training: sections of params.yaml, by default that of the stage's model and `training_of` the stage.
@@ -184,7 +184,7 @@ def _readable(checkpoint: Any) -> bool:
 def member_arrays(network: nn.Module, curves: pd.DataFrame, images: Tensor, engine: Any) -> dict[str, np.ndarray]:
     """A trained member as arrays for its progress file: `weight.*`, `curve.*` and `output.*`.
 
-    network: as `fit` returns it; curves: a row an epoch; images: (N, 28, 28) uint8, on the network's device, that the
+    network: as `fit` returns it; curves: a row an epoch; images: (N, C, H, W) uint8, on the network's device, that the
     outputs are of; engine: the section of params.yaml.
     """
     outputs = image_outputs(network, images, chunk=engine.chunk, probes=engine.probes)

@@ -19,7 +19,7 @@ class Training(pl.LightningModule):
     """Training of one member: a classifier, a denoising autoencoder with its classifier, or a plain autoencoder.
 
     network: gives an `Output`; on the device that trains, as images and labels are.
-    images: (N, 28, 28) uint8; labels: (N,) int64.
+    images: (N, C, H, W) uint8; labels: (N,) int64.
     key: names this member's random streams (data order, noise), which depend on it and on the epoch alone.
     batch_size: images of a step; learning_rate: of Adam (0.9, 0.999).
     l2: λ of λ/N·‖W‖²; biases are left out. of_images: N, the number of images unless given: where members see some

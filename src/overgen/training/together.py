@@ -84,7 +84,7 @@ class Together(pl.LightningModule):
 
     def training_step(self, step: tuple[Tensor, Tensor, list[int]]) -> Tensor:
         index, share, lengths = step
-        clean = floats(self.images[index.flatten()]).to(self.dtype).view(*index.shape, 1, *self.images.shape[1:])
+        clean = floats(self.images[index.flatten()]).to(self.dtype).view(*index.shape, *self.images.shape[1:])
         share, x = share.to(clean.dtype), clean
         if noise_std := self.members[0].noise_std:
             noise = torch.zeros_like(clean)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from overgen import OvergenError, data
+from overgen import OvergenError
 from overgen.attacks.evidence import ATTACKS, stored
 from overgen.run import results
 from overgen.run.files import directory_md5
@@ -30,8 +30,9 @@ COMPUTE = False  # it reads and writes small files, without a device
 def main(stage: Stage) -> None:
     """Write the cell of a collection, or confirm that it is the fixed one.
 
-    examples.npz: image (N, 28, 28) uint8, each once; attack, attacked (the network), target and score (N,), of the
-    first cell that has it, the score before the rounding to 8 bits; cell and cell_md5: all that were collected from.
+    examples.npz: image (N, H, W), of colour (N, H, W, 3), uint8, each once; attack, attacked (the network), target and
+    score (N,), of the first cell that has it, the score before the rounding to 8 bits; cell and cell_md5: all that were
+    collected from.
     """
     dataset = stage.item["dataset"]
     fixed = stage.params(f"collect_fooling.{dataset}").fixed
@@ -68,7 +69,7 @@ def collected(stage: Stage) -> dict[str, np.ndarray]:
         tables.append(table[fooled].assign(attacked=attacked))
         images.append(np.rint(255 * examples[fooled]).astype(np.uint8))
         sources[folder.as_posix()] = directory_md5(folder)
-    whole = np.concatenate([*images, np.zeros((0, data.SIDE, data.SIDE), np.uint8)])
+    whole = np.concatenate(images) if images else np.zeros((0, 0, 0), np.uint8)
     image, first = np.unique(whole, axis=0, return_index=True)
     types = {"attack": str, "attacked": str, "target": np.int64, "score": np.float64}
     about = pd.concat([pd.DataFrame(columns=list(types)), *tables], ignore_index=True).iloc[first]

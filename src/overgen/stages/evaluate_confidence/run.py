@@ -55,8 +55,8 @@ def main(stage: Stage) -> None:
 
 
 def noise_images(train_images: torch.Tensor, count: int) -> dict[str, torch.Tensor]:
-    """Noise, (count, 28, 28) uint8: uniform; and normal with the training pixels' mean and deviation, clipped."""
-    shape, draws = (count, data.SIDE, data.SIDE), generator("noise")
+    """Noise, (count, C, H, W) uint8: uniform; and normal with the training pixels' mean and deviation, clipped."""
+    shape, draws = (count, *train_images.shape[1:]), generator("noise")
     uniform = torch.randint(0, 256, shape, generator=draws).byte()
     pixels = train_images.double()
     normal = torch.randn(shape, generator=draws, dtype=torch.float64) * pixels.std() + pixels.mean()

@@ -64,10 +64,10 @@ def unknown_images(
 ) -> dict[str, Tensor]:
     """Images of no class, by kind: uniform noise, normal noise, and test images of known classes with shuffled pixels.
 
-    known: the known classes; fitted: images (N, 28, 28) uint8, whose mean and deviation the normal noise has.
-    Returns (count, 28, 28) uint8 each.
+    known: the known classes; fitted: images (N, C, H, W) uint8, whose mean and deviation the normal noise has.
+    Returns (count, C, H, W) uint8 each.
     """
-    uniform = uniform_images(count, draws)
+    uniform = uniform_images(count, dataset.shape, draws)
     pixels = fitted.float()
     normal = torch.randn(uniform.shape, generator=draws) * pixels.std() + pixels.mean()
     place = torch.isin(dataset.test_labels, torch.tensor(known)).nonzero()[:, 0]
@@ -90,7 +90,7 @@ def fitted_scores(
 ) -> dict[str, np.ndarray]:
     """`<method>.<part>` of the scores that are fitted.
 
-    names: of `FITTED`; images: by part, (N, 28, 28) uint8; fit: indices of training images, in random order.
+    names: of `FITTED`; images: by part, (N, C, H, W) uint8; fit: indices of training images, in random order.
     answers: (N,) the network's classes of the test images, for scores that decide on none.
     """
     dataset = data.load(stage.item["dataset"])

@@ -57,21 +57,21 @@ def judge(stage: Stage, study: str, training: str, methods: list[str], experimen
     if stage.rank == 0:
         trained = read_json(f"reports/cells/{dataset}/{training}/{model}/metrics.json")
         budget = {f"evaluate_scores.{name}": option(stage, name) for name in ("fit_images", "noise_images")}
-        images = data.load(dataset).test_images.numpy()
+        images = data.pictures(data.load(dataset).test_images)
         tables, examples = summary.tables(outputs, scores, option(stage, "keep"), images)
         rows = [row | {"experiment": experiment} for row in summary.mean_rows(tables["trials"])]
         results.write(stage.cell, budget=trained["budget"] | budget, metrics=rows, tables=tables, examples=examples)
 
 
 def further_images(stage: Stage) -> dict[str, Tensor]:
-    """Images that belong to no class, by kind, of the kinds that there are: (N, 28, 28) uint8.
+    """Images that belong to no class, by kind, of the kinds that there are: (N, C, H, W) uint8.
 
     other_data: random test images of the other data set that params.yaml names for this one. fooling: those that
     `collect_fooling` kept.
     """
     dataset = stage.item["dataset"]
     collected = read_npz(f"reports/cells/{dataset}/collect_fooling/attacked/examples.npz")
-    images = {"fooling": torch.from_numpy(collected["image"])}
+    images = {"fooling": data.planes(torch.from_numpy(collected["image"]))}
     if name := option(stage, "other_data").get(dataset):
         borrowed = borrow.borrow(name, os.environ.get("OVERGEN_MIRROR") or None).test_images
         order = torch.randperm(len(borrowed), generator=generator("other data", name))

@@ -84,8 +84,8 @@ def tables(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, np.ndarray] | None]:
     """The tables of the cell, and its examples; of these there are none where all classes are known to all members.
 
-    outputs, scores, keep: as in `trials`; images: (N, 28, 28) uint8, of the test. Histograms, confusion and examples
-    are of one number of known classes, about half of all.
+    outputs, scores, keep: as in `trials`; images: (N, H, W) or (N, H, W, 3) uint8, of the test.
+    Histograms, confusion and examples are of one number of known classes, about half of all.
     """
     table = trials(outputs, scores, keep)
     labels, classes = outputs["labels"], outputs["known"].shape[1]
@@ -127,7 +127,7 @@ def extremes(
 ) -> dict[str, np.ndarray]:
     """The unknown images that score highest and the known ones that score lowest: (methods, kinds, images) each.
 
-    scores: `<method>.<part>` of a member; labels: (N,); known: numbers of the known classes; images: (N, 28, 28).
+    scores: `<method>.<part>` of a member; labels: (N,); known: numbers of the known classes; images: as in `tables`.
     """
     is_known = np.isin(labels, known)
     chosen = np.zeros((len(methods), 2, min(SHOWN, int(is_known.sum()), int((~is_known).sum()))), int)

@@ -16,7 +16,7 @@ from overgen.run.streams import generator
 def labels_of(network: nn.Module, x: Tensor) -> Tensor:
     """What a network labels pixels (N, 784) as, (N,), on the CPU."""
     device = next(network.parameters()).device
-    return network(x.view(-1, 1, data.SIDE, data.SIDE).to(device)).log_y.argmax(1).cpu()
+    return network(x.view(-1, 1, 28, 28).to(device)).log_y.argmax(1).cpu()
 
 
 def labelled_right(network: nn.Module, source: data.Dataset) -> Tensor:

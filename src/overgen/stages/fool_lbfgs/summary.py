@@ -162,6 +162,6 @@ def examples(outcomes: Outcomes, source: Dataset) -> dict[str, np.ndarray]:
     names = ("image", "target", "score", "fooled")
     return {name: np.stack([arrays[name] for arrays in first.values()]) for name in names} | {
         "network": np.array(list(outcomes)),
-        "original": source.test_images.numpy()[index],
+        "original": source.test_images[:, 0].numpy()[index],
         "label": source.test_labels.numpy()[index],
     }

@@ -46,22 +46,22 @@ class Collecting(Evolution):
         self.collected.append((255 * self.champions[taken]).round().to(torch.uint8).cpu())
 
     def fooling_images(self) -> Tensor:
-        """The distinct images kept so far, (N, 28, 28) uint8, in an order that depends on them alone."""
-        return torch.unique(torch.cat(self.collected), dim=0).view(-1, 28, 28)
+        """The distinct images kept so far, (N, C, H, W) uint8, in an order that depends on them alone."""
+        return torch.unique(torch.cat(self.collected), dim=0).view(-1, 1, 28, 28)
 
 
 def drawn(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """At most so many of the images, each equally likely. images: (N, 28, 28)."""
+    """At most so many of the images, each equally likely. images: (N, C, H, W)."""
     return images[torch.randperm(len(images), generator=generator)[:count]]
 
 
 def with_fooling_class(images: Tensor, labels: Tensor, added: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """A training set with images of one class more. images: (N, 28, 28) uint8; labels: (N,); added: (M, 28, 28)."""
+    """A training set with images of one class more. images: (N, C, H, W) uint8; labels: (N,); added: (M, C, H, W)."""
     return torch.cat([images, added]), torch.cat([labels, labels.new_full((len(added),), classes)])
 
 
 @torch.no_grad()
 def labels_of(network: nn.Module, images: Tensor, *, chunk: int) -> Tensor:
-    """The class with the highest score of each image, (N,) on the CPU. images: (N, 28, 28) uint8, on its device."""
+    """The class with the highest score of each image, (N,) on the CPU. images: (N, C, H, W) uint8, on its device."""
     outputs: Any = [network(floats(block)) for block in images.split(chunk)]
     return torch.cat([output.log_y.argmax(1) for output in outputs]).cpu() if outputs else torch.zeros(0)

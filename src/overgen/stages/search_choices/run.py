@@ -35,7 +35,7 @@ def main(stage: Stage) -> None:
     source = data.load(dataset)
     order = torch.randperm(len(source.train_labels), generator=generator(dataset, "held out"))
     held_out, rest = order[: search.held_out], order[search.held_out :]
-    noise = torch.randint(0, 256, (NOISE_IMAGES, data.SIDE, data.SIDE), generator=generator("noise")).byte()
+    noise = torch.randint(0, 256, (NOISE_IMAGES, *source.shape), generator=generator("noise")).byte()
 
     def train(i: int, run: Any) -> dict[str, np.ndarray]:
         changed, training = search.chosen(search.settings[i])

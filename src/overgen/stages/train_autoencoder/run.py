@@ -82,7 +82,7 @@ def anomaly_rows(stage: Stage, networks: list[nn.Module]) -> list[dict[str, Any]
 
 
 def reconstructions(stage: Stage, network: nn.Module) -> dict[str, np.ndarray]:
-    """The first test image of each class: clean, noisy, and both restored; (C, 28, 28) uint8, and labels (C,)."""
+    """The first test image of each class: clean, noisy, and both restored; uint8 pictures, and labels (K,)."""
     dataset = data.load(stage.item["dataset"])
     labels = [c for c in range(len(dataset.classes)) if bool((dataset.test_labels == c).any())]
     first = torch.tensor([int((dataset.test_labels == c).nonzero()[0]) for c in labels])
@@ -93,7 +93,7 @@ def reconstructions(stage: Stage, network: nn.Module) -> dict[str, np.ndarray]:
         restored, restored_clean = (network(x).reconstruction.view(clean.shape) for x in (noisy, clean))
 
     def bytes_of(x: torch.Tensor) -> np.ndarray:
-        return (x.clamp(0, 1) * 255).round().to(torch.uint8)[:, 0].numpy()
+        return data.pictures((x.clamp(0, 1) * 255).round().to(torch.uint8))
 
     images = {"clean": clean, "noisy": noisy, "restored": restored, "restored_clean": restored_clean}
     return {name: bytes_of(x) for name, x in images.items()} | {"labels": np.array(labels)}
