@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ import torch
 import torch.nn.functional as F
 
 from overgen import confidence
+from overgen.measures.intervals import wilson
 from overgen.models import points
+from overgen.report.findings import findings
+from overgen.report.study import read_study
 from overgen.run import params
 from overgen.run.files import directory_md5
 from overgen.run.stage import execute
 from overgen.run.streams import generator
 from overgen.run.tracking import lightning_logger
-from overgen.stages.train_rings import geometry, module, outputs
+from overgen.stages.train_rings import geometry, module, outputs, summary
 from overgen.stages.train_rings import run as train_rings
 
 from workspace import ROOT, Study, make_workspace
@@ -251,8 +255,45 @@ def test_the_stage_and_its_report(cell: Path) -> None:
         assert low is not None
         assert f"{rows[metric]['reproduced']:.{3 if metric.startswith('mean') else 2}f} [" in text
     page = Path("reports/rings/report.html").read_text()
-    assert page.count("data:image/") == 1
+    assert page.count("data:image/") == 2  # small with the first finding, large in its section
+    assert text.index("# Three rings") < text.index("## What was found") < text.index("## Figure 2")
+    opening = text.partition("## Figure 2")[0]
+    for metric in ("share_y@far", "share_scaled@far", "share_scaled@rings"):
+        assert f"{rows[metric]['reproduced']:.2f}\u00a0% [" in opening
     assert {path.name for path in Path("reports/rings/figures").iterdir()} == {"rings.svg", "rings.png"}
     drawn = directory_md5("reports/rings")
     execute("report_rings", dataset="rings")
     assert directory_md5("reports/rings") == drawn
+
+
+def test_findings_say_what_the_shares_say(cell: Path) -> None:
+    study = read_study(params.plans()["rings"], "rings")
+
+    def said(**shares: float) -> list[str]:
+        frame = study.frame.copy()
+        for place, value in shares.items():
+            output, _, where = place.partition("_")
+            rows = (frame["metric"] == f"share_{output}") & (frame["on"] == where)
+            frame.loc[rows, ["reproduced", "low", "high"]] = value, math.nan, math.nan
+        return [finding.says for finding in findings(replace(study, frame=frame))]
+
+    first, second, third, fourth = said(y_far=99, ungated_far=0.4, scaled_far=0.2, scaled_rings=30)
+    assert ["nearly always" in first, "hardly ever" in second, "seldom" in third] == [True] * 3
+    opposite = said(y_far=1, ungated_far=40, scaled_far=2, scaled_rings=99)
+    assert ["hardly ever" in opposite[0], "nearly always" in opposite[2], opposite[3] != fourth] == [True] * 3
+    none = replace(study, frame=study.frame[study.frame["on"] != "far"])
+    assert len(findings(none)) == 1
+
+
+def test_only_points_that_are_drawn_have_an_interval_with_one_seed() -> None:
+    hits = np.arange(50) < 20
+    drawn, all_there = (summary.share_row("share_y@rings", [hits], place) for place in ("rings", "far"))
+    assert (drawn["reproduced"], drawn["n"], all_there["reproduced"], all_there["n"]) == (40, 50, 40, 50)
+    assert (drawn["low"] / 100, drawn["high"] / 100) == pytest.approx(wilson(20, 50))
+    assert (all_there["low"], all_there["interval"]) == (None, "none")
+    several = summary.share_row("share_y@rings", [hits, ~hits], "rings")
+    assert (several["reproduced"], several["n"], several["low"]) == (
+        50,
+        50,
+        0,
+    )  # two seeds so far apart

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,6 +26,7 @@ from overgen.report.shown import folded, shown
 from overgen.report.study import Study, as_reproduced
 from overgen.report.tables import Table
 from overgen.run.files import replace_directory, write_json
+from overgen.run.results import Cell
 
 ONE_SEED = "One seed for each network: seed spread not measured; intervals are over images, trials or subsets."
 
@@ -57,12 +58,14 @@ def build_report(study: Study, output: Path, *, dpi: int) -> None:
 
 
 def build_page(study: Study, output: Path, *, dpi: int) -> None:
-    """As `build_report`, of a study whose stages say all themselves: report.md has their sections alone."""
+    """As `build_report`, of a study whose stages say all themselves: their openings, findings and sections alone."""
     tables: dict[str, list[Table]] = {stage: list(stage_tables(study, stage)) for stage in study.grid}
     with replace_directory(output) as folder:
         (folder / "figures").mkdir()
         drawn = draw(study, folder / "figures", dpi=dpi)
-        write_text(folder, text_of("report/page.md.j2", study, tables | {"report": []}, drawn), output)
+        seeds = seeds_text(cell for cells in study.grid.values() for cell in cells.values())
+        text = text_of("report/page.md.j2", study, tables | {"report": []}, drawn, seeds=seeds)
+        write_text(folder, findings.placed(text, study), output)
 
 
 def metrics(study: Study) -> dict[str, dict[str, float]]:
@@ -144,7 +147,6 @@ def text_of(template: str, study: Study, tables: Mapping[str, list[Table]], draw
 def overall(study: Study) -> dict[str, Any]:
     """What the opening and the end of a report say of all its cells."""
     cells = [cell for models in study.compared.values() for cell in models.values()]
-    seeds = {spent for cell in cells for key, spent in cell.budget.items() if key.endswith(".seeds")}
     limits = [budgets.of_model(study.budget, cell.model) for cell in cells]
     judged = set(study.frame.loc[study.frame["verdict"] != "", "cell"])
     return {
@@ -153,12 +155,19 @@ def overall(study: Study) -> dict[str, Any]:
         "unbudgeted": any(
             cell.path in judged and not set(cell.budget) & set(limit) for cell, limit in zip(cells, limits, strict=True)
         ),
-        "seeds": ONE_SEED if seeds == {1} else f"Seeds for each network: {', '.join(map(str, sorted(seeds)))}.",
+        "seeds": seeds_text(cells),
         "budgets": overview.budgets(study),
         "not_testable": overview.not_testable(study),
         "glance_tau": glance.largest_tau(study),
         "bibliography": bibliography(),
     }
+
+
+def seeds_text(cells: Iterable[Cell]) -> str:
+    """How many seeds each network of some cells has; "" where none has seeds."""
+    seeds = sorted({spent for cell in cells for key, spent in cell.budget.items() if key.endswith(".seeds")})
+    many = f"Seeds for each network: {', '.join(map(str, seeds))}." if seeds else ""
+    return ONE_SEED if seeds == [1] else many
 
 
 def csv(frame: pd.DataFrame) -> str:

@@ -1,5 +1,7 @@
 """What stages add to the report: `report.py`, `section.md.j2` and `choices.md.j2` in their folders.
 
+A page without the parts common to all data sets (`build.build_page`) begins with a stage's `opening.md.j2`: its title.
+
 A stage's report.py may have
 - TABLES, functions of a Study that give a Table, or several;
 - FIGURES, functions of a Study that give a Figure, which is called like the function, pairs of name and Figure, or

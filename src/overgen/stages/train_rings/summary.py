@@ -60,13 +60,22 @@ def place_rows(trained: list[Arrays], place: str, chosen: np.ndarray, settings: 
         best = [by_name[name][chosen].max(1) for by_name in judged]
         means = [float(b.mean()) for b in best]
         numbers.append(seeds_row("rings", f"mean_{name}@{place}", means, unit="fraction", n=n, bounds=(0, 1)))
-        shares = [100 * float((b > settings.tau).mean()) for b in best]
-        numbers.append(
-            seeds_row("rings", f"share_{name}@{place}", shares, unit="percent", n=n, bounds=(0, 100), tau=settings.tau)
-        )
-    positive = [100 * float((arrays["gamma"][chosen] > 0).mean()) for arrays in trained]
-    numbers.append(seeds_row("rings", f"gamma_positive@{place}", positive, unit="percent", n=n, bounds=(0, 100)))
+        numbers.append(share_row(f"share_{name}@{place}", [b > settings.tau for b in best], place, tau=settings.tau))
+    positive = [arrays["gamma"][chosen] > 0 for arrays in trained]
+    numbers.append(share_row(f"gamma_positive@{place}", positive, place))
     return numbers
+
+
+def share_row(metric: str, positive: list[np.ndarray], place: str, *, tau: float | None = None) -> dict[str, Any]:
+    """How many of the points of a place are positive. positive: (n,) bool of each seed.
+
+    One seed has an interval on the rings, whose points are drawn; those of the plane are all there are.
+    """
+    if len(positive) == 1 and place == "rings":
+        hits = int(positive[0].sum())
+        return results.rate_row("rings", metric, [hits], len(positive[0]), of="fresh points", tau=tau)
+    shares = [100 * float(p.mean()) for p in positive]
+    return seeds_row("rings", metric, shares, unit="percent", n=len(positive[0]), bounds=(0, 100), tau=tau)
 
 
 def optimal_confidence(settings: Any) -> dict[str, Any]:
