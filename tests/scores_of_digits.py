@@ -15,6 +15,7 @@ from overgen.scores.k_means import KMeansDistance
 from overgen.scores.knn import NearestNeighbours
 from overgen.scores.mahalanobis import Mahalanobis
 from overgen.scores.max_logit import MaxLogit
+from overgen.scores.one_class_svm import OneClassSVM
 from overgen.scores.one_class_svm_per_class import OneClassSVMPerClass
 from overgen.scores.one_vs_set import OneVsSet
 from overgen.scores.openmax import OpenMax
@@ -40,6 +41,7 @@ SCORES: dict[str, tuple[Callable[[], Any], bool]] = {
     "gaussian_density": (GaussianDensity, False),
     "pca": (lambda: PcaError(components=20), False),
     "one_class_svm": (OneClassSVMPerClass, False),
+    "one_class_svm_of_all": (lambda: OneClassSVM(nu=0.1, gamma=1.0), False),
     "w_svm": (WeibullSVM, False),
     "one_vs_set": (OneVsSet, False),
     "autoencoder": (lambda: AutoencoderError(hidden=8, updates=400, batch_size=32), False),
@@ -49,7 +51,7 @@ SCORES: dict[str, tuple[Callable[[], Any], bool]] = {
 
 
 def fit(score: Any, x: np.ndarray, labels: np.ndarray) -> Any:
-    """A score fitted; one that needs negatives gets x with the values of each row in another order."""
+    """A score fitted; one that needs negatives gets x with the values of each row in another order, and turned round."""
     if isinstance(score, OtherClass):
-        return score.fit(x, labels, negatives=np.random.default_rng(0).permuted(x, axis=1))
+        return score.fit(x, labels, negatives=np.random.default_rng(0).permuted(1 - x, axis=1))
     return score.fit(x, labels)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from overgen import OvergenError
+from overgen.scores import gaussian_density, mahalanobis
 from overgen.scores.autoencoder import AutoencoderError
 from overgen.scores.energy import Energy
 from overgen.scores.gaussian_density import GaussianDensity
@@ -81,6 +86,108 @@ def test_a_fitted_score_is_an_npz_file(name: str, digits: dict[str, Any], fitted
     np.testing.assert_equal(again.state(), fitted[name].state())
     if hasattr(again, "predict"):
         np.testing.assert_array_equal(again.predict(x), fitted[name].predict(x))
+
+
+@every_score
+def test_a_score_is_not_asked_before_it_is_fitted(name: str, digits: dict[str, Any]) -> None:
+    score = SCORES[name][0]()
+    method = type(score).__name__
+    for ask in ("score", "predict", "state"):
+        if hasattr(score, ask):
+            with pytest.raises(OvergenError, match=rf"^{method} is not fitted: call fit\(x, labels\) before"):
+                getattr(score, ask)(*[digits["known"][SCORES[name][1]]] * (ask != "state"))
+    assert not hasattr(score, "anything_else")
+
+
+@every_score
+def test_a_further_fit_leaves_nothing_of_an_earlier_one(name: str, digits: dict[str, Any]) -> None:
+    """On other classes, of other values and another width: as new; so is what an npz file gave back."""
+    x, labels = digits["train"][SCORES[name][1]], digits["labels"]
+    first = np.isin(labels, [0, 1, 2]) if not SCORES[name][1] else labels >= 0
+    second = labels >= 3
+    columns = slice(None) if SCORES[name][1] else slice(0, 48)
+    a, b = (x[first], labels[first]), ((0.2 + 0.5 * x[second])[:, columns], labels[second])
+    new = fit(SCORES[name][0](), *b)
+    queries = (0.2 + 0.5 * digits["unknown"][SCORES[name][1]])[:, columns]
+    again = fit(SCORES[name][0](), *a)
+    stored = type(again).from_state(again.state())
+    for score in (fit(again, *b), fit(stored, *b), fit(fit(SCORES[name][0](), *b), *b)):
+        np.testing.assert_array_equal(score.score(queries), new.score(queries))
+        np.testing.assert_equal(score.state(), new.state())
+
+
+def refusal(score: Any, x: np.ndarray, labels: np.ndarray) -> str:
+    """Fit a score. Returns what its ValueError says if it does not take the input, else ""."""
+    try:
+        fit(score, x, labels)
+    except np.linalg.LinAlgError:  # a ValueError, too, but nobody's answer
+        raise
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(list(SCORES)),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1, 2, 3, 7, 30]),
+    st.sampled_from([1, 2, 5, 40, 2000]),
+    st.integers(1, 60),
+)
+def test_any_sizes_work_or_are_named_in_one_line(name: str, seed: int, classes: int, width: int, count: int) -> None:
+    """Classes of one example, one class alone, fewer inputs than classes, columns, neighbours, means or components."""
+    draws = np.random.default_rng(seed)
+    if SCORES[name][1]:
+        width = max(classes, 2)
+    x, labels = draws.random((count, width)).astype(np.float32), draws.integers(classes, size=count)
+    labels[:classes] = np.arange(min(classes, count))
+    queries = draws.random((9, width)).astype(np.float32)
+    score = SCORES[name][0]()
+    if refused := refusal(score, x, labels):
+        assert re.search(r"\d", refused)
+        assert "\n" not in refused
+        return
+    scores = score.score(queries)
+    assert scores.shape == (9,)
+    assert scores.dtype == np.float64
+    assert not np.isnan(scores).any()
+    alone = np.concatenate([score.score(row[None]) for row in queries])
+    np.testing.assert_allclose(alone, scores, rtol=1e-7, atol=1e-9)
+    np.testing.assert_array_equal(type(score).from_state(score.state()).score(queries), scores)
+    if hasattr(score, "predict"):
+        assert set(score.predict(queries)) <= set(labels)
+
+
+@pytest.mark.parametrize("name", ["softmax", "energy", "openmax", "mahalanobis", "knn", "gaussian_density"])
+def test_a_thousand_classes(name: str) -> None:
+    draws = np.random.default_rng(0)
+    labels = np.arange(2000) % 1000
+    centres = draws.normal(0, 5, (1000, 20))
+    if SCORES[name][1]:
+        x = draws.random((2000, 1000)) + 9 * np.eye(1000)[labels]
+        queries = draws.random((20, 1000))
+    else:
+        x, queries = centres[labels] + draws.normal(size=(2000, 20)), draws.normal(0, 5, (20, 20))
+    score = SCORES[name][0]().fit(x, labels)
+    known, unknown = score.score(x[:50]), score.score(queries)
+    assert np.isfinite([*known, *unknown]).all()
+    assert name == "openmax" or np.median(known) > np.median(unknown)  # whose tails are of two examples each
+
+
+def test_whitening_once_for_many_classes_is_whitening_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = np.random.default_rng(0)
+    x, labels = draws.normal(50, 3, (400, 12)), np.arange(400) % 60
+    score = Mahalanobis().fit(x, labels)
+    once = score.score(x)
+    monkeypatch.setattr(mahalanobis, "MANY", 60)
+    np.testing.assert_allclose(score.score(x), once, rtol=1e-9)
+
+
+def test_covariances_that_would_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaussian_density, "LARGEST", 99)
+    with pytest.raises(ValueError, match="4 classes of 5 columns each: their covariances take more than"):
+        GaussianDensity().fit(np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 4)
 
 
 @pytest.mark.parametrize("name", ["one_class_svm", "w_svm", "one_vs_set", "other_class", "other_class_linear"])

@@ -52,13 +52,13 @@ def test_the_svm_refuses_what_it_cannot_score(machine: OneClassSVM) -> None:
     for value in (np.nan, np.inf):
         broken = POINTS.copy()
         broken[5, 2] = value
-        with pytest.raises(ValueError, match="NaN or infinity in row 5"):
+        with pytest.raises(ValueError, match=r"(nan|inf) at row 5, column 2"):
             machine.score(broken)
-        with pytest.raises(ValueError, match="NaN or infinity in row 5"):
+        with pytest.raises(ValueError, match=r"(nan|inf) at row 5, column 2"):
             OneClassSVM(nu=0.2, gamma=0.7).fit(broken)
-    with pytest.raises(ValueError, match=r"shape \(120, 5\), but it was fitted to D = 6"):
+    with pytest.raises(ValueError, match=r"shape \(120, 5\), must be \(N, 6\)"):
         machine.score(POINTS[:, :5])
-    with pytest.raises(ValueError, match=r"shape \(6,\), must be \(N, D\)"):
+    with pytest.raises(ValueError, match=r"shape \(6,\), must be \(N, 6\)"):
         machine.score(POINTS[0])
-    with pytest.raises(ValueError, match="not fitted"):
-        OneClassSVM(nu=0.2, gamma=0.7).score(POINTS)
+    with pytest.raises(ValueError, match=r"nu = 1.2, gamma = 0.7"):
+        OneClassSVM(nu=1.2, gamma=0.7)

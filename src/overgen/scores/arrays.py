@@ -1,4 +1,4 @@
-"""What every score does with its arrays: check them, cut them into blocks, keep options beside what was learnt."""
+"""What every score does with its arrays: check them, cut them into blocks."""
 
 from __future__ import annotations
 
@@ -49,8 +49,3 @@ def log_sum_exp(x: np.ndarray) -> np.ndarray:
     """log Σ exp over the columns, without overflow. x: (N, C). Returns (N,) float64."""
     top = x.max(1, keepdims=True).astype(np.float64)
     return np.log(np.exp(x - top).sum(1)) + top[:, 0]
-
-
-def pack(**values: Any) -> dict[str, np.ndarray]:
-    """Options and arrays as a dict of arrays. A string becomes a 0-d array of text."""
-    return {name: np.asarray(value) for name, value in values.items()}

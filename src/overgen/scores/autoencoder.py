@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from overgen.scores.arrays import blocks, pack, rows
-from overgen.scores.descent import descend, load, weights
+from overgen.scores.arrays import blocks, rows
+from overgen.scores.descent import OfNetwork, descend
 
 WIDTH = 400  # units of the layers outside the code, as in the study's plain autoencoder
 
 
-class AutoencoderError:
+class AutoencoderError(OfNetwork):
     """−‖r(x) − x‖₂, r a network D-400-`hidden`-400-D with ReLU units and sigmoid outputs. x: pixels in [0, 1].
 
     Trained by Adam on the mean squared error over the pixels. seed: of the first weights and of the order of rows.
@@ -38,7 +38,7 @@ class AutoencoderError:
         x = rows(x)
         if x.min() < 0 or x.max() > 1:
             raise ValueError(f"x: values from {x.min():g} to {x.max():g}, must lie in [0, 1]")
-        self.network = build(x.shape[1], self.hidden)
+        self.network = self._built(x.shape[1])
         inputs = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
 
         def loss(batch: torch.Tensor) -> torch.Tensor:
@@ -59,21 +59,8 @@ class AutoencoderError:
                 scores[start : start + len(block)] = -errors.numpy()
         return scores
 
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(**weights(self.network))
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> AutoencoderError:
-        hidden, width = state["2.weight"].shape[0], state["0.weight"].shape[1]
-        made = cls(hidden=hidden)
-        made.network = build(width, hidden).double()
-        load(made.network, state)
-        return made
-
-
-def build(width: int, hidden: int) -> nn.Sequential:
-    """The network, its weights not yet drawn."""
-    return nn.Sequential(
-        nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, hidden), nn.ReLU(),
-        nn.Linear(hidden, WIDTH), nn.ReLU(), nn.Linear(WIDTH, width), nn.Sigmoid(),
-    )  # fmt: skip
+    def _built(self, width: int) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, self.hidden), nn.ReLU(),
+            nn.Linear(self.hidden, WIDTH), nn.ReLU(), nn.Linear(WIDTH, width), nn.Sigmoid(),
+        )  # fmt: skip

@@ -1,12 +1,15 @@
-"""Adam on minibatches of arrays: what the scores share that are networks of their own."""
+"""What the scores share that are networks of their own: Adam on minibatches of arrays, and weights as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from overgen.scores.fitted import Fitted
 
 
 def descend(
@@ -42,11 +45,27 @@ def descend(
     network.double()
 
 
-def weights(network: nn.Module) -> dict[str, np.ndarray]:
-    """The weights of a network as arrays, by the names of `state_dict`."""
-    return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+class OfNetwork(Fitted):
+    """Base of the scores that are networks of their own."""
 
+    network: nn.Sequential
 
-def load(network: nn.Module, arrays: dict[str, np.ndarray]) -> None:
-    """Put arrays from `weights` back."""
-    network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+    def state(self) -> dict[str, np.ndarray]:
+        """As of every score; the weights as `network.<name>`, by the names of `state_dict`."""
+        state = super().state()
+        del state["network"]
+        return state | {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, np.ndarray]) -> Self:
+        """The score whose `state` this is."""
+        prefix = "network."
+        arrays = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        made = super().from_state({**state, "network": np.zeros(1)})
+        made.network = made._built(arrays["0.weight"].shape[1]).double()
+        made.network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+        return made
+
+    def _built(self, width: int) -> nn.Sequential:
+        """The network for inputs of a width, its weights not yet drawn."""
+        raise NotImplementedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from overgen.scores.arrays import log_sum_exp, pack, rows
+from overgen.scores.arrays import log_sum_exp, rows
 from overgen.scores.logits import OfLogits
 
 
@@ -22,12 +22,3 @@ class Energy(OfLogits):
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, C). Returns (N,), in the unit of the logits."""
         return self.temperature * log_sum_exp(rows(x, self.width).astype(np.float64) / self.temperature)
-
-    def state(self) -> dict[str, np.ndarray]:
-        return super().state() | pack(temperature=self.temperature)
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> Energy:
-        made = super().from_state(state)
-        made.temperature = float(state["temperature"])
-        return made

@@ -6,15 +6,22 @@ import math
 
 import numpy as np
 
-from overgen.scores.arrays import blocks, class_labels, log_sum_exp, pack, rows
+from overgen.scores.arrays import blocks, class_labels, log_sum_exp, rows
+from overgen.scores.fitted import Fitted
+
+LARGEST = 1 << 29  # numbers of all covariances together: 4 GiB
 
 
-class GaussianDensity:
+class GaussianDensity(Fitted):
     """log Σ_c π_c·N(x; μ_c, Σ_c), each class with a covariance of its own. x: features; π_c: share of the class.
 
     shrinkage: s of (1 − s)·S_c + s·tr(S_c)/D·I in place of the sample covariance S_c, in (0, 1]: a class has few
     inputs for its D² numbers.
     """
+
+    means: np.ndarray  # (C, D)
+    whitenings: np.ndarray  # (C, D, D)
+    constants: np.ndarray  # (C,)
 
     def __init__(self, *, shrinkage: float = 0.1) -> None:
         if not 0 < shrinkage <= 1:
@@ -22,10 +29,19 @@ class GaussianDensity:
         self.shrinkage = shrinkage
 
     def fit(self, x: np.ndarray, labels: np.ndarray) -> GaussianDensity:
-        """x: (N, D); labels: (N,). Raises ValueError naming a class whose inputs are all the same."""
+        """x: (N, D); labels: (N,). Raises ValueError naming a class whose inputs are all the same.
+
+        And if the covariances would not fit into 4 GiB.
+        """
         x, labels = rows(x), class_labels(labels, len(x))
         means, whitenings, constants = [], [], []
-        for label in np.unique(labels):
+        classes = np.unique(labels)
+        if len(classes) * x.shape[1] ** 2 > LARGEST:
+            raise ValueError(
+                f"{len(classes)} classes of {x.shape[1]} columns each: their covariances take more than 4 GiB; "
+                "Mahalanobis has one for all"
+            )
+        for label in classes:
             of_class = x[labels == label].astype(np.float64)
             deviations = of_class - of_class.mean(0)
             covariance = (1 - self.shrinkage) * (deviations.T @ deviations) / len(of_class)
@@ -52,12 +68,3 @@ class GaussianDensity:
                 parts[:, c] = self.constants[c] - np.einsum("nd,nd->n", white, white) / 2
             scores[start : start + len(block)] = log_sum_exp(parts)
         return scores
-
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(means=self.means, whitenings=self.whitenings, constants=self.constants, shrinkage=self.shrinkage)
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> GaussianDensity:
-        made = cls(shrinkage=float(state["shrinkage"]))
-        made.means, made.whitenings, made.constants = state["means"], state["whitenings"], state["constants"]
-        return made

@@ -7,18 +7,21 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from overgen.scores.arrays import blocks, pack, rows
+from overgen.scores.arrays import blocks, rows
+from overgen.scores.fitted import Fitted
 
 # Of a fit, at most. scikit-learn adds up what its threads have summed in the order in which they end: with three or
 # more of them the same input gives means that differ in the eighth digit.
 THREADS = 2
 
 
-class KMeansDistance:
+class KMeansDistance(Fitted):
     """−min_j ‖x − m_j‖₂ with the means m_j of the inputs that it was fitted on. x: pixels or features.
 
     clusters: how many means, at most one an input; seed: of k-means++.
     """
+
+    means: np.ndarray  # (clusters, D)
 
     def __init__(self, *, clusters: int = 50, seed: int = 0) -> None:
         if clusters < 1:
@@ -47,15 +50,6 @@ class KMeansDistance:
             nearest = self.means[(squares - 2 * block @ self.means.T).argmin(1)]
             scores[start : start + len(block)] = -np.linalg.norm(block - nearest, axis=1)
         return scores
-
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(means=self.means, seed=self.seed)
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> KMeansDistance:
-        made = cls(clusters=len(state["means"]), seed=int(state["seed"]))
-        made.means = state["means"]
-        return made
 
 
 @contextmanager

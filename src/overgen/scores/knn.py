@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
 import numpy as np
 
-from overgen.scores.arrays import BLOCK, blocks, pack, rows
+from overgen.scores.arrays import BLOCK, blocks, rows
+from overgen.scores.fitted import Fitted
 
 SPARE = 12  # candidates beyond the k asked for
 GROUP = 16  # columns of which only the smallest counts at first
 GATHERED = 1 << 23  # elements of the candidates of a block: 64 MiB in float64
 
 
-class NearestNeighbours:
+class NearestNeighbours(Fitted):
     """−d_k(x): the distance (L2) to the k-th nearest of the inputs it was fitted on. x: pixels or features.
 
     neighbours: k. normalise: inputs are scaled to length 1 first, as Sun et al. do; one of length 0 stays as it is.
@@ -21,6 +25,9 @@ class NearestNeighbours:
     u·D·‖a‖·‖b‖) could hide another neighbour, the row is searched again in float64. Beside the inputs themselves (once
     as given, once centred in float32, and in float64 if need be) memory stays below 1 GiB whatever the number of rows.
     """
+
+    x: np.ndarray  # (N, D)
+    centre: np.ndarray  # (D,)
 
     def __init__(self, *, neighbours: int = 5, normalise: bool = False) -> None:
         if neighbours < 1:
@@ -96,13 +103,9 @@ class NearestNeighbours:
         lengths = np.sqrt(np.einsum("nd,nd->n", x, x, dtype=np.float64))
         return x / np.where(lengths > 0, lengths, 1)[:, None]
 
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(x=self.x, centre=self.centre, neighbours=self.neighbours, normalise=self.normalise)
-
     @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> NearestNeighbours:
-        made = cls(neighbours=int(state["neighbours"]), normalise=bool(state["normalise"]))
-        made.x, made.centre = state["x"], state["centre"]
+    def from_state(cls, state: Mapping[str, np.ndarray]) -> Self:
+        made = super().from_state(state)
         made.centred = made._centred(made.x, np.float32)
         return made
 

@@ -6,22 +6,16 @@ from typing import Self
 
 import numpy as np
 
-from overgen.scores.arrays import pack, rows
+from overgen.scores.arrays import rows
+from overgen.scores.fitted import Fitted
 
 
-class OfLogits:
+class OfLogits(Fitted):
     """Base of these scores. x: logits z before the softmax, (N, C)."""
+
+    width: int
 
     def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> Self:
         """x: (N, C) logits; labels are not used."""
         self.width = rows(x).shape[1]
         return self
-
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(width=self.width)
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> Self:
-        made = cls()
-        made.width = int(state["width"])
-        return made

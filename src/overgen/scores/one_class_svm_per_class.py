@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from overgen.scores.arrays import class_labels, pack, rows
+from overgen.scores.arrays import class_labels, rows
+from overgen.scores.fitted import Fitted
 from overgen.scores.kernels import Gamma, decisions, gamma_of, needed, one_class, rbf
 
 
-class OneClassSVMPerClass:
+class OneClassSVMPerClass(Fitted):
     """max_c f_c(x), f_c the decision value of class c's ν-SVM with an RBF kernel. x: pixels or features.
 
     nu: ν, an upper bound on the share of a class that falls outside; gamma: of the kernel, "scale" as in scikit-learn.
     """
+
+    fitted_gamma: float  # γ as a number
+    classes: np.ndarray  # (C,)
+    vectors: np.ndarray  # (M, D)
+    weights: np.ndarray  # (M, C)
+    offsets: np.ndarray  # (C,)
 
     def __init__(self, *, nu: float = 0.1, gamma: Gamma = "scale") -> None:
         if not 0 < nu <= 1:
@@ -23,15 +30,15 @@ class OneClassSVMPerClass:
         """x: (N, D); labels: (N,). Memory and time grow with N²: fit some thousand inputs."""
         x = rows(x)
         labels = class_labels(labels, len(x))
-        self.gamma, self.classes = gamma_of(x, self.gamma), np.unique(labels)
-        weights, self.offsets = one_class(rbf(x, x, self.gamma), labels, self.nu)
+        self.fitted_gamma, self.classes = gamma_of(x, self.gamma), np.unique(labels)
+        weights, self.offsets = one_class(rbf(x, x, self.fitted_gamma), labels, self.nu)
         self.vectors, self.weights = needed(x, weights)
         return self
 
     def decisions(self, x: np.ndarray) -> np.ndarray:
         """f of each class. x: (N, D). Returns (N, C), positive inside."""
         x = rows(x, self.vectors.shape[1])
-        return decisions(x, self.vectors, self.weights, self.offsets, float(self.gamma))
+        return decisions(x, self.vectors, self.weights, self.offsets, self.fitted_gamma)
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,), positive inside some class."""
@@ -40,16 +47,3 @@ class OneClassSVMPerClass:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The class of the largest f. x: (N, D). Returns (N,)."""
         return self.classes[self.decisions(x).argmax(1)]
-
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(
-            nu=self.nu, gamma=self.gamma, classes=self.classes, vectors=self.vectors, weights=self.weights,
-            offsets=self.offsets,
-        )  # fmt: skip
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> OneClassSVMPerClass:
-        made = cls(nu=float(state["nu"]), gamma=float(state["gamma"]))
-        made.classes, made.vectors = state["classes"], state["vectors"]
-        made.weights, made.offsets = state["weights"], state["offsets"]
-        return made

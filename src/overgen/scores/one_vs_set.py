@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from overgen.scores.arrays import class_labels, pack, rows
+from overgen.scores.arrays import class_labels, rows
+from overgen.scores.fitted import Fitted
 from overgen.scores.kernels import dual, one_against_rest
 
 CANDIDATES = 100  # places tried for each plane of a slab
 
 
-class OneVsSet:
+class OneVsSet(Fitted):
     """A slab A ≤ f_c(x) ≤ Ω for each class, f_c a linear machine against the rest. x: features or pixels.
 
     Planes are chosen on the training inputs, among `CANDIDATES` quantiles of f_c of the class's own and of all, where
@@ -25,6 +26,11 @@ class OneVsSet:
     errors: λ; cost: C of the machines. With a single known class the linear machine is the one-class one with ν = nu,
     as in the paper.
     """
+
+    classes: np.ndarray  # (C,)
+    normals: np.ndarray  # (D, C)
+    offsets: np.ndarray  # (C,)
+    slabs: np.ndarray  # (C, 2)
 
     def __init__(self, *, errors: float = 2.0, cost: float = 1.0, nu: float = 0.1) -> None:
         if not (errors >= 0 and cost > 0 and 0 < nu <= 1):
@@ -85,14 +91,3 @@ class OneVsSet:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The class in whose slab an input lies deepest. x: (N, D). Returns (N,)."""
         return self.classes[self.depths(x).argmax(1)]
-
-    def state(self) -> dict[str, np.ndarray]:
-        options = pack(errors=self.errors, cost=self.cost, nu=self.nu)
-        return options | pack(classes=self.classes, normals=self.normals, offsets=self.offsets, slabs=self.slabs)
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> OneVsSet:
-        made = cls(**{name: float(state[name]) for name in ("errors", "cost", "nu")})
-        made.classes, made.normals = state["classes"], state["normals"]
-        made.offsets, made.slabs = state["offsets"], state["slabs"]
-        return made

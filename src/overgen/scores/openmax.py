@@ -6,11 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from overgen.scores.arrays import class_labels, log_sum_exp, pack, rows
+from overgen.scores.arrays import class_labels, log_sum_exp, rows
+from overgen.scores.fitted import Fitted
 from overgen.scores.weibull import Weibull, fit_largest
 
 
-class OpenMax:
+class OpenMax(Fitted):
     """Logits recalibrated by how far they lie from their class's mean, with a class "unknown". x: logits z.
 
     For the r-th largest logit, r = 1..alpha, of class c: ω_c = 1 − (alpha + 1 − r)/alpha · F_c(‖z − μ_c‖), and 1 for
@@ -22,6 +23,11 @@ class OpenMax:
     by: "unknown" for a score from P_0, or "max" for one from the largest P of a class. As published, ẑ_0 falls where
     revised logits are negative.
     """
+
+    width: int
+    classes: np.ndarray  # (K,)
+    means: np.ndarray  # (K, K)
+    tails: np.ndarray  # (3, K): the fits of `weibull.Weibull`
 
     def __init__(
         self,
@@ -53,7 +59,7 @@ class OpenMax:
             means.append(of_class.mean(0))
             distances.append(np.linalg.norm(of_class - means[-1], axis=1))
         self.means = np.stack(means)
-        self.weibull = fit_largest(distances, tail=self.tail, translation=self.translation)
+        self.tails = np.stack(fit_largest(distances, tail=self.tail, translation=self.translation)[:3])
         return self
 
     def revised(self, x: np.ndarray) -> np.ndarray:
@@ -64,7 +70,8 @@ class OpenMax:
         order = np.argsort(-z, axis=1, kind="stable")
         rank = np.empty_like(order)
         np.put_along_axis(rank, order, np.broadcast_to(np.arange(len(self.classes)), order.shape), 1)
-        taken = z * np.maximum(alpha - rank, 0) / alpha * self.weibull.cdf(distances)  # z_c·(1 − ω_c)
+        weibull = Weibull(*self.tails, self.translation)
+        taken = z * np.maximum(alpha - rank, 0) / alpha * weibull.cdf(distances)  # z_c·(1 − ω_c)
         return np.concatenate([taken.sum(1, keepdims=True), z - taken], 1)
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
@@ -78,19 +85,3 @@ class OpenMax:
         if self.by == "unknown":
             return log_sum_exp(revised[:, 1:]) - revised[:, 0]
         return revised[:, 1:].max(1) - log_sum_exp(revised)
-
-    def state(self) -> dict[str, np.ndarray]:
-        options = pack(tail=self.tail, alpha=self.alpha, by=self.by, width=self.width)
-        return options | pack(classes=self.classes, means=self.means, **self.weibull._asdict())
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> OpenMax:
-        made = cls(
-            tail=int(state["tail"]),
-            alpha=int(state["alpha"]),
-            translation=float(state["translation"]),
-            by="max" if str(state["by"]) == "max" else "unknown",
-        )
-        made.width, made.classes, made.means = int(state["width"]), state["classes"], state["means"]
-        made.weibull = Weibull(state["shape"], state["log_scale"], state["smallest"], made.translation)
-        return made

@@ -12,16 +12,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from overgen.scores.arrays import blocks, class_labels, log_sum_exp, pack, rows
-from overgen.scores.descent import descend, load, weights
+from overgen.scores.arrays import blocks, class_labels, log_sum_exp, rows
+from overgen.scores.descent import OfNetwork, descend
 
 
-class OtherClass:
+class OtherClass(OfNetwork):
     """The log-odds that x is of a known class, log Σ_c P(c) − log P(other). x: features or pixels.
 
     A softmax on one hidden layer of `hidden` ReLU units, or, with 0, on x itself. Trained by Adam on the cross-entropy
     of known inputs and negatives together. seed: of the first weights and of the order of rows.
     """
+
+    classes: np.ndarray
 
     def __init__(
         self,
@@ -44,7 +46,7 @@ class OtherClass:
         if not len(negatives):
             raise ValueError(f"negatives: shape {negatives.shape}, must have a row")
         self.classes, targets = np.unique(labels, return_inverse=True)
-        self.network = build(x.shape[1], self.hidden, len(self.classes) + 1)
+        self.network = self._built(x.shape[1])
         both = torch.from_numpy(np.concatenate([x, negatives]).astype(np.float32))
         wanted = torch.from_numpy(np.concatenate([targets, np.full(len(negatives), len(self.classes))]))
 
@@ -74,20 +76,8 @@ class OtherClass:
         """x: (N, D). Returns the likeliest of the known classes, (N,)."""
         return self.classes[self._logits(x)[:, :-1].argmax(1)]
 
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(hidden=self.hidden, classes=self.classes, **weights(self.network))
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> OtherClass:
-        made = cls(hidden=int(state["hidden"]))
-        made.classes = state["classes"]
-        made.network = build(state["0.weight"].shape[1], made.hidden, len(made.classes) + 1).double()
-        load(made.network, {name: array for name, array in state.items() if name not in ("hidden", "classes")})
-        return made
-
-
-def build(width: int, hidden: int, outputs: int) -> nn.Sequential:
-    """The network, its weights not yet drawn."""
-    if not hidden:
-        return nn.Sequential(nn.Linear(width, outputs))
-    return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+    def _built(self, width: int) -> nn.Sequential:
+        outputs = len(self.classes) + 1
+        if not self.hidden:
+            return nn.Sequential(nn.Linear(width, outputs))
+        return nn.Sequential(nn.Linear(width, self.hidden), nn.ReLU(), nn.Linear(self.hidden, outputs))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from overgen.scores.arrays import blocks, pack, rows
+from overgen.scores.arrays import blocks, rows
+from overgen.scores.fitted import Fitted
 
 
-class PcaError:
+class PcaError(Fitted):
     """−‖r(x) − x‖₂, r(x) the projection onto the plane of the leading components. x: pixels or features.
 
     components: dimensions of the plane, at most D.
     """
+
+    mean: np.ndarray  # (D,)
+    axes: np.ndarray  # (D, components)
 
     def __init__(self, *, components: int = 64) -> None:
         if components < 1:
@@ -40,12 +44,3 @@ class PcaError:
             residuals -= residuals @ self.axes @ self.axes.T
             scores[start : start + len(block)] = -np.linalg.norm(residuals, axis=1)
         return scores
-
-    def state(self) -> dict[str, np.ndarray]:
-        return pack(mean=self.mean, axes=self.axes)
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> PcaError:
-        made = cls(components=state["axes"].shape[1])
-        made.mean, made.axes = state["mean"], state["axes"]
-        return made

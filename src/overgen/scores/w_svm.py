@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from overgen.scores.arrays import class_labels, pack, rows
+from overgen.scores.arrays import class_labels, rows
+from overgen.scores.fitted import Fitted
 from overgen.scores.kernels import Gamma, decisions, gamma_of, needed, one_against_rest, one_class, rbf
 from overgen.scores.weibull import Weibull, fit_smallest
 
 ONE_CLASS, INSIDE, OUTSIDE = range(3)  # the Weibull fits of a class
 
 
-class WeibullSVM:
+class WeibullSVM(Fitted):
     """max_c ι_c·P_η(c)·P_ψ(c): the chance to belong to a class and not to be one of the others. x: pixels or features.
 
     P_O(c) = F of the one-class machine's decision value, fitted to the smallest values of class c; the gate ι_c is 1
@@ -21,6 +22,13 @@ class WeibullSVM:
 
     gate: δ_τ of the paper, which uses 0.001; nu, cost, gamma: of the machines; tail, translation: see `weibull`.
     """
+
+    fitted_gamma: float  # γ as a number
+    classes: np.ndarray  # (C,)
+    vectors: np.ndarray  # (M, D)
+    weights: np.ndarray  # (M, 2C), of the one-class machines first; (M, 1) for one class
+    offsets: np.ndarray  # (2C,)
+    tails: np.ndarray  # (3, 3C): the fits of `weibull.Weibull`
 
     def __init__(
         self,
@@ -41,8 +49,8 @@ class WeibullSVM:
         """x: (N, D); labels: (N,). Memory and time grow with N²: fit some thousand inputs."""
         x = rows(x)
         labels = class_labels(labels, len(x))
-        self.gamma, self.classes = gamma_of(x, self.gamma), np.unique(labels)
-        kernel = rbf(x, x, self.gamma)
+        self.fitted_gamma, self.classes = gamma_of(x, self.gamma), np.unique(labels)
+        kernel = rbf(x, x, self.fitted_gamma)
         single, single_offsets = one_class(kernel, labels, self.nu)
         if len(self.classes) > 1:
             binary, binary_offsets = one_against_rest(kernel, labels, self.cost)
@@ -55,16 +63,17 @@ class WeibullSVM:
         if len(self.classes) > 1:
             groups += [binary_values[labels == label, c] for c, label in enumerate(self.classes)]
             groups += [-binary_values[labels != label, c] for c, label in enumerate(self.classes)]
-        self.weibull = fit_smallest(groups, tail=self.tail, translation=self.translation)
+        self.tails = np.stack(fit_smallest(groups, tail=self.tail, translation=self.translation)[:3])
         self.vectors, self.weights = needed(x, np.concatenate([single, binary], 1))
         return self
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """ι·P_η·P_ψ of each class. x: (N, D). Returns (N, C) in [0, 1]; they do not sum to 1."""
         x, count = rows(x, self.vectors.shape[1]), len(self.classes)
-        values = decisions(x, self.vectors, self.weights, self.offsets, float(self.gamma))
+        values = decisions(x, self.vectors, self.weights, self.offsets, self.fitted_gamma)
         binary_values = values[:, count:]
-        fits = np.split(self.weibull.cdf(np.concatenate([values, -binary_values], 1)), 3 if count > 1 else 1, axis=1)
+        weibull = Weibull(*self.tails, self.translation)
+        fits = np.split(weibull.cdf(np.concatenate([values, -binary_values], 1)), 3 if count > 1 else 1, axis=1)
         open_gate = fits[ONE_CLASS] > self.gate
         return open_gate * (fits[INSIDE] * (1 - fits[OUTSIDE]) if count > 1 else fits[ONE_CLASS])
 
@@ -75,17 +84,3 @@ class WeibullSVM:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The class of the largest probability. x: (N, D). Returns (N,)."""
         return self.classes[self.probabilities(x).argmax(1)]
-
-    def state(self) -> dict[str, np.ndarray]:
-        options = pack(gate=self.gate, nu=self.nu, cost=self.cost, gamma=self.gamma, tail=self.tail)
-        learnt = pack(classes=self.classes, vectors=self.vectors, weights=self.weights, offsets=self.offsets)
-        return options | learnt | pack(**self.weibull._asdict())
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> WeibullSVM:
-        options = {name: float(state[name]) for name in ("gate", "nu", "cost", "gamma", "translation")}
-        made = cls(tail=int(state["tail"]), **options)
-        made.classes, made.vectors = state["classes"], state["vectors"]
-        made.weights, made.offsets = state["weights"], state["offsets"]
-        made.weibull = Weibull(state["shape"], state["log_scale"], state["smallest"], made.translation)
-        return made
