@@ -51,7 +51,7 @@ SCORES: dict[str, tuple[Callable[[], Any], bool]] = {
 
 
 def fit(score: Any, x: np.ndarray, labels: np.ndarray) -> Any:
-    """A score fitted; one that needs negatives gets x with the values of each row in another order, and turned round."""
+    """A score fitted; one that needs negatives gets x turned round, each row in another order."""
     if isinstance(score, OtherClass):
         return score.fit(x, labels, negatives=np.random.default_rng(0).permuted(1 - x, axis=1))
     return score.fit(x, labels)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from overgen.measures import intervals, means, separation
+from overgen.measures import intervals, means, metrics, separation
 from overgen.stages.evaluate_scores import summary
 
 
@@ -124,3 +125,83 @@ def test_means_over_strata() -> None:
     assert intervals.stratified_mean([values[:1], values[1:2]], (0, 1)) == (pytest.approx(0.35), None)
     _, (low, high) = intervals.stratified_mean([np.array([0.5, 0.5])], (0, 1))
     assert low == high == 0.5
+
+
+def pairs(seed: int, known: int = 200, unknown: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of which 10 % of the unknown lie above most known ones: not the shape that formulas like."""
+    draws = np.random.default_rng(seed)
+    far = draws.normal(-2, 1, unknown)
+    return draws.normal(0, 1, known), np.where(draws.random(unknown) < 0.1, draws.normal(2, 0.5, unknown), far)
+
+
+def test_two_arrays_against_scikit_learn_with_either_side_as_positive() -> None:
+    known, unknown = pairs(0)
+    known, unknown = known.round(1), unknown.round(1)  # with ties
+    found = separation.separate(known, unknown, np.arange(len(known)) % 5 > 0)
+    scores, truth = np.concatenate([known, unknown]), np.repeat([1, 0], [len(known), len(unknown)])
+    assert found["auroc"].value == pytest.approx(roc_auc_score(truth, scores))
+    assert found["aupr"].value == pytest.approx(average_precision_score(truth, scores))
+    assert found["aupr_unknown_positive"].value == pytest.approx(average_precision_score(1 - truth, -scores))
+    for name, positive, sign in (("fpr95", truth, 1), ("fpr95_unknown_positive", 1 - truth, -1)):
+        false, true, _ = roc_curve(positive, sign * scores, drop_intermediate=False)
+        assert found[name].value == pytest.approx(false[true >= 0.95].min())
+    assert abs(found["fpr95"].value - found["fpr95_unknown_positive"].value) > 0.3  # one name, two numbers
+    wins = (known[:, None] > unknown) + (known[:, None] == unknown) / 2
+    assert found["oscr"].value == pytest.approx(np.mean(wins * (np.arange(len(known)) % 5 > 0)[:, None]))
+    for name, (value, interval) in found.items():
+        assert interval is not None, name
+        assert 0 <= interval[0] < value < interval[1] <= 1, name
+
+
+def test_intervals_are_as_wide_as_a_bootstrap_by_hand() -> None:
+    known, unknown = pairs(1, 400, 300)
+    right = np.arange(len(known)) % 7 > 0
+    draws, drawn = np.random.default_rng(0), dict[str, list[float]]()
+    for _ in range(400):
+        i, j = draws.integers(len(known), size=len(known)), draws.integers(len(unknown), size=len(unknown))
+        a, b = known[i], unknown[j]
+        for name, value in (
+            ("auroc", metrics.auroc(a, b)),
+            ("oscr", metrics.oscr(a, right[i], b)),
+            ("fpr95", metrics.fpr_at_tpr(a, b)),
+            ("fpr95_unknown_positive", metrics.fpr_at_tpr(-b, -a)),
+            ("aupr", metrics.aupr(a, b)),
+        ):
+            drawn.setdefault(name, []).append(value)
+    found = separation.separate(known, unknown, right)
+    for name, values in drawn.items():
+        low, high = np.quantile(values, [0.025, 0.975])
+        interval = found[name].interval
+        assert interval is not None
+        assert 0.75 < (interval[1] - interval[0]) / (high - low) < 1.4, name
+        assert interval == pytest.approx((low, high), abs=0.3 * (high - low)), name
+
+
+def test_intervals_hold_what_they_should() -> None:
+    """The true numbers of the mixture lie in nearly all of the intervals of small samples, and not in all."""
+    known, unknown = pairs(10**6, 4000, 200_000)
+    true = {"auroc": metrics.auroc(known, unknown), "fpr95": float(np.mean(unknown >= stats.norm.ppf(0.05)))}
+    held = dict.fromkeys(true, 0)
+    for seed in range(400):
+        small = pairs(seed, 120, 80)
+        for name, (_, interval) in (("auroc", separation.area(*small)), ("fpr95", separation.fpr_at_tpr(*small))):
+            assert interval is not None
+            held[name] += interval[0] <= true[name] <= interval[1]
+    assert all(365 <= hits < 400 for hits in held.values()), held
+
+
+def test_ends_and_single_images() -> None:
+    """Where nothing is out of order little may have been seen: ten images more or less say 0.72 to 1."""
+    above, below = np.arange(10.0) + 100, np.arange(30.0)
+    assert separation.area(above, below) == (1, (pytest.approx(intervals.wilson(10, 10)[0]), 1))
+    assert separation.area(below, above) == (0, (0, pytest.approx(intervals.wilson(0, 10)[1])))
+    assert separation.area(np.ones(9), np.ones(9)) == (0.5, (0.5, 0.5))  # a score that says nothing
+    assert separation.fpr_at_tpr(above, below) == (0, (0, pytest.approx(intervals.wilson(0, 30)[1])))
+    assert separation.separate(above[:1], below[:1])["auroc"] == (1, None)
+    assert separation.area(above, below, np.zeros(10, bool)) == (0, (0, pytest.approx(intervals.wilson(0, 10)[1])))
+    for known, unknown, message in (
+        (above, [np.nan], "unknown images: NaN at row 0"),
+        (above[:0], below, "known images: shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            separation.separate(known, np.asarray(unknown))

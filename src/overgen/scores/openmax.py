@@ -70,7 +70,8 @@ class OpenMax(Fitted):
         order = np.argsort(-z, axis=1, kind="stable")
         rank = np.empty_like(order)
         np.put_along_axis(rank, order, np.broadcast_to(np.arange(len(self.classes)), order.shape), 1)
-        weibull = Weibull(*self.tails, self.translation)
+        shape, log_scale, smallest = self.tails
+        weibull = Weibull(shape, log_scale, smallest, self.translation)
         taken = z * np.maximum(alpha - rank, 0) / alpha * weibull.cdf(distances)  # z_c·(1 − ω_c)
         return np.concatenate([taken.sum(1, keepdims=True), z - taken], 1)
 

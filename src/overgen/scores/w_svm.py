@@ -72,7 +72,8 @@ class WeibullSVM(Fitted):
         x, count = rows(x, self.vectors.shape[1]), len(self.classes)
         values = decisions(x, self.vectors, self.weights, self.offsets, self.fitted_gamma)
         binary_values = values[:, count:]
-        weibull = Weibull(*self.tails, self.translation)
+        shape, log_scale, smallest = self.tails
+        weibull = Weibull(shape, log_scale, smallest, self.translation)
         fits = np.split(weibull.cdf(np.concatenate([values, -binary_values], 1)), 3 if count > 1 else 1, axis=1)
         open_gate = fits[ONE_CLASS] > self.gate
         return open_gate * (fits[INSIDE] * (1 - fits[OUTSIDE]) if count > 1 else fits[ONE_CLASS])
