@@ -124,6 +124,7 @@ TINY = {
         },
     },
     "fool_lbfgs.digits": {"images": 4, "draws": 3, "magnified": 0.1, "stability_images": 20, "pixels": [1, 30, 784]},
+    "fool_smallest.digits": {"images": 4, "c": 1.0, "bisections": 2, "iterations": 10, "block": 3},
     "evaluate_scores.methods": {"dae_sym": ["scaled_output", "knn", "pca"]},
     "evaluate_scores.noise_images": 20,
     "evaluate_confidence.noise_images": 100,

@@ -258,7 +258,7 @@ def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between 
     """
     if not math.isfinite(tolerance):
         raise OvergenError(f"--tolerance {tolerance:g}: must be a number from 0")
-    from overgen.rescoring import rescore, rescore_perceptrons
+    from overgen.rescoring import rescore, rescore_perceptrons, rescore_smallest
     from overgen.run import params, progress
 
     settings, wrong = params.load(), []
@@ -270,6 +270,7 @@ def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between 
         models = list(dict.fromkeys([*settings.attacked, *settings.evolved, *variants]))
         with progress.titled(f"check {dataset}"):
             cells = [cell for model in progress.steps(models, "network") for cell in rescore(dataset, model, settings)]
+        cells += [rescore_smallest(dataset, model, settings) for model in settings.attacked]
         cells += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []
         for cell in cells:
             print(f"{cell.cell}: {cell.images} images, largest difference {cell.difference:.1e}")

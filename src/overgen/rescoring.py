@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from overgen.attacks import pictures
 from overgen.attacks.evidence import ATTACKED, stored, successes
 from overgen.measures.outputs import scores_of_images
 from overgen.models import registry
@@ -35,12 +36,29 @@ def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
     for attack in (stage for stage, models in ATTACKED.items() if model in settings.names(models)):
         folder = Path("reports/cells", dataset, attack, model)
         table, images = stored(folder, confidence.thresholds, evolution_alpha=settings.fool_evolution[dataset].alpha)
-        every, pictures = successes(folder, seed=0)
-        table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, pictures])
+        every, kept = successes(folder, seed=0)
+        table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, kept])
         again = scores_of_images(network, images, table["alpha"].to_numpy(), beta=confidence.beta, probes=probes)
         difference = np.abs(again[np.arange(len(table)), table["target"]] - table["score"].to_numpy())
         rescored.append(Rescored(folder.as_posix(), len(table), float(difference.max())))
     return rescored
+
+
+def rescore_smallest(dataset: str, model: str, settings: Params) -> Rescored:
+    """Score the smallest changes of a model's images again, seed 0, as the pictures that `fool_smallest` keeps.
+
+    Raises OvergenError if weights or successes are missing or broken, or the weights of another network.
+    """
+    folder = Path("reports/cells", dataset, "fool_smallest", model)
+    kept = read_npz(folder / "successes.npz")
+    trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
+    own = (trials["seed"] == 0).to_numpy()
+    images, target = pictures.images(kept["image"][own]), trials.loc[own, "target"].to_numpy()
+    network, _ = registry.trained(dataset, model)
+    probes = settings.engine[dataset].probes
+    again = scores_of_images(network, images, np.zeros(len(images)), beta=0.0, probes=probes)
+    difference = np.abs(again[np.arange(len(target)), target] - trials.loc[own, "score_in_16_bits"].to_numpy())
+    return Rescored(folder.as_posix(), len(target), float(np.max(difference, initial=0.0)))
 
 
 def rescore_perceptrons(dataset: str) -> Rescored:

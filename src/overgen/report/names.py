@@ -121,6 +121,7 @@ METRIC_NAMES = {
     "test_error": "test error",
     "mean_reconstruction_distance": "mean ‖r(x) − x‖₂",
     "mean_distortion": "smallest distortion",
+    "median_distortion": "smallest distortion, median",
     "error": "error on images made for another network",
     "label_changed": "label changed by noise",
     "mean_bce": "mean binary cross-entropy",

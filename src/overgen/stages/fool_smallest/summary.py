@@ -1,0 +1,142 @@
+"""From the smallest changes of a model's images to the cell: how large they are, the table of images, what is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from overgen.attacks.attacked import Arrays, Block
+from overgen.measures.intervals import Interval, interval_over_groups
+from overgen.run import results
+
+SHOWN = 10  # images that the cell's examples hold
+RESAMPLES = 2000  # of the classes, for the interval of the median
+COLUMNS = ("index", "label", "target", "c", "fooled", "change", "score", "score_in_16_bits", "seen_in_8_bits")
+
+
+def gather(blocks: Sequence[Block], outcomes: Sequence[Arrays]) -> tuple[pd.DataFrame, np.ndarray]:
+    """All images as one table, a row each, and the changed images (N, C, H, W). outcomes: of the stage's `attack`.
+
+    label: what the network sees unchanged; change: ‖r‖₂, NaN where nothing succeeded, as are the columns after it.
+    """
+    parts = [
+        pd.DataFrame({"seed": block.seed} | {name: outcome[name] for name in COLUMNS})
+        for block, outcome in zip(blocks, outcomes, strict=True)
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    failed = ~table["fooled"]
+    table["seen_in_8_bits"] = table["seen_in_8_bits"].astype("Int64").mask(failed)
+    for name in ("change", "score", "score_in_16_bits"):
+        table[name] = table[name].mask(failed)
+    return table, np.concatenate([outcome["image"] for outcome in outcomes])
+
+
+def rows(table: pd.DataFrame, size: int) -> list[dict[str, Any]]:
+    """The numbers of the cell. size: C·H·W of an image, m of the distortion √(Σr²/m)."""
+    hits, in_8_bits = table["fooled"], table["seen_in_8_bits"].eq(table["target"]).fillna(False).astype(bool)
+    by_seed = table["seed"]
+    rows = [
+        rate("fooling_rate", hits, by_seed),
+        results.over_classes_row("smallest", "fooling_rate_over_classes", hits, table["label"]),
+        rate("fooling_rate_in_8_bits", in_8_bits, by_seed),
+    ]
+    changes, unit = table["change"].to_numpy(np.float64), "L2, pixels in [0,1]"
+    for name, values, measure in (
+        ("smallest_change", changes, unit),
+        ("distortion", changes / size**0.5, "rms pixel in [0,1]"),
+    ):
+        rows += [median_row(f"median_{name}", values, table["label"], measure),
+                 mean_row(f"mean_{name}", values, table["label"], measure)]  # fmt: skip
+    return rows
+
+
+def rate(metric: str, hits: pd.Series, seeds: pd.Series) -> dict[str, Any]:
+    """The share of images that did, of every seed's network."""
+    by_seed = [int(count) for count in hits.groupby(seeds).sum()]
+    if seeds.value_counts().nunique() == 1:
+        return results.rate_row("smallest", metric, by_seed, len(hits) // len(by_seed), of="images")
+    return results.rate_row("smallest", metric, [sum(by_seed)], len(hits), of="images of all seeds together")
+
+
+def median_row(metric: str, values: np.ndarray, groups: pd.Series, unit: str) -> dict[str, Any]:
+    """The median over all images, one that could not be changed being farther than any other.
+
+    values: NaN where nothing succeeded. There is no median where that is half of the images or more, and its interval
+    is open above where so many resamples have none.
+    """
+    far = np.where(np.isnan(values), np.inf, values)
+    median = float(np.quantile(far, 0.5, method="inverted_cdf"))
+    interval = resampled_median(far, groups.to_numpy()) if math.isfinite(median) else None
+    closed = interval is not None and math.isfinite(interval[1])
+    return results.row(
+        "smallest",
+        metric,
+        median if math.isfinite(median) else None,
+        unit=unit,
+        n=len(values),
+        interval=interval if closed else None,
+        kind=f"95 % bootstrap over {groups.nunique()} classes",
+        note="" if math.isfinite(median) else "half of the images or more could not be changed",
+    )
+
+
+def resampled_median(values: np.ndarray, groups: np.ndarray) -> Interval | None:
+    """95 % percentile bootstrap of a median, whole groups being drawn; None for one group."""
+    names = np.unique(groups)
+    if len(names) < 2:
+        return None
+    blocks = [values[groups == name] for name in names]
+    draws = np.random.default_rng(0).integers(len(names), size=(RESAMPLES, len(names)))
+    medians = [
+        np.quantile(np.concatenate([blocks[g] for g in draw]), 0.5, method="inverted_cdf") for draw in draws.tolist()
+    ]
+    low, high = np.quantile(medians, [0.025, 0.975], method="inverted_cdf")
+    return float(low), float(high)
+
+
+def mean_row(metric: str, values: np.ndarray, groups: pd.Series, unit: str) -> dict[str, Any]:
+    """The mean over images that could be changed, as the paper gives it, with an interval over classes."""
+    there = ~np.isnan(values)
+    found, classes = values[there], groups.to_numpy()[there]
+    count = len(np.unique(classes))
+    interval = interval_over_groups(found, classes) if count > 1 else None
+    return results.row(
+        "smallest",
+        metric,
+        float(found.mean()) if len(found) else None,
+        unit=unit,
+        n=len(found),
+        interval=interval and (max(interval[0], 0.0), interval[1]),
+        kind=f"95 % t interval of the mean over images, drawn by class: {count} classes",
+        note="" if len(found) else "no image could be changed",
+    )
+
+
+def examples(table: pd.DataFrame, images: np.ndarray, originals: Tensor) -> Arrays:
+    """The first images of the first seed, E of them: image, original (uint8), label, target, change and fooled.
+
+    images: (N, C, H, W), changed; originals: of the test set, uint8.
+    """
+    first = table[table["seed"] == table["seed"].iloc[0]].index[:SHOWN]
+    shown = table.loc[first]
+    return {
+        "image": shaped(images[first]).astype(np.float32),
+        "original": shaped(originals[shown["index"].to_numpy()].numpy().reshape(-1, *images.shape[1:])),
+        **{name: shown[name].to_numpy() for name in ("label", "target", "change", "fooled")},
+    }
+
+
+def successes(table: pd.DataFrame, images: np.ndarray) -> Arrays:
+    """Every image that is seen as its target: trial (K,), its row of the table, and image (K, H, W[, 3]) uint16."""
+    hits = np.flatnonzero(table["fooled"])
+    return {"trial": hits, "image": np.rint(shaped(images[hits]).astype(np.float64) * 65535).astype(np.uint16)}
+
+
+def shaped(images: np.ndarray) -> np.ndarray:
+    """Images (N, C, H, W) as cells keep them: (N, H, W), or (N, H, W, 3) of colours."""
+    return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
