@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
+from overgen import data
 from overgen.attacks.attacked import Arrays, Block
 from overgen.measures.intervals import Interval, interval_over_groups
 from overgen.run import results
@@ -125,8 +127,8 @@ def examples(table: pd.DataFrame, images: np.ndarray, originals: Tensor) -> Arra
     first = table[table["seed"] == table["seed"].iloc[0]].index[:SHOWN]
     shown = table.loc[first]
     return {
-        "image": shaped(images[first]).astype(np.float32),
-        "original": shaped(originals[shown["index"].to_numpy()].numpy().reshape(-1, *images.shape[1:])),
+        "image": data.pictures(torch.from_numpy(images[first])),
+        "original": data.pictures(originals[shown["index"].tolist()]),
         **{name: shown[name].to_numpy() for name in ("label", "target", "change", "fooled")},
     }
 
@@ -134,9 +136,5 @@ def examples(table: pd.DataFrame, images: np.ndarray, originals: Tensor) -> Arra
 def successes(table: pd.DataFrame, images: np.ndarray) -> Arrays:
     """Every image that is seen as its target: trial (K,), its row of the table, and image (K, H, W[, 3]) uint16."""
     hits = np.flatnonzero(table["fooled"])
-    return {"trial": hits, "image": np.rint(shaped(images[hits]).astype(np.float64) * 65535).astype(np.uint16)}
-
-
-def shaped(images: np.ndarray) -> np.ndarray:
-    """Images (N, C, H, W) as cells keep them: (N, H, W), or (N, H, W, 3) of colours."""
-    return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+    pixels = data.pictures(torch.from_numpy(images[hits])).astype(np.float64)
+    return {"trial": hits, "image": np.rint(pixels * 65535).astype(np.uint16)}
