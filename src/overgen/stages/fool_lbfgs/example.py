@@ -36,7 +36,7 @@ def example_cell(
     """
     n, labels = SETTINGS.images, torch.arange(20) % 10
     images = torch.from_numpy(as_bytes(blobs(draw, 20)))
-    source = Dataset("example", tuple("0123456789"), images, labels, images, labels)
+    source = Dataset("example", tuple("0123456789"), images[:, None], labels, images[:, None], labels)
     outcomes = {k: attacked(draw, images[:n].numpy(), rms, linear=k == "fc10_1") for k, rms in distortion.items()}
     wrong = dict(zip(distortion, WRONG, strict=True))
     kinds = product(distortion, distortion, ("unchanged", "smallest", "magnified"))
