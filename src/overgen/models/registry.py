@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,10 +22,11 @@ from overgen.models import PIXELS, Output
 from overgen.models.autoencoders import Autoencoder, DenoisingAutoencoder
 from overgen.models.cnn import CNN, COOL, LeNet
 from overgen.models.perceptrons import Perceptron
-from overgen.models.weights import load_weights, perceptron_path, weights_path
+from overgen.models.weights import ADOPTED, load_weights, network_folder, perceptron_path, weights_path
 from overgen.run.pipeline import read_yaml
 from overgen.run.streams import generator
 
+DYNAMIC = ()  # see `trained`
 # The `network` of a model in params.yaml; users' own stand in src/own, see `own`.
 NETWORKS: dict[str, type[nn.Module]] = {
     "cnn": CNN,
@@ -126,7 +128,16 @@ def _check_values(name: str, field: str, values: Any, columns: int | None) -> No
 
 
 def trained(dataset: str, model: str, seed: int = 0, *, device: Any = None) -> tuple[nn.Module, dict[str, Any]]:
-    """The trained network of a model's seed, and what its weights file says of itself; see `of_model`."""
+    """The trained network of a model's seed, and what its weights file says of itself; see `of_model`.
+
+    Of a network that was trained elsewhere it is `adopted.Adopted`, whatever the seed, and what its adopted.json says.
+    """
+    if (network_folder(dataset, model) / ADOPTED).is_file():
+        # Not an import statement: the cells of other networks do not hang on how those from elsewhere are read. Those
+        # of adopted ones do, see `run.code`.
+        saved = import_module("overgen.models.adopted.saved")
+        network, about = saved.load(network_folder(dataset, model), dataset=dataset, model=model)
+        return network if device is None else network.to(device), about
     return of_model(weights_path(dataset, model, seed), dataset, model, device=device, seed=seed)
 
 

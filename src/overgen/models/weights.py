@@ -13,6 +13,8 @@ from torch import nn
 from overgen import OvergenError
 from overgen.run.files import replace_file
 
+ADOPTED = "adopted.json"  # beside the files of a network that was trained elsewhere: what it is
+
 
 def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
     """Write weights as float16 safetensors, and counters as they are: what is published is what was measured.

@@ -66,6 +66,7 @@ BUDGET_WORDS = {
     "images": ("image a network", "images a network"),
     "draws": ("draw of noise an image", "draws of noise an image"),
     "classes": ("class alone", "classes, each alone"),
+    "trained_elsewhere": ("network trained elsewhere", "networks trained elsewhere"),
 }
 
 

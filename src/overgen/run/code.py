@@ -38,6 +38,7 @@ SOURCE = Path("src")
 PACKAGES = ("overgen", "own")
 STAGES = "overgen.stages"
 REGISTRY = "overgen.models.registry"
+ADOPTED = "overgen.models.adopted.saved"
 # How a stage is started, logged and shown: cannot change a byte of its result. Nor is what these import followed.
 LEFT_OUT = (
     "overgen.cli",
@@ -293,8 +294,13 @@ def of_stage(tree: Tree, stage: str, values: Mapping[str, Any], models: Iterable
 
 
 def _own_module(tree: Tree, model: str, values: Mapping[str, Any]) -> str:
-    """The module of the user's that holds the network of a model of params.yaml; "" if it is one of overgen's."""
+    """The module that holds the network of a model of params.yaml, where no import leads to it; else "".
+
+    It is a file of the user's, or what opens networks that were trained elsewhere.
+    """
     network = str((values.get("models") or {}).get(model, {}).get("network", ""))
+    if network == "adopted":
+        return ADOPTED
     path, own, _ = network.partition(":")
     name = Path(path).with_suffix("").as_posix().removeprefix(f"{SOURCE}/").replace("/", ".") if own else ""
     if own and tree.module(name) is None:

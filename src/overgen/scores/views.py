@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from overgen import OvergenError, data
+from overgen.models import features
 
 
 def views(network: nn.Module, images: Tensor, wanted: set[str], *, chunk: int) -> dict[str, np.ndarray]:
@@ -26,17 +27,17 @@ def views(network: nn.Module, images: Tensor, wanted: set[str], *, chunk: int) -
         if "pixels" in wanted:
             seen["pixels"].append(x.flatten(1))
         if wanted - {"pixels"}:
-            if not hasattr(network, "encode") or ("logits" in wanted and not hasattr(network, "fc2")):
-                raise OvergenError(
-                    f"params.yaml, evaluate_scores.methods: {type(network).__name__} has no `encode` (for features) or "
-                    "`fc2` (for logits); name methods of pixels, scaled_output or confidence for it"
-                )
             with torch.no_grad():
-                h = network.encode(x)  # type: ignore[operator]
-                if "features" in wanted:
-                    seen["features"].append(h)
-                if "logits" in wanted:
-                    seen["logits"].append(network.fc2(h))  # type: ignore[operator]
+                h, logits = features.seen(network, x)
+            if h is None and "features" in wanted:
+                name = getattr(network, "name", type(network).__name__)
+                raise OvergenError(
+                    f"{name}: has no features: it is a program or a black box without layers to look into; name "
+                    "methods of pixels or logits for it"
+                )
+            for name, values in (("features", h), ("logits", logits)):
+                if name in wanted and values is not None:
+                    seen[name].append(values)
     return {name: torch.cat(parts).cpu().numpy() for name, parts in seen.items()}
 
 
