@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from overgen import OvergenError, data
+from overgen.data.unknowns import shuffled, uniform_images
 from overgen.models import features
 
 
@@ -52,18 +53,6 @@ def held_out(labels: Tensor, known: Sequence[int], draws: torch.Generator, count
     order = order[torch.randperm(len(order), generator=draws)]
     count = min(count, len(order) // 5)
     return order[count:], order[:count]
-
-
-def uniform_images(count: int, shape: Sequence[int], draws: torch.Generator) -> Tensor:
-    """Images of uniform noise. shape: (C, H, W). Returns (count, C, H, W) uint8."""
-    return torch.randint(0, 256, (count, *shape), generator=draws).byte()
-
-
-def shuffled(images: Tensor, draws: torch.Generator) -> Tensor:
-    """Images with the pixels of each in a random order of its own. images: (N, C, H, W) uint8. Returns another such."""
-    flat = images.flatten(1)
-    order = torch.rand(flat.shape, generator=draws).argsort(1)
-    return flat.gather(1, order).view_as(images)
 
 
 def negatives(pool: str, images: Tensor, draws: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from overgen import data
+from overgen.data.unknowns import shuffled, uniform_images
 from overgen.measures.outputs import image_outputs, scaled_scores
 from overgen.models import registry
 from overgen.run import progress
@@ -19,7 +20,7 @@ from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.scores import methods
 from overgen.scores.names import FITTED, OF_OUTPUTS
-from overgen.scores.views import held_out, negatives, shuffled, uniform_images, views
+from overgen.scores.views import held_out, negatives, views
 
 
 def option(stage: Stage, name: str) -> Any:
