@@ -45,7 +45,7 @@ def cells(*, full: bool = False, dataset: str = "mnist") -> dict[str, dict[str, 
     oneclass = {f"train_oneclass.{dataset}.classes": 10 if full else 5}
     counts = {(attack, model): n for attack, n in (("fool_fgn", 1000), ("fool_evolution", 20)) for model in attacked}
     return {
-        "train_classifier": {"cnn": epochs, "cool": epochs},
+        "train_classifier": {"cnn": epochs | {"tested": True}, "cool": epochs},
         "train_autoencoder": {"autoencoder": epochs, "dae_sym": epochs},
         "train_variants": {"dae_sym_l2_10": epochs},
         "remove_gate": {"dae_sym": {}},

@@ -77,7 +77,7 @@ TINY = {
     "engine.digits.probes": 1,
     "confidence.digits.thresholds": [{"tau": 0.9, "alpha": 20}, {"tau": 0.99, "alpha": 3}, {"tau": 0.99, "alpha": 2}],
     "training.digits.batch_size": 64,
-    "train_classifier.digits": {"epochs": 3, "seeds": [0, 1]},
+    "train_classifier.digits": {"epochs": 3, "seeds": [0, 1], "test_curve": True},
     "train_autoencoder.digits.epochs": {"dae_sym": 1, "autoencoder": 2},
     "fool_fgn.digits.trials": 1,
     "fool_fgn.digits.updates": {"cnn": 3, "dae_sym": 2},

@@ -270,3 +270,8 @@ def test_nothing_is_called_reproduced_below_the_papers_budget(made_up: MadeUp, t
     assert said not in (output / "report.md").read_text()
     verdicts = read_reproduced(output / "reproduced.csv").frame["verdict"]
     assert not verdicts.isin(["reproduced", "differs (higher)", "differs (lower)"]).any()
+
+
+def test_the_caption_names_the_networks_with_a_test_curve(made_up: MadeUp) -> None:
+    text = made_up.text()
+    assert re.search(r"on the test images: after each epoch of CNN, and after the last of COOL, dAE sym: no", text)

@@ -29,6 +29,9 @@ LIKE_THE_STUDY: dict[tuple[str, str], dict[str, Any]] = {  # options of examples
     ("fool_variants", "dae_sym_gate_off"): {"base": "dae_sym"},
     ("fool_variants", "dae_sym_l2_10"): {"base": "dae_sym", "scaled": 3.0},
     ("retrain_on_fooling", "lenet"): {"rounds": 1},
+    ("train_autoencoder", "dae_sym"): {"tested": True},
+    ("train_classifier", "cnn"): {"tested": True},
+    ("train_classifier", "lenet"): {"tested": True},
 }
 
 

@@ -104,6 +104,47 @@ def test_a_member_does_not_depend_on_what_ran_before() -> None:
     assert first.curves != other.curves
 
 
+class Dropping(torch.nn.Module):
+    """A network that draws in training mode, with a part that stays in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen, self.drop, self.layer = torch.nn.Dropout(0.9), torch.nn.Dropout(0.5), torch.nn.Linear(28 * 28, 10)
+        self.frozen.eval()
+        self.seen: list[tuple[bool, bool, int]] = []
+
+    def forward(self, x: torch.Tensor) -> Output:
+        self.seen.append((self.frozen.training, self.drop.training, len(x)))
+        return Output(F.log_softmax(self.layer(self.frozen(self.drop(x.flatten(1)))), 1), None)
+
+
+def test_a_test_curve_changes_nothing_that_is_trained() -> None:
+    def trained(test: bool) -> Training:
+        torch.manual_seed(3)
+        network = Dropping()
+        module = Training(network, images(12), LABELS, key=("m",), batch_size=5, learning_rate=0.01, l2=0.0)
+        module.test = (images(501), LABELS.repeat(42)[:501]) if test else None
+        return training_cases.fitted(module, epochs=3)
+
+    plain, tested = trained(False), trained(True)
+    for name, weight in plain.network.state_dict().items():
+        assert torch.equal(weight, tested.network.state_dict()[name])
+    assert [{k: v for k, v in curve.items() if k != "test_accuracy"} for curve in tested.curves] == plain.curves
+    seen = tested.network.seen
+    assert [n for _, _, n in seen] == [5, 5, 2, 500, 1] * 3
+    assert [(frozen, drops) for frozen, drops, _ in seen] == ([(False, True)] * 3 + [(False, False)] * 2) * 3
+    network = tested.network.eval()
+    right = network(floats(images(501))).log_y.argmax(1) == LABELS.repeat(42)[:501]
+    assert tested.curves[-1]["test_accuracy"] == pytest.approx(float(right.float().mean()))
+
+
+def test_what_does_not_classify_has_no_test_curve() -> None:
+    module = Training(built(registry.build("autoencoder", hidden=4)), images(12), LABELS, key=("m",), batch_size=5,
+                      learning_rate=0.01, l2=0.0)  # fmt: skip
+    module.test = images(3), LABELS[:3]
+    assert "test_accuracy" not in training_cases.fitted(module, epochs=1).curves[0]
+
+
 def test_a_loss_that_is_not_finite_ends_the_training() -> None:
     network = built(Ten())
     with torch.no_grad():

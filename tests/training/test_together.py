@@ -73,6 +73,21 @@ def test_a_chunk_of_one_is_as_alone() -> None:
     assert_same(together["m0"], alone["m0"])
 
 
+def test_a_test_curve_is_that_of_each_alone_and_changes_nothing() -> None:
+    plain, together, alone = (members("dae", FEW) for _ in range(3))
+    test = torch.randint(0, 256, (20, 1, 28, 28), generator=generator("test"), dtype=torch.uint8), torch.arange(20) % 3
+    for member in (*together.values(), *alone.values()):
+        member.test = test
+    train(Together(plain), [])
+    train(Together(together), [])
+    for name, member in alone.items():
+        train(member, [])
+        found = together[name]
+        assert [curve["test_accuracy"] for curve in found.curves] == [c["test_accuracy"] for c in member.curves]
+        for key, weight in plain[name].network.state_dict().items():
+            assert torch.equal(weight, found.network.state_dict()[key])
+
+
 @pytest.mark.parametrize(("count", "bias", "padding"), [(48, True, 2), (5, False, 0)])
 def test_a_convolution_of_one_channel_is_as_a_product(count: int, bias: bool, padding: int) -> None:
     """torch's own, under vmap over three members, with the gradients of weights, biases and images: float64."""

@@ -21,8 +21,9 @@ def trained_cell(
     examples: dict[str, np.ndarray] | None = None,
     epochs: int = 10,
     seeds: int = 1,
+    tested: bool = False,
 ) -> None:
-    """Losses fall from 1 to 0.1. metrics: rows; examples: if the stage writes some."""
+    """Losses fall from 1 to 0.1. metrics: rows; examples: if the stage writes some; tested: with a test curve."""
     fall = np.linspace(1, 0.1, 6)
     nothing, classifies = 0 * fall, path.name != "autoencoder"
     columns = {
@@ -32,6 +33,8 @@ def trained_cell(
         "reconstruction_loss": fall / 9 if reconstructs(path.name) else nothing,
         "accuracy": 1 - fall / 3 if classifies else nothing,
     }
+    if classifies and tested:
+        columns["test_accuracy"] = 1 - fall / 2
     curves = pd.concat([pd.DataFrame({"seed": seed} | columns) for seed in range(seeds)])
     budget = spent(path, epochs=epochs, seeds=seeds)
     results.write(path, budget=budget, metrics=metrics, tables={"curves": curves}, examples=examples)
@@ -42,9 +45,11 @@ def accuracy_row(*, right: int = 9921, seeds: int = 1) -> dict[str, Any]:
     return results.rate_row("train", "test_accuracy", [right] * seeds, IMAGES, of="test images")
 
 
-def classifier_cell(path: Path, draw: np.random.Generator, *, epochs: int = 10, seeds: int = 1) -> None:
-    """99 % of the test images are labelled right."""
+def classifier_cell(
+    path: Path, draw: np.random.Generator, *, epochs: int = 10, seeds: int = 1, tested: bool = False
+) -> None:
+    """99 % of the test images are labelled right. tested: with a test curve."""
     rows = [accuracy_row(seeds=seeds)]
     if path.name == "lenet":
         rows.append(results.rate_row("test_error", "test_error", [79] * seeds, IMAGES, of="test images"))
-    trained_cell(path, metrics=rows, epochs=epochs, seeds=seeds)
+    trained_cell(path, metrics=rows, epochs=epochs, seeds=seeds, tested=tested)

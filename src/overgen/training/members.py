@@ -219,9 +219,12 @@ class Member:
     classes: Sequence[int]
 
 
-def train_members(stage: Stage, members: Sequence[Member], *, epochs: int) -> list[dict[str, np.ndarray]]:
+def train_members(
+    stage: Stage, members: Sequence[Member], *, epochs: int, test_curve: bool = False
+) -> list[dict[str, np.ndarray]]:
     """Train the stage's model once for each member, `engine.*.together` of them at a time, alike in size.
 
+    test_curve: whether their curves hold the accuracy on the test images; nothing that is trained hangs on it.
     Returns their `member_arrays` (outputs are of the test images), in order, on rank 0.
     """
     source = data.load(stage.item["dataset"])
@@ -229,14 +232,16 @@ def train_members(stage: Stage, members: Sequence[Member], *, epochs: int) -> li
     counts = torch.bincount(source.train_labels, minlength=len(source.classes))
 
     def train(chunk: Sequence[int], runs: Sequence[Any]) -> list[Any]:
+        test_images, test_labels = source.test_images.to(stage.device), source.test_labels.to(stage.device)
         modules = {}
         for member in (members[i] for i in chunk):
             images, labels = data.select(source.train_images, source.train_labels, member.classes)
             modules[member.name] = prepare(
                 stage, images, labels, key=member.key, classes=len(source.classes), of_images=len(source.train_labels)
             )
+            if test_curve:
+                modules[member.name].test = test_images, test_labels
         trained = train_together(stage, runs, modules, epochs=epochs)
-        test_images = source.test_images.to(stage.device)
         return [partial(member_arrays, network, curves, test_images, engine) for network, curves in trained]
 
     largest_first = sorted(range(len(members)), key=lambda i: -int(counts[list(members[i].classes)].sum()))
@@ -251,7 +256,7 @@ def train_seeds(stage: Stage) -> list[dict[str, np.ndarray]]:
     settings = stage.params(f"{stage.name}.{dataset.name}")
     every = range(len(dataset.classes))
     members = [Member(f"seed{seed}", (dataset.name, stage.item["model"], seed), every) for seed in settings.seeds]
-    return train_members(stage, members, epochs=epochs_of(stage))
+    return train_members(stage, members, epochs=epochs_of(stage), test_curve=settings.tests(stage.item["model"]))
 
 
 def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list[int], int]:
@@ -323,6 +328,7 @@ def write_trained(
         outputs = stacked_outputs(trained)
         write_npz(folder / "outputs.npz", labels=dataset.test_labels.numpy(), seeds=np.array(settings.seeds), **outputs)
     columns = ["seed", "epoch", "loss", "classification_loss", "reconstruction_loss", "accuracy"]
+    columns += ["test_accuracy"] * all("curve.test_accuracy" in t for t in trained)
     curves = [pd.DataFrame(part(t, "curve")).assign(seed=s) for s, t in zip(settings.seeds, trained, strict=True)]
     table = pd.concat(curves)[columns].astype({"epoch": int})
     results.write(stage.cell, budget=budget(stage), metrics=metrics, tables={"curves": table}, examples=examples)

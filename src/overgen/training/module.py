@@ -34,7 +34,9 @@ class Training(pl.LightningModule):
          + reconstruction_weight × the error of the reconstruction, a mean over pixels and images: its square, or the
            binary cross-entropy ("bernoulli"; a network that only reconstructs has this alone)
          + the `penalty` of the batch, of networks that have such a method (only where a member trains alone).
-    What requires no gradient stays as it is. `curves` gets a row an epoch, see `curve_of`.
+    What requires no gradient stays as it is. `curves` gets a row an epoch, see `curve_of`; of a network that classifies
+    also `test_accuracy`, if `test` is set: test images (T, C, H, W) uint8 and their labels (T,) int64, on the device.
+    They change nothing of what is trained.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Training(pl.LightningModule):
             "classifier_input": classifier_input,
         }
         self.curves: list[dict[str, float]] = []
+        self.test: tuple[Tensor, Tensor] | None = None
 
     def decay(self, name: str) -> float:
         """What Adam multiplies a weight by and adds to its gradient: that of (decay/2)·‖W‖²."""
@@ -110,11 +113,16 @@ class Training(pl.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        curve = curve_of(self.current_epoch, self.sums)
+        curve = curve_of(self.current_epoch, self.sums) | self.tested()
         self.curves.append(curve)
         if not torch.isfinite(self.sums).all():
             raise FloatingPointError(f"the training loss is {curve['loss']} in epoch {self.current_epoch}")
         self.log_dict({f"train/{name}": value for name, value in curve.items() if name != "epoch"})
+
+    def tested(self) -> dict[str, float]:
+        """The `test_accuracy` of the weights as they are now, in float32; nothing without `test`."""
+        accuracy = None if self.test is None else accuracy_on(self.network, *self.test)
+        return {} if accuracy is None else {"test_accuracy": accuracy}
 
     def configure_optimizers(self) -> Any:
         trained = ((name, p) for name, p in self.network.named_parameters() if p.requires_grad)
@@ -190,6 +198,29 @@ def curve_of(epoch: int, sums: Tensor) -> dict[str, float]:
     count, *totals = sums.tolist()
     names = ("loss", "classification_loss", "reconstruction_loss", "accuracy")
     return {"epoch": epoch, **{name: total / count for name, total in zip(names, totals, strict=True)}}
+
+
+@torch.no_grad()
+def accuracy_on(network: nn.Module, images: Tensor, labels: Tensor, *, chunk: int = 500) -> float | None:
+    """The share of images that a network labels right in evaluation mode; None if it does not classify.
+
+    images: (N, C, H, W) uint8; labels: (N,) int64; chunk: images at a time. Every module is left in the mode it was in.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    right = 0
+    try:
+        for x, wanted in zip(images.split(chunk), labels.split(chunk), strict=True):
+            clean = floats(x).to(next(network.parameters()).dtype)
+            if clean.device.type == "cpu":
+                clean = clean.contiguous(memory_format=torch.channels_last)
+            if (log_y := network(clean).log_y) is None:
+                return None
+            right += int((log_y.argmax(1) == wanted).sum())
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return right / len(labels)
 
 
 def adam(parameters: Iterable[tuple[Tensor, float]], learning_rate: float) -> torch.optim.Optimizer:

@@ -36,6 +36,11 @@ class Fit(Section):
     epochs: Count | dict[Name, Count]  # of every model, or by model
     seeds: Seeds
     training: dict[Name, TrainingChanges] = Field({})  # by model
+    test_curve: bool | list[Name] = False  # the accuracy on the test images after each epoch, of all models or of some
+
+    def tests(self, model: str) -> bool:
+        """Whether a model has a test curve."""
+        return self.test_curve if isinstance(self.test_curve, bool) else model in self.test_curve
 
 
 SECTIONS = {"training": dict[Name, Training]}
@@ -45,8 +50,10 @@ def check_changes(params: Params, stage: str) -> None:
     """Raise ValueError if a section changes the training of what is no network. stage: whose section it is."""
     networks = {name for name, model in params.models.items() if hasattr(model, "network")}
     for dataset, section in getattr(params, stage).items():
-        if unknown := sorted(set(section.training) - networks):
-            raise ValueError(f"{stage}.{dataset}.training: {', '.join(unknown)}: must be networks of `models`")
+        tested = getattr(section, "test_curve", False)  # some sections have none
+        for key, names in (("training", section.training), ("test_curve", tested if isinstance(tested, list) else [])):
+            if unknown := sorted(set(names) - networks):
+                raise ValueError(f"{stage}.{dataset}.{key}: {', '.join(unknown)}: must be networks of `models`")
 
 
 def check_epochs(params: Params, stage: str, models: str) -> None:

@@ -112,8 +112,10 @@ class Together(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         diverged = []
+        if any(member.test for member in self.members):
+            self.unstack()  # into the members' own networks, which are tested
         for m, (name, member) in enumerate(zip(self.names, self.members, strict=True)):
-            curve = curve_of(self.current_epoch, self.sums[:, m])
+            curve = curve_of(self.current_epoch, self.sums[:, m]) | member.tested()
             member.curves.append(curve)
             if not torch.isfinite(self.sums[:, m]).all():
                 diverged.append(f"{name}: the training loss is {curve['loss']} in epoch {self.current_epoch}")

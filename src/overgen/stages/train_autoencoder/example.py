@@ -11,8 +11,19 @@ from overgen.run.example import as_bytes, blobs
 from overgen.training.example import IMAGES, accuracy_row, trained_cell
 
 
-def example_cell(path: Path, draw: np.random.Generator, *, classes: int = 10, epochs: int = 10, seeds: int = 1) -> None:
-    """99 % of the test images are labelled right, and images are restored to what they were before the noise."""
+def example_cell(
+    path: Path,
+    draw: np.random.Generator,
+    *,
+    classes: int = 10,
+    epochs: int = 10,
+    seeds: int = 1,
+    tested: bool = False,
+) -> None:
+    """99 % of the test images are labelled right, and images are restored to what they were before the noise.
+
+    tested: with a test curve.
+    """
     unit, note = "L2, pixels in [0,1]", "seed spread not measured" if seeds == 1 else ""
     rows = [results.row("train", "mean_reconstruction_distance", 2.5, unit=unit, n=IMAGES, note=note)]
     if path.name == "autoencoder":
@@ -23,4 +34,5 @@ def example_cell(path: Path, draw: np.random.Generator, *, classes: int = 10, ep
     clean = blobs(draw, classes)
     noisy, clean = as_bytes(clean + draw.normal(0, 0.2, clean.shape)), as_bytes(clean)
     images = {"clean": clean, "noisy": noisy, "restored": clean, "restored_clean": clean}
-    trained_cell(path, metrics=rows, examples=images | {"labels": np.arange(classes)}, epochs=epochs, seeds=seeds)
+    images |= {"labels": np.arange(classes)}
+    trained_cell(path, metrics=rows, examples=images, epochs=epochs, seeds=seeds, tested=tested)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -22,8 +23,8 @@ NONE = 1e-6  # percent: below the share of any one image
 def training_curves(study: Study) -> Figure:
     """Errors in training over the epochs, a panel a network and a line a seed, and the reconstruction losses in a last.
 
-    On a logarithmic scale: an epoch without an error lies below it. Dashed: the error on the test images after the last
-    epoch, of which the cells hold no curve.
+    On a logarithmic scale: an epoch without an error lies below it. Dashed: the error on the test images, after each
+    epoch where the cell has a test curve, else after the last.
     """
     curves = {
         model: cell.table("curves") for model, cell in study.cells("train_classifier", "train_autoencoder").items()
@@ -40,7 +41,7 @@ def training_curves(study: Study) -> Figure:
             row = study.find(experiment="train", metric="test_accuracy", model=model)
             errors(axis, curves[model], colour(model), row["reproduced"] if row else math.nan)
             axis.set_title(model_name(model))
-            shares = 100 * (1 - curves[model]["accuracy"])
+            shares = 100 * (1 - curves[model][["accuracy", *tested(curves[model])]].to_numpy())
             least = min(least, shares[shares > NONE].min())
         for axis in axes.flat[: len(labelling)]:
             axis.set_ylim(0.7 * least, 100)
@@ -50,9 +51,20 @@ def training_curves(study: Study) -> Figure:
         for axis in axes[:, 0][: math.ceil(len(labelling) / columns)]:
             axis.set_ylabel("errors, %")
         extra = [plt.Line2D([], [], color=GREY, label="in training, each epoch"),
-                 plt.Line2D([], [], color=GREY, ls="--", lw=1.2, label="test images, at the end")]  # fmt: skip
+                 plt.Line2D([], [], color=GREY, ls="--", lw=1.2, label=on_test_images(curves.values()))]  # fmt: skip
         legend_below(figure, axes.flat[0], extra, columns=2)
         return figure
+
+
+def tested(table: pd.DataFrame) -> list[str]:
+    """The column of the test curve, of a cell that has one."""
+    return ["test_accuracy"] if "test_accuracy" in table else []
+
+
+def on_test_images(tables: Iterable[pd.DataFrame]) -> str:
+    """What is dashed, of networks that classify."""
+    kinds = {bool(tested(table)) for table in tables if learns(table, "accuracy")}
+    return "test images" + ("" if len(kinds) > 1 else ", each epoch" if True in kinds else ", at the end")
 
 
 def learns(table: pd.DataFrame, column: str) -> bool:
@@ -61,11 +73,13 @@ def learns(table: pd.DataFrame, column: str) -> bool:
 
 
 def errors(axis: Axes, table: pd.DataFrame, ink: str, accuracy: float) -> None:
-    """The errors of a network's seeds in percent; accuracy: on the test images, NaN if not measured."""
+    """The errors of a network's seeds in percent; accuracy: on the test images at the end, NaN if not measured."""
     for _, seed in table.groupby("seed", sort=True):
         share = 100 * (1 - seed["accuracy"])
         axis.plot(seed["epoch"] + 1, np.maximum(share, NONE), color=ink, lw=1.2, marker=".", ms=2.5)
-    if accuracy < 100:
+        for name in tested(table):
+            axis.plot(seed["epoch"] + 1, np.maximum(100 * (1 - seed[name]), NONE), color=ink, ls="--", lw=1.2)
+    if accuracy < 100 and not tested(table):
         axis.axhline(100 - accuracy, color=ink, ls="--", lw=1.2)
     axis.set(yscale="log", xlabel="epoch")
     axis.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from overgen.report.glance import Glance
+from overgen.report.names import model_name
 from overgen.report.study import Metrics, Row, Study
 from overgen.report.tables import Table, by_metric
 from overgen.stages.train_classifier import figures
@@ -32,6 +33,15 @@ def training(study: Study) -> Table:
 
 def accuracy(study: Study, model: str) -> Row | None:
     return study.find(experiment="train", metric="test_accuracy", model=model)
+
+
+def context(study: Study) -> dict[str, str]:
+    """Which networks have a test curve in their cell, and which have none."""
+    cells = study.cells("train_classifier", "train_autoencoder")
+    tables = {model_name(model): cell.table("curves") for model, cell in cells.items()}
+    tables = {name: table for name, table in tables.items() if figures.learns(table, "accuracy")}
+    named = {has: [name for name in tables if bool(figures.tested(tables[name])) == has] for has in (True, False)}
+    return {"tested": ", ".join(named[True]), "untested": ", ".join(named[False])}
 
 
 GLANCE = (Glance("accuracy %", accuracy),)
