@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+import time
+from concurrent.futures import Future
 from itertools import pairwise
+from threading import Thread
 
 import pytest
 
@@ -46,6 +49,28 @@ def test_lines_come_after_six_seconds_and_then_every_ten(
     seconds = [int(line.rpartition("; ")[2].removesuffix(" s")) for line in lines]
     assert all(later - earlier >= 10 for earlier, later in pairwise(seconds))
     assert lines[-1].startswith("fool_fgn digits/cnn: member 3 of 3")
+
+
+def test_work_elsewhere_is_told_as_it_ends_and_its_errors_are_left_to_who_asks(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [Future[int]() for _ in range(3)]
+
+    def end() -> None:
+        for part in parts:
+            time.sleep(0.05)
+            clock[0] += 20
+            part.set_exception(OvergenError("torn")) if part is parts[1] else part.set_result(1)
+
+    thread = Thread(target=end)
+    with progress.titled("report digits"):
+        thread.start()
+        progress.follow(parts, "figure")
+        thread.join()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "report digits: figure 2 of 3; 20 s"
+    assert lines[-1] == "report digits: figure 3 of 3; 60 s"
+    assert all(part.done() for part in parts)
 
 
 def test_short_work_and_other_ranks_are_silent(

@@ -25,6 +25,7 @@ from overgen.report.papers import bibliography, paper
 from overgen.report.shown import folded, shown
 from overgen.report.study import Study, as_reproduced
 from overgen.report.tables import Table
+from overgen.run import progress
 from overgen.run.files import replace_directory, write_json
 from overgen.run.results import Cell
 
@@ -93,12 +94,14 @@ def draw(study: Study, folder: Path, *, dpi: int) -> list[str]:
     functions.sort(key=inspect.isgeneratorfunction, reverse=True)  # those that draw several begin
     workers = min(len(functions), cores())
     if workers < 2:
-        return [name for function in functions for name in drawn(function, study, folder, dpi)]
+        told = progress.steps(functions, "figure")
+        return [name for function in told for name in drawn(function, study, folder, dpi)]
     gc.freeze()  # what is there is neither searched again nor copied
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads: they are BLAS's
         with ProcessPoolExecutor(workers, get_context("fork")) as pool:
             parts = [pool.submit(drawn, function, study, folder, dpi) for function in functions]
+            progress.follow(parts, "figure")
             names = [name for part in parts for name in part.result()]
     gc.unfreeze()
     return names

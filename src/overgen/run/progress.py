@@ -21,6 +21,8 @@ from overgen import OvergenError
 from overgen.run.tracking import rank
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from pytorch_lightning import Callback
 
 Item = TypeVar("Item")
@@ -132,6 +134,17 @@ def steps(items: Sequence[Item], label: str, more: Callable[[], str] = str) -> I
         for made.done, item in enumerate(items):
             _board().tell()
             yield item
+
+
+def follow(parts: Sequence[Future[Any]], label: str) -> None:
+    """Wait for work that goes on elsewhere, told as steps; what went wrong in a part is for who asks for its result."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
+    with level(label, len(parts)) as made:
+        while made.done < len(parts):
+            wait([part for part in parts if not part.done()], BETWEEN_BARS, FIRST_COMPLETED)
+            made.done = sum(part.done() for part in parts)
+            _board().tell()
 
 
 def tell() -> None:
