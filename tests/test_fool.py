@@ -195,6 +195,7 @@ def test_a_picture_that_does_not_fool_is_written_and_said_to_fail(project: Path)
         (("noise", "--to", "1", "--on", "digits/cnn", "--alpha", "3"), "--alpha: digits/cnn does not reconstruct"),
         (("noise", "--to", "1", "--on", "torchvision/resnet18", "--alpha", "3"), "--alpha: a network of torchvision"),
         (("mean", "--to", "1", "--on", "digits/cnn", "--seed", "0"), "--seed: nothing is drawn for the start mean"),
+        (("noise", "--to", "1", "--on", "digits/cnn", "--invert"), "--invert: no picture is read for the start noise"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--blur-every", "2"), "--blur-every: there is no --blur"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--smallest", "--rate", "0.01"), "--rate: --smallest has no"),
         (("noise", "--to", "1", "--on", "digits/cnn", "-o", "a.jpg"), "a.jpg: must be a file whose name ends in .png"),
@@ -243,6 +244,22 @@ def test_a_network_of_torchvision(project: Path) -> None:
     assert f"→ {float(y[target]):.4g} after" in text
 
 
+def test_ink_on_paper_is_named_and_inverted_if_asked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paper = np.full((10, 30), 255, np.uint8)  # twice padded: that ground is not the picture's
+    paper[3:7, 12:18] = 0
+    Image.fromarray(paper).save("paper.png")
+    Image.fromarray(255 - paper).save("board.png")
+    subject = fool.cell_subject("digits/cnn")
+    read = {}
+    for name, invert, said in (("paper", None, True), ("paper", True, False), ("paper", False, False),
+                               ("board", None, False)):  # fmt: skip
+        read[name, invert] = fool.first_image(subject, f"{name}.png", 0, invert)
+        assert ("--invert" in capsys.readouterr().err) == said
+    assert torch.equal(read["paper", None], read["paper", False])
+    assert torch.equal(read["paper", True], read["board", None])
+    assert read["paper", True][0, 0].max() == 0  # what pads it is the ground
+
+
 def test_a_photo_is_cut_to_a_square(tmp_path: Path) -> None:
     from torchvision import models
 
@@ -251,7 +268,7 @@ def test_a_photo_is_cut_to_a_square(tmp_path: Path) -> None:
     wide = np.zeros((100, 300, 4), np.uint8)  # with an alpha channel
     wide[:, 100:200] = (255, 0, 51, 255)  # the square in the middle
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    found = subject.read(tmp_path / "wide.png")
+    found = fool.first_image(subject, str(tmp_path / "wide.png"), 0)
     assert found.shape == (3, 224, 224)
     assert found[:, 112, 112].tolist() == pytest.approx([1, 0, 0.2])
     assert float(found[0, :, 5:-5].min()) == 1

@@ -11,12 +11,9 @@ import struct
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from overgen import OvergenError
-
-if TYPE_CHECKING:
-    import PIL.Image
 
 RANGES = {  # of options of `overgen fool` that are numbers: the least and the largest, and whether these may be taken
     "alpha": (0.0, math.inf, True),
@@ -100,7 +97,11 @@ def check_fool(start: str, to: str, on: str, output: Path, *, smallest: bool, **
         check_cell(on)
         check_class(on, to)
     if start not in STARTS:
-        picture(Path(start))
+        if not Path(start).is_file():
+            raise OvergenError(f"{start}: missing; give a picture file, or `noise` or `mean`")
+        from overgen.data.reader import decoded
+
+        decoded(start)
 
 
 def check_class(cell: str, to: str) -> None:
@@ -117,20 +118,6 @@ def check_class(cell: str, to: str) -> None:
         last = count if count is not None else len(names)
         shown = f"; a number from 0 to {last - 1}" + (f", or one of {', '.join(names)}" if names else "")
         raise OvergenError(f"--to {to!r}: {cell} has no such class{near(to, names) if len(names) > 20 else shown}")
-
-
-def picture(path: Path) -> PIL.Image.Image:
-    """A picture file, read whole. Raises OvergenError naming it if it is missing or none."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except FileNotFoundError as error:
-        raise OvergenError(f"{path}: missing; give a picture file, or `noise` or `mean`") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise OvergenError(f"{path}: cannot be read as a picture ({error})") from error
 
 
 def addresses() -> list[str]:
@@ -172,8 +159,8 @@ def check_datasets(names: Iterable[str]) -> None:
 def check_options(on: str, start: str, *, smallest: bool, **given: Any) -> None:
     """Raise OvergenError for an option that is out of its range, or would have no part in what was asked for.
 
-    on, start, smallest: of `overgen fool`. given: by name alpha, tau, rate, decay, blur, blur_every, clip, weights and
-    seed, None where they were not given.
+    on, start, smallest: of `overgen fool`. given: by name alpha, tau, rate, decay, blur, blur_every, clip, weights,
+    seed and invert, None where they were not given.
     """
     for name, (low, high, ends) in RANGES.items():
         value = given[name]
@@ -187,6 +174,7 @@ def check_options(on: str, start: str, *, smallest: bool, **given: Any) -> None:
         "alpha": (torchvision, "a network of torchvision has no c̃"),
         "weights": (not torchvision, f"{on} has its own; a file is for networks of torchvision"),
         "seed": (start != "noise", f"nothing is drawn for the start {start}"),
+        "invert": (start in STARTS, f"no picture is read for the start {start}"),
         "blur_every": (not given["blur"], "there is no --blur"),
         "rate": no_steps,
         "decay": no_steps,

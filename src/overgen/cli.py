@@ -338,6 +338,10 @@ def fool(
     clip: Annotated[float | None, typer.Option(help="Percent of pixels put onto the mean image.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Of a torchvision network: a state dictionary.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the noise. Default: 0.")] = None,
+    invert: Annotated[
+        bool | None,
+        typer.Option("--invert/--no-invert", help="Whether the picture is dark ink on a light ground, to be inverted."),
+    ] = None,
 ) -> None:
     """Change a picture until a network takes it for a class.
 
@@ -345,13 +349,14 @@ def fool(
     Exit 1 if the picture does not fool; it is written all the same.
     """
     arguments.check_fool(start, to, on, output, smallest=smallest, alpha=alpha, tau=tau, rate=rate, decay=decay,
-                         blur=blur, blur_every=blur_every, clip=clip, weights=weights, seed=seed)  # fmt: skip
+                         blur=blur, blur_every=blur_every, clip=clip, weights=weights, seed=seed,
+                         invert=invert)  # fmt: skip
     from overgen import fool as fooling
     from overgen.attacks.ascent import Regularisers
 
     subject = fooling.subject_of(on, alpha=alpha, weights=weights)
     target, tau = fooling.class_number(subject, to), subject.tau if tau is None else tau
-    image = fooling.first_image(subject, start, seed or 0)
+    image = fooling.first_image(subject, start, seed or 0, invert)
     chosen: dict[str, Any] = {"decay": decay, "blur": blur, "blur_every": blur_every, "clip": clip}
     try:
         outcome = fooling.fool(

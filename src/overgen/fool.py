@@ -14,23 +14,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import URLError
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from overgen import OvergenError, data
-from overgen.arguments import picture
 from overgen.attacks.ascent import Regularisers, ascend
 from overgen.attacks.lbfgs import smallest_change
 from overgen.confidence import ScaledOutput
-from overgen.data import borrow, sources
+from overgen.data import borrow
+from overgen.data.reader import Fit, borders, bright_borders, read_picture
 from overgen.export import classifier, settings_of
 from overgen.run.files import replace_file
 from overgen.run.streams import generator
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's preprocessing
 IMAGENET_SIDE = 224
+DARK = 0.25  # of [0, 1]: below it the ground of a mean image is dark
 RATE = 0.01  # RMS change of the pixels in one update, unless another is asked for
 
 
@@ -38,15 +38,15 @@ RATE = 0.01  # RMS change of the pixels in one update, unless another is asked f
 class Subject:
     """A network under attack. log_scores: images (N, C, H, W) in [0, 1] → (N, classes).
 
-    centre: the mean training image, (C, H, W); read: a picture file → (C, H, W); tau: the score above which an image
-    fools, unless another is asked for.
+    centre: the mean training image, (C, H, W); fit: how a picture of another aspect ratio is read; tau: the score above
+    which an image fools, unless another is asked for.
     """
 
     name: str
     log_scores: Callable[[Tensor], Tensor]
     classes: tuple[str, ...]
     centre: Tensor
-    read: Callable[[Path], Tensor]
+    fit: Fit
     tau: float
 
 
@@ -92,11 +92,8 @@ def cell_subject(cell: str, *, alpha: float | None = None) -> Subject:
         probes=settings.engine[dataset.name].probes,
     )
 
-    def read(path: Path) -> Tensor:
-        return torch.from_numpy(sources.gray(picture(path), invert=False).copy())[None] / 255
-
     centre = dataset.train_images.double().mean(0).float() / 255
-    return Subject(cell, bounded(scaled), dataset.classes, centre, read, first.tau)
+    return Subject(cell, bounded(scaled), dataset.classes, centre, "pad", first.tau)
 
 
 def at_hand(name: str) -> data.Dataset:
@@ -145,17 +142,11 @@ def torchvision_subject(name: str, *, file: Path | None = None) -> Subject:
     network.eval().requires_grad_(False)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
 
-    def read(path: Path) -> Tensor:
-        from PIL import ImageOps
-
-        square = ImageOps.fit(ImageOps.exif_transpose(picture(path)).convert("RGB"), (IMAGENET_SIDE, IMAGENET_SIDE))
-        return torch.from_numpy(np.asarray(square).copy()).permute(2, 0, 1) / 255
-
     def log_scores(x: Tensor) -> Tensor:
         return nn.functional.log_softmax(network((x - mean) / std), dim=1)
 
     centre = mean.expand(3, IMAGENET_SIDE, IMAGENET_SIDE).clone()
-    return Subject(f"torchvision/{name}", log_scores, tuple(described.meta["categories"]), centre, read, 0.9)
+    return Subject(f"torchvision/{name}", log_scores, tuple(described.meta["categories"]), centre, "crop", 0.9)
 
 
 def class_number(subject: Subject, name: str) -> int:
@@ -169,11 +160,26 @@ def class_number(subject: Subject, name: str) -> int:
     raise OvergenError(f"--to {name!r}: {subject.name} has no such class; a number from 0, or one of {shown}")
 
 
-def first_image(subject: Subject, start: str, seed: int) -> Tensor:
-    """The image that the attack starts at, (C, H, W): `noise` (uniform), `mean`, or a picture file."""
+def first_image(subject: Subject, start: str, seed: int, invert: bool | None = None) -> Tensor:
+    """The image that the attack starts at, (C, H, W): `noise` (uniform), `mean`, or a picture file.
+
+    invert: of `read_picture`; where nothing is said of it, a picture with a bright ground is read as it is, with a word
+    if those of the data set are gray with a dark one.
+    """
     if start == "noise":
         return torch.rand(subject.centre.shape, generator=generator("fool", seed))
-    return subject.centre.clone() if start == "mean" else subject.read(Path(start))
+    if start == "mean":
+        return subject.centre.clone()
+    shape = subject.centre.shape
+    dark = shape[0] == 1 and borders(subject.centre.numpy()[None])[0] < DARK
+    # without what pads it
+    if invert is None and dark and bright_borders(read_picture(start, shape, fit="stretch")[None]):
+        print(
+            f"{start}: its ground is bright, where that of the pictures of {subject.name} is dark; it is read so. "
+            "--invert: as dark ink on paper; --no-invert: it is meant so",
+            file=sys.stderr,
+        )
+    return torch.from_numpy(read_picture(start, shape, fit=subject.fit, invert=bool(invert))) / 255
 
 
 def eight_bits(x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overgen import data
-from overgen.data import sources
+from overgen.data.split import split
 
 DIGITS_MD5 = [  # images and labels of train, then of test
     "87a29734824d5e244c861a03901533a2",
@@ -28,7 +28,7 @@ def test_digits_are_scikit_learns_brought_to_28_by_28(digits: data.Dataset) -> N
         torch.from_numpy(small).reshape(-1, 1, 8, 8), size=20, mode="bilinear", align_corners=False
     )
     expected = torch.nn.functional.pad(boxes * 255 / 16, (4, 4, 4, 4))
-    train, test = sources._split([str(i) for i in range(1797)], labels, 500)
+    train, test = split([str(i) for i in range(1797)], labels, 500)
     for images, numbers, part in (
         (digits.train_images, digits.train_labels, train),
         (digits.test_images, digits.test_labels, test),
@@ -55,7 +55,7 @@ def test_digits_are_the_same_bytes_on_every_machine(digits: data.Dataset) -> Non
 def test_split_gives_each_class_its_share(labels: list[int], draw: st.DataObject) -> None:
     count = draw.draw(st.integers(0, len(labels)))
     numbers = np.array(labels)
-    train, test = sources._split([f"image {i}" for i in range(len(labels))], numbers, count)
+    train, test = split([f"image {i}" for i in range(len(labels))], numbers, count)
     assert sorted([*train, *test]) == list(range(len(labels)))
     assert len(test) == count
     assert list(train) == sorted(train)
@@ -69,6 +69,6 @@ def test_split_takes_the_smallest_sha256_of_each_class() -> None:
     labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1])
     rank = {key: hashlib.sha256(key.encode()).hexdigest() for key in keys}
     expected = sorted(keys[:6], key=rank.get)[:2] + sorted(keys[6:], key=rank.get)[:1]
-    train, test = sources._split(keys, labels, 3)
+    train, test = split(keys, labels, 3)
     assert sorted(expected) == [keys[i] for i in test]
     assert len(train) == 6

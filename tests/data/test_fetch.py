@@ -17,6 +17,7 @@ import torchvision
 
 from overgen import OvergenError, data
 from overgen.data import fetch, sources
+from overgen.data.arrays import read_idx
 from overgen.run.files import TEMPORARY
 
 from data_mirror import FILES, NOWHERE, contents, cut, idx, raw, served
@@ -26,7 +27,7 @@ def test_idx_is_read_as_torchvision_reads_it(tmp_path: Path) -> None:
     values = np.random.default_rng(1).integers(0, 256, (3, 4, 5), dtype=np.uint8)
     (tmp_path / "images.gz").write_bytes(idx(values))
     (tmp_path / "images").write_bytes(gzip.decompress(idx(values)))
-    read = sources._idx(tmp_path / "images.gz")
+    read = read_idx(tmp_path / "images.gz")
     assert np.array_equal(read, values)
     assert np.array_equal(read, torchvision.datasets.mnist.read_image_file(tmp_path / "images").numpy())
 
@@ -36,16 +37,16 @@ def test_idx_is_read_as_torchvision_reads_it(tmp_path: Path) -> None:
     [
         (b"not gzip", "not a whole gzip file"),
         (idx(np.zeros((4, 5), np.uint8))[:-9], "not a whole gzip file"),
-        (gzip.compress(b"\0\0\x0d\x01\0\0\0\0", mtime=0), "begins with 00000d01"),
-        (gzip.compress(b"\0\0", mtime=0), "not an idx file"),
-        (gzip.compress(b"\0\0\x08\x02\0\0\0\1", mtime=0), "not an idx file"),
+        (gzip.compress(b"\0\0\x0a\x01\0\0\0\0", mtime=0), "begins with 00000a01"),
+        (gzip.compress(b"\0\0", mtime=0), "not an IDX file"),
+        (gzip.compress(b"\0\0\x08\x02\0\0\0\1", mtime=0), "not an IDX file"),
         (gzip.compress(b"\0\0\x08\x01\0\0\0\x03ab", mtime=0), r"2 values, but its header says \(3,\)"),
     ],
 )
 def test_broken_idx_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "broken.gz").write_bytes(content)
     with pytest.raises(OvergenError, match=message) as caught:
-        sources._idx(tmp_path / "broken.gz")
+        read_idx(tmp_path / "broken.gz")
     assert "broken.gz" in str(caught.value)
 
 
@@ -67,7 +68,7 @@ def test_mirror_as_directory_url_and_file_url_give_the_same_folder(mirror: Path,
     assert dataset.train_images.dtype == torch.uint8
     assert dataset.test_labels.dtype == torch.int64
     assert dataset.test_labels.tolist() == list(range(10)) * 2
-    assert np.array_equal(dataset.test_images[:, 0].numpy(), sources._idx(raw(mirror, FILES[2])))
+    assert np.array_equal(dataset.test_images[:, 0].numpy(), read_idx(raw(mirror, FILES[2])))
 
 
 def test_public_place_is_used_without_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Data sets by name, in use: loaded whole, cut into subsets and batches.
 
 How a data set is made stands in `overgen.data.sources`, which nothing here imports: a further source leaves what was
-trained on others as it is.
+trained on others as it is. Torch is imported where it is used: what reads a picture only, does without.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from overgen import OvergenError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 CHANNELS = (1, 3)  # gray; red, green and blue
 
@@ -52,6 +55,7 @@ def load(name: str, root: str | Path = "data") -> Dataset:
     32.
     Raises OvergenError if the file is missing, cut or not such a data set.
     """
+    import torch
     from safetensors import SafetensorError, safe_open
 
     path = Path(root) / name / "tensors.safetensors"
@@ -93,6 +97,8 @@ def _planes(images: Tensor) -> Tensor:
 
 def stored(dataset: Dataset) -> dict[str, Tensor]:
     """The tensors of a data set as its file holds them; see `load`."""
+    import torch
+
     tensors = {}
     for split in ("train", "test"):
         images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
@@ -108,6 +114,8 @@ def floats(images: Tensor) -> Tensor:
     images: (N, C, H, W) uint8.
     Returns (N, C, H, W) float32 in [0, 1].
     """
+    import torch
+
     return images.to(torch.float32).div_(255)
 
 
@@ -131,6 +139,8 @@ def select(images: Tensor, labels: Tensor, classes: Sequence[int]) -> tuple[Tens
     images: (N, ...); labels: (N,) integers; classes: the numbers of the classes that are kept.
     Returns images (K, ...) and labels (K,).
     """
+    import torch
+
     kept = torch.isin(labels, torch.tensor(list(classes), dtype=labels.dtype, device=labels.device))
     return images[kept], labels[kept]
 
@@ -142,6 +152,8 @@ def batches(count: int, batch_size: int, generator: torch.Generator) -> tuple[Te
     Returns (batch_size,) int64 tensors on the generator's device; the last one may be shorter: no image is left out.
     Raises ValueError unless both numbers are positive.
     """
+    import torch
+
     if count < 1 or batch_size < 1:
         raise ValueError(f"batches of {batch_size} from {count} images: both must be at least 1")
     return torch.randperm(count, generator=generator, device=generator.device).split(batch_size)
@@ -149,6 +161,8 @@ def batches(count: int, batch_size: int, generator: torch.Generator) -> tuple[Te
 
 def check(dataset: Dataset, where: str, way_out: str) -> None:
     """Raises OvergenError, with `where` the data set is and a `way_out`, for tensors that are not as `Dataset` says."""
+    import torch
+
     classes = len(dataset.classes)
     if classes < 2:
         raise OvergenError(f"{where}: {classes} classes; a data set has 2 or more; {way_out}")
