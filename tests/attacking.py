@@ -70,4 +70,5 @@ class LinearSoftmax:
 def run(scorer: LinearSoftmax, *seeds: int, generations: int, population: int = 20, **options: object) -> Result:
     """What an evolution against it comes to, with a run for each seed."""
     draws = [stream(seed) for seed in seeds]
+    options = {"shape": (1, 28, 28)} | options
     return evolve(scorer, draws, trainer(), generations=generations, population=population, **options)

@@ -70,8 +70,8 @@ def test_a_gradient_attack_fools_at_the_updates_of_the_cpu() -> None:
     for device, accelerator in (("cpu", "cpu"), ("cuda", "gpu")):
         first = pictures(10).flatten(1).double().to(device) / 255
         attack = GradientAttack(
-            network.double().to(device), first, torch.arange(10, device=device), threshold=(0.9, 0.0), beta=10.0,
-            probes=2, learning_rate=0.01, objective="cross_entropy", check=20,
+            network.double().to(device), first, torch.arange(10, device=device), shape=(1, 28, 28),
+            threshold=(0.9, 0.0), beta=10.0, probes=2, learning_rate=0.01, objective="cross_entropy", check=20,
         )  # fmt: skip
         steps.append(attack.run(trainer(accelerator=accelerator, devices=1), 200).step)
     assert bool((steps[0] >= 0).all())

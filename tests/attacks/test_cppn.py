@@ -91,15 +91,15 @@ def by_neat(genome: Genome, places: list[int]) -> list[float]:
 def test_the_renderer_is_neats_network_at_every_pixel(population):
     places = [0, 27, 28, 405, 406, 700, 783]
     images = cppn.render(population, dtype=torch.float64)
-    assert images.shape == (len(population), 784)
-    for genome, image in zip(population, images, strict=True):
+    assert images.shape == (len(population), 1, 28, 28)
+    for genome, image in zip(population, images.flatten(1), strict=True):
         assert image[places].tolist() == pytest.approx(by_neat(genome, places), rel=0, abs=1e-6)
 
 
 def test_whole_images_of_deep_networks_are_neats():
     population = [grown(seed, 60) for seed in range(4)]
     assert max(cppn.levels(genome)[OUTPUT] for genome in population) >= 4
-    for genome, image in zip(population, cppn.render(population, dtype=torch.float64), strict=True):
+    for genome, image in zip(population, cppn.render(population, dtype=torch.float64).flatten(1), strict=True):
         assert image.tolist() == pytest.approx(by_neat(genome, list(range(784))), rel=0, abs=1e-6)
 
 
@@ -113,13 +113,13 @@ def test_a_network_worked_by_hand():
     # node 5 = sin(0.1x), output = linear(2·node5 − 1); node 6 leads nowhere, node 7 receives nothing: exp(0) = 1
     genome = Genome({4: 3, 5: 0, 6: 1, 7: 2}, {(0, 5): 0.1, (5, 4): 2.0, (3, 4): -1.0, (1, 6): 9.0, (7, 4): 0.5})
     assert cppn.levels(genome) == {7: 0, 5: 0, 4: 1}
-    image = cppn.render([genome], dtype=torch.float64)[0].view(28, 28)
+    image = cppn.render([genome], dtype=torch.float64)[0, 0]
     expected = np.abs(2 * np.sin(0.1 * np.arange(28)) - 0.5) / 3
     assert np.allclose(image.numpy(), expected[None], rtol=0, atol=1e-12)
 
 
 def test_an_output_that_receives_nothing_is_its_function_of_zero():
-    images = cppn.render([Genome({OUTPUT: function}, {}) for function in range(4)])
+    images = cppn.render([Genome({OUTPUT: function}, {}) for function in range(4)]).flatten(1)
     assert images[:, 0].tolist() == [0, 0, 1, 0]
     assert bool((images == images[:, :1]).all())
 
@@ -150,17 +150,17 @@ def test_the_same_stream_gives_the_same_bytes():
     def population(seed: int) -> torch.Tensor:
         stream = torch.Generator().manual_seed(seed)
         encoding, like = Cppn(), torch.zeros(1)
-        champions = encoding.start(20, stream, like)
+        champions = encoding.start(20, stream, like, (1, 28, 28))
         for _ in range(10):
             champions = encoding.breed(champions, 21, stream)
-        return encoding.images(champions, like)
+        return encoding.images(champions, (1, 28, 28), like)
 
     assert population(1).numpy().tobytes() == population(1).numpy().tobytes()
     assert not torch.equal(population(1), population(2))
 
 
 def test_a_run_starts_without_hidden_nodes():
-    population = Cppn().start(2000, torch.Generator().manual_seed(0), torch.zeros(1))
+    population = Cppn().start(2000, torch.Generator().manual_seed(0), torch.zeros(1), (1, 28, 28))
     assert all(list(genome.weights) == [(i, OUTPUT) for i in range(4)] for genome in population)
     assert all(list(genome.activations) == [OUTPUT] for genome in population)
     weights = np.array([weight for genome in population for weight in genome.weights.values()])
@@ -243,7 +243,7 @@ class Bright:
 def test_champions_are_what_their_genomes_draw_and_a_run_alone_is_the_same():
     def run(*seeds: int) -> evolution.Evolution:
         streams = [torch.Generator().manual_seed(seed) for seed in seeds]
-        module = evolution.Evolution(Bright(), streams, encoding=Cppn(), classes=2, population=15)
+        module = evolution.Evolution(Bright(), streams, shape=(1, 28, 28), encoding=Cppn(), classes=2, population=15)
         trainer = pl.Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
                              enable_model_summary=False, enable_progress_bar=False)  # fmt: skip
         trainer.fit(module, train_dataloaders=range(9))
@@ -251,7 +251,7 @@ def test_champions_are_what_their_genomes_draw_and_a_run_alone_is_the_same():
 
     both = run(0, 1)
     for r in range(2):
-        drawn = cppn.render(both.genomes[r])
+        drawn = cppn.render(both.genomes[r]).flatten(1)
         assert torch.allclose(drawn, both.champions[r], rtol=0, atol=1e-4)  # another batch: the last bits may differ
         scores = Bright().upper_bound(both.champions[r].view(-1, 1, 28, 28)).diagonal()
         assert torch.equal(scores, both.scores[r])

@@ -238,9 +238,9 @@ def test_without_the_option_runs_go_on():
     assert found.ended.tolist() == [3]
 
 
-def always_exact(scorer, genomes, bounds, champions, *, batch_size):
+def always_exact(scorer, images, bounds, champions, *, batch_size):
     """The scores without any short cut: the curvature of every child."""
-    terms = scorer.log_curvature(genomes.reshape(-1, 1, 28, 28))
+    terms = scorer.log_curvature(images.flatten(0, 1))
     return bounds + terms.view(bounds.shape[0], -1, 1)
 
 
@@ -275,10 +275,11 @@ def test_curvature_only_where_a_cell_can_change_hands(bounds, champions, terms):
 
     table = Table()
     table.asked = []
-    genomes = torch.zeros(2, 5, 784)
-    genomes[:, :, 0] = torch.arange(10.0).view(2, 5)
+    images = torch.zeros(2, 5, 1, 28, 28)
+    images[..., 0, 0, 0] = torch.arange(10.0).view(2, 5)
+    genomes = images.flatten(2)
     archive = torch.from_numpy(champions), torch.zeros(2, 3, 784)
-    exact = exact_scores(table, genomes, torch.from_numpy(bounds), archive[0], batch_size=4)
+    exact = exact_scores(table, images, torch.from_numpy(bounds), archive[0], batch_size=4)
     reference = torch.from_numpy(bounds + terms[..., None])
     for found, expected in zip(offer(*archive, exact, genomes), offer(*archive, reference, genomes), strict=True):
         assert torch.equal(found, expected)

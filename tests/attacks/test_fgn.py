@@ -24,7 +24,7 @@ def test_equal_to_the_literal_generator_network(optimizer: str) -> None:
     """40 steps of 784 × 784 weights and 784 biases a trial, float64, against 784 numbers a trial."""
     trials = 2
     net = Linear(classes=4)
-    z, _ = fgn.start([generator("z", t) for t in range(trials)], "normal", torch.float64)
+    z, _ = fgn.start([generator("z", t) for t in range(trials)], "normal", torch.float64, pixels=784)
     weight = torch.randn(trials, 784, 784, generator=generator("W"), dtype=torch.float64).div_(28).requires_grad_()
     bias = torch.randn(trials, 784, generator=generator("b"), dtype=torch.float64).requires_grad_()
     a = torch.nn.Parameter((torch.einsum("tij,tj->ti", weight, z) + bias).detach())
@@ -49,7 +49,7 @@ def test_equal_to_the_literal_generator_network(optimizer: str) -> None:
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
 def test_tabulated_sum(kind: str) -> None:
     eps = 1e-8
-    z, _ = fgn.start([generator("table", t) for t in range(4)], kind, torch.float64)
+    z, _ = fgn.start([generator("table", t) for t in range(4)], kind, torch.float64, pixels=784)
     table = fgn.InputSum(z, eps)
     s = torch.logspace(-22, 4, 784, dtype=torch.float64).expand(4, -1)
     exact = (z.square()[:, :, None] / (z.abs()[:, :, None] * s[:, None, :] + eps)).sum(1)
@@ -60,11 +60,11 @@ def test_tabulated_sum(kind: str) -> None:
 
 
 def test_start_depends_on_each_trials_own_generator() -> None:
-    together = fgn.start([generator("t", i) for i in range(3)], "normal")
-    alone = fgn.start([generator("t", 1)], "normal")
+    together = fgn.start([generator("t", i) for i in range(3)], "normal", pixels=784)
+    alone = fgn.start([generator("t", 1)], "normal", pixels=784)
     assert torch.equal(together[0][1], alone[0][0])
     assert torch.equal(together[1][1], alone[1][0])
-    z, a = fgn.start([generator("many", i) for i in range(50)], "uniform", torch.float64)
+    z, a = fgn.start([generator("many", i) for i in range(50)], "uniform", torch.float64, pixels=784)
     assert 0 <= float(z.min()) < float(z.max()) <= 1
     ratio = a.std(dim=1) / z.square().mean(1).sqrt()  # a given z is N(0, ‖z‖²/P)
     assert float(ratio.mean()) == pytest.approx(1, abs=0.02)
@@ -73,15 +73,15 @@ def test_start_depends_on_each_trials_own_generator() -> None:
 def test_initial_deviation() -> None:
     """A given z is N(0, s²‖z‖²): 0.02·28 times as wide as with Glorot's 1/28, and from the same draws."""
     draws = [[generator("many", i) for i in range(50)] for _ in range(2)]
-    z, narrow = fgn.start(draws[0], "uniform", torch.float64, initial=0.02)
-    same, glorot = fgn.start(draws[1], "uniform", torch.float64)
+    z, narrow = fgn.start(draws[0], "uniform", torch.float64, pixels=784, initial=0.02)
+    same, glorot = fgn.start(draws[1], "uniform", torch.float64, pixels=784)
     assert torch.equal(z, same)
     torch.testing.assert_close(narrow, 0.02 * 28 * glorot)
 
 
 def test_a_clipped_loss_moves_only_what_lies_above(free: Passage) -> None:
     """Trials that begin below the clip end where they began; the others go as without it."""
-    _, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64)
+    _, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64, pixels=784)
     first = Linear()(torch.sigmoid(a)).log_y.gather(1, torch.arange(3)[:, None])[:, 0].exp()
     clip = float(first.sort().values[:2].mean())  # between the lowest and the next
     stuck = int(first.argmin())
@@ -93,9 +93,10 @@ def test_a_clipped_loss_moves_only_what_lies_above(free: Passage) -> None:
 
 
 def module(net: torch.nn.Module, **options: object) -> fgn.FoolingGenerator:
-    z, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64)
+    z, a = fgn.start([generator("m", i) for i in range(3)], "normal", torch.float64, pixels=784)
     arguments: dict[str, object] = {
-        "thresholds": [(0.9, 20.0), (0.99, 3.0)], "beta": 10.0, "probes": 2, "learning_rate": RATE,
+        "shape": (1, 28, 28), "thresholds": [(0.9, 20.0), (0.99, 3.0)], "beta": 10.0, "probes": 2,
+        "learning_rate": RATE,
     }  # fmt: skip
     return fgn.FoolingGenerator(net, z, a, torch.arange(3), **(arguments | options))
 
@@ -110,7 +111,7 @@ def reference(net: torch.nn.Module, *taus: float) -> list[list[int]]:
     """First passages of y by a plain loop, with torch's own Adam on the literal weights: of each trial, at each τ."""
     steps = []
     for trial in range(3):
-        z, a = fgn.start([generator("m", trial)], "normal", torch.float64)
+        z, a = fgn.start([generator("m", trial)], "normal", torch.float64, pixels=784)
         weight = (a[0][:, None] * z[0][None, :] / z.square().sum()).requires_grad_()  # W z = a
         bias = torch.zeros(784, dtype=torch.float64, requires_grad=True)
         adam = torch.optim.Adam([weight, bias], lr=RATE)

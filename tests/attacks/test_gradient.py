@@ -20,8 +20,8 @@ RATE, UPDATES = 0.003, 150
 
 
 def module(net: torch.nn.Module, images: torch.Tensor, **options: object) -> gradient.GradientAttack:
-    arguments: dict[str, object] = {"threshold": (0.9, 20.0), "beta": 10.0, "probes": 2, "learning_rate": RATE,
-                                    "objective": "cross_entropy", "check": 5}  # fmt: skip
+    arguments: dict[str, object] = {"shape": (1, 28, 28), "threshold": (0.9, 20.0), "beta": 10.0, "probes": 2,
+                                    "learning_rate": RATE, "objective": "cross_entropy", "check": 5}  # fmt: skip
     return gradient.GradientAttack(net, images, torch.arange(len(images)), **(arguments | options))
 
 
@@ -162,18 +162,19 @@ def test_attacks_in_turn() -> None:
         seen.append(rows.tolist())
         return passage([-1], [0.7], 0.3)
 
-    found = gradient.in_turn([(first, 20), (second, 30), (third, 5)], trials=3, alpha=3, beta=10)
+    found = gradient.in_turn([(first, 20), (second, 30), (third, 5)], trials=3, pixels=784, alpha=3, beta=10)
     assert seen == [[0, 1, 2], [1, 2], [2]]  # who has been fooled is left alone
     assert found.step.tolist() == [7, 24, -1]  # with the 20 updates of the attack that failed
     late = gradient.in_turn([(lambda rows: passage([-1], [0.1], 0.1), n) for n in (20, 30)]
-                            + [(lambda rows: passage([2], [0.95], 0.1), 5)], trials=1, alpha=3, beta=10)  # fmt: skip
+                            + [(lambda rows: passage([2], [0.95], 0.1), 5)],
+                            trials=1, pixels=784, alpha=3, beta=10)  # fmt: skip
     assert late.step.tolist() == [20 + 30 + 2]
     assert found.attack.tolist() == [0, 1, 2]  # of the trial that none fooled, the attack with the highest score
     torch.testing.assert_close(found.score.exp(), torch.tensor([0.95, 0.91, 0.7]).double())
     torch.testing.assert_close(found.image[:, 0], torch.tensor([0.1, 0.2, 0.3]))
     assert bool(found.distance.isnan().all())
     done = gradient.in_turn(
-        [(lambda rows: passage([0, 0, 0], [1, 1, 1], 0.5), 9), (first, 9)], trials=3, alpha=3, beta=1
+        [(lambda rows: passage([0, 0, 0], [1, 1, 1], 0.5), 9), (first, 9)], trials=3, pixels=784, alpha=3, beta=1
     )
     assert (done.step.tolist(), len(seen)) == ([0, 0, 0], 3)  # nothing was left for the other
 
@@ -184,7 +185,7 @@ def test_what_an_attack_that_failed_is_kept_for_is_the_score_and_not_y() -> None
         lambda rows, y=y, apart=apart: passage([-1], [y], apart, apart) for y, apart in ((0.9, 300.0), (0.8, 9.0))
     )
     for order, kept in (((far, near), 1), ((near, far), 0)):
-        found = gradient.in_turn([(attack, 5) for attack in order], trials=1, alpha=3, beta=10)
+        found = gradient.in_turn([(attack, 5) for attack in order], trials=1, pixels=784, alpha=3, beta=10)
         assert found.attack.tolist() == [kept]
         assert found.score.exp().item() == pytest.approx(0.8 * math.exp(-3 * 9 / 784))
         assert found.distance.tolist() == [9.0]

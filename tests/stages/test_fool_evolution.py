@@ -48,7 +48,9 @@ def result(confidence: np.ndarray, stored: list[int]) -> Result:
     runs, classes = confidence.shape[1:]
     ended = np.full(runs, len(confidence) - 1)
     images = np.zeros((len(stored), classes, 28, 28), np.float32)
-    return Result(confidence, ended, np.array(stored), images, np.zeros((runs, classes, 784), np.float32))
+    return Result(
+        confidence, ended, np.arange(classes), np.array(stored), images, np.zeros((runs, classes, 784), np.float32)
+    )
 
 
 def test_tables_of_a_cell_worked_by_hand():
@@ -109,7 +111,7 @@ def test_fooling_champions_worked_by_hand():
         "trial": [0, 2], "seed": [0, 0], "target": [0, 0], "tau": [0.99, 0.99], "alpha": [3.0, 3.0]
     }  # fmt: skip
     trials["score_in_8_bits"] = [0.985, np.nan, 0.9999, np.nan, np.nan, np.nan]
-    rows = {(row["experiment"], row["metric"]): row for row in fooling_rows(trials, 0.99)}
+    rows = {(row["experiment"], row["metric"]): row for row in fooling_rows(trials, 0.99, [0, 1])}
     assert {key: row["reproduced"] for key, row in rows.items()} == {
         ("evolution_direct", "fooling_rate"): 50, ("evolution_direct", "fooling_rate_in_8_bits"): 25,
         ("evolution_cppn", "fooling_rate"): 0, ("evolution_cppn", "fooling_rate_in_8_bits"): 0,
@@ -136,5 +138,5 @@ def test_several_seeds_are_drawn_whole():
 
 
 def test_the_note_says_what_a_confidence_of_a_reconstructing_network_needs():
-    assert attacked_score(0.0) == "of y"
-    assert attacked_score(3.0).endswith("< 0.026")  # exp(-(3 / 784) * 0.026) is 0.9999
+    assert attacked_score(0.0, 784) == "of y"
+    assert attacked_score(3.0, 784).endswith("< 0.026")  # exp(-(3 / 784) * 0.026) is 0.9999

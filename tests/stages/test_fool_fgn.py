@@ -82,7 +82,7 @@ def test_fooling_rates_and_steps_by_hand() -> None:
         {k: v[:2] for k, v in passage.items()} | {"step": np.array([[-1], [40]]), "image": image[:2, :1]},
         passage | {"step": np.array([[1, 2], [2, -1], [3, 4], [4, 6]])},
     ]
-    table, images = trials.gather(blocks, passages, pairs)
+    table, images = trials.gather(blocks, passages, pairs, 784)
     assert images.shape == (10, 2, 784)
     assert np.isnan(images[4:6, 0]).all()  # the attack on ỹ at α = 3 is not judged at the other
     assert images[4:6, 1, 0].tolist() == [0, 2]
@@ -116,7 +116,10 @@ def test_fooling_rates_and_steps_by_hand() -> None:
     assert ("fgn_on_scaled_output", "fooling_rate", 0.9) not in rows
     assert rows["fgn_lr_1e-3", "fooling_rate", 0.9]["reproduced"] == 100
     assert rows["fgn_lr_1e-3", "mean_steps_to_fool", 0.99]["reproduced"] == 4
-    shown = fool_fgn_summary.examples(table, images, pairs, 2, beta=10.0)
+    outcome = trials.Outcome(table, images, {})
+    shown = fool_fgn_summary.examples(outcome, pairs, range(2), (1, 28, 28), beta=10.0)
+    assert "target" not in shown
+    assert fool_fgn_summary.examples(outcome, pairs, [1], (1, 28, 28), beta=10.0)["target"].tolist() == [1]
     assert shown["objective"].tolist() == ["y", "scaled"]  # not the variants
 
 

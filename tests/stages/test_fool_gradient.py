@@ -49,7 +49,7 @@ def test_rates_and_means_of_the_trials() -> None:
     assert found["nearest_is_target_rate@start=noise"]["reproduced"] == 0
     assert found["nearest_is_target_rate@start=noise"]["n"] == 1
     images = np.arange(2)[:, None] * np.ones((2, 784))
-    shown = fool_gradient_summary.examples(table, images, [(0.9, 20.0)], classes=4)
+    shown = fool_gradient_summary.examples(table, images, [(0.9, 20.0)], range(4), (1, 28, 28))
     assert shown["image"][0, 3].flat[0] == 1
     assert shown["score"][0, 3] == 0.92
     assert shown["fooled"][0].tolist() == [False, False, False, True]
@@ -64,7 +64,7 @@ def test_the_score_of_a_trial_has_every_factor() -> None:
         distance=torch.tensor([2.0, 3.0]),
         gamma=torch.tensor([0.01, -0.5]),
     )
-    found = gradient.in_turn([(lambda rows: ended, 9)], trials=2, alpha=20, beta=10)
+    found = gradient.in_turn([(lambda rows: ended, 9)], trials=2, pixels=784, alpha=20, beta=10)
     scores = [0.95 * math.exp(-20 / 784 * 2) * math.exp(-0.1), 0.5 * math.exp(-20 / 784 * 3)]
     assert found.score.exp().tolist() == pytest.approx(scores)
     blocks = [Block("block0", 0, (0.9, 20.0), [("noise", 3, 0), ("other_class", 4, 1)])]

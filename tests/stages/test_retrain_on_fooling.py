@@ -41,7 +41,9 @@ def test_the_classes_that_are_attacked_share_the_softmax_with_the_fooling_class(
 
 
 def test_what_is_collected_fools_and_comes_once() -> None:
-    module = Collecting(KnownClasses(Halves(), 2), [generator(s) for s in range(2)], classes=2, population=10)
+    module = Collecting(
+        KnownClasses(Halves(), 2), [generator(s) for s in range(2)], shape=(1, 28, 28), classes=2, population=10
+    )
     trainer = pl.Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
                          enable_model_summary=False, enable_progress_bar=False)  # fmt: skip
     trainer.fit(module, train_dataloaders=range(31))

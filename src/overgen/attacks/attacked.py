@@ -7,15 +7,18 @@ images that fooled as the pictures that they are saved as, and writes the cell.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
-from overgen import data
+from overgen import OvergenError, data
 from overgen.attacks import pictures
+from overgen.attacks.params import TARGETS
 from overgen.measures.outputs import scores_of_images
 from overgen.measures.thresholds import threshold_pairs
 from overgen.models import registry
@@ -23,7 +26,9 @@ from overgen.models.weights import network_folder
 from overgen.run import results
 from overgen.run.files import read_npz
 from overgen.run.stage import Stage
+from overgen.run.streams import generator
 
+PIXELS_OF_BLOCK = 2**21  # numbers of the images that an attack moves together: 13 images of 3 × 224 × 224
 Trial = TypeVar("Trial")
 Arrays = dict[str, np.ndarray]
 
@@ -41,6 +46,13 @@ class Block(NamedTuple):
     trials: Sequence[Any]
 
 
+def sampled(classes: int, count: int, *key: object) -> list[int]:
+    """The classes that are attacked, in order: all, or `count` that depend on the key alone if there are more."""
+    if classes <= count:
+        return list(range(classes))
+    return sorted(torch.randperm(classes, generator=generator("sampled classes", *key))[:count].tolist())
+
+
 def in_blocks(trials: Sequence[Trial], size: int) -> list[Sequence[Trial]]:
     """The trials in blocks of that size, in order; the last one may be smaller."""
     return [trials[i : i + size] for i in range(0, len(trials), size)]
@@ -49,7 +61,8 @@ def in_blocks(trials: Sequence[Trial], size: int) -> list[Sequence[Trial]]:
 class Attacked:
     """What a cell of an attack stage is about: a model's networks, what they say of test images, and how ỹ is judged.
 
-    outputs: the stored arrays of `image_outputs` on the test images, stacked over seeds, with labels and seeds.
+    source: the data set, of K classes and images of a shape (C, H, W). outputs: the stored arrays of `image_outputs` on
+    its test images, stacked over seeds, with labels and seeds.
     pairs: the (τ, α) that ỹ is judged at, α = 0 where the model does not reconstruct. beta, probes: of ỹ.
     Raises OvergenError if the outputs are missing or broken.
     """
@@ -67,10 +80,27 @@ class Attacked:
         self.probes, self.chunk = (stage.params(f"engine.{self.dataset}.{name}") for name in ("probes", "chunk"))
         self.source = data.load(self.dataset)
         self.classes = len(self.source.classes)
+        self.shape = self.source.shape
 
     def network(self, seed: int) -> nn.Module:
         """The trained network of a seed, on the stage's device."""
         return registry.trained(self.dataset, self.model, seed, device=self.stage.device)[0]
+
+    def targets(self, count: int = TARGETS) -> list[int]:
+        """The classes that are attacked: all, or `count` of them, the same for every model and attack."""
+        return sampled(self.classes, count, self.dataset)
+
+    def side_by_side(self, most: int) -> int:
+        """How many trials a block has: at most so many, and no more than have `PIXELS_OF_BLOCK` pixels together."""
+        return max(1, min(most, PIXELS_OF_BLOCK // math.prod(self.shape)))
+
+    def refuse_black_box(self) -> None:
+        """OvergenError if the model's networks have no gradient, which the stage's attack follows."""
+        if not getattr(self.network(self.seeds[0]), "differentiable", True):
+            raise OvergenError(
+                f"{self.stage.name}: {self.model} is a black box, whose output has no gradient that this attack could "
+                "follow; fool_evolution needs only its scores"
+            )
 
     def run(self, blocks: Sequence[Block], attack: Callable[[nn.Module, Block], Arrays]) -> list[Arrays]:
         """What the attack came to on each block, in order; an empty list on ranks but 0, which have no more to do."""
@@ -80,7 +110,8 @@ class Attacked:
     def scores(self, saved: np.ndarray, trials: pd.DataFrame) -> np.ndarray:
         """ỹ_t of pictures by the networks that they fooled, (K,) float64.
 
-        saved: (K, 28, 28), integers. trials: a row for each, with the columns seed (of the network), alpha and target.
+        saved: (K, H, W) or (K, H, W, 3), integers. trials: a row for each, with the columns seed (of the network),
+        alpha and target.
         """
         scores = np.zeros(len(saved))
         for seed in trials["seed"].unique().tolist():
@@ -96,15 +127,15 @@ class Attacked:
     def successes(self, images: np.ndarray, hits: pd.DataFrame) -> tuple[Arrays, pd.DataFrame]:
         """What a cell keeps of the images that fooled, its successes.npz; and the hits with the scores of the pictures.
 
-        images: (K, 784) in [0, 1]. hits: a row for each, with the columns trial (its row of trials.csv), seed, tau,
+        images: (K, D) in [0, 1], flat. hits: a row for each, with the columns trial (its row of trials.csv), seed, tau,
         alpha and target. An attack that ends at the first image above τ ends barely above it, so the rounding puts some
         of the images back to τ or below: many of them in 8 bits a pixel, few in 16.
-        Returns trial, tau, alpha and score (K,) and image (K, 28, 28) uint16, score being that of the image in these 16
-        bits; and the hits with the columns score_in_8_bits and score_in_16_bits.
+        Returns trial, tau, alpha and score (K,) and image, (K, H, W) or (K, H, W, 3) uint16, score being that of the
+        image in these 16 bits; and the hits with the columns score_in_8_bits and score_in_16_bits.
         """
-        saved = pictures.rounded(images, np.uint16)
+        saved = pictures.rounded(images, self.shape, np.uint16)
         hits = hits.assign(
-            score_in_8_bits=self.scores(pictures.rounded(images, np.uint8), hits),
+            score_in_8_bits=self.scores(pictures.rounded(images, self.shape), hits),
             score_in_16_bits=self.scores(saved, hits),
         )
         columns = {"trial": "trial", "tau": "tau", "alpha": "alpha", "score": "score_in_16_bits"}

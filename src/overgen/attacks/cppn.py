@@ -1,20 +1,30 @@
 """The indirect encoding: images drawn by evolved networks (Nguyen, Yosinski & Clune 2015, Section 2).
 
 A compositional pattern-producing network (CPPN; Stanley 2007) is a small network without cycles that maps a pixel's
-place to its value: pixel = |output|. Its inputs are x and y, the pixel's column and row as they are counted, 0 to 27;
-d, its distance from the centre in coordinates of [−1, 1]; and 1. A node applies one of four functions to the weighted
+place to its value: pixel = |output|. Its inputs are x and y, the pixel's column and row as they are counted, 0 to 27 in
+an image of 28 × 28; d, its distance from the centre in coordinates of [−1, 1]; and 1. In the paper's colour images of
+256 × 256 they are counted, too, so that one network draws other pictures at other sizes. Here the same network draws
+the same picture at any: x = 28·(column + ½)/width − ½, so that the outer edges of all images lie at −½ and 27½, and y
+so with row and height. In 28 × 28 these are the column and the row. An image that is not square is the picture
+stretched to it.
+
+The networks of colour images have three outputs, hue, saturation and value as the paper says
+(`overgen.attacks.colour`), each the absolute value of its node. (The code that its authors published with a later
+paper, Innovation Engines 2015, takes the three for hue, lightness and saturation.)
+
+A node applies one of four functions to the weighted
 sum of what it receives:
 
     sine sin s,   sigmoid 2(1/(1 + exp(−s)) − ½),   Gaussian exp(−s²),   linear min(max(s, −3), 3)/3
 
 As in the authors' published code, as read, and the library of theirs under it (sferes2):
-- A run starts with networks in which each input is connected to the output, without hidden nodes. Weights are
+- A run starts with networks in which each input is connected to each output, without hidden nodes. Weights are
   U[−10, 10], and each node's function is one of the four, equally likely.
 - A child is a copy of a parent: of a pair, crossover only decides which child is whose copy. Then it is mutated, in
   this order. Each weight with probability 0.1 by the polynomial mutation of index 15, of the range of 20, clamped; each
   node's function with probability 0.1, to one of the four; a connection is added (0.5) and one removed (0.3); a node is
   added in the middle of a connection, whose weight both halves get (0.5), and one removed with its connections (0.2).
-- An added connection goes from any node but the output to any that is neither an input nor one that the first depends
+- An added connection goes from any node but an output to any that is neither an input nor one that the first depends
   on, so that no cycle can arise.
 
 Where that library can connect a pair a second time, this does not [?: the weights would add up].
@@ -31,21 +41,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SIDE = 28  # pixels
+from overgen.attacks.colour import rgb_of_hsv
+
+SIDE = 28  # pixels of an image in which x and y are column and row
 INPUTS = 4  # x, y, d, 1: nodes 0 to 3
-OUTPUT = 4  # node; hidden ones have larger numbers
+OUTPUT = 4  # node: the first output; then come the others, if there are any, and the hidden ones
 BOUND = 10.0  # weights lie in [−BOUND, BOUND]
 ACTIVATIONS = ("sine", "sigmoid", "gaussian", "linear")
+AT_ONCE = 2**24  # values of nodes at pixels (64 MB in float32) that are drawn together
+SMALL = SIDE * SIDE  # images of so few pixels are all drawn together
 
 
 class Genome(NamedTuple):
     """A network. Never changed once made: children share with their parents what they do not change.
 
-    activations: of the output and of each hidden node, its place in ACTIVATIONS. weights: by (source, target).
+    activations: of each output and hidden node, its place in ACTIVATIONS. weights: by (source, target). outputs: how
+    many, 1 for gray images, 3 for colour.
     """
 
     activations: dict[int, int]
     weights: dict[tuple[int, int], float]
+    outputs: int = 1
+
+    @property
+    def hidden(self) -> int:
+        """The number that hidden nodes begin at."""
+        return OUTPUT + self.outputs
 
 
 class Rates(NamedTuple):
@@ -60,10 +81,11 @@ class Rates(NamedTuple):
     remove_node: float = 0.2
 
 
-def minimal(draw: Random) -> Genome:
+def minimal(draw: Random, outputs: int = 1) -> Genome:
     """A random network without hidden nodes."""
-    weights = {(source, OUTPUT): BOUND * (2 * draw.random() - 1) for source in range(INPUTS)}
-    return Genome({OUTPUT: one_of(len(ACTIVATIONS), draw)}, weights)
+    targets = range(OUTPUT, OUTPUT + outputs)
+    weights = {(source, target): BOUND * (2 * draw.random() - 1) for target in targets for source in range(INPUTS)}
+    return Genome({target: one_of(len(ACTIVATIONS), draw) for target in targets}, weights, outputs)
 
 
 def one_of(count: int, draw: Random) -> int:
@@ -93,7 +115,7 @@ def mutate(genome: Genome, draw: Random, rates: Rates) -> Genome:
         if draw.random() < rates.activation:
             activations[node] = one_of(len(ACTIVATIONS), draw)
     if draw.random() < rates.add_connection:
-        _add_connection(activations, weights, draw)
+        _add_connection(activations, weights, genome.hidden, draw)
     if draw.random() < rates.remove_connection and weights:
         del weights[list(weights)[one_of(len(weights), draw)]]
     if draw.random() < rates.add_node and weights:
@@ -102,16 +124,21 @@ def mutate(genome: Genome, draw: Random, rates: Rates) -> Genome:
         node = max(activations) + 1
         activations[node] = one_of(len(ACTIVATIONS), draw)
         weights[source, node] = weights[node, target] = weight
-    if draw.random() < rates.remove_node and len(activations) > 1:
-        node = [n for n in activations if n != OUTPUT][one_of(len(activations) - 1, draw)]
+    if draw.random() < rates.remove_node and len(activations) > genome.outputs:
+        node = [n for n in activations if n >= genome.hidden][one_of(len(activations) - genome.outputs, draw)]
         del activations[node]
         weights = {pair: weight for pair, weight in weights.items() if node not in pair}
-    return Genome(activations, weights)
+    return Genome(activations, weights, genome.outputs)
 
 
-def _add_connection(activations: dict[int, int], weights: dict[tuple[int, int], float], draw: Random) -> None:
-    """Connect two nodes that may be and are not; nothing if the source has no such target."""
-    sources = [*range(INPUTS), *(n for n in activations if n != OUTPUT)]
+def _add_connection(
+    activations: dict[int, int], weights: dict[tuple[int, int], float], hidden: int, draw: Random
+) -> None:
+    """Connect two nodes that may be and are not; nothing if the source has no such target.
+
+    hidden: the number that hidden nodes begin at.
+    """
+    sources = [*range(INPUTS), *(n for n in activations if n >= hidden)]
     source = sources[one_of(len(sources), draw)]
     before, queue = {source}, [source]  # it, and what it depends on
     received = incoming(weights)
@@ -134,16 +161,16 @@ def incoming(weights: dict[tuple[int, int], float]) -> dict[int, list[int]]:
 
 
 def levels(genome: Genome) -> dict[int, int]:
-    """The nodes on which the output depends, without inputs, itself last: each one's longest way from a start.
+    """The nodes on which the outputs depend, without inputs, with these: each one's longest way from a start.
 
     A node that receives from inputs only, or nothing, has level 0.
     """
     received = incoming(genome.weights)
     level: dict[int, int] = {}
-    stack = [OUTPUT]
+    stack = list(range(OUTPUT, genome.hidden))
     while stack:
         node = stack[-1]
-        hidden = [source for source in received.get(node, ()) if source > OUTPUT]
+        hidden = [source for source in received.get(node, ()) if source >= genome.hidden]
         missing = [source for source in hidden if source not in level]
         if missing:
             stack.extend(missing)
@@ -153,20 +180,46 @@ def levels(genome: Genome) -> dict[int, int]:
     return level
 
 
-def coordinates(dtype: torch.dtype = torch.float64) -> Tensor:
-    """The four inputs at every pixel, row by row, (4, 784)."""
-    y, x = torch.meshgrid(*[torch.arange(SIDE, dtype=torch.float64)] * 2, indexing="ij")
+def coordinates(height: int = SIDE, width: int = SIDE, dtype: torch.dtype = torch.float64) -> Tensor:
+    """The four inputs at every pixel, row by row, (4, height·width); see the module."""
+    places = [SIDE * (torch.arange(size, dtype=torch.float64) + 0.5) / size - 0.5 for size in (height, width)]
+    y, x = torch.meshgrid(*places, indexing="ij")
     centred = [2 * place / (SIDE - 1) - 1 for place in (x, y)]
     return torch.stack([x, y, torch.hypot(*centred), torch.ones_like(x)]).flatten(1).to(dtype)
 
 
 @torch.no_grad()
 def render(
-    genomes: Sequence[Genome], *, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
+    genomes: Sequence[Genome],
+    *,
+    height: int = SIDE,
+    width: int = SIDE,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
 ) -> Tensor:
-    """The images of many networks at once: (N, 784) in [0, 1].
+    """The outputs of many networks at every pixel, (N, outputs, height, width) in [0, 1]. All have as many outputs.
 
-    The nodes of all networks are rows of one tensor, (M, 784), sorted by level and, within it, by function. A level is
+    Images of more than `SMALL` pixels are drawn in blocks of networks, so that never more than `AT_ONCE` values are in
+    memory beside them, or those of one network.
+    """
+    at = coordinates(height, width, dtype).to(device)
+    blocks: list[list[Genome]] = [[]]
+    values = 0
+    for genome in genomes:
+        size = len(genome.activations) * height * width
+        if blocks[-1] and height * width > SMALL and values + size > AT_ONCE:
+            blocks.append([])
+            values = 0
+        blocks[-1].append(genome)
+        values += size
+    images = [_drawn(block, at, dtype, device) for block in blocks]
+    return (torch.cat(images) if len(images) > 1 else images[0]).view(len(genomes), -1, height, width)
+
+
+def _drawn(genomes: Sequence[Genome], at: Tensor, dtype: torch.dtype, device: str | torch.device) -> Tensor:
+    """The outputs of networks at some places: (N·outputs, P). at: the inputs there, (4, P).
+
+    The nodes of all networks are rows of one tensor, (M, P), sorted by level and, within it, by function. A level is
     one sum over the connections that lead to it and one call of each function on neighbouring rows, however different
     the networks are. Nodes on which no output depends are left out.
 
@@ -183,7 +236,7 @@ def render(
         for node, level in depth.items():
             numbers[node] = len(nodes)
             nodes.append((level, genome.activations[node]))
-        outputs.append(numbers[OUTPUT])
+        outputs += [numbers[output] for output in range(OUTPUT, genome.hidden)]
         for (source, target), weight in genome.weights.items():
             if target in numbers:
                 if source < INPUTS:
@@ -203,7 +256,7 @@ def render(
     to, inputs, factors = columns(fed)
     from_inputs = np.zeros((len(nodes), INPUTS))
     from_inputs[row[to], inputs] = factors
-    values = torch.from_numpy(from_inputs).to(device, dtype) @ coordinates(dtype).to(device)
+    values = torch.from_numpy(from_inputs).to(device, dtype) @ at
     sources, targets, factors = columns(edges)
     sources, targets = row[sources], row[targets]
     level_of = place[targets, 0]
@@ -240,9 +293,9 @@ class Cppn(NamedTuple):
 
     rates: Rates = Rates()
 
-    def start(self, count: int, stream: torch.Generator, like: Tensor) -> list[Genome]:
+    def start(self, count: int, stream: torch.Generator, like: Tensor, shape: Sequence[int]) -> list[Genome]:
         draw = seeded(stream)
-        return [minimal(draw) for _ in range(count)]
+        return [minimal(draw, shape[0]) for _ in range(count)]
 
     def breed(self, champions: Sequence[Genome], count: int, stream: torch.Generator) -> list[Genome]:
         """Children of pairs of parents that are uniform over the champions."""
@@ -253,8 +306,9 @@ class Cppn(NamedTuple):
             children += [mutate(child, draw, self.rates) for child in crossover(first, second, draw)]
         return children[:count]
 
-    def images(self, population: Sequence[Genome], like: Tensor) -> Tensor:
-        return render(population, dtype=like.dtype, device=like.device)
+    def images(self, population: Sequence[Genome], shape: Sequence[int], like: Tensor) -> Tensor:
+        drawn = render(population, height=shape[1], width=shape[2], dtype=like.dtype, device=like.device)
+        return rgb_of_hsv(drawn) if shape[0] == 3 else drawn
 
 
 def seeded(stream: torch.Generator) -> Random:

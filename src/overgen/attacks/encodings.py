@@ -8,9 +8,13 @@ from overgen.attacks.cppn import Cppn, Rates
 from overgen.attacks.evolution import Direct, Encoding
 
 
-def encoding_of(name: str, mutation: Any) -> Encoding:
-    """An encoding with the rates of a section of params.yaml that has them (`params.Mutation`)."""
+def encoding_of(name: str, mutation: Any, *, in_8_bits: bool = False) -> Encoding:
+    """An encoding with the rates of a section of params.yaml that has them (`params.Mutation`).
+
+    in_8_bits: how `Direct` holds its genes; a CPPN has few.
+    """
     if name == "direct":
-        return Direct(mutation.mutation_rate, mutation.mutation_eta, mutation.crossover_rate, mutation.crossover_eta)
+        rates = mutation.mutation_rate, mutation.mutation_eta, mutation.crossover_rate, mutation.crossover_eta
+        return Direct(*rates, in_8_bits)
     rate, (add, remove), (add_node, remove_node) = mutation.mutation_rate, mutation.connections, mutation.nodes
     return Cppn(Rates(rate, mutation.mutation_eta, rate, add, remove, add_node, remove_node))

@@ -31,9 +31,9 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
 
     thresholds: of confidence.<dataset>; evolution_alpha: the α of the ỹ that evolution climbs. Of an evolution the
     champions of each encoding's last stored generation are its examples, at the first τ of that α, else at the last τ.
-    Returns a table with a row an image, and the images (N, 28, 28) in [0, 1]. Columns: attack (the stage), variant
-    (objective, start or encoding), tau, alpha, target, score (ỹ of the target as the cell states it), fooled (score > τ
-    when it was judged). Raises OvergenError if there is no such file.
+    Returns a table with a row an image, and the images as pictures, (N, H, W) or (N, H, W, 3), in [0, 1]. Columns:
+    attack (the stage), variant (objective, start or encoding), tau, alpha, target, score (ỹ of the target as the cell
+    states it), fooled (score > τ when it was judged). Raises OvergenError if there is no such file.
     """
     attack, examples = folder.parts[-2], read_npz(folder / "examples.npz")
     variants = examples[VARIANT.get(attack, OF_VARIANTS)].tolist()
@@ -47,9 +47,10 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
         image, score, fooled = (examples[name] for name in ("image", "score", "fooled"))
         groups = list(zip(variants, examples["tau"].tolist(), examples["alpha"].tolist(), strict=True))
     classes = image.shape[1]
+    targets = examples.get("target", np.arange(classes))  # which classes, where not all were attacked
     table = pd.DataFrame([group for group in groups for _ in range(classes)], columns=["variant", "tau", "alpha"])
     table.insert(0, "attack", attack)
-    table["target"] = np.tile(np.arange(classes), len(groups))
+    table["target"] = np.tile(targets, len(groups))
     table["score"], table["fooled"] = score.ravel().astype(np.float64), fooled.ravel()
     return table, image.reshape(-1, *image.shape[2:])
 
@@ -57,8 +58,8 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
 def successes(folder: Path, seed: int | None = None) -> tuple[pd.DataFrame, np.ndarray]:
     """Every image that fooled in an attack's cell, as the picture that it was saved as.
 
-    seed: of the network that was fooled; any by default. Returns a table as `stored` does, and the images (K, 28, 28)
-    in [0, 1]; score and fooled are those of the picture: of FGN's and evolution's in 16 bits a pixel, of the gradient's
+    seed: of the network that was fooled; any by default. Returns a table as `stored` does, and the pictures in
+    [0, 1]; score and fooled are those of the picture: of FGN's and evolution's in 16 bits a pixel, of the gradient's
     in 8. Raises OvergenError if a file is missing.
     """
     attack, kept = folder.parts[-2], read_npz(folder / "successes.npz")

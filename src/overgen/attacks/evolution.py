@@ -1,7 +1,8 @@
 """Images evolved to fool a network: MAP-Elites (Nguyen, Yosinski & Clune 2015, Section 2), and the direct encoding.
 
-A genome is the image itself, 784 numbers in [0, 1], or, in the other encoding, a network that draws it
-(`overgen.attacks.cppn`); the rest is the same for both. The archive has one cell per class, held by the image with the
+A genome is the image itself, C·H·W numbers in [0, 1], or, in the other encoding, a network that draws it
+(`overgen.attacks.cppn`); the rest is the same for both. Of colour images a genome gives hue, saturation and value of
+each pixel, as the paper's do (`overgen.attacks.colour`). The archive has one cell per class, held by the image with the
 highest score of that class so far, its champion. A generation draws pairs of parents uniformly over the cells, crosses
 and mutates them, and offers **every child to every cell**: one child may take several. (MAP-Elites proper offers a
 child to one cell only.)
@@ -25,10 +26,16 @@ The paper halves the mutation rate every 1,000 generations; the authors' code do
 
 Several runs are scored in one batch. Each has its own random generator and, once every one of its cells has reached
 the target, takes no further part: a run evolves as it would alone.
+
+Memory, for R runs of N children on C classes and images of D numbers: a generation's images, R·N·D numbers; a genome
+for each champion that differs from the others, at most R·C, of CPPNs some hundred bytes and of images D numbers; the
+images of the champions of the classes that are kept. For 1,000 classes and D = 150,528 that is 120 MB for the children
+of a run, and up to 600 MB of champions in the direct encoding. There `Direct` can hold genes in 8 bits: 150 MB.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -39,7 +46,8 @@ import torch
 from torch import Tensor
 
 from overgen import OvergenError
-from overgen.models import PIXELS
+from overgen.attacks.colour import rgb_of_hsv
+from overgen.data import pictures
 
 TARGET = 0.9999  # the confidence at which the paper counts a class as fooled
 
@@ -48,10 +56,10 @@ class Scorer(Protocol):
     """What is attacked, as `overgen.confidence.ScaledOutput`: score = upper_bound + log_curvature, in log space."""
 
     def upper_bound(self, x: Tensor) -> Tensor:
-        """x: (N, 1, 28, 28). Returns (N, C)."""
+        """x: (N, C, H, W). Returns (N, K), of K classes."""
 
     def log_curvature(self, x: Tensor) -> Tensor:
-        """x: (N, 1, 28, 28). Returns (N,), ≤ 0. Costly."""
+        """x: (N, C, H, W). Returns (N,), ≤ 0. Costly."""
 
 
 def uniform(shape: Sequence[int], like: Tensor, generator: torch.Generator) -> Tensor:
@@ -59,14 +67,14 @@ def uniform(shape: Sequence[int], like: Tensor, generator: torch.Generator) -> T
     return torch.rand(tuple(shape), generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
 
 
-def select(genomes: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def select(genomes: Sequence[Tensor], count: int, generator: torch.Generator) -> Tensor:
     """Parents, uniform over the cells and with replacement.
 
-    genomes: (C, D) champions; after generation 0 no cell is empty, since each image is offered to all. Returns
+    genomes: C champions, (D,) each; after generation 0 no cell is empty, since each image is offered to all. Returns
     (count, D).
     """
     index = torch.randint(len(genomes), (count,), generator=generator, device=generator.device)
-    return genomes[index.to(genomes.device)]
+    return torch.stack([genomes[i] for i in index.tolist()])
 
 
 def crossover(
@@ -156,14 +164,14 @@ def offer(
     return torch.where(better, best, archive_scores), torch.where(better[..., None], challengers, archive_genomes)
 
 
-def exact_scores(scorer: Scorer, genomes: Tensor, bounds: Tensor, champions: Tensor, *, batch_size: int) -> Tensor:
+def exact_scores(scorer: Scorer, images: Tensor, bounds: Tensor, champions: Tensor, *, batch_size: int) -> Tensor:
     """Scores of the children that can take a cell, with the curvature; −inf for those that cannot.
 
     The curvature term only lowers a score, so a child matters only where its bound is above the champion's score and
     not below the best exact score among its siblings. The most promising child of each cell is scored first, which
     rules out most of the others.
 
-    genomes: (R, N, D); bounds: (R, N, C) of `scorer.upper_bound`; champions: (R, C) exact scores. Returns (R, N, C),
+    images: (R, N, ...); bounds: (R, N, C) of `scorer.upper_bound`; champions: (R, C) exact scores. Returns (R, N, C),
     NaN for a child whose curvature term is infinite, NaN or positive.
     """
     exact = torch.full_like(bounds, -torch.inf)
@@ -174,8 +182,7 @@ def exact_scores(scorer: Scorer, genomes: Tensor, bounds: Tensor, champions: Ten
             return exact
         leading = torch.where(open_cells, bounds, -torch.inf).argmax(1, keepdim=True)  # (R, 1, C)
         chosen = torch.zeros_like(open_cells).scatter_(1, leading, open_cells.gather(1, leading)).any(2)  # (R, N)
-        images = genomes[chosen].view(-1, 1, 28, 28)
-        terms = torch.cat([scorer.log_curvature(block) for block in images.split(batch_size)]).to(bounds.dtype)
+        terms = torch.cat([scorer.log_curvature(block) for block in images[chosen].split(batch_size)]).to(bounds.dtype)
         terms = torch.where(terms.isfinite() & (terms <= 0), terms, torch.nan)
         exact[chosen] = bounds[chosen] + terms[:, None]
         known |= chosen
@@ -184,35 +191,47 @@ def exact_scores(scorer: Scorer, genomes: Tensor, bounds: Tensor, champions: Ten
 class Encoding(Protocol):
     """How images are written down as genomes. like: a tensor of the images' dtype, on their device."""
 
-    def start(self, count: int, stream: torch.Generator, like: Tensor) -> Sequence[Any]:
-        """So many random genomes."""
+    def start(self, count: int, stream: torch.Generator, like: Tensor, shape: Sequence[int]) -> Sequence[Any]:
+        """So many random genomes of images (C, H, W)."""
 
     def breed(self, champions: Sequence[Any], count: int, stream: torch.Generator) -> Sequence[Any]:
         """So many children of parents that are uniform over the champions: crossed, then mutated."""
 
-    def images(self, population: Sequence[Any], like: Tensor) -> Tensor:
-        """What the genomes are, (N, 784) in [0, 1]."""
+    def images(self, population: Sequence[Any], shape: Sequence[int], like: Tensor) -> Tensor:
+        """What the genomes are, (N, C, H, W) in [0, 1]; shape: (C, H, W)."""
 
 
 class Direct(NamedTuple):
-    """The direct encoding: a population is a tensor of images, (N, 784)."""
+    """The direct encoding: a population is a tensor of genes, (N, C·H·W), a gene for each number of an image.
+
+    Of colour images they are hue, saturation and value, in this order. in_8_bits: genes are multiples of 1/255, and are
+    held as bytes: a quarter of the memory of float32. What is scored is what is held.
+    """
 
     mutation_rate: float = 0.1
     mutation_eta: float = 15.0
     crossover_rate: float = 0.5
     crossover_eta: float = 10.0
+    in_8_bits: bool = False
 
-    def start(self, count: int, stream: torch.Generator, like: Tensor) -> Any:
-        return uniform((count, PIXELS), like, stream)
+    def start(self, count: int, stream: torch.Generator, like: Tensor, shape: Sequence[int]) -> Any:
+        return self.held(uniform((count, math.prod(shape)), like, stream))
 
     def breed(self, champions: Sequence[Tensor], count: int, stream: torch.Generator) -> Any:
         pairs = (count + 1) // 2
-        parents = select(torch.stack(list(champions)), 2 * pairs, stream)
+        parents = select(champions, 2 * pairs, stream)
+        if self.in_8_bits:
+            parents = parents.float().div_(255)
         children = crossover(parents[:pairs], parents[pairs:], stream, rate=self.crossover_rate, eta=self.crossover_eta)
-        return mutate(children[:count], stream, rate=self.mutation_rate, eta=self.mutation_eta)
+        return self.held(mutate(children[:count], stream, rate=self.mutation_rate, eta=self.mutation_eta))
 
-    def images(self, population: Any, like: Tensor) -> Tensor:
-        return population
+    def held(self, genes: Tensor) -> Tensor:
+        """Genes in [0, 1] as a population holds them."""
+        return (255 * genes).round_().to(torch.uint8) if self.in_8_bits else genes
+
+    def images(self, population: Any, shape: Sequence[int], like: Tensor) -> Tensor:
+        genes = (population.to(like.dtype).div_(255) if self.in_8_bits else population).view(-1, *shape)
+        return rgb_of_hsv(genes) if shape[0] == 3 else genes
 
 
 DIRECT = Direct()
@@ -225,13 +244,15 @@ class Result:
     confidence: (G+1, R, C) float32, of the champions after each generation; generation 0 is the random start. After a
     run has ended its last values are repeated: going on could only have raised them.
     ended: (R,) int64, the last generation of each run.
+    kept: (K,) int64, the classes whose champions are kept as images: those asked for, else all.
     stored: (S,) int64, generations of which run 0's champions are kept: those asked for, and its last.
-    images: (S, C, 28, 28) float32, these champions.
-    champions: (R, C, 784) float32, the last champions of all runs.
+    images: (S, K, H, W) or (S, K, H, W, 3) float32, these champions as pictures.
+    champions: (R, K, C·H·W) float32, the last champions of all runs.
     """
 
     confidence: np.ndarray
     ended: np.ndarray
+    kept: np.ndarray
     stored: np.ndarray
     images: np.ndarray
     champions: np.ndarray
@@ -247,10 +268,11 @@ class Evolution(pl.LightningModule):
     """Several runs of the evolution against one network; one training step is one generation of all of them.
 
     scorer: attacked, frozen (a module is moved to the device and set to evaluation). generators: one for each run,
-    which alone decides that run's random numbers. encoding: of the images. classes: C. population: random genomes at
-    the start, and children a generation. stored_generations: of which run 0's champions are kept. stop_when_reached: a
-    run ends when all its cells have reached `target`. batch_size: images scored at a time, at most. first_run: number
-    of the first run, for messages.
+    which alone decides that run's random numbers. encoding: of the images. shape: (C, H, W) of these. classes: how many
+    the network has. kept: those whose champions are held as images, all by default; the others are held as genomes.
+    population: random genomes at the start, and children a generation. stored_generations: of which run 0's champions
+    are kept. stop_when_reached: a run ends when all its cells have reached `target`. batch_size: images scored at a
+    time, at most. first_run: number of the first run, for messages.
     """
 
     step_name = "generation"  # for who watches
@@ -260,8 +282,10 @@ class Evolution(pl.LightningModule):
         scorer: Scorer,
         generators: Sequence[torch.Generator],
         *,
+        shape: Sequence[int],
         encoding: Encoding = DIRECT,
         classes: int = 10,
+        kept: Sequence[int] | None = None,
         population: int = 200,
         stored_generations: Sequence[int] = (0, 50, 200, 1000),
         stop_when_reached: bool = False,
@@ -279,17 +303,18 @@ class Evolution(pl.LightningModule):
         # In a tuple, so that Lightning does not take the attacked network for a part of what is trained here.
         self.attacked = (scorer,)
         self.streams, self.encoding, self.population = list(generators), encoding, population
+        self.shape, self.kept = tuple(shape), list(range(classes) if kept is None else kept)
         self.stored_generations = set(stored_generations)
         self.stop_when_reached, self.target, self.batch_size = stop_when_reached, target, batch_size
         self.first_run = first_run
         runs = len(generators)
         self.scores = torch.full((runs, classes), -torch.inf)
-        self.champions = torch.zeros(runs, classes, PIXELS)  # images
+        self.champions = torch.zeros(runs, len(self.kept), math.prod(shape))  # images of the kept classes
         self.genomes: list[list[Any]] = [[None] * classes for _ in range(runs)]  # of the champions
         self.running = list(range(runs))
         self.ended = np.zeros(runs, np.int64)
         self.history: list[np.ndarray] = []
-        self.kept: dict[int, np.ndarray] = {}
+        self.pictures: dict[int, np.ndarray] = {}  # run 0's champions, by generation
 
     def configure_optimizers(self) -> list[Any]:
         return []  # nothing is optimised by gradient; None would mean the same with a warning
@@ -309,28 +334,42 @@ class Evolution(pl.LightningModule):
         rows = self.running
         # One run after another: vectorised powers round by an element's place, so a batch of runs would differ.
         populations = [self.offspring(r, generation) for r in rows]
-        children = torch.stack([self.encoding.images(p, self.champions) for p in populations])  # (R, N, D)
+        images = [self.encoding.images(p, self.shape, self.champions) for p in populations]
+        children = torch.stack(images) if len(rows) > 1 else images[0][None]  # (R, N, C, H, W)
         bounds = self.bounds(children)
         self.refuse(~bounds.isfinite(), "a child's score is NaN or infinite", generation)
         self.scores = self.scores.to(bounds)
-        exact = exact_scores(self.scorer, children, bounds, self.scores[rows], batch_size=self.batch_size)
+        exact = bounds
+        if getattr(self.scorer, "reconstructs", True):  # else there is no curvature to ask for
+            exact = exact_scores(self.scorer, children, bounds, self.scores[rows], batch_size=self.batch_size)
         self.refuse(exact.isnan(), "a child's curvature term is NaN, infinite or positive", generation)
-        taken, best = (values.tolist() for values in winners(self.scores[rows], exact))
+        taken, best = winners(self.scores[rows], exact)
         for k, r in enumerate(rows):
-            cells = zip(taken[k], best[k], self.genomes[r], strict=True)
-            self.genomes[r] = [populations[k][i] if t else champion for t, i, champion in cells]
-        self.scores[rows], self.champions[rows] = offer(self.scores[rows], self.champions[rows], exact, children)
+            self.replace(r, populations[k], taken[k].tolist(), best[k].tolist())
+        cells = self.kept
+        _, self.champions[rows] = offer(
+            self.scores[rows][:, cells], self.champions[rows], exact[..., cells], children.flatten(2)
+        )
+        self.scores[rows] = torch.where(taken, exact.gather(1, best[:, None])[:, 0], self.scores[rows])
         self.record(generation)
+
+    def replace(self, run: int, population: Sequence[Any], taken: Sequence[bool], best: Sequence[int]) -> None:
+        """Give the cells of a run that change hands the genomes of their best children."""
+        # A copy of each winner, once, however many cells it takes: a view would hold the whole population in memory.
+        new = {i: population[i] for t, i in zip(taken, best, strict=True) if t}
+        new = {i: genome.clone() if isinstance(genome, Tensor) else genome for i, genome in new.items()}
+        cells = zip(taken, best, self.genomes[run], strict=True)
+        self.genomes[run] = [new[i] if t else champion for t, i, champion in cells]
 
     def offspring(self, run: int, generation: int) -> Sequence[Any]:
         """The genomes that a run offers in a generation."""
         if generation == 0:
-            return self.encoding.start(self.population, self.streams[run], self.champions)
+            return self.encoding.start(self.population, self.streams[run], self.champions, self.shape)
         return self.encoding.breed(self.genomes[run], self.population, self.streams[run])
 
     def bounds(self, children: Tensor) -> Tensor:
         """Upper bounds of the children's scores, (R, N, C)."""
-        images = children.reshape(-1, 1, 28, 28)
+        images = children.flatten(0, 1)
         bounds = torch.cat([self.scorer.upper_bound(block) for block in images.split(self.batch_size)])
         if bounds.shape != (len(images), self.scores.shape[1]):
             raise ValueError(
@@ -354,7 +393,7 @@ class Evolution(pl.LightningModule):
         self.history.append(confidence)
         self.ended[self.running] = generation
         if generation in self.stored_generations and 0 in self.running:
-            self.kept[generation] = self.champions[0].cpu().numpy().copy()  # the archive changes in place
+            self.pictures[generation] = self.champions[0].cpu().numpy().copy()  # the archive changes in place
         if self.stop_when_reached:
             self.running = [r for r in self.running if confidence[r].min() < np.float32(self.target)]
 
@@ -365,9 +404,16 @@ class Evolution(pl.LightningModule):
     def result(self) -> Result:
         """What the runs came to so far."""
         champions = self.champions.cpu().numpy().copy()
-        kept = self.kept | {int(self.ended[0]): champions[0]}
-        images = np.stack([kept[g] for g in sorted(kept)]).reshape(len(kept), -1, 28, 28)
-        return Result(np.stack(self.history), self.ended.copy(), np.array(sorted(kept)), images, champions)
+        drawn = self.pictures | {int(self.ended[0]): champions[0]}
+        images = np.stack([drawn[g] for g in sorted(drawn)]).reshape(len(drawn), -1, *self.shape)
+        return Result(
+            confidence=np.stack(self.history),
+            ended=self.ended.copy(),
+            kept=np.array(self.kept),
+            stored=np.array(sorted(drawn)),
+            images=pictures(torch.from_numpy(images)),
+            champions=champions,
+        )
 
 
 def evolve(

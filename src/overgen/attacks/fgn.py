@@ -2,13 +2,15 @@
 
 The generator is one layer, x = σ(Wz + b), with a fixed random input z a trial; only W and b are trained, until the
 attacked network calls x the target class with a score above τ. Since z is fixed, the gradient of W is g zᵀ with
-g = ∂L/∂a, a = Wz + b, and Adam's moments factor: m_ij = m_i z_j, v_ij = v_i z_j². One step of Adam on the 784·784 + 784
-weights is therefore, exactly,
+g = ∂L/∂a, a = Wz + b, and Adam's moments factor: m_ij = m_i z_j, v_ij = v_i z_j². One step of Adam on the D·D + D
+weights of images of D numbers is therefore, exactly,
 
     Δa_i = −η·m̂_i·( Σ_j z_j² / (|z_j|·√v̂_i + ε) + 1 / (√v̂_i + ε) )
 
-and of gradient descent Δa = −η·g·(‖z‖² + 1): 784 numbers a trial follow the trajectory of 615,440 weights, 21 times
-as fast and with a 785th of the state (benchmarks/fgn.py, 200 trials on one core).
+and of gradient descent Δa = −η·g·(‖z‖² + 1). D numbers a trial follow the trajectory of D² + D weights: at 28 × 28 784
+of 615,440, 21 times as fast and with a 785th of the state (benchmarks/fgn.py, 200 trials on one core); of colour images
+of 224 × 224 150,528 of 2.3·10¹⁰. A block of T trials judged at P pairs (τ, α) holds about (P + 7)·T·D numbers: z, a,
+its gradient, two moments, images, and the (P + 1) that `FirstPassage` keeps.
 """
 
 from __future__ import annotations
@@ -23,16 +25,17 @@ from torch import Tensor, nn
 
 from overgen.attacks.passage import FirstPassage, Passage, Trials, of_target
 from overgen.confidence import log_reconstruction
-from overgen.models import PIXELS
 
 LOWEST, HIGHEST, NODES = 1e-9, 1e9, 2048  # of the tabulated √v̂/ε, and grid points between
+TABULATED = 2**21  # numbers (float64) at a time while a table is made
 
 
 class InputSum:
     """s ↦ Σ_j z_j² / (|z_j|·s + ε) for each trial, by cubic Hermite interpolation of its log on a grid in log s.
 
-    The sum is a smooth function of one scalar a trial, but costs 784 divisions for each of 784 pixels. The grid has
+    The sum is a smooth function of one scalar a trial, but costs P divisions for each of P pixels. The grid has
     2,048 nodes over s/ε from 1e-9 to 1e9; beyond, the limits Σz²/ε and Σ|z|/s hold to 1e-8, below float32's rounding.
+    Its table takes 2·2,048 numbers a trial, and is made in blocks of at most `TABULATED` terms, 16 MB each.
 
     z: (T, P). Calling it on s (N, P) with rows (N,), the trial of each row, gives (N, P).
     """
@@ -43,14 +46,15 @@ class InputSum:
             torch.tensor(LOWEST).log().item(), torch.tensor(HIGHEST).log().item(), NODES, dtype=torch.float64
         ).to(z.device)
         values, slopes = [], []
-        for row in magnitudes:  # one trial at a time: (NODES, P) is 13 MB
-            gate = torch.sigmoid(t[:, None] + row.log())  # |z|s / (|z|s + ε), with t = log(s/ε)
-            total = gate @ row
-            values.append(total.log() - t)  # log of ε·(sum)
-            slopes.append((gate * (1 - gate)) @ row / total - 1)
+        for row in magnitudes:  # one trial at a time, and as many nodes: at 28 × 28 all of them
+            for some in t.split(max(1, TABULATED // len(row))):
+                gate = torch.sigmoid(some[:, None] + row.log())  # |z|s / (|z|s + ε), with t = log(s/ε)
+                total = gate @ row
+                values.append(total.log() - some)  # log of ε·(sum)
+                slopes.append((gate * (1 - gate)) @ row / total - 1)
         self.start, self.step, self.eps = float(t[0]), float(t[1] - t[0]), eps
-        self.values = torch.stack(values).to(z.dtype).contiguous()
-        self.slopes = (torch.stack(slopes) * self.step).to(z.dtype).contiguous()
+        self.values = torch.cat(values).view(-1, NODES).to(z.dtype).contiguous()
+        self.slopes = (torch.cat(slopes).view(-1, NODES) * self.step).to(z.dtype).contiguous()
         self.first, self.squares = z.abs().sum(1), z.square().sum(1)
 
     def __call__(self, s: Tensor, rows: Tensor) -> Tensor:
@@ -135,9 +139,12 @@ def start(
     kind: str,
     dtype: torch.dtype = torch.float32,
     *,
+    pixels: int,
     initial: float | str = "glorot",
 ) -> tuple[Tensor, Tensor]:
     """Generator inputs z and first pre-activations a = Wz + b of T trials, (T, P) each, from a generator a trial.
+
+    pixels: P, the numbers of an image, those of all its channels.
 
     kind: z "normal", N(0, 1), or "uniform", U[0, 1]. initial: W is normal with this deviation s, or Glorot-normal,
     s² = 1/P; b = 0. Then a given z is N(0, s²‖z‖²) independently for each pixel, so it is drawn without drawing W.
@@ -145,16 +152,16 @@ def start(
     z, a = [], []
     for generator in generators:
         draw = torch.randn if kind == "normal" else torch.rand
-        z.append(draw(PIXELS, generator=generator, dtype=torch.float64))
+        z.append(draw(pixels, generator=generator, dtype=torch.float64))
         size = z[-1].square().mean().sqrt() if initial == "glorot" else float(initial) * z[-1].norm()
-        a.append(torch.randn(PIXELS, generator=generator, dtype=torch.float64) * size)
+        a.append(torch.randn(pixels, generator=generator, dtype=torch.float64) * size)
     return torch.stack(z).to(dtype), torch.stack(a).to(dtype)
 
 
 class FoolingGenerator(Trials):
     """A block of trials of the generator against one network.
 
-    network: attacked, frozen; a: (T, 784) first pre-activations; z: (T, 784) inputs; targets: (T,).
+    network: attacked, frozen; a: (T, D) first pre-activations; z: (T, D) inputs; targets: (T,); shape: (C, H, W).
     thresholds: (τ, α) pairs judged on ỹ; a trial that has passed all of them ends.
     alpha: None attacks y: the loss is −log y_t. A number attacks ỹ: −log c̃ − log y_t in log space with that α, of which
     Γ is left out of the loss (where γ ≤ 0 it has no gradient) but never out of the judgement.
@@ -169,6 +176,7 @@ class FoolingGenerator(Trials):
         a: Tensor,
         targets: Tensor,
         *,
+        shape: Sequence[int],
         thresholds: Sequence[tuple[float, float]],
         beta: float,
         probes: int,
@@ -177,7 +185,9 @@ class FoolingGenerator(Trials):
         alpha: float | None = None,
         clip: float | None = None,
     ) -> None:
-        passage = FirstPassage(network, torch.sigmoid(a), targets, thresholds=thresholds, beta=beta, probes=probes)
+        passage = FirstPassage(
+            network, torch.sigmoid(a), targets, shape=shape, thresholds=thresholds, beta=beta, probes=probes
+        )
         super().__init__(network, targets, passage)
         self.a = nn.Parameter(a.clone())
         self.z = z
@@ -190,7 +200,7 @@ class FoolingGenerator(Trials):
         log_target = of_target(log_y, self.targets[rows])
         loss = -log_target if self.clip is None else -log_target.clamp(min=math.log(self.clip))
         if self.alpha is not None and distances is not None:
-            loss = loss - log_reconstruction(distances, alpha=self.alpha, pixels=PIXELS)
+            loss = loss - log_reconstruction(distances, alpha=self.alpha, pixels=x.shape[1])
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -205,6 +215,7 @@ def attack(
     generators: Sequence[torch.Generator],
     trainer: pl.Trainer,
     *,
+    shape: Sequence[int],
     updates: int,
     input: str,
     initial: float | str,
@@ -212,10 +223,12 @@ def attack(
 ) -> Passage:
     """Attack a network with a block of T trials, for at most so many updates.
 
-    network: frozen, on the trainer's device. targets: T class numbers. generators: one a trial, from which alone the
-    trial's chance comes. input, initial: see `start`, as kind and initial. options: of `FoolingGenerator`.
+    network: frozen, differentiable, on the trainer's device. targets: T class numbers. generators: one a trial, from
+    which alone the trial's chance comes. shape: (C, H, W) of the images. input, initial: see `start`, as kind and
+    initial. options: of `FoolingGenerator`.
     """
-    device = next(network.parameters()).device
-    z, a = start(generators, input, initial=initial)
+    device = next(network.parameters(), torch.zeros(0)).device
+    z, a = start(generators, input, pixels=math.prod(shape), initial=initial)
     wanted = torch.tensor(targets, device=device)
-    return FoolingGenerator(network, z.to(device), a.to(device), wanted, **options).run(trainer, updates)
+    module = FoolingGenerator(network, z.to(device), a.to(device), wanted, shape=shape, **options)
+    return module.run(trainer, updates)

@@ -12,6 +12,7 @@ from overgen.run.sections import Distinct, Positive, Rate, RatePair, Section
 if TYPE_CHECKING:
     from overgen.run.params import Params
 
+TARGETS = 10  # classes that are attacked of a data set that has more, unless a section says otherwise
 Encodings = Distinct[Literal["direct", "cppn"]]
 
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from overgen import OvergenError
 from overgen.confidence import curvature, distance, log_gate, log_reconstruction
-from overgen.models import PIXELS
 from overgen.run.trainer import Steps
 
 
@@ -21,7 +20,7 @@ from overgen.run.trainer import Steps
 class Passage:
     """What a block of T trials came to. P threshold pairs (τ, α).
 
-    step: (T, P) updates at the first passage of each pair, −1 where it never came; image: (T, P, 784) at the first
+    step: (T, P) updates at the first passage of each pair, −1 where it never came; image: (T, P, D) at the first
     passage of each pair, else the last; log_y, distance, gamma: (T,) of the first pair's image.
     """
 
@@ -35,8 +34,9 @@ class Passage:
 class FirstPassage:
     """First passages of log ỹ_t > log τ by a block of T trials against one network.
 
-    images: (T, 784) first images, in [0, 1]; targets: (T,); thresholds: (τ, α) pairs. A trial that has passed all of
-    them has ended. γ, which costs most, is computed only where everything else has passed already: Γ ≤ 1.
+    images: (T, D) first images, in [0, 1], flat; shape: their (C, H, W), D = C·H·W; targets: (T,); thresholds: P pairs
+    (τ, α). A trial that has passed all of them has ended. γ, which costs most, is computed only where everything else
+    has passed already: Γ ≤ 1. It holds T·(P + 1)·D numbers.
     """
 
     def __init__(
@@ -45,11 +45,12 @@ class FirstPassage:
         images: Tensor,
         targets: Tensor,
         *,
+        shape: Sequence[int],
         thresholds: Sequence[tuple[float, float]],
         beta: float,
         probes: int,
     ) -> None:
-        self.network, self.targets = network, targets
+        self.network, self.targets, self.shape = network, targets, tuple(shape)
         self.thresholds, self.beta, self.probes = list(thresholds), beta, probes
         self.first = torch.full((len(images), len(self.thresholds)), -1, device=images.device)
         self.last = images.detach().clone()
@@ -64,10 +65,11 @@ class FirstPassage:
     def judge(self, update: int, rows: Tensor, x: Tensor, log_target: Tensor, distances: Tensor | None) -> None:
         """Note what passes after so many updates, and its images.
 
-        rows: (R,) trials; x: (R, 784) their images; log_target: (R,) log y_t; distances: (R,) ‖r(x) − x‖₂, None if the
-        network does not reconstruct. Raises OvergenError if a score, a distance or a γ is not finite: that must not
-        pass for "not fooled".
+        rows: (R,) trials; x: (R, D) their images; log_target: (R,) log y_t; distances: (R,) ‖r(x) − x‖₂, None if the
+        network does not reconstruct. Raises OvergenError if an image, a score, a distance or a γ is not finite: that
+        must pass neither for "fooled" nor for "not fooled".
         """
+        self._refuse(x, "gradient, and with it an image,", update)
         self._refuse(log_target, "score", update)
         if distances is not None:
             self._refuse(distances, "distance to its reconstruction", update)
@@ -77,13 +79,13 @@ class FirstPassage:
             bound = (
                 log_target
                 if distances is None
-                else log_target + log_reconstruction(distances, alpha=alpha, pixels=PIXELS)
+                else log_target + log_reconstruction(distances, alpha=alpha, pixels=x.shape[1])
             )
             passed = (self.first[rows, pair] < 0) & (bound > torch.tensor(tau).log().to(bound))
             if distances is not None:
                 fresh = [i for i in passed.nonzero()[:, 0].tolist() if i not in gamma]
                 if fresh:
-                    values, _ = curvature(self.network, x[fresh].view(-1, 1, 28, 28), probes=self.probes)
+                    values, _ = curvature(self.network, x[fresh].view(-1, *self.shape), probes=self.probes)
                     self._refuse(values, "curvature", update)
                     gamma.update(zip(fresh, values.tolist(), strict=True))
                 gate = torch.tensor([gamma.get(i, 0.0) for i in range(len(rows))], device=x.device)
@@ -99,7 +101,7 @@ class FirstPassage:
         """What the trials came to, with the scores of the first pair's images."""
         self.network.to(self.image.device)  # Lightning leaves it on the CPU
         image = torch.where(self.first[..., None] < 0, self.last[:, None], self.image)
-        x = image[:, 0].reshape(-1, 1, 28, 28)
+        x = image[:, 0].reshape(-1, *self.shape)
         with torch.no_grad():
             log_y, reconstruction = self.network(x)
         distances = gamma = torch.full((len(x),), float("nan"))
@@ -107,6 +109,7 @@ class FirstPassage:
             distances = distance(x, reconstruction)
             gamma, _ = curvature(self.network, x, probes=self.probes)
         log_target = of_target(log_y, self.targets)
+        self._refuse(log_target, "score", int(self.first.max()))
         return Passage(*(t.detach().cpu() for t in (self.first, image, log_target, distances, gamma)))
 
 
@@ -123,17 +126,17 @@ class Trials(pl.LightningModule):
 
     @abstractmethod
     def images(self, rows: Tensor) -> Tensor:
-        """The images of some trials now, (R, 784) in [0, 1], as a function of what the optimiser moves."""
+        """The images of some trials now, (R, D) in [0, 1], as a function of what the optimiser moves."""
 
     @abstractmethod
     def loss(self, update: int, rows: Tensor, x: Tensor, log_y: Tensor, distances: Tensor | None) -> Tensor:
-        """What is minimised, (R,). x: images (R, 784); log_y: (R, C); distances: ‖r(x) − x‖₂, (R,), or None."""
+        """What is minimised, (R,). x: images (R, D); log_y: (R, C); distances: ‖r(x) − x‖₂, (R,), or None."""
 
     def training_step(self, update: int) -> Tensor:
         """Judge the images after so many updates, then the loss of those that go on."""
         rows = self.passage.running
         x = self.images(rows)
-        log_y, reconstruction = self.network(x.view(-1, 1, 28, 28))
+        log_y, reconstruction = self.network(x.view(-1, *self.passage.shape))
         distances = None if reconstruction is None else distance(x, reconstruction)
         self.passage.judge(update, rows, x, of_target(log_y, self.targets[rows]), distances)
         # A trial that ended in this step takes no further part.

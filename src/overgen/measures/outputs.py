@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from overgen import OvergenError
 from overgen.confidence import ScaledOutput, curvature, distance, log_gate, log_reconstruction
 from overgen.models import PIXELS
+
+TOGETHER = 2**22  # numbers of the images that are scored together: 27 images of 3 × 224 × 224
 
 
 def scores_of_images(
@@ -19,20 +22,27 @@ def scores_of_images(
     """ỹ of each image at its own α.
 
     network: trained; it is moved to `device`.
-    images: (N, 28, 28) in [0, 1]; alphas: (N,).
+    images: pictures, (N, H, W) or in colour (N, H, W, 3), in [0, 1]; alphas: (N,).
     beta, probes: as in `ScaledOutput`.
-    Returns (N, C) float64; (0, 0) for no image.
+    Returns (N, K) float64, of K classes; (0, 0) for no image. Evaluates images of at most `TOGETHER` numbers together.
+    Raises OvergenError for a score that is NaN.
     """
+    from overgen.data import planes
+
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     scores: np.ndarray | None = None
     for alpha in np.unique(alphas):
-        at_alpha = alphas == alpha
-        x = torch.from_numpy(images[at_alpha].astype(np.float32))[:, None].to(device)
-        with torch.no_grad():
-            log_score = ScaledOutput(network, alpha=float(alpha), beta=beta, probes=probes)(x)
-        block = log_score.double().exp().cpu().numpy()
-        scores = np.zeros((len(images), block.shape[1])) if scores is None else scores
-        scores[at_alpha] = block
+        scaled = ScaledOutput(network, alpha=float(alpha), beta=beta, probes=probes)
+        size = max(1, TOGETHER // images[0].size)
+        for rows in np.split(of := np.flatnonzero(alphas == alpha), range(size, len(of), size)):
+            x = planes(torch.from_numpy(images[rows].astype(np.float32))).to(device)
+            with torch.no_grad():
+                block = scaled(x).double().exp().cpu().numpy()
+            if np.isnan(block).any():
+                number = int(rows[np.isnan(block).any(1)][0])
+                raise OvergenError(f"{type(network).__name__} gives a score of NaN for image {number} of {len(images)}")
+            scores = np.zeros((len(images), block.shape[1])) if scores is None else scores
+            scores[rows] = block
     return np.zeros((0, 0)) if scores is None else scores
 
 
@@ -41,7 +51,9 @@ def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int
 
     network: trained, on the images' device.
     images: (N, C, H, W) uint8; chunk: images evaluated together; probes: of the estimate of γ.
-    Returns float32 arrays: log_y (N, C), distance (N,), gamma (N,), gamma_error (N,); only those that the network has.
+    Returns float32 arrays: log_y (N, K), distance (N,), gamma (N,), gamma_error (N,); only those that the network has;
+    and where there is a distance, pixels (N,), the D of `pixels_of`, unless it is 784.
+    Raises OvergenError for a NaN, which `argmax` would take for the largest score.
     """
     from overgen.data import floats
 
@@ -54,9 +66,20 @@ def image_outputs(network: nn.Module, images: Tensor, *, chunk: int, probes: int
         if reconstruction is not None:
             values_of["distance"] = distance(x, reconstruction)
             values_of["gamma"], values_of["gamma_error"] = curvature(network, x, probes=probes)
+            if reconstruction.shape[1] != PIXELS:
+                values_of["pixels"] = torch.full((len(x),), float(reconstruction.shape[1]))
         for name, values in values_of.items():
+            if bool(values.isnan().any()):
+                row = int(values.isnan().view(len(x), -1).any(1).nonzero()[0])
+                number = row + sum(map(len, parts.get(name, [])))
+                raise OvergenError(f"{type(network).__name__} gives a {name} of NaN for image {number}")
             parts.setdefault(name, []).append(values.detach())
     return {name: torch.cat(values).float().cpu().numpy() for name, values in parts.items()}
+
+
+def pixels_of(outputs: Mapping[str, np.ndarray]) -> int:
+    """D of the images that `image_outputs` were stored of: `pixels`, if it is there, else 784."""
+    return int(outputs["pixels"].flat[0]) if "pixels" in outputs else PIXELS
 
 
 def part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -73,7 +96,7 @@ def scaled_scores(outputs: Mapping[str, np.ndarray], member: int, *, alpha: floa
     scores = outputs["log_y"][member].astype(np.float64)
     if "distance" in outputs:
         gaps, gamma = (outputs[name][member].astype(np.float64) for name in ("distance", "gamma"))
-        term = log_reconstruction(gaps, alpha=alpha, pixels=PIXELS) + log_gate(gamma, beta=beta)
+        term = log_reconstruction(gaps, alpha=alpha, pixels=pixels_of(outputs)) + log_gate(gamma, beta=beta)
         scores = scores + term[:, None]
     if np.isnan(scores).any():
         raise ValueError(f"member {member} has NaN scores")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:  # parameters of networks are checked without torch
     from torch import Tensor
 
+SHAPE = (1, 28, 28)  # (C, H, W) of the images that the networks of the papers take
 PIXELS = 28 * 28
 
 

@@ -23,4 +23,4 @@ def champions(
         scores = examples["confidence"][i]
         label = f"{ENCODING_NAMES[str(examples['encoding'][i])]} encoding, {step} {int(examples[step][i]):,}"
         rows.append((model, label, {"image": examples["image"][i], "score": scores, "fooled": scores > above}))
-    return attacked_images(rows)
+    return attacked_images(rows, examples.get("target"))

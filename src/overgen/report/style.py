@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,7 @@ def confidence_axis(axis: Axes, end: float) -> None:
 
 
 class Images(Artist):
-    """Greyscale images in a panel, one picture in an SVG: as matplotlib composes them, but pasted, not resampled."""
+    """Images, gray or in colour, in a panel, one picture in an SVG: composed as matplotlib does, but not resampled."""
 
     def __init__(self, axis: Axes) -> None:
         super().__init__()
@@ -169,8 +170,12 @@ class Images(Artist):
         self.images: list[AxesImage] = []
 
     def add(self, pixels: np.ndarray, extent: tuple[float, float, float, float]) -> None:
-        """One image with values in [0, 1], black to white. extent: left, right, bottom and top in data coordinates."""
-        image = AxesImage(self.axis, cmap="gray", norm=Normalize(0, 1), interpolation="nearest", extent=extent)
+        """One image with values in [0, 1], (H, W) black to white or (H, W, 3) RGB.
+
+        extent: left, right, bottom and top in data coordinates.
+        """
+        smooth = "nearest" if max(pixels.shape[:2]) <= FINE else "antialiased"
+        image = AxesImage(self.axis, cmap="gray", norm=Normalize(0, 1), interpolation=smooth, extent=extent)
         image.set_data(pixels)
         image.set_transform(self.axis.transData)
         self.images.append(image)
@@ -201,11 +206,13 @@ def pasted(images: Sequence[tuple[np.ndarray, float, float]], scale: float) -> t
     return whole, left / scale, top / scale
 
 
+FINE = 64  # pixels of an image's side, beyond which it is drawn smaller than it is
+SHOWN = 10  # columns of a figure of one image a class, at most
 PITCH = 1.1  # of the columns of an ImageGrid, in sides of an image
 
 
 class ImageGrid:
-    """Greyscale images in rows and columns, with texts above a row and under each image, all in one panel.
+    """Images, gray or in colour, in rows and columns, with texts above a row and under each image, all in one panel.
 
     side: of an image, in inches. head, foot: room above each row and below it, as shares of an image's side.
     """
@@ -224,9 +231,10 @@ class ImageGrid:
     def image(
         self, row: int, column: int, image: np.ndarray, *, frame: str | None = None, text: str = "", ink: str = "black"
     ) -> None:
-        """One image with values in [0, 1], black to white; frame: the colour of a bold one."""
+        """One image with values in [0, 1], (H, W) black to white or (H, W, 3) RGB; frame: the colour of a bold one."""
         x, y = PITCH * column, self.pitch * row + self.head
-        self.images.add(np.asarray(image, dtype=np.float64), (x, x + 1, y + 1, y))
+        across, down = ((1 - size / max(image.shape[:2])) / 2 for size in (image.shape[1], image.shape[0]))
+        self.images.add(np.asarray(image, dtype=np.float64), (x + across, x + 1 - across, y + 1 - down, y + down))
         edge, width = (frame, 2.0) if frame else ("#c8c8c8", 0.6)
         self.axis.add_artist(Rectangle((x, y), 1, 1, fill=False, ec=edge, lw=width, clip_on=False, zorder=3))
         if text:
@@ -248,21 +256,24 @@ class ImageGrid:
             self.axis.text(PITCH * c + 0.5, 0, text, ha="center", va="bottom", fontsize=10)
 
 
-def attacked_images(rows: Sequence[tuple[str, str, Mapping[str, np.ndarray]]]) -> Figure:
+def attacked_images(
+    rows: Sequence[tuple[str, str, Mapping[str, np.ndarray]]], targets: np.ndarray | None = None
+) -> Figure:
     """What an attack ended at: a row each, of model, label and images with their scores, one column a target class.
 
     Of a row `image`, `score` and `fooled` are given, in this order. A frame in the model's colour and ✓ where it
-    fooled.
+    fooled. targets: the classes, 0 and up by default. Of more than `SHOWN` the first are drawn.
     """
+    classes = np.arange(len(rows[0][2]["score"])) if targets is None else targets
     with style():
-        grid = ImageGrid(len(rows), len(rows[0][2]["score"]), head=0.42, foot=0.36)
+        grid = ImageGrid(len(rows), min(SHOWN, len(classes)), head=0.42, foot=0.36)
         for r, (model, label, arrays) in enumerate(rows):
             grid.label(r, label, colour(model))
-            for c, (image, score, fooled) in enumerate(zip(*arrays.values(), strict=True)):
+            for c, (image, score, fooled) in enumerate(islice(zip(*arrays.values(), strict=True), grid.columns)):
                 frame, ink = (colour(model), "black") if fooled else (None, GREY)
                 text = f"{score_text(float(score))} {'✓' if fooled else '–'}"
                 grid.image(r, c, image, frame=frame, text=text, ink=ink)
-        grid.titles([str(c) for c in range(grid.columns)])
+        grid.titles([str(c) for c in classes[: grid.columns]])
         return grid.figure
 
 

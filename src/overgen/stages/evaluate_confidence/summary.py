@@ -12,9 +12,8 @@ from overgen.confidence import acceptance_radius
 from overgen.measures import metrics
 from overgen.measures.accuracy import accuracy_rows
 from overgen.measures.histograms import histograms
-from overgen.measures.outputs import scaled_scores
+from overgen.measures.outputs import pixels_of, scaled_scores
 from overgen.measures.thresholds import alpha_suffix
-from overgen.models import PIXELS
 from overgen.run import results
 
 Outputs = dict[str, np.ndarray]  # `image_outputs` stacked over seeds, (S, N, ...); of test images also labels and seeds
@@ -43,7 +42,7 @@ def cell(
         distances = {"test images": outputs["distance"]}
         distances |= {f"{kind} noise": values["distance"] for kind, values in noise.items()}
         tables["distances"] = histograms(distances, 4 * bins)
-        radii = [(tau, alpha, acceptance_radius(tau, alpha=alpha, pixels=PIXELS)) for tau, alpha in pairs]
+        radii = [(tau, alpha, acceptance_radius(tau, alpha=alpha, pixels=pixels_of(outputs))) for tau, alpha in pairs]
         tables["radii"] = pd.DataFrame(radii, columns=["tau", "alpha", "distance"])
     return rows, tables
 

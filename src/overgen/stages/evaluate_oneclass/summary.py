@@ -20,7 +20,7 @@ from overgen.confidence import log_gate, log_reconstruction
 from overgen.measures import metrics, separation
 from overgen.measures.intervals import mean_interval
 from overgen.measures.means import mean_row
-from overgen.models import PIXELS
+from overgen.measures.outputs import pixels_of
 
 MEASURES = separation.WITHOUT_THRESHOLD[:3]  # one class is known: there is no class to be right on
 NOTE = "the paper's problems are these too: what makes a class easy or hard is in this interval, but not between papers"
@@ -41,7 +41,8 @@ def scores(outputs: Mapping[str, np.ndarray], member: int, alphas: Sequence[floa
     if "distance" not in arrays:
         return {"": arrays["log_y"][:, outputs["classes"][member]]}
     gate = log_gate(arrays["gamma"], beta=beta)
-    confidence = [log_reconstruction(arrays["distance"], alpha=a, pixels=PIXELS) + gate for a in alphas]
+    pixels = pixels_of(outputs)
+    confidence = [log_reconstruction(arrays["distance"], alpha=a, pixels=pixels) + gate for a in alphas]
     by_suffix = {"": confidence[0]}
     if "log_y" in arrays:
         log_y = arrays["log_y"][:, outputs["classes"][member]]

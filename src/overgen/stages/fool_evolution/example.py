@@ -10,7 +10,7 @@ import numpy as np
 
 from overgen.attacks import pictures
 from overgen.attacks.attacked import Block
-from overgen.models import PIXELS
+from overgen.models import PIXELS, SHAPE
 from overgen.run import results
 from overgen.run.example import blobs, reconstructs, spent
 from overgen.stages.fool_evolution import summary
@@ -36,7 +36,7 @@ def example_cell(
     alpha = 3.0 if reconstructs(path.name) else 0.0
     blocks = [Block(f"{encoding}-seed0-run0", 0, encoding, range(RUNS)) for encoding in ENCODINGS]
     evolved = [run(draw, ended, fooled, speed, classes) for ended in ENCODINGS.values()]
-    rows, tables, examples = summary.cell_of(blocks, evolved, settings, summary.attacked_score(alpha))
+    rows, tables, examples = summary.cell_of(blocks, evolved, settings, summary.attacked_score(alpha, PIXELS))
     trials, pair = tables["trials"], (0.99, alpha)
     hits = summary.hits_of(trials, pair)
     champions = np.concatenate([result["champions"].reshape(-1, PIXELS) for result in evolved])[hits["trial"]]
@@ -47,10 +47,10 @@ def example_cell(
     results.write(
         path,
         budget=dict(budget or {}) | spent(path, runs=RUNS, generations=GENERATIONS),
-        metrics=rows + summary.fooling_rows(trials, pair[0]),
+        metrics=rows + summary.fooling_rows(trials, pair[0], range(classes)),
         tables=tables,
         examples=examples,
-        successes=kept | {"image": pictures.rounded(champions, np.uint16)},
+        successes=kept | {"image": pictures.rounded(champions, SHAPE, np.uint16)},
     )
 
 
@@ -63,6 +63,7 @@ def run(draw: np.random.Generator, ended: int, fooled: int, speed: float, classe
     return {
         "confidence": confidence,
         "ended": np.full(RUNS, ended),
+        "kept": np.arange(classes),
         "stored": stored,
         "images": blobs(draw, len(stored), classes),
         "champions": blobs(draw, RUNS, classes).reshape(RUNS, classes, PIXELS),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from overgen.attacks.params import Encodings, Mutation
+from overgen.attacks.params import TARGETS, Encodings, Mutation
 from overgen.models.params import ATTACKED, check_kinds, check_trained
 from overgen.run.sections import Count, Name, NonNegative
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 class FoolEvolution(Mutation):
+    classes: Count = TARGETS  # whose champions are kept as images: all, or so many that are sampled beforehand
     encodings: Encodings
     runs: Count
     generations: Count

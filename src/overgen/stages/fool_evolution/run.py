@@ -8,6 +8,7 @@ the champions of run 0, and every last champion that fools.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -19,20 +20,27 @@ from overgen.attacks.attacked import Arrays, Attacked, Block, in_blocks
 from overgen.attacks.encodings import encoding_of
 from overgen.attacks.evolution import evolve
 from overgen.confidence import ScaledOutput
+from overgen.measures.outputs import TOGETHER
 from overgen.measures.thresholds import pair_at
-from overgen.models import PIXELS
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.stages.fool_evolution import summary
 
 CPU_BATCH = 100  # images scored together on a CPU, at most: 1.28 times as many a second as 400 (a dAE, one core, AVX2)
 
+MANY_GENES = 2**26  # of all classes' champions (256 MB in float32): beyond, the direct encoding holds them in 8 bits
+
 
 def main(stage: Stage) -> None:
-    """Write the cell. successes.npz holds the last champion of every run, class and encoding that fools."""
+    """Write the cell. successes.npz holds the last champion of every run, class and encoding that fools.
+
+    Every class has its champion, but only of so many classes as the section says it is kept as an image.
+    """
     attacked = Attacked(stage)
     settings = stage.params(f"fool_evolution.{attacked.dataset}")
-    together = max(1, attacked.chunk // settings.population)  # runs of which a generation fits into one chunk
+    pixels, kept = math.prod(attacked.shape), attacked.targets(settings.classes)
+    # runs of which a generation fits into one chunk, and into memory
+    together = max(1, min(attacked.chunk // settings.population, TOGETHER // (settings.population * pixels)))
     blocks = [
         Block(f"{encoding}-seed{seed}-run{runs[0]}", seed, encoding, runs)
         for encoding in settings.encodings
@@ -42,16 +50,18 @@ def main(stage: Stage) -> None:
     evolved = attacked.run(blocks, partial(attack, attacked, settings))
     if stage.rank != 0:
         return
-    note = summary.attacked_score(settings.alpha if attacked.reconstructs else 0.0)
+    note = summary.attacked_score(settings.alpha if attacked.reconstructs else 0.0, pixels)
     rows, tables, examples = summary.cell_of(blocks, evolved, settings, note)
     trials, pair = tables["trials"], pair_at(attacked.thresholds, settings.alpha)
-    champions = np.concatenate([result["champions"].reshape(-1, PIXELS) for result in evolved])
+    champions = np.concatenate([result["champions"] for result in evolved])  # (runs, kept classes, D)
     hits = summary.hits_of(trials, pair)
-    successes, hits = attacked.successes(champions[hits["trial"]], hits)
+    hits = hits[hits["target"].isin(kept)].reset_index(drop=True)
+    runs, places = hits["trial"] // attacked.classes, [kept.index(target) for target in hits["target"]]
+    successes, hits = attacked.successes(champions[runs, places], hits)
     for scores in ("score_in_8_bits", "score_in_16_bits"):
         trials[scores] = pd.Series(hits[scores].to_numpy(), index=hits["trial"]).reindex(trials.index)
     attacked.write(
-        rows + summary.fooling_rows(trials, pair[0]),
+        rows + summary.fooling_rows(trials, pair[0], kept),
         spent={"runs": settings.runs, "generations": settings.generations},
         tables=tables,
         examples=examples,
@@ -62,7 +72,8 @@ def main(stage: Stage) -> None:
 def attack(attacked: Attacked, settings: Any, network: nn.Module, block: Block) -> Arrays:
     """Evolve images against a network: the arrays of `evolution.Result`. block: its attack is the encoding, its trials
     are the numbers of its runs."""
-    device = attacked.stage.device
+    device, pixels = attacked.stage.device, math.prod(attacked.shape)
+    together = attacked.chunk if device.type == "cuda" else min(attacked.chunk, CPU_BATCH, TOGETHER // pixels)
     draws = [
         generator(attacked.dataset, block.seed, "evolution", block.attack, run, device=device) for run in block.trials
     ]
@@ -71,12 +82,14 @@ def attack(attacked: Attacked, settings: Any, network: nn.Module, block: Block) 
         draws,
         attacked.stage.trainer(epochs=1),
         generations=settings.generations,
-        encoding=encoding_of(block.attack, settings),
+        shape=attacked.shape,
+        encoding=encoding_of(block.attack, settings, in_8_bits=attacked.classes * pixels > MANY_GENES),
         classes=attacked.classes,
+        kept=attacked.targets(settings.classes),
         population=settings.population,
         stored_generations=settings.stored_generations,
         stop_when_reached=settings.stop_when_reached,
-        batch_size=attacked.chunk if device.type == "cuda" else min(attacked.chunk, CPU_BATCH),
+        batch_size=max(1, together),
         first_run=block.trials[0],
     )
     return vars(result)

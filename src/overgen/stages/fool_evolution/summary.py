@@ -8,21 +8,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from overgen.attacks import pictures
 from overgen.attacks.attacked import Arrays, Block
 from overgen.attacks.evolution import TARGET, Result, first_generation
 from overgen.measures.intervals import median_interval
-from overgen.models import PIXELS
 from overgen.run import results
 
 # metric rows, tables by name, examples
 Parts = tuple[list[dict[str, Any]], dict[str, pd.DataFrame], dict[str, np.ndarray]]
 
 
-def attacked_score(alpha: float) -> str:
-    """What the confidences of a cell are, in words. alpha: 0 where the network has no c̃."""
+def attacked_score(alpha: float, pixels: int) -> str:
+    """What the confidences of a cell are, in words. alpha: 0 where the network has no c̃; pixels: D of its images."""
     if not alpha:
         return "of y"
-    radius = -PIXELS / alpha * np.log(TARGET)
+    radius = -pixels / alpha * np.log(TARGET)
     return f"of ỹ at α = {alpha:g}, which is {TARGET} only where ‖r(x) − x‖₂ < {radius:.2g}"
 
 
@@ -49,7 +49,8 @@ def cell_of(blocks: Sequence[Block], evolved: Sequence[Arrays], settings: Any, n
     return (
         [row for part in rows for row in part],
         {name: pd.concat([part[name] for part in tables], ignore_index=True) for name in tables[0]},
-        {name: np.concatenate([part[name] for part in examples]) for name in examples[0]},
+        {name: np.concatenate([part[name] for part in examples]) for name in examples[0]}
+        | pictures.columns(evolved[0]["kept"].tolist()),
     )
 
 
@@ -112,7 +113,7 @@ def cell_tables(
         "encoding": np.full(len(stored), encoding),
         "generation": stored,
         "image": evolved[0].images,
-        "confidence": evolved[0].confidence[stored, 0],
+        "confidence": evolved[0].confidence[stored, 0][:, evolved[0].kept],
     }
     return metric_rows(runs, reached, encoding, generations, stored_generations, note), tables, examples
 
@@ -134,14 +135,18 @@ def hits_of(trials: pd.DataFrame, pair: tuple[float, float]) -> pd.DataFrame:
     return hits.rename_axis("trial").reset_index().assign(tau=tau, alpha=alpha)
 
 
-def fooling_rows(trials: pd.DataFrame, tau: float) -> list[dict[str, Any]]:
-    """How many of each encoding's last champions fool at τ, and how many of them as a picture of 8 bits.
+def fooling_rows(trials: pd.DataFrame, tau: float, kept: Sequence[int]) -> list[dict[str, Any]]:
+    """How many of each encoding's last champions fool at τ; and as pictures of 8 bits, of those that are kept.
 
-    trials: the table, with score_in_8_bits where a champion fools.
+    trials: the table, with score_in_8_bits where a kept champion fools. kept: the classes whose champions are.
     """
     rows = []
-    for encoding, own in trials.groupby("encoding", sort=False):
-        for metric, score in (("fooling_rate", "confidence"), ("fooling_rate_in_8_bits", "score_in_8_bits")):
+    for encoding, whole in trials.groupby("encoding", sort=False):
+        pictured = whole[whole["target"].isin(kept)]
+        for metric, score, own in (
+            ("fooling_rate", "confidence", whole),
+            ("fooling_rate_in_8_bits", "score_in_8_bits", pictured),
+        ):
             hits = [int(count) for count in (own[score] > tau).groupby(own["seed"]).sum()]
             n, experiment = len(own) // len(hits), f"evolution_{encoding}"
             rows.append(results.rate_row(experiment, metric, hits, n, of="champions of a class and run", tau=tau))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from overgen.attacks import pictures
 from overgen.attacks.attacked import Arrays, Block
-from overgen.models import PIXELS
+from overgen.models import PIXELS, SHAPE
 from overgen.run import results
 from overgen.run.example import BETA, blobs, outputs, pairs_of, reconstructs, spent
 from overgen.stages.fool_fgn import summary, trials
@@ -49,7 +49,7 @@ def example_cell(
         budget=dict(budget or {}) | spent(path, trials=TRIALS, updates=updates),
         metrics=rows,
         tables={"trials": outcome.table},
-        examples=summary.examples(outcome.table, outcome.images, pairs_of(path.name), classes, BETA),
+        examples=summary.examples(outcome, pairs_of(path.name), range(classes), SHAPE, BETA),
         successes=outcome.successes,
     )
 
@@ -62,11 +62,11 @@ def made_up(
     each = [(i % classes, i // classes) for i in range(TRIALS * classes)]
     blocks = [Block(attack.objective, 0, attack, each) for attack, _ in counts]
     passages = [passage(draw, block, fooled, pairs) for block, (_, fooled) in zip(blocks, counts, strict=True)]
-    table, images = trials.gather(blocks, passages, pairs)
+    table, images = trials.gather(blocks, passages, pairs, PIXELS)
     hits = trials.hits_of(table, pairs)
     successes = {name: hits[name].to_numpy() for name in ("trial", "tau", "alpha")}
     successes |= {"score": hits["tau"].to_numpy() + 1e-3}
-    successes |= {"image": pictures.rounded(images[hits["trial"], hits["pair"]], np.uint16)}
+    successes |= {"image": pictures.rounded(images[hits["trial"], hits["pair"]], SHAPE, np.uint16)}
     return trials.Outcome(with_scores(table, pairs), images, successes)
 
 

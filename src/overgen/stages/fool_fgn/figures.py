@@ -21,15 +21,16 @@ def fooling_images(study: Study) -> Figure:
 
     Under each image its score ỹ; a frame in the model's colour and ✓ where it fooled.
     """
-    rows = []
+    rows, targets = [], None
     for model, cell in study.cells("fool_fgn").items():
         examples = cell.examples()
+        targets = examples.get("target")
         for i, objective in enumerate(examples["objective"]):
             label = f"{model_name(model)}, {OBJECTIVE_NAMES.get(str(objective), str(objective))}"
             label += f", τ = {examples['tau'][i]:g}"
             label += f", α = {examples['alpha'][i]:g}" if objective == "scaled" else ""
             rows.append((model, label, {k: examples[k][i] for k in ("image", "score", "fooled")}))
-    return attacked_images(rows)
+    return attacked_images(rows, targets)
 
 
 def first_passage(study: Study) -> Figure:

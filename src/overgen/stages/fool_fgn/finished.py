@@ -29,18 +29,19 @@ class Finished(NamedTuple):
     examples: Arrays
 
 
-def find(attacked: Attacked, key: str, attacks_of: Callable[[Any], list[Attack]]) -> Finished | None:
+def find(attacked: Attacked, key: str, attacks_of: Callable[[Any], list[Attack] | None]) -> Finished | None:
     """What the cell on disk holds, if what is tried on the model is all that has changed since; see `recorded`.
 
-    key: of that in params.yaml. attacks_of: gives the attacks for a value of it.
+    key: of that in params.yaml. attacks_of: gives the attacks for a value of it; None if they cannot stand.
     """
     value = recorded.changed_from(attacked.stage, key)
-    if value is None:
+    attacks = None if value is None else attacks_of(value)
+    if attacks is None:
         return None
     cell = attacked.stage.cell
     table = pd.read_csv(cell / "trials.csv", dtype=str, keep_default_na=False, na_values=[""])
     successes, examples = read_npz(cell / "successes.npz"), read_npz(cell / "examples.npz")
-    return Finished(attacks_of(value), table.astype({name: type_of(str(name)) for name in table}), successes, examples)
+    return Finished(attacks, table.astype({name: type_of(str(name)) for name in table}), successes, examples)
 
 
 def type_of(column: str) -> str:
@@ -77,8 +78,10 @@ def joined(
         ((finished.examples, examples)[of], attack) for of, attack in places if attack.objective in ("y", "scaled")
     ]
     joined_examples = {
-        name: np.array([each[name][_place(each, attack)] for each, attack in shown]) for name in finished.examples
-    }
+        name: np.array([each[name][_place(each, attack)] for each, attack in shown])
+        for name in finished.examples
+        if name != "target"  # which is of the columns, the same in both
+    } | {name: array for name, array in finished.examples.items() if name == "target"}
     return Outcome(table, fresh.images, successes), joined_examples
 
 

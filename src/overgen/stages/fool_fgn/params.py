@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from overgen.attacks.params import check_attacked, check_attacks
+from overgen.attacks.params import TARGETS, check_attacked, check_attacks
 from overgen.run.sections import Count, Name, NonNegative, Positive, Section
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class FgnVariant(Section):
 class FgnOfModel(Section):
     """What is tried on one model besides the attack on y."""
 
+    classes: Count = TARGETS  # attacked: all, or so many that are sampled beforehand
     scaled: list[NonNegative] = Field([])  # attacks on ỹ, one at each of these α
     variants: list[FgnVariant] = Field([])
 

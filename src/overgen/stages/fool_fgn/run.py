@@ -33,13 +33,18 @@ def main(stage: Stage) -> None:
     if own.scaled and not attacked.reconstructs:
         raise OvergenError(f"params.yaml, {of_model}.scaled: {attacked.model} does not reconstruct, so ỹ = y for it")
     options = {name: stage.params(f"{key}.{name}") for name in trials.OPTIONS}
-    tried = attacks_of(own, options)
-    earlier = finished.find(attacked, of_model, lambda value: attacks_of(FgnOfModel.model_validate(value), options))
+    tried, targets = attacks_of(own, options), attacked.targets(own.classes)
+
+    def before(value: Any) -> list[trials.Attack] | None:
+        section = FgnOfModel.model_validate(value)
+        return attacks_of(section, options) if section.classes == own.classes else None
+
+    earlier = finished.find(attacked, of_model, before)
     fresh = [attack for attack in tried if not earlier or attack not in earlier.attacks]
-    outcome = trials.run(attacked, fresh, trials=count, updates=updates, block=block)
+    outcome = trials.run(attacked, fresh, targets, trials=count, updates=updates, block=block)
     if outcome is None:
         return
-    examples = summary.examples(outcome.table, outcome.images, attacked.pairs, attacked.classes, attacked.beta)
+    examples = summary.examples(outcome, attacked.pairs, targets, attacked.shape, attacked.beta)
     if earlier:
         outcome, examples = finished.joined(earlier, outcome, examples, attacked, tried)
     rows = summary.fooling_rows(outcome.table, attacked.pairs)

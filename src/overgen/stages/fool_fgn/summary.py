@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from overgen.attacks import pictures
 from overgen.confidence import log_gate, log_reconstruction
 from overgen.measures.steps import steps_row
 from overgen.measures.thresholds import alpha_suffix
-from overgen.models import PIXELS
 from overgen.run import results
-from overgen.stages.fool_fgn.trials import Attack, Pair, column
+from overgen.stages.fool_fgn.trials import Attack, Outcome, Pair, column
 
 
 def fooling_rows(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
@@ -75,44 +76,46 @@ def curvature_rows(outputs: dict[str, np.ndarray], table: pd.DataFrame) -> list[
 
 
 def examples(
-    table: pd.DataFrame, images: np.ndarray, pairs: Sequence[Pair], classes: int, beta: float
+    outcome: Outcome, pairs: Sequence[Pair], targets: Sequence[int], shape: Sequence[int], beta: float
 ) -> dict[str, np.ndarray]:
     """One trial of the first seed for each attack and target class: the first that was fooled, else trial 0.
 
-    images: (rows of the table, pairs, 784). Variants are left out. A trial is judged at the attack's first pair; its
-    score is ỹ_t of its image at that pair's α. Returns objective, tau and alpha (A,) of A attacks, and image
-    (A, C, 28, 28), score, fooled and step (A, C), −1 for a trial that was not fooled.
+    targets: C classes; shape: (C, H, W) of the images. Variants are left out. A trial is judged at the attack's first
+    pair; its score is ỹ_t of its image at that pair's α. Returns objective, tau and alpha (A,) of A attacks, and image
+    (A, C, H, W) or (A, C, H, W, 3), score, fooled and step (A, C), −1 for a trial that was not fooled; and where the
+    targets are not 0 to C − 1, target (C,).
     """
+    table, pixels = outcome.table, math.prod(shape)
     first = table[table["seed"].isin(table["seed"].iloc[:1]) & table["objective"].isin(["y", "scaled"])]
     attacks = list(first.groupby(["objective", "objective_alpha"], dropna=False, sort=False))
-    shape = (len(attacks), classes)
+    size = (len(attacks), len(targets))
     shown: dict[str, np.ndarray] = {
         "objective": np.array([str(key[0]) for key, _ in attacks]),
         "tau": np.zeros(len(attacks)),
         "alpha": np.zeros(len(attacks)),
-        "image": np.zeros((*shape, 28, 28), np.float32),
-        "score": np.zeros(shape),
-        "fooled": np.zeros(shape, bool),
-        "step": np.full(shape, -1),
+        "image": pictures.pictured(np.zeros((*size, pixels), np.float32), shape),
+        "score": np.zeros(size),
+        "fooled": np.zeros(size, bool),
+        "step": np.full(size, -1),
     }
     for a, ((objective, alpha), trials) in enumerate(attacks):
         pair = next(p for p in pairs if objective == "y" or p[1] == alpha)
         shown["tau"][a], shown["alpha"][a] = pair
-        for target in range(classes):
+        for c, target in enumerate(targets):
             of_class = trials[trials["target"] == target]
             fooled = of_class[of_class[column(pair)].notna()]
             index = (fooled if len(fooled) else of_class).index[0]
-            shown["image"][a, target] = images[index, pairs.index(pair)].reshape(28, 28)
-            shown["score"][a, target] = np.exp(final_log_score(table.loc[index], pair[1], beta))
-            shown["fooled"][a, target] = bool(len(fooled))
-            shown["step"][a, target] = int(table.loc[index, column(pair)]) if len(fooled) else -1
-    return shown
+            shown["image"][a, c] = pictures.pictured(outcome.images[index, pairs.index(pair)], shape)
+            shown["score"][a, c] = np.exp(final_log_score(table.loc[index], pair[1], beta, pixels))
+            shown["fooled"][a, c] = bool(len(fooled))
+            shown["step"][a, c] = int(table.loc[index, column(pair)]) if len(fooled) else -1
+    return shown | pictures.columns(targets)
 
 
-def final_log_score(trial: pd.Series, alpha: float, beta: float) -> Any:
-    """log ỹ_t of a trial's final image, from its row of the table."""
+def final_log_score(trial: pd.Series, alpha: float, beta: float, pixels: int) -> Any:
+    """log ỹ_t of a trial's final image of D pixels, from its row of the table."""
     log_score = trial["final_log_y"]
     if np.isfinite(trial["final_distance"]):
-        log_score += log_reconstruction(trial["final_distance"], alpha=alpha, pixels=PIXELS)
+        log_score += log_reconstruction(trial["final_distance"], alpha=alpha, pixels=pixels)
         log_score += log_gate(np.float64(trial["final_gamma"]), beta=beta)
     return log_score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -12,7 +13,6 @@ from torch import nn
 
 from overgen.attacks import fgn
 from overgen.attacks.attacked import Arrays, Attacked, Block, in_blocks
-from overgen.models import PIXELS
 from overgen.run.streams import generator
 
 Pair = tuple[float, float]  # (τ, α)
@@ -47,7 +47,7 @@ def attacks(alphas: Sequence[float], options: Mapping[str, Any]) -> list[Attack]
 class Outcome(NamedTuple):
     """What the attacks on a model came to.
 
-    table: a row a trial, trials.csv. images: (rows, pairs, 784), the first image that passed the pair, else the last,
+    table: a row a trial, trials.csv. images: (rows, pairs, D), the first image that passed the pair, else the last,
     NaN at pairs that do not judge the trial. successes: successes.npz.
     """
 
@@ -56,12 +56,16 @@ class Outcome(NamedTuple):
     successes: Arrays
 
 
-def run(attacked: Attacked, tried: Sequence[Attack], *, trials: int, updates: int, block: int) -> Outcome | None:
+def run(
+    attacked: Attacked, tried: Sequence[Attack], targets: Sequence[int], *, trials: int, updates: int, block: int
+) -> Outcome | None:
     """Run all trials of some attacks on every seed; None on ranks but 0.
 
-    trials: for each target class. updates: of each trial, at most. block: trials side by side.
+    trials: for each target class. updates: of each trial, at most. block: trials side by side, at most. Raises
+    OvergenError for a network without a gradient.
     """
-    each = in_blocks(list(product(range(attacked.classes), range(trials))), block)
+    attacked.refuse_black_box()
+    each = in_blocks(list(product(targets, range(trials))), attacked.side_by_side(block))
     work = product(attacked.seeds, tried, each)
     blocks = [Block(f"seed{seed}-{of.objective}-{i}", seed, of, some) for i, (seed, of, some) in enumerate(work)]
 
@@ -71,6 +75,7 @@ def run(attacked: Attacked, tried: Sequence[Attack], *, trials: int, updates: in
             [target for target, _ in block.trials],
             [generator(attacked.dataset, block.seed, "fgn", *trial) for trial in block.trials],
             attacked.stage.trainer(epochs=1),
+            shape=attacked.shape,
             updates=updates,
             thresholds=block.attack.judged(attacked.pairs),
             beta=attacked.beta,
@@ -83,7 +88,7 @@ def run(attacked: Attacked, tried: Sequence[Attack], *, trials: int, updates: in
     passages = attacked.run(blocks, attack)
     if attacked.stage.rank != 0:
         return None
-    table, images = gather(blocks, passages, attacked.pairs)
+    table, images = gather(blocks, passages, attacked.pairs, math.prod(attacked.shape))
     hits = hits_of(table, attacked.pairs)
     successes, hits = attacked.successes(images[hits["trial"], hits["pair"]], hits)
     for scores, (i, pair) in product(("score_in_8_bits", "score_in_16_bits"), enumerate(attacked.pairs)):
@@ -97,16 +102,16 @@ def column(pair: Pair, of: str = "step") -> str:
 
 
 def gather(
-    blocks: Sequence[Block], passages: Sequence[Arrays], pairs: Sequence[Pair]
+    blocks: Sequence[Block], passages: Sequence[Arrays], pairs: Sequence[Pair], pixels: int
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """All trials as one table, a row each, and their images (rows, pairs, 784), NaN at pairs that do not judge them.
+    """All trials as one table, a row each, and their images (rows, pairs, D), NaN at pairs that do not judge them.
 
-    passages: the arrays of each block's `Passage`.
+    passages: the arrays of each block's `Passage`. pixels: D.
     """
     tables, images = [], []
     for block, passage in zip(blocks, passages, strict=True):
         judged = block.attack.judged(pairs)
-        whole = np.full((len(block.trials), len(pairs), PIXELS), np.nan, np.float32)
+        whole = np.full((len(block.trials), len(pairs), pixels), np.nan, np.float32)
         whole[:, [pairs.index(pair) for pair in judged]] = passage["image"]
         images.append(whole)
         steps = {column(pair): pd.Series(passage["step"][:, i], dtype="Int64") for i, pair in enumerate(judged)}
@@ -125,7 +130,7 @@ def gather(
     columns = ["seed", "objective", "objective_alpha", "target", "trial", *map(column, pairs)]
     columns += ["final_log_y", "final_distance", "final_gamma"]
     if not blocks:
-        return pd.DataFrame(columns=columns), np.zeros((0, len(pairs), PIXELS), np.float32)
+        return pd.DataFrame(columns=columns), np.zeros((0, len(pairs), pixels), np.float32)
     return pd.concat(tables, ignore_index=True).reindex(columns=columns), np.concatenate(images)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from overgen.attacks import pictures
 from overgen.attacks.attacked import Block
-from overgen.models import PIXELS
+from overgen.models import PIXELS, SHAPE
 from overgen.run import results
 from overgen.run.example import blobs, pairs_of, reconstructs, spent
 from overgen.stages.fool_gradient import summary
@@ -65,6 +65,6 @@ def example_cell(
         budget=dict(budget or {}) | spent(path, restarts=1, attacks=len(ATTACKS), updates=200),
         metrics=[row | {"experiment": experiment} for row in summary.rows(table, pairs)],
         tables={"trials": table},
-        examples=summary.examples(table, images, pairs, classes),
-        successes={"trial": hits, "image": pictures.rounded(images[hits])},
+        examples=summary.examples(table, images, pairs, range(classes), SHAPE),
+        successes={"trial": hits, "image": pictures.rounded(images[hits], SHAPE)},
     )

@@ -49,13 +49,14 @@ def gradient_images(study: Study) -> Figure:
 
     Under each image its score ỹ; a frame in the model's colour and ✓ where it fooled.
     """
-    rows = []
+    rows, targets = [], None
     for model, cell in study.cells("fool_gradient").items():
         examples = cell.examples()
+        targets = examples.get("target")
         top = examples["tau"] == examples["tau"].max()
         top &= examples["alpha"] == examples["alpha"][top][0]
         for i in np.flatnonzero(top):
             start = str(examples["start"][i])
             label = f"{model_name(model)}, from {START_NAMES.get(start, start)}"
             rows.append((model, label, {k: examples[k][i] for k in ("image", "score", "fooled")}))
-    return attacked_images(rows)
+    return attacked_images(rows, targets)

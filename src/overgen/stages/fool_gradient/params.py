@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from overgen.attacks.params import check_attacked
+from overgen.attacks.params import TARGETS, check_attacked
 from overgen.run.sections import Count, Distinct, Name, Positive, Section
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class GradientDescent(Section):
 
 
 class FoolGradient(Section):
+    classes: Count = TARGETS  # attacked: all, or so many that are sampled beforehand
     restarts: Count  # for each target class and start
     attacks: Annotated[list[GradientDescent], Field(min_length=1)]
     starts: Distinct[Literal["noise", "mean_image", "other_class"]]

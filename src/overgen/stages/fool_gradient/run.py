@@ -28,7 +28,7 @@ from overgen.stages.fool_gradient import summary
 
 
 def main(stage: Stage) -> None:
-    """Write the cell. successes.npz: trial (K,), the row of trials.csv, and image (K, 28, 28) uint8.
+    """Write the cell. successes.npz: trial (K,), the row of trials.csv, and image, (K, H, W) or (K, H, W, 3) uint8.
 
     `score_in_8_bits` of trials.csv is ỹ_t of that picture; there is none where the trial did not fool.
     """
@@ -39,8 +39,10 @@ def attack_all(stage: Stage, experiment: str) -> None:
     """Attack the stage's model as the stage's own section says, and write the cell. experiment: of the cell's rows."""
     attacked = Attacked(stage)
     settings = stage.params(f"{stage.name}.{attacked.dataset}")
-    trials = list(product(settings.starts, range(attacked.classes), range(settings.restarts)))
-    work = product(attacked.seeds, attacked.pairs, in_blocks(trials, settings.block))
+    attacked.refuse_black_box()
+    targets = attacked.targets(settings.classes)
+    trials = list(product(settings.starts, targets, range(settings.restarts)))
+    work = product(attacked.seeds, attacked.pairs, in_blocks(trials, attacked.side_by_side(settings.block)))
     blocks = [Block(f"block{i}", *block) for i, block in enumerate(work)]
     outcomes = attacked.run(blocks, partial(attack, attacked, settings))
     if stage.rank != 0:
@@ -48,14 +50,14 @@ def attack_all(stage: Stage, experiment: str) -> None:
     table, updates = summary.gather(blocks, outcomes, settings.attacks), sum(a.updates for a in settings.attacks)
     images = np.concatenate([outcome["image"] for outcome in outcomes])
     hits = np.flatnonzero(table["step"].notna())
-    saved = pictures.rounded(images[hits])
+    saved = pictures.rounded(images[hits], attacked.shape)
     table["score_in_8_bits"] = np.nan
     table.loc[hits, "score_in_8_bits"] = attacked.scores(saved, table.iloc[hits])
     attacked.write(
         [row | {"experiment": experiment} for row in summary.rows(table, attacked.pairs)],
         spent={"restarts": settings.restarts, "attacks": len(settings.attacks), "updates": updates},
         tables={"trials": table},
-        examples=summary.examples(table, images, attacked.pairs, attacked.classes),
+        examples=summary.examples(table, images, attacked.pairs, targets, attacked.shape),
         successes={"trial": hits, "image": saved},
     )
 
@@ -77,6 +79,7 @@ def attack(attacked: Attacked, settings: Any, network: nn.Module, block: Block) 
         targets,
         settings.attacks,
         partial(attacked.stage.trainer, epochs=1),
+        shape=attacked.shape,
         threshold=block.attack,
         beta=attacked.beta,
         probes=attacked.probes,

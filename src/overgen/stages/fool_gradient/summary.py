@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from overgen.attacks import pictures
 from overgen.attacks.attacked import Arrays, Block
 from overgen.measures.intervals import mean_interval
 from overgen.measures.steps import steps_row
@@ -32,11 +33,12 @@ def gather(blocks: Sequence[Block], outcomes: Sequence[Arrays], attacks: Sequenc
 
     outcomes: what the stage's `attack` gave for each block. objective, learning_rate: of the attack that fooled, else
     of the one with the highest score; step: updates of all attacks until then; score: ỹ_t of the image; source: the
-    training image of the start.
+    training image of the start. nearest_label is empty where the nearest training image has none, target_distance where
+    no training image is of the target class.
     """
     parts = []
     for block, outcome in zip(blocks, outcomes, strict=True):
-        step, source = (pd.Series(outcome[name], dtype="Int64") for name in ("step", "source"))
+        step, source, label = (pd.Series(outcome[n], dtype="Int64") for n in ("step", "source", "nearest_label"))
         columns = {
             "seed": block.seed,
             "tau": block.attack[0],
@@ -52,8 +54,9 @@ def gather(blocks: Sequence[Block], outcomes: Sequence[Arrays], attacks: Sequenc
             "final_distance": outcome["distance"],
             "final_gamma": outcome["gamma"],
         }
-        names = ("change", "target_distance", "nearest_label", "nearest_distance")
-        parts.append(pd.DataFrame(columns | {name: outcome[name] for name in names}))
+        near: dict[str, Any] = {name: outcome[name] for name in ("change", "target_distance")}
+        near |= {"nearest_label": label.mask(label < 0), "nearest_distance": outcome["nearest_distance"]}
+        parts.append(pd.DataFrame(columns | near))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -91,7 +94,7 @@ def rows_at(trials: pd.DataFrame, tau: float, *, suffix: str) -> list[dict[str, 
     note = "" if len(fooled) else "no trial was fooled"
     rows.append(steps_row("gradient", f"mean_steps_to_fool{suffix}", fooled["step"], fooled["target"], tau=tau))
     for metric, column, unit in MEANS:
-        values = fooled[column].to_numpy(dtype=np.float64)
+        values = fooled[column].dropna().to_numpy(dtype=np.float64)
         rows.append(
             results.row(
                 "gradient",
@@ -102,40 +105,45 @@ def rows_at(trials: pd.DataFrame, tau: float, *, suffix: str) -> list[dict[str, 
                 tau=tau,
                 interval=mean_interval(values, bounds=(0, math.inf)) if len(values) > 1 else None,
                 kind="95 % t interval of the mean over fooled trials",
-                note=note,
+                note=note if len(values) else note or "no training image is labelled with a target class",
             )
         )
     metric = f"nearest_is_target_rate{suffix}"
-    if len(fooled):
-        near_target = int((fooled["nearest_label"] == fooled["target"]).sum())
-        return [*rows, results.rate_row("gradient", metric, [near_target], len(fooled), of="fooled trials", tau=tau)]
+    labelled = fooled[fooled["nearest_label"].notna()]
+    if len(labelled):
+        near_target = int((labelled["nearest_label"] == labelled["target"]).sum())
+        return [*rows, results.rate_row("gradient", metric, [near_target], len(labelled), of="fooled trials", tau=tau)]
+    note = note or "no training image near them has a label"
     return [*rows, results.row("gradient", metric, None, unit="percent", n=0, tau=tau, note=note)]
 
 
-def examples(table: pd.DataFrame, images: np.ndarray, pairs: Sequence[Pair], classes: int) -> dict[str, np.ndarray]:
+def examples(
+    table: pd.DataFrame, images: np.ndarray, pairs: Sequence[Pair], targets: Sequence[int], shape: Sequence[int]
+) -> dict[str, np.ndarray]:
     """For each pair and start, one trial of each class, of the first seed: the first that fooled, else trial 0.
 
-    images: (rows of the table, 784). Returns tau, alpha and start (G,) of G pairs and starts, and image (G, C, 28, 28),
-    score and fooled (G, C).
+    images: (rows of the table, D), flat; targets: C classes; shape: (C, H, W) of the images. Returns tau, alpha and
+    start (G,) of G pairs and starts, and image, (G, C, H, W) or (G, C, H, W, 3), score and fooled (G, C); and where the
+    targets are not 0 to C − 1, target (C,).
     """
     grouped = list(groups(table[table["seed"] == table["seed"].iloc[0]], pairs))
-    shape = (len(grouped), classes)
+    size = (len(grouped), len(targets))
     shown: dict[str, np.ndarray] = {
         "tau": np.array([pair[0] for pair, _, _ in grouped]),
         "alpha": np.array([pair[1] for pair, _, _ in grouped]),
         "start": np.array([start for _, start, _ in grouped]),
-        "image": np.zeros((*shape, 28, 28), np.float32),
-        "score": np.zeros(shape),
-        "fooled": np.zeros(shape, bool),
+        "image": pictures.pictured(np.zeros((*size, images.shape[1]), np.float32), shape),
+        "score": np.zeros(size),
+        "fooled": np.zeros(size, bool),
     }
     for g, (_, _, trials) in enumerate(grouped):
-        for target in range(classes):
+        for c, target in enumerate(targets):
             of_class = trials[trials["target"] == target]
             if of_class.empty:
                 continue
             fooled = of_class[of_class["step"].notna()]
             index = (fooled if len(fooled) else of_class).index[0]
-            shown["image"][g, target] = images[index].reshape(28, 28)
-            shown["score"][g, target] = table.loc[index, "score"]
-            shown["fooled"][g, target] = bool(len(fooled))
-    return shown
+            shown["image"][g, c] = pictures.pictured(images[index], shape)
+            shown["score"][g, c] = table.loc[index, "score"]
+            shown["fooled"][g, c] = bool(len(fooled))
+    return shown | pictures.columns(targets)

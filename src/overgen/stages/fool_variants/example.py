@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from overgen.measures.accuracy import accuracy_rows
+from overgen.models import SHAPE
 from overgen.run import results
 from overgen.run.example import BETA, outputs, pairs_of, spent
 from overgen.stages.fool_fgn import example, summary, trials
@@ -42,6 +43,6 @@ def example_cell(
         budget=dict(budget or {}) | spent(path, trials=example.TRIALS, updates=500),
         metrics=rows,
         tables={"trials": outcome.table},
-        examples=summary.examples(outcome.table, outcome.images, pairs, classes, BETA),
+        examples=summary.examples(outcome, pairs, range(classes), SHAPE, BETA),
         successes=outcome.successes,
     )

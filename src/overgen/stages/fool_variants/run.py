@@ -26,7 +26,8 @@ def main(stage: Stage) -> None:
     own, count, updates = (stage.params(f"{key}.{name}") for name in (f"models.{attacked.model}", "trials", "updates"))
     options = {name: stage.params(f"{fgn}.{name}") for name in trials.OPTIONS}
     tried, block = trials.attacks(own.scaled, options), stage.params(f"{fgn}.block")
-    outcome = trials.run(attacked, tried, trials=count, updates=updates, block=block)
+    targets = attacked.targets()
+    outcome = trials.run(attacked, tried, targets, trials=count, updates=updates, block=block)
     if outcome is None:
         return
     accuracies = accuracy_rows(attacked.outputs, attacked.pairs, attacked.beta)
@@ -38,7 +39,7 @@ def main(stage: Stage) -> None:
         rows,
         spent={"trials": count, "updates": updates},
         tables={"trials": outcome.table},
-        examples=summary.examples(outcome.table, outcome.images, attacked.pairs, attacked.classes, attacked.beta),
+        examples=summary.examples(outcome, attacked.pairs, targets, attacked.shape, attacked.beta),
         successes=outcome.successes,
     )
 

@@ -25,7 +25,7 @@ class KnownClasses(nn.Module):
         self.network, self.classes = network, classes
 
     def upper_bound(self, x: Tensor) -> Tensor:
-        """x: (N, 1, 28, 28). Returns (N, classes)."""
+        """x: (N, C, H, W). Returns (N, classes)."""
         return self.network(x).log_y[:, : self.classes]
 
     def log_curvature(self, x: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class Collecting(Evolution):
 
     def fooling_images(self) -> Tensor:
         """The distinct images kept so far, (N, C, H, W) uint8, in an order that depends on them alone."""
-        return torch.unique(torch.cat(self.collected), dim=0).view(-1, 1, 28, 28)
+        return torch.unique(torch.cat(self.collected), dim=0).view(-1, *self.shape)
 
 
 def drawn(images: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -65,6 +65,7 @@ def rounds(stage: Stage, encoding: str, run: int, name: str, logged: Any) -> dic
         evolution = Collecting(
             KnownClasses(network, classes),
             [generator(*key, "evolution", e, device=stage.device) for e in range(settings.evolutions)],
+            shape=source.shape,
             encoding=encoding_of(encoding, settings),
             classes=classes,
             population=settings.population,

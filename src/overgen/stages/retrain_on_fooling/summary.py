@@ -21,7 +21,7 @@ def cell_tables(
 
     work: encoding and run of each member. outcomes, for each: confidence (K, E, C), fractions, of the K = rounds + 1
     networks after E evolutions; errors (K,), test images labelled wrongly; added (K,), fooling images that a network
-    was trained on; recognised (K,), those of them that it labels as such; image (K, C, 28, 28).
+    was trained on; recognised (K,), those of them that it labels as such; image (K, C, H, W) or (K, C, H, W, 3).
     """
     rows: list[dict[str, Any]] = []
     tables, champions = [], []
