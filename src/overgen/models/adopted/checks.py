@@ -36,7 +36,8 @@ def put_to_evaluation(network: nn.Module) -> None:
         network.eval()
     except NotImplementedError:
         network.training = False
-    network.requires_grad_(False)
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
 
 
 def settle(network: Adopted, *, classes: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from overgen import OvergenError
 
-LAYOUTS = ("NCHW", "NHWC")
+LAYOUTS = ("NCHW", "NHWC", "flat")
 TYPES = ("float32", "uint8")
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a gray value (ITU-R BT.601), as Pillow has it
 
@@ -22,9 +23,9 @@ class Input:
     """What a network takes in place of x (N, C, H, W) in [0, 1]; by default just that.
 
     In this order: channels, 1 or 3, gives gray images three equal channels and makes colour gray; size (H, W) resizes,
-    bilinearly; pixels are multiplied by `scale`, 1 or 255; `mean` is subtracted and `std` divided by, one number or one
-    for each channel, in the unit that `scale` gives; `layout` is NCHW or NHWC; dtype "uint8" rounds to 0..255, has no
-    gradient, and goes without the three of scale, mean and std.
+    bilinearly; pixels are multiplied by `scale`, such as 255; `mean` is subtracted and `std` divided by, one number or
+    one for each channel, in the unit that `scale` gives; `layout` is NCHW, NHWC, or flat, (N, C·H·W); dtype "uint8"
+    rounds to 0..255, has no gradient, and goes without the three of scale, mean and std.
     Raises OvergenError, with the name of the option, for values that cannot be meant.
     """
 
@@ -43,7 +44,7 @@ class Input:
         wrong = {
             "layout": self.layout not in LAYOUTS and f"must be one of {', '.join(LAYOUTS)}",
             "dtype": self.dtype not in TYPES and f"must be one of {', '.join(TYPES)}",
-            "scale": self.scale not in (1, 255) and "must be 1 (pixels in [0, 1]) or 255",
+            "scale": not 0 < self.scale < math.inf and "must be above 0: 1 for pixels in [0, 1], 255 for 0 to 255",
             "channels": self.channels not in (None, 1, 3) and "must be 1 (gray) or 3 (red, green, blue)",
             "size": self.size is not None
             and (len(self.size) != 2 or any(side < 1 for side in self.size))
@@ -85,6 +86,8 @@ class Input:
             x = x - x.new_tensor(self.mean).view(1, -1, 1, 1)
         if self.std is not None:
             x = x / x.new_tensor(self.std).view(1, -1, 1, 1)
+        if self.layout == "flat":
+            return x.flatten(1)
         return x.permute(0, 2, 3, 1) if self.layout == "NHWC" else x
 
     def described(self) -> dict[str, Any]:

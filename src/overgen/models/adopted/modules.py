@@ -46,9 +46,12 @@ def in_file(module: str, weights: Path, *, options: Mapping[str, Any], classes: 
     return Opened(network, "module", files=(weights, path))
 
 
-def whole_module(path: Path) -> Opened:
-    """A module that torch.save wrote as a whole: a pickle, which can run any code when it is read."""
-    held = read_pickle(path, unsafe=True)
+def whole_module(path: Path, *, unsafe: bool) -> Opened:
+    """A module that torch.save wrote as a whole: a pickle, which can run any code when it is read.
+
+    Raises OvergenError without `unsafe`, and for a file of weights alone.
+    """
+    held = read_state(path) if path.suffix == ".safetensors" else read_pickle(path, unsafe=unsafe)
     if not isinstance(held, nn.Module):
         found_state(held, str(path))  # says what is there
         raise OvergenError(f"{path}: holds weights alone; name their network with --network FILE.py:CLASS")

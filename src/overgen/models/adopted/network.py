@@ -106,7 +106,7 @@ class Adopted(nn.Module):
             return checks.numbers(self.function(x), self.output, len(x), self.name)
         # A program for one number of images gets just so many; the last are made up from the last image
         parts = []
-        for part in x.split(self.batch):
+        for part in x.split(self.batch) if len(x) else ():
             filled = torch.cat([part, part[-1:].expand(self.batch - len(part), *part.shape[1:])])
             parts.append(checks.numbers(self.function(filled), self.output, self.batch, self.name)[: len(part)])
         return torch.cat(parts) if parts else x.new_zeros(0, self.classes)

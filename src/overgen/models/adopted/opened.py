@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from overgen import OvergenError
-from overgen.models.adopted import packages
+from overgen.models.adopted import estimators, packages, programs
 from overgen.models.adopted.inputs import Input
 from overgen.models.adopted.modules import in_file, split, whole_module
 from overgen.models.adopted.network import Adopted
@@ -45,7 +45,7 @@ def open_network(
     Raises OvergenError as `Adopted.of` does, and for files that are missing, broken, unsafe, or do not fit.
     """
     found = opened(what, weights, module, options=options or {}, classes=classes, unsafe=unsafe_pickle)
-    name = found.kind if found.kind in str(what) else str(what)
+    name = str(what)
     taken = found.input.changed(**{key: value for key, value in input.items() if value is not None})
     inner = found.shape
     if shape is None and inner is None:
@@ -56,7 +56,7 @@ def open_network(
         inner = (inner[0], *size[1:])
     if inner is not None and taken.of(size) != inner:
         taken = _fitted(taken, size, inner, name)
-    names = class_names if class_names is not None else found.class_names
+    names = _names(class_names, found.class_names, name)
     network = Adopted.of(
         found.function,
         shape=size,
@@ -98,9 +98,28 @@ def opened(
         others = f"torchvision/<name>, {', '.join(packages.LITE)}"
         raise OvergenError(f"{path}: missing; a network is a file, {FILES}, or one of {others}")
     if module is not None:
-        split(module)
         return in_file(module, path, options=options, classes=classes, unsafe=unsafe)
-    return whole_module(path)
+    if path.suffix in estimators.SUFFIXES:
+        return estimators.estimator(path, unsafe=unsafe)
+    readers = {"export": programs.export_program, "torchscript": programs.torchscript, "onnx": programs.onnx}
+    if kind := programs.kind_of(path):
+        return readers[kind](path)
+    return whole_module(path, unsafe=unsafe)
+
+
+def _names(wanted: Sequence[str] | None, found: Sequence[str] | None, name: str) -> Sequence[str] | None:
+    """The names of the classes. Raises OvergenError where those that are wanted are those of the file in another order.
+
+    Other names are taken for other words.
+    """
+    if wanted is None or found is None or list(wanted) == list(found):
+        return found if wanted is None else wanted
+    if set(wanted) == set(found):
+        raise OvergenError(
+            f"{name}: its classes come in the order {', '.join(found[:5])} …, those of the data in the order "
+            f"{', '.join(wanted[:5])} …; name the folders of the classes so that both are the same"
+        )
+    return wanted
 
 
 def _fitted(taken: Input, shape: tuple[int, int, int], inner: tuple[int, int, int], name: str) -> Input:
@@ -132,7 +151,7 @@ def described(
         "input": network.input.described(),
         "outputs": network.outputs,
         "output": network.output,
-        "features": network.features_layer,
+        "features": network.features_layer and network.features_layer.removeprefix("function."),
         "classes": network.classes,
         "class_names": None if network.class_names is None else list(network.class_names),
         "differentiable": network.differentiable,
