@@ -51,4 +51,4 @@ def test_a_committed_witness_judges_others_by_its_own_alpha(monkeypatch: pytest.
 
 
 def test_the_smallest_budget_counts() -> None:
-    assert evaluate_fooling.smallest([{"a": 3, "b": 1}, {"a": 2, "c": 5}]) == {"a": 2, "b": 1, "c": 5}
+    assert evidence.smallest_budget([{"a": 3, "b": 1}, {"a": 2, "c": 5}]) == {"a": 2, "b": 1, "c": 5}

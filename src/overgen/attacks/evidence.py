@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +86,11 @@ def evidence(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float)
     among = every["variant"].isin(examples["variant"]).to_numpy()
     table = pd.concat([examples[failed], every[among]], ignore_index=True)
     return table, np.concatenate([images[failed], pictured[among]])
+
+
+def smallest_budget(budgets: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The smallest of what was spent on each thing: models of one stage may have been trained for different epochs."""
+    least: dict[str, int] = {}
+    for key, spent in (each for budget in budgets for each in budget.items()):
+        least[key] = min(spent, least.get(key, spent))
+    return least

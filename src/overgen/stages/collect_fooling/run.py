@@ -11,6 +11,7 @@ be fixed: params.yaml then names the MD5 of its file, which stays as it is whate
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from overgen import OvergenError
-from overgen.attacks.evidence import ATTACKS, stored
+from overgen.attacks.evidence import ATTACKS, smallest_budget, stored
 from overgen.run import results
-from overgen.run.files import directory_md5
+from overgen.run.files import directory_md5, read_json
 from overgen.run.stage import Stage
 
 COMPUTE = False  # it reads and writes small files, without a device
@@ -40,7 +41,7 @@ def main(stage: Stage) -> None:
         confirm(stage.cell / "examples.npz", fixed, key=f"collect_fooling.{dataset}.fixed")
         return
     examples = collected(stage)
-    results.write(stage.cell, budget={}, metrics=rows(examples), examples=examples)
+    results.write(stage.cell, budget=spent(examples["cell"].tolist()), metrics=rows(examples), examples=examples)
 
 
 def confirm(path: Path, fixed: str, *, key: str) -> None:
@@ -53,6 +54,14 @@ def confirm(path: Path, fixed: str, *, key: str) -> None:
             f"{path.as_posix()} {state}, but params.yaml, {key}, fixes {fixed}. {again}; with {key}: null they are "
             "collected anew from the attacks' cells."
         )
+
+
+def spent(cells: Iterable[str]) -> dict[str, int]:
+    """The budgets of the attacks' cells, of each the smallest.
+
+    A fixed collection has none: its cells, by their MD5, may be others than those that are there now.
+    """
+    return smallest_budget(read_json(Path(cell) / "metrics.json")["budget"] for cell in cells)
 
 
 def collected(stage: Stage) -> dict[str, np.ndarray]:

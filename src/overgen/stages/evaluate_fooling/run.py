@@ -12,7 +12,6 @@ a witness.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from overgen.attacks.evidence import evidence
+from overgen.attacks.evidence import evidence, smallest_budget
 from overgen.measures.outputs import scores_of_images
 from overgen.measures.thresholds import threshold_pairs
 from overgen.models import registry
@@ -50,7 +49,7 @@ def main(stage: Stage) -> None:
         budgets.append(read_json(folder / "metrics.json")["budget"])
     if stage.rank == 0:
         whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
-        results.write(stage.cell, budget=smallest(budgets), metrics=rows(whole), tables={"images": whole})
+        results.write(stage.cell, budget=smallest_budget(budgets), metrics=rows(whole), tables={"images": whole})
 
 
 def papers_own(table: pd.DataFrame, images: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
@@ -74,11 +73,3 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
             else:
                 rows.append(results.row("witness", name, None, unit="percent", n=0, tau=tau, note="no image fooled"))
     return rows
-
-
-def smallest(budgets: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """The smallest of what was spent on each thing: models of one stage may have been trained for different epochs."""
-    least: dict[str, int] = {}
-    for key, spent in (each for budget in budgets for each in budget.items()):
-        least[key] = min(spent, least.get(key, spent))
-    return least
