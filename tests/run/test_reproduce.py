@@ -454,6 +454,41 @@ r.Warm = lambda: overgen.run.warm.Warm(["slow"])
 """
 
 
+COLD = """
+import os, time
+from overgen.run import __main__, stage
+
+def command(arguments):
+    with open("pid.new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename("pid.new", "pid")
+    time.sleep(60)
+
+stage.command = command
+__main__.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has ended")
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_a_cold_stage_dies_with_a_killed_driver(
+    twins: Twins, driver: Driver, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    """By SIGKILL, which lets the driver end nothing itself; the stage then starts anew."""
+    if not Path(shell).exists():
+        pytest.skip(f"there is no {shell}")
+    monkeypatch.setenv("SHELL", shell)  # which DVC takes
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    one(twins, {"dvc.yaml": "stages: {a: {cmd: python -m cold a, outs: [a]}}", "cold.py": COLD})
+    process = driver("1", before="import overgen.run.commands; overgen.run.commands.STAGE_MODULE = 'cold'")
+    until(Path("pid").exists)
+    cold = Path("/proc", Path("pid").read_text(), "stat")
+    assert cold.read_text().rpartition(")")[2].split()[0] != "Z"
+    process.kill()
+    process.wait()
+    until(lambda: not cold.exists() or cold.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
 def test_it_waits_for_another_and_for_what_a_killed_one_left(twins: Twins, driver: Driver) -> None:
     cmd = "echo begin >> order; touch begun; until test -e go; do sleep 0.1; done; echo end >> order; touch out"
     folder = one(twins, {"dvc.yaml": yaml.safe_dump({"stages": {"s": {"cmd": cmd, "outs": ["out"]}}})})

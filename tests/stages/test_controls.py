@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from overgen.models import registry
 from overgen.models.params import CnnModel
+from overgen.run import params
 from overgen.run.files import read_json, read_npz
 from overgen.stages.evaluate_controls.params import EvaluateControls
 from overgen.training import members
 from overgen.training.params import Training
 
-from workspace import Study
+from workspace import ROOT, Study
 
 
 def test_the_gate_off_answers_as_the_classifier_of_the_dae(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,3 +71,23 @@ def test_every_network_of_the_controls_is_judged_by_all_methods_of_features(stud
     assert {row["experiment"] for row in rows} == {"control_scores"}
     with pytest.raises(ValidationError, match="knn_pixels, softmax: must judge the top hidden layer"):
         EvaluateControls(features=["knn", "knn_pixels", "softmax"], outputs={})
+
+
+@pytest.mark.parametrize("model", ["cnn", "cnn_noise", "cool", "dae_sym"])
+def test_the_committed_controls_are_judged_by_all_of_their_lists(model: str) -> None:
+    """Each method once on each problem, the same ones for every network; the summary's means are over them."""
+    settings, cells = params.load(ROOT / "params.yaml"), ROOT / "reports/cells/mnist/evaluate_controls"
+    asked, spent = settings.evaluate_controls, settings.train_controls["mnist"]
+    assert model in settings.names("controls")
+    trials = pd.read_csv(cells / model / "trials.csv")
+    judged = trials["method"].str.partition("_alpha")[0]  # one that takes an alpha is there once for each
+    assert set(judged) == {*asked.features, *asked.outputs[model]}
+    assert not trials.duplicated(["method", "known", "subset"]).any()
+    assert set(trials.groupby("method").size()) == {len(spent.known) * spent.subsets}
+    problems = [frame[["known", "subset", "classes"]].drop_duplicates().reset_index(drop=True)
+                for frame in (trials, pd.read_csv(cells / "cnn/trials.csv"))]  # fmt: skip
+    pd.testing.assert_frame_equal(*problems)
+    rows = {row["metric"]: row for row in read_json(cells / model / "metrics.json")["metrics"]}
+    for method, of_method in trials.groupby("method"):
+        row = rows[f"auroc@method={method}"]
+        assert (row["reproduced"], row["n"]) == (pytest.approx(of_method["auroc"].mean()), len(of_method))

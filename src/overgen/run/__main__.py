@@ -11,10 +11,10 @@ def main() -> int:
         from overgen.run import recorder
 
         return recorder.main(sys.argv[2:])
-    from overgen.run.stage import command
     from overgen.run.warm import end_with_driver
 
-    end_with_driver()
+    end_with_driver()  # first: imports take a second
+    from overgen.run.stage import command
 
     return command(sys.argv[1:])
 

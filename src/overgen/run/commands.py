@@ -115,8 +115,10 @@ class Command:
             self._received = b""
             self.selector.register(reader, EVENT_READ, lambda: self._listen(reader))
             return
+        # A shell in between would be told that this has ended, and leave the stage to itself.
+        alone = line if arguments is None else f"exec {line}"
         self._process = subprocess.Popen(
-            _make_cmd(get_executable(), line), stdin=subprocess.DEVNULL, stdout=self._output[0],
+            _make_cmd(get_executable(), alone), stdin=subprocess.DEVNULL, stdout=self._output[0],
             stderr=self._output[1], process_group=0, pass_fds=[self.lock] if self.lock is not None else [],
             **self._options,
         )  # fmt: skip
