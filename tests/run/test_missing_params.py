@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,74 @@ def test_models_that_lists_name_and_models_lacks(project: Path) -> None:
     assert "models.vgg (for attacked)" in text
     assert "models.cmn (for openset_models) (misspelt cnn?)" in text
     assert "attacked: 'vgg': no stage trains it" in fault(project)
+
+
+LISTS = ("classifiers", "attacked", "evolved", "openset_models")  # cut to the model of one's own; the others to none
+
+
+def cut_lists(project: Path, dataset: str, model: str) -> None:
+    """Leave in the lists of params.yaml one data set and one model."""
+    text = (project / "params.yaml").read_text()
+    lists = re.findall(r"^(\w+): \[[^\]]*\]", text, re.MULTILINE)
+    assert {"datasets", "variants", "oneclass_datasets", *LISTS} <= set(lists)
+    for name in lists:
+        left = dataset if name == "datasets" else model if name in LISTS else ""
+        text = re.sub(rf"^{name}: \[[^\]]*\]", f"{name}: [{left}]", text, flags=re.MULTILINE)
+    (project / "params.yaml").write_text(text)
+
+
+def test_lists_cut_to_ones_own_names_ask_for_what_these_need(project: Path) -> None:
+    change(project, "\nmodels:\n", "\nmodels:\n  mine: {network: cnn}\n")
+    cut_lists(project, "letters", "mine")
+    text = add_what_is_missing(project)
+    assert "train_classifier.letters (for train_classifier@letters-mine)" in text
+    assert "fool_fgn.letters.models.mine (for fool_fgn@letters-mine)" in text
+    for unrelated in ("search_choices", "oneclass", "variants", "perceptrons", "line 1,"):
+        assert unrelated not in text
+    # mnist's epochs by model have none for mine, which is nobody's fault: no list names mnist
+    params.check(project)
+    declared = params.declared("fool_fgn", root=project, dataset="letters", model="mine")
+    assert declared("fool_fgn.letters.trials") == 3
+
+
+def test_models_that_no_list_names_may_go(project: Path) -> None:
+    cut_lists(project, "digits", "cnn")
+    text = (project / "params.yaml").read_text()
+    before, rest = text.split("\nmodels:\n")
+    (project / "params.yaml").write_text(
+        f"{before}\nmodels:\n  cnn: {{network: cnn}}\n\nengine:{rest.split('engine:')[1]}"
+    )
+    line = (project / "params.yaml").read_text().split("      cool: {}\n")[0].count("\n") + 1
+    # of what is in use one entry names a model that is gone: it alone is said, with its line
+    assert fault(project) == f"params.yaml, line {line}, fool_fgn.digits.models.cool: must be one of `models`"
+    for entry in ("cool: {}", "dae_sym: {scaled: [3]}", "dae_asym: {}"):
+        change(project, f"      {entry}\n", "")
+    params.check(project)
+
+
+def test_faults_of_a_cut_list_have_its_line(project: Path) -> None:
+    cut_lists(project, "digits", "cnn")
+    evolved = change(project, "evolved: [cnn]", "evolved: []")
+    openset = change(project, "openset_models: [cnn]", "openset_models: [ocsvm]")
+    first, *faults = fault(project).splitlines()
+    assert first == "params.yaml: 2 faults"
+    assert {line.split(": ")[0].strip() for line in faults} == {
+        f"params.yaml, line {evolved}, evolved",
+        f"params.yaml, line {openset}, openset_models",
+    }
+
+
+def test_lists_that_are_gone_are_asked_for_empty(project: Path) -> None:
+    text = (project / "params.yaml").read_text()
+    before, rest = text.split("datasets:", 1)
+    models = rest.split("\nmodels:\n")[1]
+    own = "".join(f"{name}: [cnn]\n" for name in LISTS)
+    (project / "params.yaml").write_text(f"{before}datasets: [digits]\n{own}\nmodels:\n{models}")
+    said = add_what_is_missing(project)
+    assert "autoencoders (for the matrix of train_autoencoder)," in said
+    assert "misspelt" not in said
+    params.check(project)  # as it was pasted: nothing is run of what they name
+    assert params.load(project / "params.yaml").autoencoders == []
 
 
 def test_a_section_that_is_missing_shows_its_form(project: Path) -> None:

@@ -61,8 +61,10 @@ def has(values: Any, path: Sequence[str]) -> bool:
 
 
 def _near(values: Any, path: Sequence[str]) -> str:
-    """What a missing name may be a misspelling of."""
+    """What a missing name may be a misspelling of. The names of sections and lists are all known: no such is one."""
     depth = _depth(values, path)
+    if depth == 1:
+        return ""
     for part in path[: depth - 1]:
         values = values[part]
     near = difflib.get_close_matches(path[depth - 1], values if isinstance(values, dict) else (), 1)
@@ -113,6 +115,8 @@ def _form(kind: Any, paths: Sequence[tuple[str, ...]]) -> str:
         return "{" + ", ".join(parts) + "}"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "{" + ", ".join(f"{k}: …" for k, field in kind.model_fields.items() if field.is_required()) + "}"
+    if get_origin(kind) is list:
+        return "[]"  # a list of names: no cell
     if get_origin(kind) is Annotated and get_origin(get_args(kind)[0]) is list:
         return "[…]"
     return "…"

@@ -193,8 +193,32 @@ def _modules(params: Params, stages: Iterable[str]) -> list[ModuleType]:
     return list(dict.fromkeys(importlib.import_module(str(module_of(name))) for name in names))
 
 
-def _fitting(document: Document, params: Params, stages: Iterable[str]) -> None:
-    """Raise for all at once that `check`s of sections find."""
+def in_use(params: Params, stages: Mapping[str, Mapping[str, Any]]) -> Params:
+    """What cells of dvc.yaml read: what `check`s of sections look at.
+
+    Lists that no stage with cells takes its values from are empty, and sections by data set have those that such a
+    stage reads: what else stands in the file, for data sets and models that were dropped, is nobody's fault.
+    """
+    read: set[str] = set()  # dotted paths, lists among them
+    for entry in stages.values():
+        lists = lists_of(entry).values()
+        if all(key.split(".")[0] in params.sections for key in lists) and (cells := cells_of(entry, params.sections)):
+            read.update(lists, *(filled(entry, item)["params"] for item in cells))
+    sections = {}
+    for key, value in params.sections.items():
+        parts = {path.partition(".")[2].partition(".")[0] for path in read if path.partition(".")[0] == key}
+        if module_of(key) is None:
+            sections[key] = value if parts else []
+        elif key in COMMON or not isinstance(value, dict) or "" in parts:
+            sections[key] = value
+        else:
+            sections[key] = {name: part for name, part in value.items() if name in parts}
+    return Params(sections)
+
+
+def _fitting(document: Document, params: Params, stages: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise for all at once that `check`s of sections find in what is in use."""
+    params = in_use(params, stages)
     problems: dict[str, YamlFault] = {}
     for module in _modules(params, stages):
         try:
@@ -214,7 +238,9 @@ def _raise(document: Document, faults: Sequence[YamlFault]) -> None:
         raise fault
 
 
-def _misfits(document: Document, values: Mapping[str, Any], stages: Iterable[str], lacking: Sequence[str]) -> None:
+def _misfits(
+    document: Document, values: Mapping[str, Any], stages: Mapping[str, Mapping[str, Any]], lacking: Sequence[str]
+) -> None:
     """Raise for models that do not fit into a list, which is why sections have no entry for them.
 
     lacking: the dotted paths that the file lacks.
@@ -224,6 +250,7 @@ def _misfits(document: Document, values: Mapping[str, Any], stages: Iterable[str
     for key, value in values.items():
         with suppress(OvergenError):
             params.sections[key] = _validated(document, key, value)
+    params = in_use(params, stages)
     faults: dict[str, YamlFault] = {}
     for module in _modules(params, stages):
         try:

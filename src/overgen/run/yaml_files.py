@@ -82,9 +82,10 @@ class Document:
         return steps
 
     def fault(self, location: Sequence[Any], problem: str) -> YamlFault:
-        """What is wrong with a key of the file, to be raised: it names file, line and key."""
+        """What is wrong with a key of the file, to be raised: it names file, key and, where some of it is, the line."""
         key = ".".join(str(part) for part in location)
-        return YamlFault(f"{self.path}, line {self.line(location)}", key, problem)
+        place = f"{self.path}, line {self.line(location)}" if self.inside(location) else str(self.path)
+        return YamlFault(place, key, problem)
 
 
 def read_document(path: str | Path, text: str | None = None) -> Document:
