@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from browser import Page, browser, installed
+from overgen.report import index
 from report_study import MadeUp
+
+from links import dead_links
+from workspace import ROOT
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="no Chromium is installed")
 
@@ -107,3 +111,25 @@ def test_all_is_printed_and_nothing_hangs_over_it(page: Page, made_up: MadeUp, t
     assert page.ask("document.documentElement.scrollWidth") <= 794
     page.print(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+COMMITTED = [ROOT / "reports/index.html", *sorted(
+    path for path in ROOT.glob("reports/*/report.html") if index.is_published(path.parent)
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda path: path.relative_to(ROOT / "reports").as_posix())
+def test_committed_reports_fit_have_words_for_their_pictures_and_no_dead_links(page: Page, file: Path) -> None:
+    """All that is folded is open; at both widths."""
+    for width in (PHONE, DESK):
+        page.show(width)
+        page.open(file)
+        page.ask("document.querySelectorAll('details').forEach(part => part.open = true)")
+        wide = page.ask("""[...document.querySelectorAll('main *')].filter(part => !part.closest('.scroll') &&
+            part.getBoundingClientRect().right > innerWidth + 1).map(part => part.outerHTML.slice(0, 120))""")
+        assert (page.ask("document.documentElement.scrollWidth"), wide) == (width, [])
+        bare = page.ask("""[...document.images].filter(image => !image.alt || !image.naturalWidth)
+            .map(image => image.outerHTML.slice(0, 120))""")
+        assert bare == []
+    assert page.ask("document.images.length") > 0
+    assert dead_links(file) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -21,32 +20,7 @@ from overgen.report.shown import LONG, links, shown
 from overgen.report.tables import Table, markdown_table
 from report_study import MadeUp, lines_of
 
-
-class Page(HTMLParser):
-    """The addresses of a page, and what it refers to."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.names: list[str] = []
-        self.references: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        of = dict(attrs)
-        self.names += [of["id"] or ""] if "id" in of else []
-        self.references += [of["href"] or ""] if "href" in of else []
-
-
-def dead_links(path: Path) -> list[str]:
-    """The links of an HTML file to what is not there: its own addresses, and files beside it."""
-    page, dead = Page(path.read_text(encoding="utf-8")), []
-    for reference in page.references:
-        file, _, name = unquote(reference).partition("#")
-        if not file.startswith("https://"):
-            target = path.parent / file if file else path
-            there = target.exists() and (not name or name in Page(target.read_text(encoding="utf-8")).names)
-            dead += [] if there else [reference]
-    return dead
+from links import Page, dead_links
 
 
 def test_addresses_are_words_and_unique() -> None:
