@@ -29,7 +29,7 @@ def digits() -> Tensor:
 def made(shape: tuple[int, ...], count: int = 9) -> dict[str, Tensor]:
     known = torch.randint(0, 256, (30, *shape), generator=generator("known")).byte()
     streams = {kind: generator("unknowns", kind) for kind in unknowns.KINDS}
-    return unknowns.generated(known, known, count, streams)
+    return unknowns.generated(known, count, streams)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -40,7 +40,7 @@ def test_every_kind_in_every_shape_is_bytes_by_its_stream_alone(shape: tuple[int
         assert (images.shape, images.dtype) == ((9, *shape), torch.uint8), kind
         assert torch.equal(images, second[kind])
         assert len(np.unique(images.flatten(1).numpy(), axis=0)) > 6, kind  # each its own
-    alone = unknowns.generated(first["uniform"], first["uniform"], 9, {"smooth": generator("unknowns", "smooth")})
+    alone = unknowns.generated(first["uniform"], 9, {"smooth": generator("unknowns", "smooth")})
     assert torch.equal(alone["smooth"], first["smooth"])
 
 
@@ -58,6 +58,22 @@ def test_noise_has_its_distribution() -> None:
     normal = unknowns.normal_images(200, (3, 8, 8), 120.0, 20.0, generator("a")).double()
     assert abs(normal.mean() - 120) < 0.5
     assert abs(normal.std() - 20) < 0.5
+
+
+def test_normal_noise_is_as_bright_as_the_known_images(digits: Tensor) -> None:
+    assert unknowns.moments(digits) == pytest.approx(
+        (float(digits.double().mean()), float(digits.double().std())), 1e-4
+    )
+    known = torch.full((9, 1, 16, 16), 100, dtype=torch.uint8)
+    known[::2] = 140
+    noise = unknowns.generated(known, 200, {"normal": generator("a")})["normal"].double()
+    assert noise.mean() == pytest.approx(140 * 5 / 9 + 100 * 4 / 9, abs=0.5)
+
+
+def test_large_images_are_made_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unknowns, "BLOCK", 3 * 28 * 28)
+    images = made((1, 28, 28), 8)
+    assert all(len(x) == 8 and len(np.unique(x.flatten(1).numpy(), axis=0)) > 5 for x in images.values())
 
 
 def test_shuffled_images_keep_their_histogram(digits: Tensor) -> None:

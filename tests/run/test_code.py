@@ -52,20 +52,24 @@ def main():
     "src/overgen/models/registry.py": "N = 1\n",
     "src/overgen/stages/train/run.py": "import overgen.models.registry\n",
     "src/overgen/stages/test/run.py": "import overgen.models.registry\n",
+    "src/overgen/stages/judge/run.py": "import overgen.models.registry\n",
     "src/overgen/run/__init__.py": "",
     "src/overgen/run/tracking.py": "import overgen.attack\nURL = 1\n",
     "src/own/net.py": "from own.blocks import Block\n",
     "src/own/blocks.py": "class Block: ...\n",
     "src/own/other.py": "Z = 1\n",
+    "src/own/near.py": "from own.blocks import Block\nclass Near: ...\n",
     "dvc.yaml": """
 stages:
   fool: {matrix: {d: [a]}, cmd: x, params: ["fool.${item.d}", "engine.${item.d}"], deps: [x], outs: [y]}
   score: {cmd: x, params: [fool, {other.yaml: [score]}]}
   train: {matrix: {d: [a], model: "${trained}"}, cmd: x}
   test: {matrix: {d: [a]}, cmd: "x --models trained"}
+  judge: {matrix: {d: [a], model: "${trained}"}, cmd: x, params: ["judge.methods.${item.model}", "judge.keep"]}
 """,
     "params.yaml": """
 trained: [cnn, mine]
+judge: {methods: {cnn: [knn], mine: [knn, "src/own/near.py:Near"]}, keep: 0.9}
 models:
   cnn: {network: cnn}
   ocsvm: {method: one_class_svm}
@@ -156,6 +160,8 @@ def test_closures(study: Path) -> None:
     assert set(held("train/cnn")) == {"models/registry.py", "stages/train/run.py"}
     assert set(held("train/mine")) == set(held("train/cnn")) | {"src/own/blocks.py", "src/own/net.py"}
     assert set(held("test")) - {"stages/test/run.py"} == set(held("train/mine")) - {"stages/train/run.py"}
+    assert set(held("judge/cnn")) == {"models/registry.py", "stages/judge/run.py"}
+    assert set(held("judge/mine")) == set(held("judge/cnn")) | {f"src/own/{x}.py" for x in ("blocks", "near", "net")}
     for name in ("fool", "score", "report", "test", "train/mine"):
         lines = Path(".overgen/code", name).read_text().splitlines()
         assert [line.split()[1] for line in lines] == sorted(line.split()[1] for line in lines)
@@ -180,12 +186,20 @@ def test_closures(study: Path) -> None:
         ({"src/overgen/report/NOTES.md": "more words\n"}, set()),
         ({"src/overgen/stages/score/report.py": "N = 1\n"}, {"report"}),
         ({"src/overgen/run/tracking.py": "import overgen.scores.base\nURL = 2\n"}, set()),
-        ({"src/overgen/__init__.py": "V = 1\n"}, {"fool", "score", "report", "test", "train/cnn", "train/mine"}),
-        ({"src/own/blocks.py": "class Block:\n    n = 1\n"}, {"test", "train/mine"}),
-        ({"src/overgen/models/registry.py": "N = 2\n"}, {"test", "train/cnn", "train/mine"}),
+        (
+            {"src/overgen/__init__.py": "V = 1\n"},
+            {"fool", "score", "report", "test", "train/cnn", "train/mine", "judge/cnn", "judge/mine"},
+        ),
+        ({"src/own/blocks.py": "class Block:\n    n = 1\n"}, {"test", "train/mine", "judge/mine"}),
+        ({"src/own/near.py": "class Near:\n    n = 1\n"}, {"judge/mine"}),
+        ({"src/overgen/models/registry.py": "N = 2\n"}, {"test", "train/cnn", "train/mine", "judge/cnn", "judge/mine"}),
+        ({"params.yaml": FILES["params.yaml"].replace("near.py:Near", "other.py:Near")}, {"judge/mine"}),
         ({"src/own/other.py": "Z = 2\n"}, set()),
         ({"params.yaml": FILES["params.yaml"].replace("network: cnn", "network: cool")}, set()),  # DVC compares it
-        ({"params.yaml": FILES["params.yaml"].replace('"src/own/net.py:Net"', "cnn")}, {"test", "train/mine"}),
+        (
+            {"params.yaml": FILES["params.yaml"].replace('"src/own/net.py:Net"', "cnn")},
+            {"test", "train/mine", "judge/mine"},
+        ),
     ],
 )
 def test_an_edit_makes_stale_just_what_runs_it(study: Path, edit: dict[str, str], stale: set[str]) -> None:
@@ -261,7 +275,7 @@ def test_files_are_kept_where_nothing_changed(study: Path, capsys: pytest.Captur
     left = {path: path.stat().st_mtime_ns for path in Path(".overgen/code").rglob("*") if path.is_file()}
     assert left
     assert all(times[path] == time for path, time in left.items())
-    assert capsys.readouterr().out.splitlines()[-1] == "5 texts of what stages hang on; changed: score"
+    assert capsys.readouterr().out.splitlines()[-1] == "7 texts of what stages hang on; changed: score"
 
 
 def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,6 +304,10 @@ def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPat
             {"src/overgen/attack.py": 'DYNAMIC = ("overgen.stage.*",)\n'},
             "attack.py: DYNAMIC names 'overgen.stage.*', but",
         ),
+        (
+            {"src/own/near.py": None},
+            r"^src/own/near.py: missing; params.yaml, judge.methods.mine: 'src/own/near.py:Near' is there",
+        ),
         ({"src/own/net.py": None}, "^src/own/net.py: missing; params.yaml, models.mine: network 'src/own/net.py:Net'"),
         ({"src/overgen/attack.py": b"x = '\xff'\n"}, "attack.py: not UTF-8"),
     ],
@@ -313,7 +331,8 @@ def test_it_runs_as_a_command_without_heavy_imports(study: Path) -> None:
         [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True
     )
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
-    assert write({}, Path(".overgen/code")) == ["fool", "report", "score", "test", "train/cnn", "train/mine"]
+    names = ["fool", "judge/cnn", "judge/mine", "report", "score", "test", "train/cnn", "train/mine"]
+    assert write({}, Path(".overgen/code")) == names
 
 
 def test_a_stage_runs_the_modules_of_all_sections_that_it_declares() -> None:

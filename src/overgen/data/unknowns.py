@@ -6,8 +6,9 @@ generator that it is given alone, so that the same stream gives the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,29 +18,39 @@ from torch import Tensor
 from overgen import OvergenError
 
 GRID = 4  # patches along each side of an image that is shuffled by patches
+BLOCK = 1 << 22  # values of the images that are made at once
 OCTAVES = 4  # of clouds, from cells of a third of the image to 8 times finer ones
 
 Shape = Sequence[int]  # (C, H, W)
 
 
-def generated(known: Tensor, fitted: Tensor, count: int, streams: dict[str, torch.Generator]) -> dict[str, Tensor]:
+def generated(known: Tensor, count: int, streams: Mapping[str, torch.Generator]) -> dict[str, Tensor]:
     """Every kind of `streams`, (count, C, H, W) uint8 each.
 
-    known: images (N, C, H, W) uint8, which some kinds are made from; fitted: others, whose mean and deviation the
-    normal noise has. count: of each kind. streams: by kind, of `KINDS`.
+    known: images (N, C, H, W) uint8, which some kinds are made from, and whose mean and deviation the normal noise has.
+    count: of each kind. streams: by kind, of `KINDS`. Large images are made in blocks: memory is bounded.
     """
     shape = tuple(known.shape[1:])
-    made = {}
-    for kind, draws in streams.items():
-        if kind in FROM_IMAGES:
-            chosen = known[torch.randint(len(known), (count,), generator=draws)]
-            made[kind] = FROM_IMAGES[kind](chosen, draws)
-        elif kind == "normal":
-            pixels = fitted.float()
-            made[kind] = normal_images(count, shape, float(pixels.mean()), float(pixels.std()), draws)
-        else:
-            made[kind] = FROM_NOTHING[kind](count, shape, draws)
-    return made
+    size = max(1, BLOCK // math.prod(shape))
+    counts = [min(size, count - start) for start in range(0, count, size)]
+    return {kind: torch.cat([_block(kind, known, n, draws) for n in counts]) for kind, draws in streams.items()}
+
+
+def _block(kind: str, known: Tensor, count: int, draws: torch.Generator) -> Tensor:
+    if kind in FROM_IMAGES:
+        return FROM_IMAGES[kind](known[torch.randint(len(known), (count,), generator=draws)], draws)
+    shape = tuple(known.shape[1:])
+    if kind == "normal":
+        return normal_images(count, shape, *moments(known), draws)
+    return FROM_NOTHING[kind](count, shape, draws)
+
+
+def moments(images: Tensor) -> tuple[float, float]:
+    """Mean and deviation of the values of images, uint8."""
+    shares = torch.bincount(images.flatten(), minlength=256).double() / images.numel()
+    values = torch.arange(256, dtype=torch.float64)
+    mean = float(shares @ values)
+    return mean, math.sqrt(float(shares @ (values - mean) ** 2))
 
 
 def uniform_images(count: int, shape: Shape, draws: torch.Generator) -> Tensor:
@@ -130,10 +141,9 @@ def silhouettes(count: int, shape: Shape, draws: torch.Generator) -> Tensor:
 def textures(count: int, shape: Shape, draws: torch.Generator) -> Tensor:
     """Regular and irregular patterns that fill the image, in two colours: stripes, checkers and clouds in turn."""
     kinds = [stripes, checkers, clouds]
-    made = [kind(len(range(i, count, len(kinds))), shape, draws) for i, kind in enumerate(kinds)]
     whole = torch.zeros((count, *shape), dtype=torch.uint8)
-    for i, images in enumerate(made):
-        whole[i :: len(kinds)] = images
+    for i, kind in enumerate(kinds[:count]):
+        whole[i :: len(kinds)] = kind(len(whole[i :: len(kinds)]), shape, draws)
     return whole
 
 
@@ -219,6 +229,14 @@ def read(path: str | Path, shape: Shape) -> Tensor:
             f"(C, H, W) = {tuple(shape)}, as the data set's images are"
         )
     return torch.from_numpy(np.ascontiguousarray(image))
+
+
+def digest(path: str | Path) -> str:
+    """The first digits of a file's MD5. Raises OvergenError if it is missing."""
+    try:
+        return hashlib.md5(Path(path).read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise OvergenError(f"{path}: missing; it should hold the images of no class") from error
 
 
 def _uniform(count: int, draws: torch.Generator) -> Tensor:

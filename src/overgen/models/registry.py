@@ -7,11 +7,9 @@ refused, so that weights in the wrong place are never taken for a cell's.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -23,6 +21,7 @@ from overgen.models.autoencoders import Autoencoder, DenoisingAutoencoder
 from overgen.models.cnn import CNN, COOL, LeNet
 from overgen.models.perceptrons import Perceptron
 from overgen.models.weights import ADOPTED, load_weights, network_folder, perceptron_path, weights_path
+from overgen.run.own import named
 from overgen.run.pipeline import read_yaml
 from overgen.run.streams import generator
 
@@ -64,15 +63,7 @@ def class_of(network: str) -> type[nn.Module]:
 def own(network: str) -> type[nn.Module]:
     """The user's class that "src/own/<file>.py:<Class>" names. Raises OvergenError if there is no such thing."""
     path, _, name = network.partition(":")
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise OvergenError(f"{path}: missing; network {network!r} is there; run from the repository's root") from error
-    # Not imported: that would leave a __pycache__ in a folder that stages depend on as a whole.
-    module = ModuleType(f"own.{Path(path).stem}")
-    sys.modules[module.__name__] = module  # where dataclasses and pickle look
-    exec(compile(text, path, "exec"), module.__dict__)
-    network_class = getattr(module, name, None)
+    network_class = named(network, "network")
     if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
         raise OvergenError(f"{path}: has no torch module {name!r}, which network {network!r} names")
     if not callable(getattr(network_class, "initialise", None)):

@@ -3,8 +3,8 @@
 DVC works by file and follows no import. So a stage depends on one small text, `.overgen/code/<stage>`: the modules that
 its `run.py` imports, directly or through others, each with the MD5 of what it does. Words do not count: comments,
 docstrings, blank lines and spaces at line ends can change without making a result stale. A stage that builds networks
-has one text a model, `.overgen/code/<stage>/<model>`, with the user's own file too, if that is where its network is;
-or, where it makes the cells of all models at once, all their files in its one text.
+has one text a model, `.overgen/code/<stage>/<model>`, with the user's own files too: of its network, and of the scores
+that the parameters of its cell name; or, where it makes the cells of all models at once, all their files in one text.
 
 Followed are imports at any depth of a file, except those under `if TYPE_CHECKING`. A module that imports others by a
 computed name says which, as `DYNAMIC = ("overgen.stages.*.report",)`. Files that are not Python count with the modules
@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 from overgen import OvergenError
 from overgen.run import params, pipeline
+from overgen.run.own import PATTERN
 from overgen.run.yaml_files import read_yaml
 
 CODE = Path(".overgen/code")
@@ -265,10 +266,11 @@ def texts(
         described = values.get("models") or {}
         names = pipeline.matrix_of(entry, values).get("model", [])
         models = [name for name in names if name in described] if builds(tree, stage) else []
+        own = _own_files(tree, entry, values)
         if "model" in (entry.get("matrix") or {}) and (models or not names):
-            contents |= {f"{stage}/{model}": of_stage(tree, stage, values, [model]) for model in models}
+            contents |= {f"{stage}/{m}": of_stage(tree, stage, values, [m], own.get(m, ())) for m in models}
         else:
-            contents[stage] = of_stage(tree, stage, values, models)
+            contents[stage] = of_stage(tree, stage, values, models, {name for of in own.values() for name in of})
     return contents
 
 
@@ -282,14 +284,15 @@ def builds(tree: Tree, stage: str) -> bool:
     return module is not None and f"{module.digest} {module.path}" in tree.closure(_roots(stage))
 
 
-def of_stage(tree: Tree, stage: str, values: Mapping[str, Any], models: Iterable[str]) -> str:
-    """The text of one stage: the closure of its run.py and its params.py, and of models' own files.
+def of_stage(tree: Tree, stage: str, values: Mapping[str, Any], models: Iterable[str], own: Iterable[str] = ()) -> str:
+    """The text of one stage: the closure of its run.py and its params.py, of models' own files, and of modules `own`.
 
     DVC takes no dvc.yaml for a dependency, so the modules of other sections that the stage declares there are not asked
     for: a stage imports them, and a test compares the two.
     Raises OvergenError if the file of a user's own network is missing.
     """
-    roots = [*_roots(stage), *(own for model in models if (own := _own_module(tree, model, values)))]
+    networks = [module for model in models if (module := _own_module(tree, model, values))]
+    roots = [*_roots(stage), *networks, *sorted(own)]
     return "".join(f"{line}\n" for line in tree.closure(roots))
 
 
@@ -306,6 +309,34 @@ def _own_module(tree: Tree, model: str, values: Mapping[str, Any]) -> str:
     if own and tree.module(name) is None:
         raise OvergenError(f"{path}: missing; params.yaml, models.{model}: network {network!r} is there")
     return name
+
+
+def _own_files(tree: Tree, entry: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The modules of the user's that the parameters of a stage's cells name, by model: scores of their own.
+
+    entry: the stage in dvc.yaml. A cell's parameters are what the entry declares for it, so that a cell depends on the
+    files of its own scores, and no other on them. Raises OvergenError if a file is missing.
+    """
+    named: dict[str, set[str]] = {}
+    for item in pipeline.cells_of(entry, values):
+        for key in pipeline.filled(entry, item)["params"]:
+            value: Any = values
+            for part in key.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+            for text in _texts_in(value):
+                if not (match := PATTERN.fullmatch(text)):
+                    continue
+                if tree.module(module := f"own.{match[1]}") is None:
+                    raise OvergenError(f"{text.partition(':')[0]}: missing; params.yaml, {key}: {text!r} is there")
+                named.setdefault(item.get("model", ""), set()).add(module)
+    return named
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts_in(part)
 
 
 def now(dependency: str) -> str:

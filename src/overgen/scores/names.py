@@ -1,12 +1,14 @@
 """The open-set scores by name, as params.yaml lists them. It imports no score, so that checking a name costs nothing.
 
-A score of one's own: a file in this folder, its class among `methods.CLASSES`, and a line for each name here.
+A user's own score is named by its file and class, "src/own/<file>.py:<Class>", and stands in no list here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from overgen.run.own import PATTERN
 
 
 class Score(NamedTuple):
@@ -18,6 +20,7 @@ class Score(NamedTuple):
     fixed: further arguments of the class.
     costly: its cost to fit grows with the square of the number of images.
     pool: of the negatives that it is fitted on as well, see `views.negatives`; "" for none.
+    learns: it is fitted to images; else its `fit` takes nothing from them but their width.
     """
 
     made_by: str
@@ -26,14 +29,15 @@ class Score(NamedTuple):
     fixed: Mapping[str, Any] = {}
     costly: bool = False
     pool: str = ""
+    learns: bool = True
 
 
 OF_OUTPUTS = ("scaled_output", "confidence")  # ỹ and c̃, which follow from a network's outputs: nothing is fitted
 FITTED: dict[str, Score] = {
-    "softmax": Score("Softmax", "logits"),
-    "entropy": Score("NegativeEntropy", "logits"),
-    "max_logit": Score("MaxLogit", "logits"),
-    "energy": Score("Energy", "logits"),
+    "softmax": Score("Softmax", "logits", learns=False),
+    "entropy": Score("NegativeEntropy", "logits", learns=False),
+    "max_logit": Score("MaxLogit", "logits", learns=False),
+    "energy": Score("Energy", "logits", learns=False),
     "openmax": Score("OpenMax", "logits", ("tail",)),
     "openmax_max": Score("OpenMax", "logits", ("tail",), {"by": "max"}),
     "knn": Score("NearestNeighbours", "features", ("neighbours",)),
@@ -57,13 +61,20 @@ FITTED: dict[str, Score] = {
     "other_uniform_pixels": Score("OtherClass", "pixels", ("updates",), pool="uniform"),
     "other_shuffled_pixels": Score("OtherClass", "pixels", ("updates",), pool="shuffled"),
 }
+OF_SIZE = ("max_logit", "energy")  # for which the size of logits counts: log y, whose size says nothing, will not do
 NAMES = (*OF_OUTPUTS, *FITTED)
 OF_ONE_CLASS = tuple(name for name, score in FITTED.items() if score.view == "pixels" and not score.costly)
 
 
 def name_of_score(name: str) -> str:
-    """The name itself. Raises ValueError for one that no score has."""
-    return _one_of(NAMES, name)
+    """The name itself, of a score here or of a user's own. Raises ValueError for one that no score has."""
+    return name if PATTERN.fullmatch(name) else _one_of(NAMES, name, "; or src/own/<file>.py:<Class> for yours")
+
+
+def label(name: str) -> str:
+    """How a score is called in tables and metrics: by its name, a user's own as "<file>:<Class>"."""
+    own = PATTERN.fullmatch(name)
+    return f"{own[1]}:{own[2]}" if own else name
 
 
 def name_of_pixel_score(name: str) -> str:
@@ -71,7 +82,7 @@ def name_of_pixel_score(name: str) -> str:
     return _one_of(OF_ONE_CLASS, name)
 
 
-def _one_of(names: tuple[str, ...], name: str) -> str:
+def _one_of(names: tuple[str, ...], name: str, more: str = "") -> str:
     if name not in names:
-        raise ValueError(f"must be one of {', '.join(names)}")
+        raise ValueError(f"must be one of {', '.join(names)}{more}")
     return name

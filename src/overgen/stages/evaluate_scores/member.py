@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from overgen import data
 from overgen.data.unknowns import shuffled, uniform_images
-from overgen.measures.outputs import image_outputs, scaled_scores
+from overgen.measures.outputs import image_outputs
 from overgen.models import registry
-from overgen.run import progress
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.scores import methods
-from overgen.scores.names import FITTED, OF_OUTPUTS
-from overgen.scores.views import held_out, negatives, views
+from overgen.scores.fitting import fitted_scores, output_scores
+from overgen.scores.names import OF_OUTPUTS
+from overgen.scores.views import held_out, views
 
 
 def option(stage: Stage, name: str) -> Any:
@@ -48,7 +48,16 @@ def scores_of(
     images |= unknown_images(dataset, known, dataset.train_images[fit], draws, option(stage, "noise_images"))
     images |= further
     answers = outputs["log_y"][0].argmax(1)
-    scores = fitted_scores(stage, network, [name for name in names if name in FITTED], images, fit, draws, answers)
+
+    def see(x: Tensor, wanted: set[str]) -> dict[str, np.ndarray]:
+        return views(network, x.to(stage.device), wanted, chunk=chunk)
+
+    fitted = [name for name in names if name not in OF_OUTPUTS]
+    on, labels = dataset.train_images[fit], dataset.train_labels[fit].numpy()
+    options = methods.options_on(dataset.name, partial(option, stage))
+    scores = fitted_scores(
+        fitted, see, images, on, labels, draws, answers, options=options, fit_images=option(stage, "fit_images")
+    )
     if set(names) & set(OF_OUTPUTS):
         stored = {"test": outputs}
         for kind, x in images.items():
@@ -78,65 +87,3 @@ def unknown_images(
         "normal": normal.round().clamp(0, 255).byte(),
         "shuffled": shuffled(dataset.test_images[chosen], draws),
     }
-
-
-def fitted_scores(
-    stage: Stage,
-    network: nn.Module,
-    names: list[str],
-    images: dict[str, Tensor],
-    fit: Tensor,
-    draws: torch.Generator,
-    answers: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """`<method>.<part>` of the scores that are fitted.
-
-    names: of `FITTED`; images: by part, (N, C, H, W) uint8; fit: indices of training images, in random order.
-    answers: (N,) the network's classes of the test images, for scores that decide on none.
-    """
-    dataset = data.load(stage.item["dataset"])
-    chunk = stage.params(f"engine.{dataset.name}.chunk")
-
-    def seen(x: Tensor, pool: str | None = None) -> dict[str, np.ndarray]:
-        wanted = {FITTED[name].view for name in names if pool in (None, FITTED[name].pool)}
-        return views(network, x.to(stage.device), wanted, chunk=chunk)
-
-    fitted_on = {"": dataset.train_images[fit]}  # and the negatives, by pool
-    for pool in sorted({FITTED[name].pool for name in names} - {""}):
-        fitted_on[pool] = negatives(pool, fitted_on[""], draws)
-    judged = {kind: seen(x) for kind, x in images.items()}
-    learnt = {pool: seen(x, pool or None) for pool, x in fitted_on.items()}
-    labels = dataset.train_labels[fit].numpy()
-    values = methods.options_on(dataset.name, partial(option, stage))
-    scores: dict[str, np.ndarray] = {}
-    for name in progress.steps(names, "method"):
-        view, pool = FITTED[name].view, FITTED[name].pool
-        count = option(stage, "fit_images") if FITTED[name].costly else len(fit)
-        pooled = {"negatives": learnt[pool][view]} if pool else {}
-        score = methods.make(name, values).fit(learnt[""][view][:count], labels[:count], **pooled)
-        scores |= {f"{name}.{kind}": score.score(x[view]) for kind, x in judged.items()}
-        scores[f"{name}.predicted"] = score.predict(judged["test"][view]) if hasattr(score, "predict") else answers
-    return scores
-
-
-def output_scores(
-    names: list[str], confidence: Any, outputs: dict[str, dict[str, np.ndarray]], answers: np.ndarray
-) -> dict[str, np.ndarray]:
-    """`<method>.<part>` of ỹ and c̃ at each α. Without a reconstruction there is one ỹ, and no c̃.
-
-    confidence: the section of params.yaml; outputs: `image_outputs` by part, (1, N, ...) each; answers: (N,) classes.
-    """
-    if "distance" in outputs["test"]:
-        alphas = sorted({threshold.alpha for threshold in confidence.thresholds})
-        labelled = [(f"{name}_alpha{alpha:g}", alpha) for name in OF_OUTPUTS if name in names for alpha in alphas]
-    else:
-        labelled = [("scaled_output", 0.0)] if "scaled_output" in names else []
-    scores: dict[str, np.ndarray] = {}
-    for name, alpha in labelled:
-        for kind, values in outputs.items():
-            log_scaled = scaled_scores(values, 0, alpha=alpha, beta=confidence.beta)
-            if name.startswith("confidence"):  # log c̃ = log ỹ − log y
-                log_scaled = log_scaled - values["log_y"][0]
-            scores[f"{name}.{kind}"] = log_scaled.max(1)
-        scores[f"{name}.predicted"] = answers
-    return scores

@@ -26,6 +26,8 @@ SCORE_NAMES = {
 
 def method_name(method: str) -> str:
     """A method of evaluate_scores as it is written in reports: "scaled_output_alpha20" is "ỹ, α = 20"."""
+    if ":" in method:  # a user's own
+        return "{1} (src/own/{0}.py)".format(*method.split(":"))
     name, _, alpha = method.partition("_alpha")
     pixels = name.endswith("_pixels")
     name = name.removesuffix("_pixels")

@@ -1,0 +1,33 @@
+"""The section `evaluate_unknowns` of params.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from overgen.run.sections import Count, Distinct, Name, Section
+from overgen.scores.names import name_of_score
+
+DYNAMIC = (
+    "overgen.measures.thresholds",
+    "overgen.stages.evaluate_scores.params",
+)  # sections that it declares, too
+
+ScoreMethod = Annotated[str, AfterValidator(name_of_score)]
+
+
+class EvaluateUnknowns(Section):
+    """Methods have the options of evaluate_scores."""
+
+    methods: Distinct[ScoreMethod]  # tried on every network, where they apply
+    once: dict[Name, Distinct[ScoreMethod]] = Field({})  # further ones, by model: of pixels, which need no network
+    known_images: Count  # random test images, at most
+    images: Count  # of each kind of unknown, at most
+    fitted_images: Count  # random training images that methods are fitted on, at most; costly ones have fit_images
+    least: Count  # labelled training images that a method needs to be fitted on
+    other_data: dict[Name, Distinct[Name]] = Field({})  # by data set, others whose test images are unknown to it
+    own: dict[Name, str] = Field({})  # by data set, a file of unknowns of one's own, see overgen.data.unknowns.read
+
+
+SECTION = EvaluateUnknowns
