@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from overgen.report.names import model_name
@@ -29,11 +30,8 @@ def unknown_map(study: Study) -> Figure | None:
         model: table.pivot(index="method", columns="kind", values="auroc")[list(dict.fromkeys(table["kind"]))]
         for model, table in tables.items()
     }
-    means: dict[str, list[float]] = {}
-    for areas in wide.values():
-        for method, value in areas.mean(axis=1).items():
-            means.setdefault(str(method), []).append(float(value))
-    order = sorted(means, key=lambda method: -float(np.mean(means[method])))
+    means = pd.concat([areas.mean(axis=1) for areas in wide.values()])
+    order = means.groupby(level=0).mean().sort_values(ascending=False, kind="stable").index.tolist()
     heights = [len(areas) for areas in wide.values()]
     with style():
         figure, axes = plt.subplots(

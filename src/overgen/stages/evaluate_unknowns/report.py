@@ -132,10 +132,10 @@ def own_words(study: Study) -> Finding | None:
     gaps = []
     for model in dict.fromkeys(row["model"] for row in found):
         of_model = [row for row in found if row["model"] == model]
-        own = [row for row in of_model if row["method"].startswith(OWN)]
-        fitted = [row for row in of_model if row not in own]
-        if own and fitted:
-            gaps.append((max(own, key=auroc), max(fitted, key=auroc)))
+        says_itself = [row for row in of_model if row["method"].startswith(OWN)]
+        of_features = [row for row in of_model if row not in says_itself]
+        if says_itself and of_features:
+            gaps.append((max(says_itself, key=auroc), max(of_features, key=auroc)))
     if not gaps:
         return None
     beaten = [compared(fitted, own) for own, fitted in gaps]
