@@ -184,3 +184,14 @@ def test_what_cannot_be_exported_is_named(cell: str, path: str, options: dict[st
         export(cell, Path(path), **options)
     assert message in str(caught.value)
     assert not Path(path).is_file()
+
+
+def test_the_bytes_of_a_program_hang_on_nothing_but_the_network(tmp_path: Path) -> None:
+    """torch puts the name of the file into the archive, and where on this machine the code stands."""
+    first, second = tmp_path / "first.pt2", tmp_path / "elsewhere" / "another.pt2"
+    second.parent.mkdir()
+    export("digits/small", first, alpha=3)
+    export("digits/small", second, alpha=3)
+    assert first.read_bytes() == second.read_bytes()
+    assert str(ROOT).encode() not in first.read_bytes()
+    assert sys.prefix.encode() not in first.read_bytes()

@@ -22,6 +22,7 @@ from overgen.models import registry, weights
 from overgen.models.weights import save_weights
 from overgen.run.streams import generator
 
+from strangers import MEAN, STD, classic
 from workspace import ROOT, set_params
 
 NONE = Regularisers()
@@ -193,7 +194,10 @@ def test_a_picture_that_does_not_fool_is_written_and_said_to_fail(project: Path)
         (("noise", "--to", "1", "--on", "digits/cnn", "--clip", "101"), "--clip 101: must be a number from 0 to 100"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--weights", "/none.pt"), "--weights: digits/cnn has its own"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--alpha", "3"), "--alpha: digits/cnn does not reconstruct"),
-        (("noise", "--to", "1", "--on", "torchvision/resnet18", "--alpha", "3"), "--alpha: a network of torchvision"),
+        (
+            ("noise", "--to", "1", "--on", "torchvision/resnet18", "--alpha", "3"),
+            "--alpha: a network that overgen did not train",
+        ),
         (("mean", "--to", "1", "--on", "digits/cnn", "--seed", "0"), "--seed: nothing is drawn for the start mean"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--invert"), "--invert: no picture is read for the start noise"),
         (("noise", "--to", "1", "--on", "digits/cnn", "--blur-every", "2"), "--blur-every: there is no --blur"),
@@ -208,7 +212,7 @@ def test_a_picture_that_does_not_fool_is_written_and_said_to_fail(project: Path)
             "no such classifier; did you mean resnet18",
         ),
         (("noise", "--to", "1", "--on", "torchvision/resnet18", "--weights", "no.pth"), "no.pth: missing"),
-        (("noise", "--to", "1", "--on", "torchvision/resnet18", "--weights", "params.yaml"), "not the weights of"),
+        (("noise", "--to", "1", "--on", "torchvision/resnet18", "--weights", "params.yaml"), "params.yaml: not"),
     ],
 )
 def test_what_is_refused(project: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -227,7 +231,7 @@ def test_a_network_of_torchvision(project: Path) -> None:
             scale = (2 / parameter[0].numel()) ** 0.5 if parameter.ndim > 1 else 0.0
             parameter.copy_(scale * torch.randn(parameter.shape, generator=drawn))
     torch.save(network.state_dict(), "weights.pth")
-    subject = fool.torchvision_subject("squeezenet1_1", file=Path("weights.pth"))
+    subject = fool.adopted_subject("torchvision/squeezenet1_1", weights=Path("weights.pth"))
     target = int(subject.log_scores(fool.first_image(subject, "noise", 0)[None]).topk(3).indices[0, 2])
     name = subject.classes[target]
     text = call("noise", "--to", name, "--on", "torchvision/squeezenet1_1", "--weights", "weights.pth",
@@ -264,7 +268,7 @@ def test_a_photo_is_cut_to_a_square(tmp_path: Path) -> None:
     from torchvision import models
 
     torch.save(models.get_model("squeezenet1_1", weights=None).state_dict(), tmp_path / "weights.pth")
-    subject = fool.torchvision_subject("squeezenet1_1", file=tmp_path / "weights.pth")
+    subject = fool.adopted_subject("torchvision/squeezenet1_1", weights=tmp_path / "weights.pth", outputs="logits")
     wide = np.zeros((100, 300, 4), np.uint8)  # with an alpha channel
     wide[:, 100:200] = (255, 0, 51, 255)  # the square in the middle
     Image.fromarray(wide).save(tmp_path / "wide.png")
@@ -278,6 +282,26 @@ def test_weights_that_cannot_be_fetched(project: Path, monkeypatch: pytest.Monke
     def no_network(*_: Any, **__: Any) -> None:
         raise URLError("no route")
 
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", no_network)
     with pytest.raises(OvergenError, match=r"cannot be fetched .*--weights squeezenet1_1-\w+\.pth"):
-        fool.torchvision_subject("squeezenet1_1")
+        fool.adopted_subject("torchvision/squeezenet1_1")
+
+
+def test_any_network_that_has_a_gradient(project: Path) -> None:
+    """A program of torch.export, whose normalisation and outputs are told or found."""
+    theirs = classic(project)
+    with torch.no_grad():
+        theirs.fc2.weight.mul_(30)  # type: ignore[union-attr, operator]
+    torch.export.save(torch.export.export(theirs, (torch.zeros(2, 1, 28, 28),)), "net.pt2")
+    text = call("noise", "--to", "4", "--on", "net.pt2", "--mean", "0.1307", "--std", "0.3081", "--rate", "0.05")
+    x = torch.from_numpy(read("fooled.png") / np.float32(255))[None, None]
+    y = float(theirs((x - MEAN[0]) / STD[0]).exp()[0, 4].detach())
+    assert y > 0.9
+    assert "net.pt2 sees '4'; score of '4' " in text
+    assert f"→ {y:.4g} after" in text
+    with pytest.raises(OvergenError, match=r"net\.pt2: outputs: logits, but every row is one of log_probabilities"):
+        call("noise", "--to", "4", "--on", "net.pt2", "--outputs", "logits")
+    with pytest.raises(OvergenError, match=r"--mean 0\.1,b: must be a number"):
+        call("noise", "--to", "4", "--on", "net.pt2", "--mean", "0.1,b")
+    with pytest.raises(OvergenError, match=r"--mean: digits/cnn has its own"):
+        call("noise", "--to", "4", "--on", "digits/cnn", "--mean", "0.1")

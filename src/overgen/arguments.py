@@ -23,6 +23,9 @@ RANGES = {  # of options of `overgen fool` that are numbers: the least and the l
     "blur": (0.0, math.inf, True),
     "clip": (0.0, 100.0, True),
 }
+PACKAGED = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")  # of the extra `imagenet`
+NETWORK_FILES = (".pt2", ".pt", ".pth", ".ts", ".onnx", ".safetensors", ".joblib", ".pkl", ".pickle")
+STRANGERS = ("weights", "network", "shape", "mean", "std", "scale", "outputs", "output_key", "unsafe_pickle")
 STARTS = ("noise", "mean")  # of `overgen fool`, beside picture files
 
 
@@ -36,8 +39,83 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def trained_cells() -> list[str]:
-    """The cells that have a trained network of seed 0 here, as "mnist/cnn"."""
-    return sorted(f"{path.parts[1]}/{path.parts[3]}" for path in Path("models").glob("*/networks/*/seed0.safetensors"))
+    """The cells that have a trained network of seed 0 here, or an adopted one, as "mnist/cnn"."""
+    files = (
+        path for name in ("seed0.safetensors", "adopted.json") for path in Path("models").glob(f"*/networks/*/{name}")
+    )
+    return sorted(f"{path.parts[1]}/{path.parts[3]}" for path in files)
+
+
+def from_elsewhere(on: str) -> bool:
+    """Whether a network's name says that overgen did not train it: a file, torchvision's, or of a package."""
+    kinds = on.startswith("torchvision/"), on in PACKAGED, ".py:" in on, Path(on).suffix in NETWORK_FILES
+    return any(kinds)
+
+
+def check_from_elsewhere(on: str, weights: Path | None, module: str | None) -> None:
+    """Raise OvergenError for a network from elsewhere whose files can be told to be missing, or whose name is none."""
+    group, _, name = on.partition("/")
+    if group == "torchvision":
+        names = torchvision_classifiers()
+        if names and name not in names:
+            raise OvergenError(f"{on}: torchvision has no such classifier{near(name, names)}")
+    elif ".py:" not in on and on not in PACKAGED and not Path(on).is_file():
+        raise OvergenError(f"{on}: missing; a network is a file, a cell, torchvision/<name> or {', '.join(PACKAGED)}")
+    if weights is not None and not weights.is_file():
+        raise OvergenError(f"{weights}: missing; --weights names a state dictionary, of torch.save or safetensors")
+    for text in (module, on if ".py:" in on else None):
+        if text is not None and not Path(text.rpartition(":")[0]).is_file():
+            raise OvergenError(f"{text}: {text.rpartition(':')[0] or 'FILE'} is missing; it must be FILE.py:CLASS")
+
+
+def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+    """The numbers in "0.1,0.2,0.3", or one alone. Raises OvergenError naming the option for anything else."""
+    if text is None:
+        return None
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise OvergenError(f"{option} {text}: must be a number, or one for each channel: 0.485,0.456,0.406") from error
+    if not all(map(math.isfinite, values)):
+        raise OvergenError(f"{option} {text}: numbers must be finite")
+    return values
+
+
+def open_options(
+    *,
+    network: str | None = None,
+    shape: str | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+    output_key: str | None = None,
+    unsafe_pickle: bool | None = None,
+    **same: Any,
+) -> dict[str, Any]:
+    """Options of the command line as `adopted.open_network` takes them, without those that were not given.
+
+    same: those that are called alike there. Raises OvergenError for numbers that cannot be read.
+    """
+    options = same | {
+        "module": network,
+        "shape": whole_numbers(shape, "--shape", "CHANNELS,HEIGHT,WIDTH"),
+        "mean": numbers(mean, "--mean"),
+        "std": numbers(std, "--std"),
+        "output": output_key,
+        "unsafe_pickle": unsafe_pickle,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def whole_numbers(text: str | None, option: str, form: str) -> tuple[int, ...] | None:
+    """The whole numbers in "3,224,224", as many as `form` has, such as "CHANNELS,HEIGHT,WIDTH"."""
+    if text is None:
+        return None
+    parts = text.replace("x", ",").split(",")
+    if len(parts) != len(form.split(",")) or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise OvergenError(
+            f"{option} {text}: must be {form}, such as {','.join(['3', '224', '224'][-len(form.split(',')) :])}"
+        )
+    return tuple(map(int, parts))
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -72,7 +150,7 @@ def torchvision_classifiers() -> list[str]:
 
 def networks() -> list[str]:
     """What `overgen fool --on` takes."""
-    return [*trained_cells(), *(f"torchvision/{name}" for name in torchvision_classifiers())]
+    return [*trained_cells(), *PACKAGED, *(f"torchvision/{name}" for name in torchvision_classifiers())]
 
 
 def check_fool(start: str, to: str, on: str, output: Path, *, smallest: bool, **given: Any) -> None:
@@ -85,14 +163,8 @@ def check_fool(start: str, to: str, on: str, output: Path, *, smallest: bool, **
         raise OvergenError(f"{output}: must be a file whose name ends in .png")
     if not output.parent.is_dir():
         raise OvergenError(f"{output}: there is no folder {output.parent}; make it first, or name another with -o")
-    group, _, name = on.partition("/")
-    if group == "torchvision":
-        names = torchvision_classifiers()
-        if names and name not in names:
-            raise OvergenError(f"{on}: torchvision has no such classifier{near(name, names)}")
-        weights = given["weights"]
-        if weights is not None and not weights.is_file():
-            raise OvergenError(f"{weights}: missing; --weights names a state dictionary as torch.save wrote it")
+    if from_elsewhere(on):
+        check_from_elsewhere(on, given["weights"], given["network"])
     else:
         check_cell(on)
         check_class(on, to)
@@ -159,8 +231,8 @@ def check_datasets(names: Iterable[str]) -> None:
 def check_options(on: str, start: str, *, smallest: bool, **given: Any) -> None:
     """Raise OvergenError for an option that is out of its range, or would have no part in what was asked for.
 
-    on, start, smallest: of `overgen fool`. given: by name alpha, tau, rate, decay, blur, blur_every, clip, weights,
-    seed and invert, None where they were not given.
+    on, start, smallest: of `overgen fool`. given: by name alpha, tau, rate, decay, blur, blur_every, clip, seed, invert
+    and those of `STRANGERS`, None where they were not given.
     """
     for name, (low, high, ends) in RANGES.items():
         value = given[name]
@@ -168,11 +240,11 @@ def check_options(on: str, start: str, *, smallest: bool, **given: Any) -> None:
             continue
         upper = "" if high == math.inf else f" {'to' if ends else 'and below'} {high:g}"
         raise OvergenError(f"--{name} {value:g}: must be a number {'from' if ends else 'above'} {low:g}{upper}")
-    torchvision = on.partition("/")[0] == "torchvision"
+    stranger = from_elsewhere(on)
     no_steps = (smallest, "--smallest has no updates that it could change")
     idle = {
-        "alpha": (torchvision, "a network of torchvision has no c̃"),
-        "weights": (not torchvision, f"{on} has its own; a file is for networks of torchvision"),
+        "alpha": (stranger, "a network that overgen did not train has no c̃"),
+        **dict.fromkeys(STRANGERS, (not stranger, f"{on} has its own; it is for networks that overgen did not train")),
         "seed": (start != "noise", f"nothing is drawn for the start {start}"),
         "invert": (start in STARTS, f"no picture is read for the start {start}"),
         "blur_every": (not given["blur"], "there is no --blur"),

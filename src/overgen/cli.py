@@ -27,6 +27,35 @@ commands = typer.Typer(
 )
 
 
+# Options about networks that overgen did not train.
+Weights = Annotated[
+    Path | None, typer.Option(help="Of a network that is named by its class or by torchvision: a file.")
+]
+Module = Annotated[
+    str | None, typer.Option("--network", help="FILE.py:CLASS, which a file of weights is of; it is run.")
+]
+Shape = Annotated[
+    str | None, typer.Option(help="Of the images, as CHANNELS,HEIGHT,WIDTH, if the file does not say it.")
+]
+Mean = Annotated[str | None, typer.Option(help="That it takes from each channel, as 0.485,0.456,0.406 or one number.")]
+Std = Annotated[str | None, typer.Option(help="That it divides each channel by.")]
+Scale = Annotated[float | None, typer.Option(help="White as it takes pixels, 1 or 255. Default: 1.")]
+Outputs = Annotated[
+    str | None,
+    typer.Option(
+        help="logits, log_probabilities, probabilities, scores or log_scores. Default: detected, and checked."
+    ),
+]
+OutputKey = Annotated[str | None, typer.Option(help="Key or number of its answer, where it has several.")]
+UnsafePickle = Annotated[
+    bool | None,
+    typer.Option(
+        "--unsafe-pickle",
+        help="Read a pickle. It can run any code on this machine: only for files whose maker you trust.",
+    ),
+]
+
+
 def show_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -320,7 +349,7 @@ def fool(
     on: Annotated[
         str,
         typer.Option(
-            help="The network: a cell such as mnist/cnn, or torchvision/resnet18.",
+            help="The network: a cell such as mnist/cnn, torchvision/resnet18, efficientnet-lite0, or a file.",
             autocompletion=complete(arguments.networks),
         ),
     ],
@@ -336,7 +365,15 @@ def fool(
     blur: Annotated[float | None, typer.Option(help="Standard deviation, pixels.")] = None,
     blur_every: Annotated[int | None, typer.Option(min=1, help="Updates between two blurs. Default: 4.")] = None,
     clip: Annotated[float | None, typer.Option(help="Percent of pixels put onto the mean image.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Of a torchvision network: a state dictionary.")] = None,
+    weights: Weights = None,
+    network: Module = None,
+    shape: Shape = None,
+    mean: Mean = None,
+    std: Std = None,
+    scale: Scale = None,
+    outputs: Outputs = None,
+    output_key: OutputKey = None,
+    unsafe_pickle: UnsafePickle = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the noise. Default: 0.")] = None,
     invert: Annotated[
         bool | None,
@@ -348,13 +385,16 @@ def fool(
     By gradient ascent, or the smallest change that does it. Cells of the study are attacked on what they report, c̃·y.
     Exit 1 if the picture does not fool; it is written all the same.
     """
+    strangers = {"weights": weights, "network": network, "shape": shape, "mean": mean, "std": std, "scale": scale,
+                 "outputs": outputs, "output_key": output_key, "unsafe_pickle": unsafe_pickle}  # fmt: skip
     arguments.check_fool(start, to, on, output, smallest=smallest, alpha=alpha, tau=tau, rate=rate, decay=decay,
-                         blur=blur, blur_every=blur_every, clip=clip, weights=weights, seed=seed,
-                         invert=invert)  # fmt: skip
+                         blur=blur, blur_every=blur_every, clip=clip, seed=seed, invert=invert,
+                         **strangers)  # fmt: skip
+    options = arguments.open_options(**strangers)
     from overgen import fool as fooling
     from overgen.attacks.ascent import Regularisers
 
-    subject = fooling.subject_of(on, alpha=alpha, weights=weights)
+    subject = fooling.subject_of(on, alpha=alpha, **options)
     target, tau = fooling.class_number(subject, to), subject.tau if tau is None else tau
     image = fooling.first_image(subject, start, seed or 0, invert)
     chosen: dict[str, Any] = {"decay": decay, "blur": blur, "blur_every": blur_every, "clip": clip}

@@ -15,16 +15,20 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from overgen import OvergenError
+from overgen.arguments import trained_cells
 from overgen.confidence import (
     CLEAR,
     distance,
@@ -34,7 +38,7 @@ from overgen.confidence import (
     log_reconstruction,
     probe_vectors,
 )
-from overgen.models import PIXELS, registry
+from overgen.models import SHAPE, registry
 from overgen.models.weights import weights_path
 from overgen.run import params
 from overgen.run.files import replace_file
@@ -44,31 +48,34 @@ class Program(nn.Module):
     """ỹ and c̃ of a trained network (Spigler 2019, Eq. 3–6) in operations that `torch.export` takes.
 
     network: in evaluation mode, without gradients; it must classify. c̃ = 1 if it does not reconstruct.
-    alpha, beta: Eq. 3–4; probes: of the curvature estimate.
+    alpha, beta: Eq. 3–4; probes: of the curvature estimate; shape: (C, H, W) of the images.
     """
 
-    def __init__(self, network: nn.Module, *, alpha: float, beta: float, probes: int = 2) -> None:
+    def __init__(
+        self, network: nn.Module, *, alpha: float, beta: float, probes: int = 2, shape: Sequence[int] = SHAPE
+    ) -> None:
         super().__init__()
+        self.pixels = math.prod(shape)
         self.network = network
         self.alpha, self.beta = alpha, beta
         self.reconstructs = hasattr(network, "decode")
         if self.reconstructs:
-            vectors = probe_vectors(probes, PIXELS)
+            vectors = probe_vectors(probes, self.pixels)
             # of any number of images (3 stands for it: 0 and 1 would be taken for constants), and of one
-            self.estimate = recorded(lambda x: estimated_curvature(network, x, vectors), 3)
-            self.exact = recorded(lambda x: exact_curvature(network, x, skip_idle=False), 1)
+            self.estimate = recorded(lambda x: estimated_curvature(network, x, vectors), 3, shape)
+            self.exact = recorded(lambda x: exact_curvature(network, x, skip_idle=False), 1, shape)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (N, 1, 28, 28). Returns ỹ (N, C) and c̃ (N,), in [0, 1]."""
+        """x: (N, C, H, W). Returns ỹ (N, K) and c̃ (N,), in [0, 1]."""
         log_y, reconstruction = self.network(x)
         log_c = log_y.new_zeros(x.shape[0])
         if self.reconstructs:
-            log_c = log_reconstruction(distance(x, reconstruction), alpha=self.alpha, pixels=PIXELS)
+            log_c = log_reconstruction(distance(x, reconstruction), alpha=self.alpha, pixels=self.pixels)
             log_c = log_c + log_gate(self.curvature(x), beta=self.beta)
         return (log_y + log_c[:, None]).exp(), log_c.exp()
 
     def curvature(self, x: Tensor) -> Tensor:
-        """γ as `confidence.curvature` gives it. x: (N, 1, 28, 28). Returns (N,)."""
+        """γ as `confidence.curvature` gives it. x: (N, C, H, W). Returns (N,)."""
         gamma, error = self.estimate(x)
         rows = (gamma + CLEAR * error > 0).nonzero()[:, 0]
 
@@ -83,15 +90,15 @@ class Program(nn.Module):
         return torch.while_loop(more, settle, (first, gamma))[1]
 
 
-def recorded(function: Callable[[Tensor], object], images: int) -> nn.Module:
+def recorded(function: Callable[[Tensor], object], images: int, shape: Sequence[int]) -> nn.Module:
     """A function of images as the tensor operations that it runs, its derivatives among them.
 
-    images: on how many it is recorded; more than one stands for any number.
+    images: on how many it is recorded, of that (C, H, W); more than one stands for any number.
     """
     record = make_fx(function, tracing_mode="symbolic" if images > 1 else "real", _allow_non_fake_inputs=True)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)  # torch.func's own
-        return record(torch.zeros(images, 1, 28, 28))
+        return record(torch.zeros(images, *shape))
 
 
 def export(
@@ -119,15 +126,34 @@ def export(
     confidence = settings.confidence[dataset]
     alpha = confidence.thresholds[0].alpha if alpha is None else alpha
     beta = confidence.beta if beta is None else beta
-    program = Program(network, alpha=alpha, beta=beta, probes=settings.engine[dataset].probes).eval()
+    shape = metadata.get("shape", SHAPE)
+    program = Program(network, alpha=alpha, beta=beta, probes=settings.engine[dataset].probes, shape=shape).eval()
     used = {"alpha": alpha, "beta": beta} if program.reconstructs else {}
-    exported = torch.export.export(
-        program, (torch.zeros(3, 1, 28, 28),), dynamic_shapes={"x": {0: torch.export.Dim("N")}}
-    )
-    with replace_file(path) as temporary:
-        description = json.dumps(metadata | used, sort_keys=True)
-        torch.export.save(exported, temporary, extra_files={"overgen.json": description})
+    example, any_number = torch.zeros(3, *shape), {"x": {0: torch.export.Dim("N")}}
+    try:
+        exported = torch.export.export(program, (example,), dynamic_shapes=any_number)
+    except Exception as error:  # torch's own, of many kinds, for what a stranger's network does
+        raise OvergenError(
+            f"{cell}: torch.export cannot follow this network ({str(error).splitlines()[0]:.200}); one that came as a "
+            "program is one already"
+        ) from error
+    save(exported, path, json.dumps(metadata | used, sort_keys=True))
     return (alpha, beta) if program.reconstructs else None
+
+
+def save(exported: torch.export.ExportedProgram, path: Path, description: str) -> None:
+    """Write a program, whole or not at all: the same bytes for the same program, wherever it goes.
+
+    torch puts the name of the file into the archive, and beside each operation where on this machine its code stands.
+    description: of the file overgen.json in it. Raises OvergenError if the path cannot be written.
+    """
+    for graph in (module.graph for module in exported.graph_module.modules() if isinstance(module, GraphModule)):
+        for node in graph.nodes:
+            node.meta.pop("stack_trace", None)
+    with TemporaryDirectory() as folder, replace_file(path) as temporary:
+        fixed = Path(folder, "network.pt2")
+        torch.export.save(exported, fixed, extra_files={"overgen.json": description})
+        shutil.copyfile(fixed, temporary)
 
 
 def settings_of(dataset: str) -> params.Params:
@@ -145,21 +171,20 @@ def classifier(cell: str, seed: int = 0) -> tuple[nn.Module, dict[str, Any]]:
     those of another network, or the network does not classify.
     """
     dataset, _, model = cell.partition("/")
-    cells = sorted(f"{path.parts[1]}/{path.parts[3]}" for path in Path("models").glob("*/networks/*/seed0.safetensors"))
-    if cell not in cells:
+    if cell not in (cells := trained_cells()):
         raise OvergenError(
             f"cell {cell!r}: no trained weights; there are {', '.join(cells) or 'none'}. `dvc repro` trains, "
             "`dvc pull` fetches; run from the repository's root"
         )
     path = weights_path(dataset, model, seed)
-    if not path.exists():
+    if seed and not path.exists():
         further = sorted(int(p.stem.removeprefix("seed")) for p in path.parent.glob("seed*.safetensors"))
         raise OvergenError(
             f"{path}: missing; {cell} has the seeds {', '.join(map(str, sorted({0, *further})))}. "
             "`dvc pull` fetches further ones"
         )
     network, metadata = registry.trained(dataset, model, seed)
-    if network(torch.zeros(1, 1, 28, 28)).log_y is None:
+    if network(torch.zeros(1, *metadata.get("shape", SHAPE))).log_y is None:
         raise OvergenError(
             f"{cell}: a plain autoencoder does not classify: it has no class scores to fool or to export"
         )

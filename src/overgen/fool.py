@@ -1,7 +1,7 @@
 """One picture that fools one network: what `overgen fool` does.
 
-A subject is a trained cell of the study, attacked on what it reports (ỹ), or a classifier of torchvision, on its
-softmax. The picture counts as it is saved, in 8 bits a pixel.
+A subject is a trained cell of the study, attacked on what it reports (ỹ), or a network that overgen did not train, on
+its own scores. The picture counts as it is saved, in 8 bits a pixel.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.error import URLError
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from overgen import OvergenError, data
+from overgen import OvergenError, arguments, data
 from overgen.attacks.ascent import Regularisers, ascend
 from overgen.attacks.lbfgs import smallest_change
 from overgen.confidence import ScaledOutput
 from overgen.data import borrow
-from overgen.data.reader import Fit, borders, bright_borders, read_picture
+from overgen.data.reader import Fit, Interpolation, borders, bright_borders, read_picture
 from overgen.export import classifier, settings_of
+from overgen.models.adopted import open_network
 from overgen.run.files import replace_file
 from overgen.run.streams import generator
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's preprocessing
-IMAGENET_SIDE = 224
 DARK = 0.25  # of [0, 1]: below it the ground of a mean image is dark
 RATE = 0.01  # RMS change of the pixels in one update, unless another is asked for
 
@@ -39,7 +37,7 @@ class Subject:
     """A network under attack. log_scores: images (N, C, H, W) in [0, 1] → (N, classes).
 
     centre: the mean training image, (C, H, W); fit: how a picture of another aspect ratio is read; tau: the score above
-    which an image fools, unless another is asked for.
+    which an image fools, unless another is asked for; interpolation: with which a picture is resized.
     """
 
     name: str
@@ -48,6 +46,7 @@ class Subject:
     centre: Tensor
     fit: Fit
     tau: float
+    interpolation: Interpolation = "bilinear"
 
 
 class Fooled(NamedTuple):
@@ -66,10 +65,9 @@ class Fooled(NamedTuple):
     updates: int
 
 
-def subject_of(on: str, *, alpha: float | None = None, weights: Path | None = None) -> Subject:
-    """What `--on` names: "torchvision/<name>", with weights from a file if given, or a cell, with α if given."""
-    group, _, name = on.partition("/")
-    return torchvision_subject(name, file=weights) if group == "torchvision" else cell_subject(on, alpha=alpha)
+def subject_of(on: str, *, alpha: float | None = None, **options: Any) -> Subject:
+    """What `--on` names: a network from elsewhere, with the options of `open_network`, or a cell, with α if given."""
+    return adopted_subject(on, **options) if arguments.from_elsewhere(on) else cell_subject(on, alpha=alpha)
 
 
 def cell_subject(cell: str, *, alpha: float | None = None) -> Subject:
@@ -112,41 +110,27 @@ def bounded(scaled: ScaledOutput) -> Callable[[Tensor], Tensor]:
     return log_scores
 
 
-def torchvision_subject(name: str, *, file: Path | None = None) -> Subject:
-    """A classifier of torchvision, such as "resnet18", on its softmax over the classes of ImageNet.
+def adopted_subject(on: str, **options: Any) -> Subject:
+    """A network that overgen did not train, on its own scores: a file, torchvision's or EfficientNet-Lite.
 
-    file: its state dictionary; without one torchvision's own weights, from its cache or the network.
-    Raises OvergenError if there is no such classifier, its weights cannot be had, or do not fit.
+    on, options: of `adopted.open_network`. The mean image is the mean that the network's normalisation takes away, and
+    grey where it takes none. Raises OvergenError as `open_network` does, and for a black box, which has no gradient.
     """
-    from torchvision import models
-
-    known = list(models.list_models(module=models))
-    if name not in known:
-        raise OvergenError(f"torchvision/{name}: torchvision has no such classifier; it has {', '.join(known)}")
-    described: Any = models.get_model_weights(name).DEFAULT
-    try:
-        if file is None:
-            network = models.get_model(name, weights=described)
-        else:
-            network = models.get_model(name, weights=None)
-            network.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
-    except (URLError, TimeoutError, ConnectionError) as error:
-        raise OvergenError(
-            f"torchvision/{name}: its weights are not here and cannot be fetched ({error}); give a file of them: "
-            f"--weights {Path(described.url).name}"
-        ) from error
-    except FileNotFoundError as error:
-        raise OvergenError(f"{file}: missing; --weights names a state dictionary as torch.save wrote it") from error
-    except Exception as error:  # pickle's, zip's and torch's own, of many kinds
-        raise OvergenError(f"{file or name}: not the weights of torchvision's {name} ({error})") from error
-    network.eval().requires_grad_(False)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    network = open_network(on, **options)
+    if not network.differentiable:
+        raise OvergenError(f"{on}: is a black box: it has no gradient to follow")
+    taken, (channels, height, width) = network.input, network.shape
+    mean = torch.tensor(taken.mean or (0.5 * taken.scale,)) / taken.scale
+    if len(mean) not in (1, channels):  # gray images of a network of colours
+        mean = mean.mean().view(1)
+    centre = mean.view(-1, 1, 1).expand(channels, height, width).clamp(0, 1).clone()
+    names = network.class_names or tuple(str(k) for k in range(network.classes))
 
     def log_scores(x: Tensor) -> Tensor:
-        return nn.functional.log_softmax(network((x - mean) / std), dim=1)
+        return network(x).log_y
 
-    centre = mean.expand(3, IMAGENET_SIDE, IMAGENET_SIDE).clone()
-    return Subject(f"torchvision/{name}", log_scores, tuple(described.meta["categories"]), centre, "crop", 0.9)
+    described = network.metadata["interpolation"] == "bicubic"
+    return Subject(on, log_scores, names, centre, "crop", 0.9, "bicubic" if described else "bilinear")
 
 
 def class_number(subject: Subject, name: str) -> int:
@@ -179,7 +163,12 @@ def first_image(subject: Subject, start: str, seed: int, invert: bool | None = N
             "--invert: as dark ink on paper; --no-invert: it is meant so",
             file=sys.stderr,
         )
-    return torch.from_numpy(read_picture(start, shape, fit=subject.fit, invert=bool(invert))) / 255
+    return (
+        torch.from_numpy(
+            read_picture(start, shape, fit=subject.fit, invert=bool(invert), interpolation=subject.interpolation)
+        )
+        / 255
+    )
 
 
 def eight_bits(x: Tensor) -> Tensor:

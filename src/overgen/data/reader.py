@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Ground = Literal["black", "white"]
 Fit = Literal["pad", "crop", "stretch"]
+Interpolation = Literal["bilinear", "bicubic"]
 # What is read of what Pillow knows: pictures only. It would start Ghostscript for PostScript.
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "JPEG2000", "AVIF")
 GRAY_MODES = ("1", "L", "LA", "La", "I", "F")  # Pillow's, and I;16 in its several byte orders
@@ -37,6 +38,7 @@ def read_picture(
     fit: Fit = "pad",
     invert: bool = False,
     white: float | None = None,
+    interpolation: Interpolation = "bilinear",
     name: str = "",
 ) -> np.ndarray:
     """A picture as pixels of a shape.
@@ -46,7 +48,7 @@ def read_picture(
     ground: what lies under transparent pixels and, unless inverted, around a padded picture; by default black, or white
     if `invert`.
     fit: how another aspect ratio is brought to H × W: "pad" keeps the whole picture, in the middle; "crop" keeps the
-    middle, "stretch" the whole, without its aspect ratio. Resized bilinearly, antialiased.
+    middle, "stretch" the whole, without its aspect ratio. interpolation: how it is resized, antialiased.
     invert: True for dark ink on a light ground, so that the ground becomes 0 as in MNIST.
     white: the value that is white in pictures of more than 8 bits: by default 1 in floating point and 65,535 else.
     Returns (C, H, W) uint8. EXIF's orientation is followed where it makes sense.
@@ -62,7 +64,7 @@ def read_picture(
         image = _on_ground(_eight_bits(image, white, bits), 0 if dark else 255).convert("L" if channels == 1 else "RGB")
         if invert:
             image = ImageOps.invert(image)
-        image = _fitted(image, width, height, fit, 0 if dark != invert else 255)
+        image = _fitted(image, width, height, fit, 0 if dark != invert else 255, interpolation)
     except ValueError as error:
         raise OvergenError(f"{name}: cannot be read as a picture: {error}") from error
     pixels = np.asarray(image)
@@ -193,17 +195,19 @@ def _on_ground(image: Image.Image, level: int) -> Image.Image:
     return Image.alpha_composite(ground, image.convert("RGBA"))
 
 
-def _fitted(image: Image.Image, width: int, height: int, fit: Fit, around: int) -> Image.Image:
+def _fitted(
+    image: Image.Image, width: int, height: int, fit: Fit, around: int, interpolation: Interpolation
+) -> Image.Image:
     """A picture of width × height. around: the level that pads it."""
     from PIL import Image, ImageOps
 
-    bilinear = Image.Resampling.BILINEAR
+    method = Image.Resampling[interpolation.upper()]
     if fit == "stretch":
-        return image.resize((width, height), bilinear)
+        return image.resize((width, height), method)
     if fit == "crop":
-        return ImageOps.fit(image, (width, height), bilinear)
+        return ImageOps.fit(image, (width, height), method)
     scale = min(width / image.width, height / image.height)
-    inner = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), bilinear)
+    inner = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), method)
     whole = Image.new(image.mode, (width, height), around if image.mode == "L" else (around, around, around))
     whole.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
     return whole

@@ -28,7 +28,13 @@ def read_pickle(path: Path, *, unsafe: bool) -> Any:
     Raises OvergenError for a file that is missing or broken, and for one that holds more than that.
     """
     try:
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start != b"PK" and start[:1] != b"\x80":  # neither an archive nor a pickle
+            raise OvergenError(f"{path}: not a file that torch.save wrote")
         return torch.load(path, map_location="cpu", weights_only=not unsafe)
+    except OvergenError:
+        raise
     except FileNotFoundError as error:
         raise OvergenError(f"{path}: missing") from error
     except pickle.UnpicklingError as error:
