@@ -385,8 +385,10 @@ def fool(
     By gradient ascent, or the smallest change that does it. Cells of the study are attacked on what they report, c̃·y.
     Exit 1 if the picture does not fool; it is written all the same.
     """
-    strangers = {"weights": weights, "network": network, "shape": shape, "mean": mean, "std": std, "scale": scale,
-                 "outputs": outputs, "output_key": output_key, "unsafe_pickle": unsafe_pickle}  # fmt: skip
+    strangers: dict[str, Any] = {
+        "weights": weights, "network": network, "shape": shape, "mean": mean, "std": std, "scale": scale,
+        "outputs": outputs, "output_key": output_key, "unsafe_pickle": unsafe_pickle,
+    }  # fmt: skip
     arguments.check_fool(start, to, on, output, smallest=smallest, alpha=alpha, tau=tau, rate=rate, decay=decay,
                          blur=blur, blur_every=blur_every, clip=clip, seed=seed, invert=invert,
                          **strangers)  # fmt: skip
