@@ -12,6 +12,7 @@ from PIL import Image
 
 from overgen import OvergenError, data
 from overgen.data import sources
+from overgen.data.folders import read_folder
 
 from data_mirror import cut
 
@@ -139,3 +140,196 @@ def test_image_folders_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     cut(broken / "gamma" / "3.png")
     with pytest.raises(OvergenError, match=r"gamma/3.png: cannot be read as a picture"):
         sources.image_folder(broken)
+
+
+def write(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_colour_and_size_are_kept_unless_another_shape_is_asked_for(tmp_path: Path) -> None:
+    """Colour pictures of 32 × 32 became gray and 28 × 28 without a word."""
+    for i in range(10):
+        for name in "ab":
+            write(tmp_path / f"c/{name}/{i}.png", noise(32, 20, 3, seed=i))
+    dataset = sources.image_folder(tmp_path / "c")
+    assert dataset.shape == (3, 32, 20)
+    first = np.asarray(Image.open(tmp_path / "c/a/0.png")).transpose(2, 0, 1)
+    assert any(np.array_equal(first, image) for image in torch.cat([dataset.train_images, dataset.test_images]).numpy())
+    assert sources.image_folder(tmp_path / "c", shape=[1, 14, 10]).shape == (1, 14, 10)
+    write(tmp_path / "c/b/last.png", noise(16, 24, 3))
+    with pytest.raises(OvergenError) as caught:
+        sources.image_folder(tmp_path / "c")
+    assert "32 × 20 (20), 16 × 24 (1)" in str(caught.value)
+    assert "`shape: [3, 32, 20]`" in str(caught.value)
+    assert sources.image_folder(tmp_path / "c", shape=[3, 32, 20]).shape == (3, 32, 20)
+
+
+def test_gray_in_a_colour_form_is_gray(tmp_path: Path) -> None:
+    for i in range(10):
+        for name in "ab":
+            gray_pixels = noise(6, 6, seed=i)
+            write(tmp_path / f"{name}/{i}.png", np.stack([gray_pixels] * 3, axis=-1) if i % 2 else gray_pixels)
+    assert sources.image_folder(tmp_path).shape == (1, 6, 6)
+    write(tmp_path / "b/last.png", noise(6, 6, 3))
+    assert sources.image_folder(tmp_path).shape == (3, 6, 6)
+
+
+def parts(folder: Path, **names: str) -> Path:
+    """A folder of parts such as train="ab": two pictures of each class, whose first pixel is its letter."""
+    for part, classes in names.items():
+        for name in classes:
+            for i in range(2):
+                pixels = noise(4, 4, seed=len(part) + i)
+                pixels[0, 0] = ord(name)
+                write(folder / part / name / f"{i}.png", pixels)
+    return folder
+
+
+@pytest.mark.parametrize("root", ["", "letters/"])
+@pytest.mark.parametrize("other", ["test", "Testing", "val"])
+def test_train_and_test_folders_are_kept_apart(
+    tmp_path: Path, root: str, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts(tmp_path / root, **{"train": "ab", other: "ab"})
+    (tmp_path / root / "train/a/2.png").write_bytes((tmp_path / root / "train/a/1.png").read_bytes())
+    dataset = sources.image_folder(tmp_path)
+    assert dataset.classes == ("a", "b")
+    assert dataset.train_labels.tolist() == [0, 0, 0, 1, 1]
+    assert dataset.test_labels.tolist() == [0, 0, 1, 1]
+    assert dataset.train_images[:, 0, 0, 0].tolist() == [97, 97, 97, 98, 98]
+    assert ("those for validation are taken" in capsys.readouterr().err) == (other == "val")
+
+
+def test_validation_beside_test_is_left_out_with_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = sources.image_folder(parts(tmp_path, train="ab", test="ab", valid="ab"))
+    assert len(dataset.train_labels) == len(dataset.test_labels) == 4
+    assert "4 pictures for validation are left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "message"),
+    [
+        ({"train": "ab", "test": "abc"}, "", "class c has test pictures and none to train on"),
+        ({"train": "ab", "test": "ab"}, "extra/c/0.png", "beside test, train lie extra"),
+        ({"train": "ab", "test": "ab"}, "0.png", "beside test, train lie 0.png"),
+        ({"train": "ab", "test": "ab"}, "test/0.png", "test/0.png lies in no class folder; test/<class>/0.png is"),
+        ({}, "0.png", "its 1 pictures lie in no class folder"),
+        ({"train": "a", "test": "a"}, "", "pictures of 1 classes; at least 2"),
+    ],
+)
+def test_folders_that_do_not_fit_are_named(tmp_path: Path, names: dict[str, str], more: str, message: str) -> None:
+    parts(tmp_path, **names)
+    if more:
+        write(tmp_path / more, noise(4, 4))
+    with pytest.raises(OvergenError, match=message):
+        sources.image_folder(tmp_path)
+
+
+def test_three_pictures_in_a_class_are_enough(tmp_path: Path) -> None:
+    for name, count in (("a", 30), ("b", 3), ("c", 2)):
+        for i in range(count):
+            write(tmp_path / f"{name}/{i}.png", noise(4, 4))
+    dataset = sources.image_folder(tmp_path)
+    assert dataset.train_labels.bincount().tolist() == [24, 2, 1]
+    assert dataset.test_labels.bincount().tolist() == [6, 1, 1]
+
+
+def test_more_classes_than_a_byte_holds(workplace: Path) -> None:
+    for i in range(300):
+        for k in range(2):
+            write(workplace / f"many/{i:03}/{k}.png", np.array([[i % 256, i // 256]], np.uint8))
+    sources.prepare("image_folder", "data/many", options={"path": "many"})
+    dataset = data.load("many")
+    assert dataset.classes == tuple(f"{i:03}" for i in range(300))
+    for pixels, numbers in ((dataset.train_images, dataset.train_labels), (dataset.test_images, dataset.test_labels)):
+        values = pixels[:, 0, 0].long()
+        assert torch.equal(values[:, 0] + 256 * values[:, 1], numbers)
+        assert numbers.tolist() == list(range(300))
+
+
+def test_classes_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = ["goldfish", "tiger shark", "Tabby", "owl"]
+    for name in ("tiger_shark", "3", "tabby"):
+        for i in range(2):
+            write(tmp_path / "a" / name / f"{i}.png", noise(4, 4))
+    dataset = sources.image_folder(tmp_path / "a", classes=network)
+    assert dataset.classes == tuple(network)
+    assert dataset.train_labels.tolist() == [3, 2, 1]  # 3, tabby, tiger_shark
+    assert "no pictures of 1 of 4 classes, such as goldfish" in capsys.readouterr().err
+    (tmp_path / "names.txt").write_text("\n".join(network))
+    assert sources.image_folder(tmp_path / "a", classes=tmp_path / "names.txt").classes == tuple(network)
+    write(tmp_path / "a/goldfisch/0.png", noise(4, 4))
+    with pytest.raises(OvergenError, match="folder goldfisch is none of the 4 classes; did you mean goldfish"):
+        sources.image_folder(tmp_path / "a", classes=network)
+    (tmp_path / "a/goldfisch").rename(tmp_path / "a/owl")
+    with pytest.raises(OvergenError, match="folders 3 and owl are both class owl"):
+        sources.image_folder(tmp_path / "a", classes=network)
+    with pytest.raises(OvergenError, match="classes: owl: named twice"):
+        sources.image_folder(tmp_path / "a", classes=[*network, "owl"])
+    with pytest.raises(OvergenError, match=r"none\.txt: no text with the name of a class on each line"):
+        sources.image_folder(tmp_path / "a", classes=tmp_path / "none.txt")
+
+
+def test_pictures_without_labels(workplace: Path) -> None:
+    for i in range(10):
+        write(workplace / f"flat/{i}.png", noise(4, 4, seed=i))
+    options = {"path": "flat", "labelled": False}
+    with pytest.raises(OvergenError, match="need the names of the classes; give `classes`"):
+        sources.prepare("image_folder", "data/flat", options=options)
+    sources.prepare("image_folder", "data/flat", options=options | {"classes": ["cat", "dog"]})
+    dataset = data.load("flat")
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.train_labels.tolist() == [-1] * 8
+    assert dataset.test_labels.tolist() == [-1] * 2
+
+
+@pytest.mark.parametrize("size", [(8, 8), (8, 20)])
+def test_ink_on_paper_is_kept_with_a_word(
+    tmp_path: Path, size: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(4):
+        for name in "ab":
+            paper = np.full(size, 250, np.uint8)
+            paper[3:5, 3:5] = i
+            write(tmp_path / f"{name}/{i}.png", paper)
+
+    def said(**options: bool) -> bool:
+        sources.image_folder(tmp_path, shape=[1, 8, 8], **options)
+        return "100% of the pictures have a bright ground" in capsys.readouterr().err
+
+    assert said()
+    assert not said(invert=True)
+    assert not said(invert=False)
+
+
+def test_a_folder_of_unknown_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(30):
+        write(tmp_path / f"{'' if i % 2 else 'deeper/'}{i:02}.png", np.full((5, 7), i, np.uint8))
+    (tmp_path / "readme.txt").write_text("no picture")
+    pixels, names = read_folder(tmp_path, (3, 4, 6))
+    assert pixels.shape == (30, 3, 4, 6)
+    assert names == sorted(names)
+    assert capsys.readouterr().err == ""
+    for name, picture in zip(names, pixels, strict=True):
+        assert picture[0, 1, 2] == int(name[-6:-4])
+    some, chosen = read_folder(tmp_path, (3, 4, 6), limit=7, seed=1)
+    assert "7 of its 30 pictures, drawn by seed 1" in capsys.readouterr().err
+    assert len(set(chosen)) == 7
+    assert [names.index(name) for name in chosen] == sorted(names.index(name) for name in chosen)
+    assert np.array_equal(some, pixels[[names.index(name) for name in chosen]])
+    assert read_folder(tmp_path, (3, 4, 6), limit=7, seed=1)[1] == chosen
+    assert read_folder(tmp_path, (3, 4, 6), limit=7, seed=2)[1] != chosen
+    assert read_folder(tmp_path, (3, 4, 6), limit=30)[1] == names
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OvergenError, match=r"empty: holds no picture in a form that is read \(PNG, JPEG"):
+        read_folder(tmp_path / "empty", (1, 2, 2))
+    with pytest.raises(OvergenError, match="nowhere: missing"):
+        read_folder(tmp_path / "nowhere", (1, 2, 2))
+    cut(tmp_path / "01.png")
+    with pytest.raises(OvergenError, match=r"01\.png: cannot be read as a picture"):
+        read_folder(tmp_path, (1, 2, 2))

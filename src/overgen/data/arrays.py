@@ -129,8 +129,9 @@ def _files(path: Path, pattern: str, words: Mapping[str, str], expected: str) ->
 
 def _load_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with path.open("rb") as file:  # numpy leaves it open where it fails
+            held = np.load(file, allow_pickle=False)
+            return {name: held[name] for name in held.files}
     except ValueError as error:
         raise OvergenError(f"{path}: not read ({error}); pickled objects could run code: save plain arrays") from error
     except (OSError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
@@ -180,6 +181,8 @@ def _labels(values: np.ndarray, place: str) -> np.ndarray:
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if values.ndim != 1 or values.dtype.kind not in "ui":
         raise OvergenError(f"{place}: labels are {values.dtype} {values.shape}; they must be whole numbers, (N,)")
+    if (values < 0).any():
+        raise OvergenError(f"{place}: labels from {values.min()}; they must be 0 or more")
     return values.astype(np.int64)
 
 
@@ -190,8 +193,8 @@ def _numbered(
     seen, tested = (np.unique(labels[part]) for part in PARTS)
     if lacking := sorted(set(tested.tolist()) - set(seen.tolist())):
         raise OvergenError(f"{path}: test labels {', '.join(map(str, lacking[:10]))} that no train image has")
-    low, high = int(seen.min(initial=0)), int(seen.max(initial=0))
-    if given is not None and low >= 0 and high < len(given):  # names for numbers, whether all are there or not
+    low, high = (int(seen[0]), int(seen[-1])) if len(seen) else (0, 0)
+    if given is not None and high < len(given):  # names for numbers, whether all are there or not
         names, of_label = tuple(given), np.arange(len(given))
     else:
         if given is not None and len(given) != len(seen):
