@@ -61,7 +61,7 @@ def exact_curvature(network: Any, x: Tensor, *, skip_idle: bool = True) -> Tenso
 
     network: has `encode` and `decode`; `active` if units of h can be idle, which are then left out; and `switches` if
         its decoder takes more than h from the image.
-    x: (N, 1, 28, 28).
+    x: (N, C, H, W).
     skip_idle: leave the idle units out; without it the operations are the same for every image, as a recorded graph
         needs.
     Returns (N,). One image at a time: the Jacobians of one image are (H, D) each. On two CPU cores 9 times as fast as a
@@ -72,7 +72,7 @@ def exact_curvature(network: Any, x: Tensor, *, skip_idle: bool = True) -> Tenso
 
 
 def _curvature_of_one(network: Any, image: Tensor, skip_idle: bool) -> Tensor:
-    """γ of one image (1, 1, 28, 28), a scalar."""
+    """γ of one image (1, C, H, W), a scalar."""
     switches = network.switches(image) if hasattr(network, "switches") else None
     decode = network.decode if switches is None else partial(network.decode, switches=switches)
     h, pull_back = torch.func.vjp(network.encode, image)  # type: ignore[misc]  # three only with has_aux
@@ -105,7 +105,7 @@ def estimated_curvature(
     """γ of Eq. 5 by Hutchinson's estimator, (1/m)·Σ vᵀJv, and a bound on its standard error.
 
     network: gives an `Output` with a reconstruction.
-    x: (N, 1, 28, 28).
+    x: (N, C, H, W).
     probes: (m, D) of ±1, the same for every image, so that an image scores the same in any batch.
     differentiable: the estimate has a gradient in x; with ReLU units and linear pixels it is 0: J is constant around x.
     The variance of vᵀJv is at most 2‖J‖²_F, and E‖Jᵀv‖² = ‖J‖²_F comes with the same backward pass.
@@ -138,7 +138,7 @@ def curvature(network: nn.Module, x: Tensor, *, probes: int) -> tuple[Tensor, Te
     """γ of Eq. 5: estimated where that settles Γ = 1, exact everywhere else.
 
     network: has `encode` and `decode`, see `exact_curvature`.
-    x: (N, 1, 28, 28).
+    x: (N, C, H, W).
     probes: vectors of the estimate.
     Γ is 1 for every γ ≤ 0, so an estimate more than CLEAR of its standard errors below 0 needs no exact trace.
     Returns γ and its standard error (0 where exact), (N,) each.
@@ -169,7 +169,7 @@ class ScaledOutput(nn.Module):
         self.reconstructs = hasattr(network, "decode")
 
     def upper_bound(self, x: Tensor) -> Tensor:
-        """log ỹ without the curvature term, an upper bound since Γ ≤ 1. x: (N, 1, 28, 28). Returns (N, C)."""
+        """log ỹ without the curvature term, an upper bound since Γ ≤ 1. x: (N, C, H, W). Returns (N, K)."""
         log_y, reconstruction = self.network(x)
         if not self.reconstructs:
             return log_y
@@ -177,12 +177,12 @@ class ScaledOutput(nn.Module):
         return log_y + term[:, None]
 
     def log_curvature(self, x: Tensor) -> Tensor:
-        """log Γ. x: (N, 1, 28, 28). Returns (N,), ≤ 0; zeros for a network that does not reconstruct. Costly."""
+        """log Γ. x: (N, C, H, W). Returns (N,), ≤ 0; zeros for a network that does not reconstruct. Costly."""
         if not self.reconstructs:
             return x.new_zeros(len(x))
         gamma, _ = curvature(self.network, x, probes=self.probes)
         return log_gate(gamma, beta=self.beta)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (N, 1, 28, 28). Returns log ỹ, (N, C)."""
+        """x: (N, C, H, W). Returns log ỹ, (N, K)."""
         return self.upper_bound(x) + self.log_curvature(x)[:, None]

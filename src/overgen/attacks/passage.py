@@ -69,10 +69,10 @@ class FirstPassage:
         network does not reconstruct. Raises OvergenError if an image, a score, a distance or a γ is not finite: that
         must pass neither for "fooled" nor for "not fooled".
         """
-        self._refuse(x, "gradient, and with it an image,", update)
-        self._refuse(log_target, "score", update)
+        self.refuse(~x.isfinite(), "gradient, and with it an image,", update)
+        self.refuse(~log_target.isfinite(), "score", update)
         if distances is not None:
-            self._refuse(distances, "distance to its reconstruction", update)
+            self.refuse(~distances.isfinite(), "distance to its reconstruction", update)
         self.last[rows] = x
         gamma: dict[int, float] = {}
         for pair, (tau, alpha) in enumerate(self.thresholds):
@@ -86,15 +86,16 @@ class FirstPassage:
                 fresh = [i for i in passed.nonzero()[:, 0].tolist() if i not in gamma]
                 if fresh:
                     values, _ = curvature(self.network, x[fresh].view(-1, *self.shape), probes=self.probes)
-                    self._refuse(values, "curvature", update)
+                    self.refuse(~values.isfinite(), "curvature", update)
                     gamma.update(zip(fresh, values.tolist(), strict=True))
                 gate = torch.tensor([gamma.get(i, 0.0) for i in range(len(rows))], device=x.device)
                 passed &= bound + log_gate(gate, beta=self.beta) > torch.tensor(tau).log().to(bound)
             self.first[rows[passed], pair] = update
             self.image[rows[passed], pair] = x[passed]
 
-    def _refuse(self, values: Tensor, name: str, update: int) -> None:
-        if not bool(values.isfinite().all()):
+    def refuse(self, wrong: Tensor, name: str, update: int) -> None:
+        """OvergenError if any number of what the network gives is marked as wrong."""
+        if bool(wrong.any()):
             raise OvergenError(f"the attacked network's {name} is not finite after {update} updates")
 
     def outcome(self) -> Passage:
@@ -109,7 +110,7 @@ class FirstPassage:
             distances = distance(x, reconstruction)
             gamma, _ = curvature(self.network, x, probes=self.probes)
         log_target = of_target(log_y, self.targets)
-        self._refuse(log_target, "score", int(self.first.max()))
+        self.refuse(~log_target.isfinite(), "score", int(self.first.max()))
         return Passage(*(t.detach().cpu() for t in (self.first, image, log_target, distances, gamma)))
 
 
@@ -138,6 +139,7 @@ class Trials(pl.LightningModule):
         x = self.images(rows)
         log_y, reconstruction = self.network(x.view(-1, *self.passage.shape))
         distances = None if reconstruction is None else distance(x, reconstruction)
+        self.passage.refuse(log_y.isnan(), "score of some class", update)
         self.passage.judge(update, rows, x, of_target(log_y, self.targets[rows]), distances)
         # A trial that ended in this step takes no further part.
         return (self.loss(update, rows, x, log_y, distances) * (self.passage.first[rows] < 0).any(1)).sum()

@@ -7,7 +7,8 @@ refused, so that weights in the wrong place are never taken for a cell's.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from overgen import OvergenError
-from overgen.models import PIXELS, Output
+from overgen.models import SHAPE, Output, sized
 from overgen.models.autoencoders import Autoencoder, DenoisingAutoencoder
 from overgen.models.cnn import CNN, COOL, LeNet
 from overgen.models.perceptrons import Perceptron
@@ -72,20 +73,27 @@ def own(network: str) -> type[nn.Module]:
 
 
 @torch.no_grad()
-def checked(network: nn.Module, name: str, classes: int | None = None) -> nn.Module:
+def checked(network: nn.Module, name: str, classes: int | None = None, shape: Sequence[int] = SHAPE) -> nn.Module:
     """The network itself, after one forward pass of four images has shown that its output is an `Output`.
 
-    name: of the network in errors; classes: C, if known. The images (4, 1, 28, 28) are black, white and two of noise,
-    of the network's type and on its device; the pass is in evaluation mode, so that running averages stay as they are.
-    Raises OvergenError if the output is of another type or shape, is not finite, or has log y > 0, as raw logits have.
+    name: of the network in errors; classes: K, if known; shape: (C, H, W). The images are black, white and two of
+    noise, of the network's type and on its device; the pass is in evaluation mode, so that running averages stay as
+    they are.
+    Raises OvergenError if the network cannot take such images, or the output is of another type or shape, is not
+    finite, or has log y > 0, as raw logits have.
     (The scores need not sum to 1 over the classes: COOL's do not.)
     """
     like = next(network.parameters(), torch.zeros(0))
-    images = torch.stack([torch.zeros(PIXELS), torch.ones(PIXELS), *torch.rand(2, PIXELS, generator=generator(name))])
+    size = math.prod(shape)
+    images = torch.stack([torch.zeros(size), torch.ones(size), *torch.rand(2, size, generator=generator(name))])
     modes = {module: module.training for module in network.modules()}
-    output = network.eval()(images.view(4, 1, 28, 28).to(like))
-    for module, training in modes.items():
-        module.training = training
+    try:
+        output = network.eval()(images.view(4, *shape).to(like))
+    except (RuntimeError, ValueError) as error:  # torch's own of shapes, of many kinds
+        raise OvergenError(f"{name}: cannot take images of {sized(shape)}: {error}") from error
+    finally:
+        for module, training in modes.items():
+            module.training = training
     if not isinstance(output, Output):
         raise OvergenError(
             f"{name}: its forward pass returns a {type(output).__name__}, not an overgen.models.Output(log_y, "
@@ -101,7 +109,7 @@ def checked(network: nn.Module, name: str, classes: int | None = None) -> nn.Mod
                 "where these are raw logits, return F.log_softmax(logits, dim=1)"
             )
     if output.reconstruction is not None:
-        _check_values(name, "reconstruction", output.reconstruction, PIXELS)
+        _check_values(name, "reconstruction", output.reconstruction, size)
     if (output.reconstruction is not None) != (hasattr(network, "encode") and hasattr(network, "decode")):
         raise OvergenError(f"{name}: a reconstruction in its Output and the methods encode and decode belong together")
     return network
@@ -175,7 +183,8 @@ def load(
     except RuntimeError as error:
         raise OvergenError(f"{path}: the weights do not fit the network {metadata['network']}: {error}") from error
     network = network.eval().requires_grad_(False)
-    return checked(network, f"{path}, {metadata['network']['network']}", metadata["network"].get("classes")), metadata
+    name, classes = f"{path}, {metadata['network']['network']}", metadata["network"].get("classes")
+    return checked(network, name, classes, metadata.get("shape", SHAPE)), metadata
 
 
 def _section(section: str, name: str, path: Path) -> dict[str, Any]:

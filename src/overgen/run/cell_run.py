@@ -25,6 +25,7 @@ RAN = Path(".overgen/ran.jsonl")  # when cells were computed here, a line each
 STEPS = ("epoch", "step")  # the column of curves.csv that counts; those before it say whose curve it is
 VIEW = "mlflow.sharedViewState.overgen"  # the tag of an experiment that holds a saved view of MLflow's page
 SHEET = 40, 10  # images of a contact sheet, at most, and in a row
+LEAST = 8  # pixels of a side: what is smaller is no picture
 
 
 class When(NamedTuple):
@@ -174,20 +175,29 @@ def contact_sheet(cell: Path) -> bytes | None:
     if not has_images(cell):
         return None
     with np.load(cell / "examples.npz", allow_pickle=False) as file:
-        arrays = [file[name] for name in file.files if file[name].ndim > 2 and file[name].shape[-2:] == (28, 28)]
-    if not arrays:
+        pictures = {n: file[n] for n in file.files if file[n].ndim > 2 and min(_picture_shape(file[n])[:2]) >= LEAST}
+    if not pictures:
         return None
-    images = np.concatenate([_bytes(array).reshape(-1, 28, 28) for array in arrays])[: SHEET[0]]
-    rows, edge = -(-len(images) // SHEET[1]), 2
-    sheet = np.full((rows * (28 + edge) + edge, min(len(images), SHEET[1]) * (28 + edge) + edge), 128, np.uint8)
+    shape = _picture_shape(next(iter(pictures.values())))
+    alike = [array for array in pictures.values() if _picture_shape(array) == shape]
+    images = np.concatenate([_bytes(array).reshape(-1, *shape) for array in alike])[: SHEET[0]]
+    rows, edge, (height, width) = -(-len(images) // SHEET[1]), 2, shape[:2]
+    size = rows * (height + edge) + edge, min(len(images), SHEET[1]) * (width + edge) + edge
+    sheet = np.full((*size, *shape[2:]), 128, np.uint8)
     for i, image in enumerate(images):
-        top, left = (edge + place * (28 + edge) for place in divmod(i, SHEET[1]))
-        sheet[top : top + 28, left : left + 28] = image
-    picture = io.BytesIO()
-    Image.fromarray(sheet).resize((2 * sheet.shape[1], 2 * sheet.shape[0]), Image.Resampling.NEAREST).save(
+        row, column = divmod(i, SHEET[1])
+        top, left = edge + row * (height + edge), edge + column * (width + edge)
+        sheet[top : top + height, left : left + width] = image
+    picture, large = io.BytesIO(), 2 if max(height, width) <= 64 else 1
+    Image.fromarray(sheet).resize((large * size[1], large * size[0]), Image.Resampling.NEAREST).save(
         picture, "PNG", optimize=True
     )
     return picture.getvalue()
+
+
+def _picture_shape(array: Any) -> tuple[int, ...]:
+    """(H, W) or (H, W, 3) of the pictures in an array of examples."""
+    return array.shape[-3:] if array.ndim > 3 and array.shape[-1] == 3 else array.shape[-2:]
 
 
 def _bytes(array: Any) -> Any:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from overgen import OvergenError, data
 from overgen.measures.outputs import image_outputs, part
-from overgen.models import registry
+from overgen.models import SHAPE, check_shape, registry
 from overgen.models.params import OF_TRAINING
 from overgen.models.weights import network_folder, round_weights, save_weights
 from overgen.run import results
@@ -76,12 +76,23 @@ def prepare(
     training: Any = None,
     of_images: int | None = None,
 ) -> Training:
-    """The training of one member of the stage's cell, before its first step; arguments as in `fit` and `Training`."""
+    """The training of one member of the stage's cell, before its first step; arguments as in `fit` and `Training`.
+
+    Raises OvergenError if an image has no label, or the network cannot take such images.
+    """
     model = model or stage.params(f"models.{stage.item['model']}")
+    dataset, shape = stage.item.get("dataset", "of the stage"), images.shape[1:]
+    if model.network in registry.NETWORKS:
+        check_shape(model.network, shape, dataset)
+    if int(labels.min()) < 0:
+        raise OvergenError(
+            f"data set {dataset}: {int((labels < 0).sum())} of {len(labels)} training images have no label, and "
+            f"{stage.item['model']} cannot be trained on them; label them, leave them out, or adopt a trained network"
+        )
     settings = training or training_of(stage)
     network = registry.build(**network_options(model, classes))
     network.initialise(generator(*key, "weights"))  # type: ignore[operator]
-    registry.checked(network, f"models.{stage.item['model']}, {model.network}", classes)
+    registry.checked(network, f"models.{stage.item['model']}, {model.network}", classes, shape)
     if stage.device.type == "cpu":
         network = network.to(memory_format=torch.channels_last)
     network = network.to(stage.device)
@@ -156,7 +167,8 @@ def train_together(
     for label, member in members.items():
         network = member.network.to(stage.device).eval().requires_grad_(False)  # Lightning leaves it on the CPU
         round_weights(network)
-        registry.checked(network, f"models.{stage.item['model']}, {label}, trained")
+        shape = member.images.shape[1:]
+        registry.checked(network, f"models.{stage.item['model']}, {label}, trained", shape=shape)
         trained.append((network, pd.DataFrame(member.curves)))
     return trained
 
@@ -279,8 +291,10 @@ def budget(stage: Stage) -> dict[str, int]:
 def metadata(stage: Stage, spent: Mapping[str, int]) -> dict[str, Any]:
     """What stands in the weights files of a stage's model besides the weights, common to its members."""
     dataset, model = stage.item["dataset"], stage.item["model"]
-    network = network_options(stage.params(f"models.{model}"), len(data.load(dataset).classes))
-    return {"model": model, "dataset": dataset, "network": network, "budget": spent}
+    source = data.load(dataset)
+    network = network_options(stage.params(f"models.{model}"), len(source.classes))
+    shape = {} if source.shape == SHAPE else {"shape": list(source.shape)}
+    return {"model": model, "dataset": dataset, "network": network, "budget": spent} | shape
 
 
 def stacked_outputs(trained: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -163,7 +163,7 @@ def losses(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The training loss on a batch (see `Training`), its two parts, and which images are labelled right.
 
-    network: gives an `Output`; clean, x: (N, 1, 28, 28), without and with noise; labels: (N,) integers.
+    network: gives an `Output`; clean, x: (N, C, H, W), without and with noise; labels: (N,) integers.
     share: (N,), what each image counts in the means; None: 1/N.
     reconstruction_loss, reconstruction_weight, classifier_input: see `Training`.
     Returns loss (), classification loss (), reconstruction loss () and right (N,) bool.

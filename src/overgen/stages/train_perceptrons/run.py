@@ -18,6 +18,7 @@ from torch import nn
 
 from overgen import data
 from overgen.measures.outputs import image_outputs, part
+from overgen.models import check_shape
 from overgen.models.perceptrons import Perceptron, PerceptronAutoencoder
 from overgen.run import results
 from overgen.run.files import replace_directory
@@ -60,6 +61,7 @@ def train(stage: Stage, run: Any, name: str) -> dict[str, np.ndarray]:
     """
     source, described = data.load(stage.item["dataset"]), stage.params("perceptrons")[name]
     settings, engine = stage.params(f"train_perceptrons.{source.name}"), stage.params(f"engine.{source.name}")
+    check_shape("perceptron", source.shape, source.name)
     network = Perceptron(described.hidden, len(source.classes))
     network.initialise(generator(source.name, name, 0, "weights"))  # type: ignore[misc]  # it is CNN's own
     curves, rate = [], settings.learning_rate
