@@ -23,9 +23,10 @@ def smallest_curve(study: Study) -> Figure:
             sizes = np.sort(table["change"].dropna().to_numpy())
             if len(sizes):
                 share = 100 * np.arange(1, len(sizes) + 1) / len(table)
-                axis.step(np.r_[sizes[0], sizes], np.r_[0, share], where="post", color=colour(model),
-                          label=model_name(model), clip_on=False)  # fmt: skip
-        axis.set(xscale="log", ylim=(0, 102), xlabel="size of the change, ‖r‖₂", ylabel="seen as another class, %")
+                axis.step(np.r_[0, sizes], np.r_[0, share], where="post", color=colour(model), label=model_name(model),
+                          clip_on=False)  # fmt: skip
+        axis.set(ylim=(0, 102), xlabel="size of the change, ‖r‖₂", ylabel="seen as another class, %")
+        axis.set_xlim(left=0)
         legend_below(figure, axis)
         return figure
 

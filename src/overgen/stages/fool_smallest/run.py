@@ -13,6 +13,7 @@ border between two classes no score is high.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import product
 from typing import Any
@@ -35,6 +36,7 @@ def main(stage: Stage) -> None:
     of trials.csv is the label of the image in 8 bits, `score_in_16_bits` y_t of the picture that is kept.
     """
     attacked = Attacked(stage)
+    attacked.refuse_black_box()
     settings = stage.params(f"fool_smallest.{attacked.dataset}")
     work = []
     for seed in attacked.seeds:
@@ -44,14 +46,14 @@ def main(stage: Stage) -> None:
                 f"{attacked.dataset}/{attacked.model}, seed {seed}: labels no test image right, so that none can be "
                 "changed until it is labelled wrong; what was trained?"
             )
-        work += list(product([seed], in_blocks(index, settings.block)))
+        work += list(product([seed], in_blocks(index, attacked.side_by_side(settings.block))))
     blocks = [Block(f"block{i}", seed, None, trials) for i, (seed, trials) in enumerate(work)]
     outcomes = attacked.run(blocks, partial(attack, attacked, settings))
     if stage.rank != 0:
         return
     table, images = summary.gather(blocks, outcomes)
     attacked.write(
-        summary.rows(table, attacked.source.test_images[0].numel()),
+        summary.rows(table, math.prod(attacked.shape)),
         spent={"images": settings.images, "iterations": settings.iterations},
         tables={"trials": table},
         examples=summary.examples(table, images, attacked.source.test_images),
