@@ -41,6 +41,11 @@ def read_stages(path: str | Path = "dvc.yaml") -> dict[str, dict[str, Any]]:
     return stages
 
 
+def has_code(stages: Mapping[str, Any]) -> bool:
+    """Whether a study records the code that its cells are made by: the repository's does, an audit's does not."""
+    return "code" in stages
+
+
 def no_name_twice(document: Document, location: tuple[str, ...]) -> None:
     """Raise OvergenError, with the line, if the list at a place of a file names something twice."""
     value = document.values
@@ -118,10 +123,16 @@ def filled(entry: Mapping[str, Any], item: Mapping[str, str]) -> dict[str, list[
     """The `deps` and `params` lists of a stage, with `${item.…}` replaced by the values of `item`."""
     if lacking := [name for name in entry.get("matrix") or {} if name not in item]:
         raise OvergenError(f"{', '.join(lacking)}: missing; the stage is a matrix of {', '.join(entry['matrix'])}")
-
-    def fill(text: str) -> str:
-        return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
-
     return {
-        kind: [fill(part) for part in entry.get(kind) or () if isinstance(part, str)] for kind in ("deps", "params")
+        kind: [_fill(part, item) for part in entry.get(kind) or () if isinstance(part, str)]
+        for kind in ("deps", "params")
     }
+
+
+def outs_of(entry: Mapping[str, Any], item: Mapping[str, str]) -> list[str]:
+    """The paths that a cell of a stage writes."""
+    return [_fill(out if isinstance(out, str) else next(iter(out)), item) for out in entry.get("outs") or ()]
+
+
+def _fill(text: str, item: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)

@@ -81,8 +81,12 @@ class Board:
 
     def share(self) -> float:
         """How much of the work is done, from 0 to 1, if all steps of a level take equally long."""
+        return self.share_of(0)
+
+    def share_of(self, first: int) -> float:
+        """The same of the step at work, at a level and those inside it."""
         share = 0.0
-        for level in reversed(self.levels):
+        for level in reversed(self.levels[first:]):
             share = (min(level.done, level.total) + share) / max(level.total, 1)
         return min(share, 1.0)
 

@@ -148,9 +148,11 @@ class Stage:
         return pl.Trainer(**(defaults | options), callbacks=callbacks)
 
 
-def _fingerprint(stage: str, item: dict[str, str], declared: params.Declared) -> str:
+def fingerprint(stage: str, item: dict[str, str], declared: params.Declared) -> str:
     """A hash of all that a stage depends on: declared parameters, its code as it is now, and the bytes of its data."""
     digest = hashlib.sha256(json.dumps(declared.values(), sort_keys=True).encode())
+    if not pipeline.has_code(pipeline.read_stages()):
+        digest.update(code.of_package().encode())
     for dependency in sorted(pipeline.stage_entry(stage, item)["deps"]):
         path = Path(dependency)
         if code.CODE in path.parents:  # a stage that DVC did not start may find an older one there
@@ -166,7 +168,12 @@ def _fingerprint(stage: str, item: dict[str, str], declared: params.Declared) ->
 
 
 def _refuse_code_from_elsewhere() -> None:
-    """OvergenError unless the code that runs is this folder's: DVC records the checksums of that one."""
+    """OvergenError unless the code that runs is this folder's: DVC records the checksums of that one.
+
+    A study folder whose dvc.yaml has no stage `code`, as that of an audit, records none, and runs any overgen's.
+    """
+    if not pipeline.has_code(pipeline.read_stages()):
+        return
     running, checkout = Path(overgen.__file__).resolve().parent, Path("src/overgen").resolve()
     if running != checkout:
         way_out = "run it in the checkout that the environment was set up for, or `make` in this one"
@@ -201,7 +208,7 @@ def opened(name: str, **item: str) -> Iterator[Stage]:
 
 def _progress(name: str, item: dict[str, str], declared: params.Declared, *, clean: bool) -> Path:
     """The folder of the cell's finished members, made. clean: remove those of other parameters, but for the newest."""
-    folder = PROGRESS / name / "-".join(item.values()) / _fingerprint(name, item, declared)
+    folder = PROGRESS / name / "-".join(item.values()) / fingerprint(name, item, declared)
     folders = (path for path in folder.parent.glob("*") if path != folder)
     for earlier in sorted(folders, key=lambda p: p.stat().st_mtime)[:-KEPT] if clean else ():
         shutil.rmtree(earlier, ignore_errors=True)
