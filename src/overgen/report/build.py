@@ -32,10 +32,10 @@ from overgen.run.results import Cell
 ONE_SEED = "One seed for each network: seed spread not measured; intervals are over images, trials or subsets."
 
 
-def build_report(study: Study, output: Path, *, dpi: int) -> None:
+def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> None:
     """Write the report of a study into the folder `output`, whole or not at all.
 
-    dpi: of the PNG figures. Equal cells give equal bytes.
+    dpi: of the PNG figures. Equal cells give equal bytes. audit: see `params.Audited`.
     Raises OvergenError naming a missing or broken cell and the command that remakes it.
     """
     tables = {stage: list(stage_tables(study, stage)) for stage in study.grid}
@@ -53,7 +53,7 @@ def build_report(study: Study, output: Path, *, dpi: int) -> None:
         drawn = draw(study, folder / "figures", dpi=dpi)
         open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=choices.choices(study))
         write(folder / "assumptions.md", open_choices)
-        further = overall(study) | {"choices": open_choices.partition("\n")[2].strip()}
+        further = overall(study) | {"choices": open_choices.partition("\n")[2].strip(), "audit": audit}
         text = text_of("report/report.md.j2", study, tables, drawn, **further)
         write_text(folder, findings.placed(text, study), output)
 

@@ -17,7 +17,18 @@ class Report(Section):
     dpi: Annotated[int, Field(ge=50, le=600)]
 
 
+class Audited(Section):
+    """What the report of an audit says of it. title: of the page; notes: what was left out, and why."""
+
+    title: str
+    notes: list[str]
+
+
 class StudyReport(Report):
-    """bands: of practical equality: by metric, how far from the reported number is still equal (`verdicts`)."""
+    """bands: of practical equality: by metric, how far from the reported number is still equal (`verdicts`).
+
+    audit: given where the study is the audit of one network from elsewhere.
+    """
 
     bands: dict[str, Band]
+    audit: Audited | None = None

@@ -20,5 +20,5 @@ def main(stage: Stage) -> None:
     """
     dataset, settings, known = stage.item["dataset"], stage.params("report"), plans()
     study = read_study(known[dataset], dataset, bands=settings.bands)
-    build_report(study, Path("reports", dataset), dpi=settings.dpi)
+    build_report(study, Path("reports", dataset), dpi=settings.dpi, audit=settings.audit)
     write_index(Path("reports"), known)
