@@ -123,16 +123,10 @@ def filled(entry: Mapping[str, Any], item: Mapping[str, str]) -> dict[str, list[
     """The `deps` and `params` lists of a stage, with `${item.…}` replaced by the values of `item`."""
     if lacking := [name for name in entry.get("matrix") or {} if name not in item]:
         raise OvergenError(f"{', '.join(lacking)}: missing; the stage is a matrix of {', '.join(entry['matrix'])}")
+
+    def fill(text: str) -> str:
+        return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
+
     return {
-        kind: [_fill(part, item) for part in entry.get(kind) or () if isinstance(part, str)]
-        for kind in ("deps", "params")
+        kind: [fill(part) for part in entry.get(kind) or () if isinstance(part, str)] for kind in ("deps", "params")
     }
-
-
-def outs_of(entry: Mapping[str, Any], item: Mapping[str, str]) -> list[str]:
-    """The paths that a cell of a stage writes."""
-    return [_fill(out if isinstance(out, str) else next(iter(out)), item) for out in entry.get("outs") or ()]
-
-
-def _fill(text: str, item: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
