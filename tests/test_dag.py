@@ -216,6 +216,21 @@ def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
         assert run_dvc(clone, "repro", "--allow-missing", "--dry", *reports) == set()
 
 
+def test_a_new_file_of_ones_own_makes_nothing_stale(clone: Path) -> None:
+    """In a fresh clone, too: no stage depends on the folder, and no text of what one runs names the file."""
+    assert not any("src/own" in dependency for entry in STAGES.values() for dependency in entry.get("deps") or [])
+    write_code(clone, known=ROOT)
+    before = {path: path.read_bytes() for path in (clone / ".overgen/code").rglob("*") if path.is_file()}
+    assert len(before) > len(STAGES)
+    new = clone / "src/own/new.py"
+    new.write_text("from overgen.models import Output\n\n\nclass New: ...\n")
+    try:
+        write_code(clone, known=ROOT)
+    finally:
+        new.unlink()
+    assert {path: path.read_bytes() for path in (clone / ".overgen/code").rglob("*") if path.is_file()} == before
+
+
 def test_what_a_changed_parameter_makes_stale(clone: Path) -> None:
     """DVC's own answer, by its status: the stages whose declared parameters differ from dvc.lock.
 

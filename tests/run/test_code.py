@@ -195,6 +195,7 @@ def test_closures(study: Path) -> None:
         ({"src/overgen/models/registry.py": "N = 2\n"}, {"test", "train/cnn", "train/mine", "judge/cnn", "judge/mine"}),
         ({"params.yaml": FILES["params.yaml"].replace("near.py:Near", "other.py:Near")}, {"judge/mine"}),
         ({"src/own/other.py": "Z = 2\n"}, set()),
+        ({"src/own/new.py": "from own.net import Net\nfrom overgen.models.registry import N\n"}, set()),
         ({"params.yaml": FILES["params.yaml"].replace("network: cnn", "network: cool")}, set()),  # DVC compares it
         (
             {"params.yaml": FILES["params.yaml"].replace('"src/own/net.py:Net"', "cnn")},
