@@ -272,9 +272,9 @@ def train_seeds(stage: Stage) -> list[dict[str, np.ndarray]]:
 
 
 def accuracies(stage: Stage, trained: list[dict[str, np.ndarray]]) -> tuple[list[int], int]:
-    """How many test images each seed labels right, and how many there are."""
+    """How many test images each seed labels right, and how many have a label."""
     labels = data.load(stage.item["dataset"]).test_labels.numpy()
-    return [int((t["output.log_y"].argmax(1) == labels).sum()) for t in trained], len(labels)
+    return [int((t["output.log_y"].argmax(1) == labels).sum()) for t in trained], int((labels >= 0).sum())
 
 
 def epochs_of(stage: Stage) -> int:

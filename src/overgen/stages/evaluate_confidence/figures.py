@@ -64,9 +64,9 @@ def diagram(above: Axes, below: Axes, table: pd.DataFrame, ink: str) -> None:
         bins = table[table["alpha"].isna()] if of_y else table[table["alpha"] == alpha]
         if bins.empty or (not of_y and table["alpha"].isna().all()):
             continue
-        full = bins[bins["images"] > 0]
+        full = bins[bins["accuracy"].notna()]  # NaN of an empty bin, and where images have no labels
         hits = (full["accuracy"] * full["images"]).round().astype(int)
-        ends = np.array([wilson(k, n) for k, n in zip(hits, full["images"], strict=True)])
+        ends = np.array([wilson(k, n) for k, n in zip(hits, full["images"], strict=True)]).reshape(-1, 2)
         above.vlines(full["score"], *ends.T, color=ink, lw=1.2, alpha=0.7)
         marker, fill = ("o", ink) if of_y else ("s", "white")
         above.plot(full["score"], full["accuracy"], marker, color=ink, mfc=fill, ms=4.5, lw=0)

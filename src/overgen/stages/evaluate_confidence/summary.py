@@ -10,7 +10,7 @@ import pandas as pd
 
 from overgen.confidence import acceptance_radius
 from overgen.measures import metrics
-from overgen.measures.accuracy import accuracy_rows
+from overgen.measures.accuracy import NO_LABELS, accuracy_rows, of_labelled
 from overgen.measures.histograms import histograms
 from overgen.measures.outputs import pixels_of, scaled_scores
 from overgen.measures.thresholds import alpha_suffix
@@ -32,8 +32,9 @@ def cell(
     for alpha in [None, *dict.fromkeys(alpha for _, alpha in pairs if reconstructs)]:
         errors, diagram = calibration(outputs, alpha, beta, bins)
         name = "calibration_error" if alpha is None else f"scaled_calibration_error@alpha={alpha:g}"
-        n = len(errors) * len(outputs["labels"])
-        rows.append(results.row("confidence", name, float(np.mean(errors)), unit="fraction", n=n))
+        n = len(errors) * int((outputs["labels"] >= 0).sum())
+        error, note = (float(np.mean(errors)), "") if n else (None, NO_LABELS)
+        rows.append(results.row("confidence", name, error, unit="fraction", n=n, note=note))
         diagrams.append(diagram)
     for kind, values in noise.items():
         rows += noise_rows(kind, values, pairs, beta)
@@ -68,15 +69,21 @@ def noise_rows(kind: str, outputs: Outputs, pairs: Sequence[tuple[float, float]]
 def calibration(outputs: Outputs, alpha: float | None, beta: float, bins: int) -> tuple[list[float], pd.DataFrame]:
     """The expected calibration error of each seed, a fraction, and the reliability diagrams.
 
+    Both are of the images that have a label; if there are none the error is NaN, and in the diagrams the accuracy.
     outputs: of the test images; alpha: α of ỹ, or None for y; beta: β of Γ; bins: of a diagram.
     """
     errors, diagrams = [], []
+    labelled = of_labelled(outputs)
+    unknown = not len(labelled["labels"])
+    outputs = dict(outputs if unknown else labelled)
     for member, seed in enumerate(outputs["seeds"].tolist()):
         if alpha is None:
             scores = outputs["log_y"][member].astype(np.float64)
         else:
             scores = scaled_scores(outputs, member, alpha=alpha, beta=beta)
         diagram = metrics.reliability(np.exp(scores.max(1)), scores.argmax(1) == outputs["labels"], bins)
+        if unknown:
+            diagram = diagram._replace(accuracy=np.full(bins, np.nan))
         errors.append(metrics.calibration_error(diagram))
         diagrams.append(pd.DataFrame({"seed": seed, "alpha": alpha} | diagram._asdict()))
     return errors, pd.concat(diagrams, ignore_index=True)
