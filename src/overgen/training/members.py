@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from overgen import OvergenError, data
+from overgen.measures.accuracy import NO_LABELS
 from overgen.measures.outputs import image_outputs, part
 from overgen.models import SHAPE, check_shape, registry
 from overgen.models.params import OF_TRAINING
@@ -84,10 +85,11 @@ def prepare(
     dataset, shape = stage.item.get("dataset", "of the stage"), images.shape[1:]
     if model.network in registry.NETWORKS:
         check_shape(model.network, shape, dataset)
-    if int(labels.min()) < 0:
+    labelled = int((labels >= 0).sum())
+    if labelled < max(1, len(labels)):
         raise OvergenError(
-            f"data set {dataset}: {int((labels < 0).sum())} of {len(labels)} training images have no label, and "
-            f"{stage.item['model']} cannot be trained on them; label them, leave them out, or adopt a trained network"
+            f"data set {dataset}: of {len(labels)} training images {labelled} have a label, and {stage.item['model']} "
+            "cannot be trained on the others; label them, leave them out, or adopt a trained network"
         )
     settings = training or training_of(stage)
     network = registry.build(**network_options(model, classes))
@@ -236,12 +238,14 @@ def train_members(
 ) -> list[dict[str, np.ndarray]]:
     """Train the stage's model once for each member, `engine.*.together` of them at a time, alike in size.
 
-    test_curve: whether their curves hold the accuracy on the test images; nothing that is trained hangs on it.
+    Images without a label take no part. test_curve: whether their curves hold the accuracy on the test images; nothing
+    that is trained hangs on it.
     Returns their `member_arrays` (outputs are of the test images), in order, on rank 0.
     """
     source = data.load(stage.item["dataset"])
     engine = stage.params(f"engine.{source.name}")
-    counts = torch.bincount(source.train_labels, minlength=len(source.classes))
+    labelled, tested = source.train_labels[source.train_labels >= 0], source.test_labels >= 0
+    counts = torch.bincount(labelled, minlength=len(source.classes))
 
     def train(chunk: Sequence[int], runs: Sequence[Any]) -> list[Any]:
         test_images, test_labels = source.test_images.to(stage.device), source.test_labels.to(stage.device)
@@ -249,10 +253,10 @@ def train_members(
         for member in (members[i] for i in chunk):
             images, labels = data.select(source.train_images, source.train_labels, member.classes)
             modules[member.name] = prepare(
-                stage, images, labels, key=member.key, classes=len(source.classes), of_images=len(source.train_labels)
+                stage, images, labels, key=member.key, classes=len(source.classes), of_images=len(labelled)
             )
-            if test_curve:
-                modules[member.name].test = test_images, test_labels
+            if test_curve and bool(tested.any()):
+                modules[member.name].test = test_images[tested], test_labels[tested]
         trained = train_together(stage, runs, modules, epochs=epochs)
         return [partial(member_arrays, network, curves, test_images, engine) for network, curves in trained]
 
@@ -312,6 +316,9 @@ def train_classifiers(stage: Stage) -> None:
     trained = train_seeds(stage)
     if stage.rank == 0:
         hits, n = accuracies(stage, trained)
+        if not n:
+            row = results.row("train", "test_accuracy", None, unit="percent", n=0, note=NO_LABELS)
+            return write_trained(stage, trained, [row])
         rows = [results.rate_row("train", "test_accuracy", hits, n, of="test images")]
         if stage.params(f"models.{stage.item['model']}").network == "lenet":  # of which its paper gives the error
             rows.append(
