@@ -254,12 +254,14 @@ def test_more_classes_than_a_byte_holds(workplace: Path) -> None:
 
 def test_classes_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     network = ["goldfish", "tiger shark", "Tabby", "owl"]
-    for name in ("tiger_shark", "3", "tabby"):
+    for number, name in enumerate(("3", "tabby", "tiger_shark")):
         for i in range(2):
-            write(tmp_path / "a" / name / f"{i}.png", noise(4, 4))
+            write(tmp_path / "a" / name / f"{i}.png", np.array([[number, 0, 1]], np.uint8))
     dataset = sources.image_folder(tmp_path / "a", classes=network)
     assert dataset.classes == tuple(network)
-    assert dataset.train_labels.tolist() == [3, 2, 1]  # 3, tabby, tiger_shark
+    of_picture = {0: 3, 1: 2, 2: 1}  # 3, tabby, tiger_shark
+    for images, labels in ((dataset.train_images, dataset.train_labels), (dataset.test_images, dataset.test_labels)):
+        assert [of_picture[int(pixels[0, 0, 0])] for pixels in images] == labels.tolist()
     assert "no pictures of 1 of 4 classes, such as goldfish" in capsys.readouterr().err
     (tmp_path / "names.txt").write_text("\n".join(network))
     assert sources.image_folder(tmp_path / "a", classes=tmp_path / "names.txt").classes == tuple(network)
@@ -273,6 +275,49 @@ def test_classes_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         sources.image_folder(tmp_path / "a", classes=[*network, "owl"])
     with pytest.raises(OvergenError, match=r"none\.txt: no text with the name of a class on each line"):
         sources.image_folder(tmp_path / "a", classes=tmp_path / "none.txt")
+
+
+def test_a_network_is_judged_on_one_picture_of_a_class(tmp_path: Path) -> None:
+    for i, name in enumerate("abcdef"):
+        write(tmp_path / name / "0.png", noise(4, 4, seed=i))
+    with pytest.raises(OvergenError, match=r"class a, b, c, d, e, f has 1 picture\(s\)"):
+        sources.image_folder(tmp_path)
+    dataset = sources.image_folder(tmp_path, classes=list("abcdefg"))
+    both = torch.cat([dataset.train_labels, dataset.test_labels])
+    assert sorted(both.tolist()) == list(range(6))
+    assert len(dataset.test_labels) == 1
+    parts(tmp_path / "two", train="ab", test="bc")
+    assert sources.image_folder(tmp_path / "two", classes=list("abc")).test_labels.tolist() == [1, 1, 2, 2]
+
+
+def test_a_limit_draws_pictures_by_their_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(100):
+        write(tmp_path / f"{'ab'[i % 2]}/{i:02}.png", np.array([[i, 0]], np.uint8))
+    whole = sources.image_folder(tmp_path)
+    some = sources.image_folder(tmp_path, limit=15)
+    assert "15 of 80 train, 15 of 20 test pictures are taken" in capsys.readouterr().err
+    for part in ("train", "test"):
+        images, labels = getattr(some, f"{part}_images"), getattr(some, f"{part}_labels")
+        first = [int(pixels[0, 0, 0]) for pixels in images]
+        assert len(set(first)) == 15
+        assert labels.tolist() == [i % 2 for i in first]
+        assert set(first) < {int(pixels[0, 0, 0]) for pixels in getattr(whole, f"{part}_images")}
+        assert max(first) > 50  # not the first of them
+    assert torch.equal(sources.image_folder(tmp_path, limit=15).train_images, some.train_images)
+    assert torch.equal(sources.image_folder(tmp_path, limit=80).train_images, whole.train_images)
+
+
+def test_ink_that_the_ground_hides_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(4):
+        for name in "ab":
+            clear = np.zeros((6, 6, 4), np.uint8)
+            clear[2, : i + 1, 3] = 255
+            write(tmp_path / f"{name}/{i}.png", clear)
+    sources.image_folder(tmp_path)
+    assert "8 of 8 pictures are of one colour" in capsys.readouterr().err
+    sources.image_folder(tmp_path, invert=True)
+    sources.image_folder(tmp_path, ground="white", invert=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_pictures_without_labels(workplace: Path) -> None:

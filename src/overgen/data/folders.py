@@ -17,7 +17,7 @@ from overgen import OvergenError
 from overgen.data import Dataset
 from overgen.data.fetch import say
 from overgen.data.reader import FORMATS, Fit, Ground, bright_borders, read_picture, size_and_channels
-from overgen.data.split import split
+from overgen.data.split import by_digest, split
 
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test", "valid": "valid", "val": "valid",
          "validation": "valid", "dev": "valid"}  # fmt: skip
@@ -43,6 +43,7 @@ def image_folder(
     white: float | None = None,
     classes: Sequence[str] | str | Path | None = None,
     labelled: bool = True,
+    limit: int | None = None,
 ) -> Dataset:
     """A data set from a folder or zip file of pictures.
 
@@ -54,13 +55,14 @@ def image_folder(
     `invert`, they are kept as they are, with a word.
     classes: the names of the classes in the order of their numbers, or a text file with a name a line; by default the
     folders' names in alphabetical order. A folder may be called by the name, whatever its case and with _ for a space,
-    or by the number. Not every class needs pictures.
+    or by the number. Such classes come from elsewhere, as those of a trained network do: not every one needs pictures.
     labelled: False for pictures without classes, in any folders: all labels are −1, and `classes` must be given.
+    limit: at most so many train and so many test pictures, drawn by their paths and said so.
 
     Split: as the folders say; `valid` and the like are left out, or the test set if there is no other. Without such
     folders a fifth are test pictures, at least one of each class, stratified, fixed by their paths (`split`).
-    Raises OvergenError naming what does not fit: a picture that cannot be read, a class with one picture, a class that
-    only the test set has, sizes that differ.
+    Raises OvergenError naming what does not fit: a picture that cannot be read, sizes that differ; unless `classes` are
+    given, a class with one picture and one that only the test set has.
     """
     path, given = Path(path).expanduser(), class_names(classes)
     with files_of(path) as (names, open_file):
@@ -76,10 +78,25 @@ def image_folder(
                 f"{path.name}/<class>/<picture>, in a form that is read ({', '.join(FORMATS)})"
             )
         numbers = np.array([of_label[picture.label] if labelled else -1 for picture in pictures], dtype=np.int64)
-        train, test = _parted(path, pictures, numbers, all_classes)
-        options = {"ground": ground, "fit": fit, "invert": bool(invert), "white": white}
+        train, test = _parted(path, pictures, numbers, all_classes, given is not None)
         files = [picture.name for picture in pictures]
+        if limit is not None and max(len(train), len(test)) > limit:
+            taken = ", ".join(
+                f"{min(limit, len(part))} of {len(part)} {name}" for name, part in (("train", train), ("test", test))
+            )
+            say(f"{path}: {taken} pictures are taken")
+            train, test = (np.sort(np.array(by_digest(part, files)[:limit], dtype=np.int64)) for part in (train, test))
+            kept = np.sort(np.concatenate([train, test]))
+            train, test = np.searchsorted(kept, train), np.searchsorted(kept, test)
+            files, numbers = [files[i] for i in kept], numbers[kept]
+        options = {"ground": ground, "fit": fit, "invert": bool(invert), "white": white}
         images = _read(path, files, open_file, shape, options)
+        flat = images.reshape(len(images), -1)
+        if (constant := int((flat.min(1) == flat.max(1)).sum())) > len(images) / 2:
+            say(
+                f"{path}: {constant} of {len(images)} pictures are of one colour, so nothing is to be seen in them; of "
+                "dark ink on a transparent ground `ground: white` or `invert: true` shows it"
+            )
         if invert is None and images.shape[1] == 1:
             some = files[:: max(1, len(files) // LOOKED_AT)]
             share = bright_borders(_read(path, some, open_file, (1, 28, 28), options | {"fit": "stretch"}))
@@ -242,25 +259,31 @@ def _numbers(path: Path, found: Sequence[str], given: Sequence[str] | None) -> l
 
 
 def _parted(
-    path: Path, pictures: Sequence[Picture], numbers: np.ndarray, classes: Sequence[str]
+    path: Path, pictures: Sequence[Picture], numbers: np.ndarray, classes: Sequence[str], known: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The positions of train and test pictures. Raises OvergenError for a class that lacks what it needs."""
+    """The positions of train and test pictures.
+
+    known: whether the classes come from elsewhere. Raises OvergenError for a class that lacks what it needs, if not.
+    """
     if any(picture.part for picture in pictures):
         parts = np.array([picture.part for picture in pictures])
         train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test")
     else:
         names = [picture.name for picture in pictures]
-        train, test = split(names, numbers, len(names) // 5, at_least=1)
+        count = max(1, len(names) // 5)
+        train, test = split(names, numbers, count, at_least=0 if known else 1)
     seen, tested = (set(numbers[part].tolist()) for part in (train, test))
-    if not seen or not tested:
-        raise OvergenError(f"{path}: {len(train)} train and {len(test)} test pictures; both are needed")
-    if lacking := sorted(tested - seen):
+    lacking, untested = sorted(tested - seen), sorted(seen - tested)
+    if lacking and not known:
         named = ", ".join(classes[number] for number in lacking[:10])
         if any(picture.part for picture in pictures):
             raise OvergenError(f"{path}: class {named} has test pictures and none to train on; add some or remove it")
         raise OvergenError(f"{path}: class {named} has 1 picture(s); one to train on and one to test are needed")
-    if untested := sorted(seen - tested):
+    if not seen or not tested:
+        raise OvergenError(f"{path}: {len(train)} train and {len(test)} test pictures; both are needed")
+    if untested and not known:
         say(f"{path}: no test pictures of class {', '.join(classes[number] for number in untested[:10])}")
+    seen |= tested
     if -1 not in seen and (absent := [name for i, name in enumerate(classes) if i not in seen]):
         say(f"{path}: no pictures of {len(absent)} of {len(classes)} classes, such as {', '.join(absent[:5])}")
     return train, test

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+
+def by_digest(positions: Iterable[int], keys: Sequence[str]) -> list[int]:
+    """Positions in the order of the SHA-256 of their keys: as good as shuffled, and the same everywhere."""
+    return sorted(positions, key=lambda i: hashlib.sha256(keys[i].encode()).digest())
 
 
 def split(
@@ -23,7 +28,7 @@ def split(
     by_remainder = np.argsort(-(shares % len(labels)), kind="stable")
     quotas[by_remainder[: test_count - quotas.sum()]] += 1
     quotas = np.maximum(quotas, at_least)
-    order = sorted(range(len(keys)), key=lambda i: hashlib.sha256(keys[i].encode()).digest())
+    order = by_digest(range(len(keys)), keys)
     ranked = labels[order]
     test = np.concatenate(
         [np.array(order)[ranked == number][:quota] for number, quota in zip(classes, quotas, strict=True)]

@@ -37,6 +37,7 @@ class Folder(Section):
     white: Positive | None = None
     classes: Classes = None
     labelled: bool = True
+    limit: Count | None = None
 
 
 class Arrays(Section):
