@@ -12,6 +12,8 @@ from overgen.stages.evaluate_fooling.report import transfer_between_networks
 from overgen.stages.evaluate_oneclass.report import one_class
 from overgen.stages.evaluate_openset.report import open_set, open_set_apart, open_set_longer
 from overgen.stages.evaluate_scores.report import fooling_images, score_kinds, scores
+from overgen.stages.evaluate_unknowns.example import KINDS
+from overgen.stages.evaluate_unknowns.report import own_words, same_search, unknown_answers, unknown_kinds, unknowns
 from overgen.stages.fool_controls.report import controls
 from overgen.stages.fool_evolution.report import evolution
 from overgen.stages.fool_fgn.report import (
@@ -256,3 +258,46 @@ def test_methods_are_ranked_by_how_well_they_tell_the_unknown(made_up: MadeUp) -
         ["**CNN**", "1,000", "–", "20"], ["**COOL**", "1,000", "–", "20"], ["**dAE sym**", "1,000", "–", "20"],
     ]  # fmt: skip
     assert "| `collect_fooling`" not in made_up.text()  # it spends nothing
+
+
+def test_a_method_stands_once_with_every_network_it_was_tried_on(made_up: MadeUp) -> None:
+    """Best first; what does not apply says so; the worst kind by its name; a table for each kind."""
+    heads, *lines = lines_of(unknowns(made_up.study).markdown)
+    assert heads == ["method", "CNN: mean", "worst kind", "dAE sym: mean", "worst kind"]
+    found = {line[0]: line[1:] for line in lines}
+    assert lines[0][0] == "**nearest neighbours**"
+    assert list(found) == sorted(found, key=[line[0] for line in lines].index)
+    assert found["**energy**"] == ["–", "–", "does not apply", "–"]
+    assert found["**ỹ, α = 20**"][:2] == ["–", "–"]
+    assert found["**softmax**"][1].endswith("<br>fooling images")  # the made-up kind that lies nearest
+    kinds = list(unknown_kinds(made_up.study))
+    assert [table.name for table in kinds] == [f"unknowns_{kind}" for kind in KINDS]
+    assert lines_of(kinds[0].markdown)[1][0] == "**nearest neighbours**"
+    assert float(column(kinds[0], "CNN: AUROC")[0]) > 0.9
+    assert "right of these" in unknown_answers(made_up.study).markdown
+
+
+def test_findings_on_images_of_no_class_follow_the_intervals(made_up: MadeUp) -> None:
+    """Alike: softmax and nearest neighbours, of which the best are equally good; only clear differences are said."""
+    alike, own = same_search(made_up.study), own_words(made_up.study)
+    assert alike is not None
+    assert own is not None
+    assert "Of 2 scores tried on every network alike" in alike.says
+    assert "about as good" in alike.says
+    frame = made_up.study.frame
+    mean = (frame["experiment"] == "unknowns") & (frame["metric"] == "auroc_mean") & frame["reproduced"].notna()
+
+    def changed(chosen: pd.Series, value: float) -> Study:
+        rows = frame.copy()
+        rows.loc[mean & chosen, ["reproduced", "low", "high"]] = [value, value - 0.01, value + 0.01]
+        return Study(rows, "mnist", made_up.study.grid, {}, made_up.study.papers, {})
+
+    better = same_search(changed(frame["model"] == "cnn", 0.2))
+    assert better is not None
+    assert "clearly better on dAE sym" in better.says
+    beaten = own_words(changed(frame["method"].isin(["softmax", "scaled_output_alpha20"]), 0.2))
+    assert beaten is not None
+    assert beaten.says == "Scores fitted to features tell images of no class better than any network's own score."
+    none = own_words(changed(frame["method"] == "knn", 0.2))
+    assert none is not None
+    assert none.says.startswith("No score fitted to features is clearly better")

@@ -228,7 +228,6 @@ def test_a_score_of_ones_own_enters_both_stages_and_makes_nothing_else_stale(
         assert "mine:Nearness" in set(trials["method"])
         metrics = read_json(path / "reports/cells/digits" / stage / "dae_sym/metrics.json")["metrics"]
         assert any(row["metric"].endswith("@method=mine:Nearness") for row in metrics)
-    assert (trials.loc[trials["method"] == "mine:Nearness", "auroc"].dropna() > 0.5).all()
     for old, new, message in (
         ('view = "features"', 'view = "eyes"', "view is 'eyes'; write on the class"),
         ('view = "features"', "", "has no `view`"),

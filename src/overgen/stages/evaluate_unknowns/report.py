@@ -25,9 +25,9 @@ def unknowns(study: Study) -> Table:
     """A row a method, for each network its mean AUROC over the kinds and its worst kind; the best method first."""
     rows = study.rows(experiment=EXPERIMENT, metric="auroc_mean")
     columns = [
-        column(f"{model_name(model)}{head}", metric, show=show, model=model)
+        column(head.format(model_name(model)), metric, show=show, model=model)
         for model in study.cells("evaluate_unknowns")
-        for head, metric, show in ((": mean", "auroc_mean", mean), ("worst kind", "auroc_worst", worst))
+        for head, metric, show in (("{}: mean", "auroc_mean", mean), ("worst kind", "auroc_worst", worst))
     ]
     return pivot(study, "unknowns", by_best(rows), ("method",), METHOD, columns, of={"experiment": EXPERIMENT})
 
@@ -36,9 +36,9 @@ def unknown_answers(study: Study) -> Table:
     """At the threshold that keeps the declared share: a row a method, how many known images are kept and are right."""
     rows = study.rows(experiment=EXPERIMENT, metric="known_accepted")
     columns = [
-        column(f"{model_name(model)}{head}", metric, show=broken, model=model)
+        column(head.format(model_name(model)), metric, show=broken, model=model)
         for model in study.cells("evaluate_unknowns")
-        for head, metric in ((": kept", "known_accepted"), ("right of these", "accuracy_accepted"))
+        for head, metric in (("{}: kept", "known_accepted"), ("right of these", "accuracy_accepted"))
     ]
     return pivot(study, "unknown_answers", rows, ("method",), METHOD, columns, of={"experiment": EXPERIMENT})
 
@@ -48,9 +48,9 @@ def unknown_kinds(study: Study) -> Iterator[Table]:
     for kind in kinds(study):
         rows = study.rows(experiment=EXPERIMENT, metric="auroc", kind=kind)
         columns = [
-            column(f"{model_name(model)}{head}", metric, show=broken, model=model, kind=kind)
+            column(head.format(model_name(model)), metric, show=broken, model=model, kind=kind)
             for model in study.cells("evaluate_unknowns")
-            for head, metric in ((": AUROC", "auroc"), ("FPR95, %", "fpr95"))
+            for head, metric in (("{}: AUROC", "auroc"), ("FPR95, %", "fpr95"))
         ]
         yield pivot(
             study, f"unknowns_{kind}", by_best(rows), ("method",), METHOD, columns, of={"experiment": EXPERIMENT}
@@ -78,7 +78,8 @@ def mean(row: Row | None) -> str:
 
 def worst(row: Row | None) -> str:
     """The AUROC on the kind that a method knows least, with that kind's name."""
-    return "–" if row is None else f"{measured(row, between='<br>')}<br>{kind_name(row['note'])}"
+    # the note of a row in a report begins with what its interval is
+    return "–" if row is None else f"{measured(row, between='<br>')}<br>{kind_name(row['note'].rpartition('; ')[2])}"
 
 
 def context(study: Study) -> dict[str, Any]:
