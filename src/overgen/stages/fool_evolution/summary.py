@@ -113,7 +113,7 @@ def cell_tables(
         "encoding": np.full(len(stored), encoding),
         "generation": stored,
         "image": evolved[0].images,
-        "confidence": evolved[0].confidence[stored, 0][:, evolved[0].kept],
+        "confidence": np.ascontiguousarray(evolved[0].confidence[stored, 0][:, evolved[0].kept]),  # npz keeps the order
     }
     return metric_rows(runs, reached, encoding, generations, stored_generations, note), tables, examples
 
