@@ -118,6 +118,13 @@ def test_sixteen_bits_of_gray() -> None:
     assert read_picture(encoded(Image.fromarray(twelve)), (1, 1, 3), white=4095)[0].tolist() == [[0, 128, 255]]
     with pytest.raises(OvergenError, match=r"values from 0 to 4095, where 0 is black and 1000 white; give `white`"):
         read_picture(encoded(Image.fromarray(twelve)), (1, 1, 3), white=1000)
+    assert read_picture(encoded(Image.fromarray(np.zeros((1, 2), np.uint16))), (1, 1, 2)).max() == 0
+    for kind in (np.uint16, np.int32):  # 8 bits, kept in more: would be black
+        shallow = encoded(Image.fromarray(np.array([[0, 128, 255]], kind)), "TIFF")
+        with pytest.raises(OvergenError, match=r"values from 0 to 255, where 0 is black and 65535 white; give `white`"):
+            read_picture(shallow, (1, 1, 3))
+        shallow.seek(0)
+        assert read_picture(shallow, (1, 1, 3), white=255)[0].tolist() == [[0, 128, 255]]
 
 
 def test_floating_point_has_a_declared_white(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ def read_picture(
     invert: True for dark ink on a light ground, so that the ground becomes 0 as in MNIST.
     white: the value that is white in pictures of more than 8 bits: by default 1 in floating point and 65,535 else.
     Returns (C, H, W) uint8. EXIF's orientation is followed where it makes sense.
-    Raises OvergenError naming the file if it is missing, cut, larger than Pillow takes, or has values beyond white.
+    Raises OvergenError naming the file if it is missing, cut, larger than Pillow takes, has values beyond white, or
+    in 16 bits none above 255, where all would be black.
     """
     from PIL import ImageOps
 
@@ -172,9 +173,13 @@ def _eight_bits(image: Image.Image, white: float | None, bits: str) -> Image.Ima
     deep = np.asarray(image)
     top = (1.0 if image.mode == "F" else 65535.0) if white is None else white
     low, high = float(deep.min()), float(deep.max())
-    if not (low >= 0 and high <= top):  # NaN, too
+    shallow = white is None and image.mode != "F" and 0 < high <= 255  # most likely 8 bits, kept in more
+    if not (low >= 0 and high <= top) or shallow:  # NaN, too
         kind = "floating-point" if image.mode == "F" else "16-bit gray"
-        raise ValueError(f"{kind} values from {low:g} to {high:g}, where 0 is black and {top:g} white; give `white`")
+        raise ValueError(
+            f"{kind} values from {low:g} to {high:g}, where 0 is black and {top:g} white; give `white`, or save it in 8 "
+            "bits"
+        )
     if white is None and image.mode != "F":
         pixels = (deep.astype(np.int64) >> 8).astype(np.uint8)
     else:
