@@ -34,6 +34,7 @@ DYNAMIC = ()  # modules of sections: a stage's closure has those that it declare
 COMMON = {
     "models": "overgen.models.params",
     "perceptrons": "overgen.models.params",
+    "imagenet": "overgen.models.imagenet",
     "engine": "overgen.run.engine",
     "training": "overgen.training.params",
     "confidence": "overgen.measures.thresholds",

@@ -15,6 +15,7 @@ from overgen.models.adopted.inputs import Input
 from overgen.models.adopted.opening import Opened
 from overgen.models.adopted.state import fit_state, read_state
 
+DYNAMIC = ()  # it imports packages of others
 LITE = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}  # pixels a side
 LITE_INPUT = Input(mean=(127.0,), std=(128.0,), scale=255)  # as the package says
 
