@@ -141,7 +141,7 @@ def test_a_stage_declares_the_section_of_its_name(stage: str) -> None:
 
 def test_a_report_depends_on_the_plan_of_its_data_set() -> None:
     """Which names the cells and all that they declare: a list or a value that the report shows makes it stale."""
-    for stage in ("report", "report_rings"):
+    for stage in ("report", "report_page"):
         assert {".overgen/code/plans/${item.dataset}", "reports/cells/${item.dataset}"} <= set(STAGES[stage]["deps"])
     plan = params.plans(ROOT)["mnist"]
     assert plan.cells["fool_fgn"] == VALUES["attacked"]

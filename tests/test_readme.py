@@ -37,7 +37,7 @@ def test_the_pipeline_is_what_dvc_draws(monkeypatch: pytest.MonkeyPatch, capsys:
         return {(name,) for name in names.values()} | {(names[a], names[b]) for a, b in edges}
 
     drawn = (ROOT / "docs/pipeline.md").read_text().split("```mermaid\n")[1].split("```")[0]
-    assert ("train_rings", "report_rings") in graph(drawn)
+    assert ("train_rings", "report_page") in graph(drawn)
     assert graph(drawn) == graph(said)
 
 

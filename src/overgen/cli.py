@@ -18,6 +18,8 @@ import typer
 
 from overgen import OvergenError, arguments
 
+REPORTS = ("report", "report_page")  # stages that draw the report of a data set
+
 commands = typer.Typer(
     help="Overgeneralisation of neural classifiers, reproduced, measured and extended. "
     "Run from the repository root; `dvc repro` runs the study.",
@@ -250,11 +252,14 @@ def readme(
 def figures() -> None:
     """Redraw every report from the cells that are here."""
     from overgen.run import params
+    from overgen.run.pipeline import cells_of, read_stages
     from overgen.run.stage import execute
 
     enter_root()
     broken = []
-    for dataset, stage in (dict.fromkeys(params.load().datasets, "report") | {"rings": "report_rings"}).items():
+    stages, values = read_stages(), params.load().sections
+    drawn = {item["dataset"]: stage for stage in REPORTS for item in cells_of(stages[stage], values)}
+    for dataset, stage in drawn.items():
         if not Path("reports/cells", dataset).is_dir():
             print(f"{dataset}: no cells here; `make reproduce DATASET={dataset}` makes them")
             continue

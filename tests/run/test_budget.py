@@ -53,7 +53,7 @@ def test_budgets_survive_the_round_trip(tmp_path_factory: pytest.TempPathFactory
         ("report.dpi", "line 2: 'report.dpi' is not key=value"),
         ("report.dpi=[1", "line 2, report.dpi: not YAML"),
         ("report.dpi=1e-05", "line 2, report.dpi: Input should be a valid integer (found 1e-05)"),
-        ("report_rings={dpi: 3}", "line 2, report_rings.dpi: Input should be greater than or equal to 50"),
+        ("report_page={dpi: 3}", "line 2, report_page.dpi: Input should be greater than or equal to 50"),
         ("train_classifier.digits={epochs: ten, seeds: [0]}", "line 2, train_classifier.digits.epochs: "),
         ("train_rings.seeds=[0]", "line 2: train_rings.seeds stands on line 1 already"),
         ("attacked=[cnn, cnn]", "line 2, attacked.1: 'cnn' is named twice"),

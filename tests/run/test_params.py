@@ -60,7 +60,7 @@ def test_the_committed_file_is_valid() -> None:
         ("{dae_sym: {noise_std: 0.3, l2: 0.5}}", "{dae_sym: {noise: 0.3}}",
          "train_oneclass.mnist.training.dae_sym.noise: ", "Extra inputs"),
         ("classes: [0, 1, 2], epochs", "classes: [0, 0], epochs", "train_oneclass.digits.classes: ", "repeat"),
-        ("report_rings: {dpi: 150}", "report_rings: {dpis: 150}", "report_rings.dpis", "Extra inputs"),
+        ("report_page: {dpi: 150}", "report_page: {dpis: 150}", "report_page.dpis", "Extra inputs"),
         ("    auroc: 0.02 ", "    auroc: a little ", "report.bands.auroc", "String should match pattern"),
         ("    auroc: 0.02 ", "    auroc: -0.02 ", "report.bands.auroc", "greater than 0"),
     ],
@@ -217,7 +217,7 @@ def test_a_stage_reads_what_it_declares_and_nothing_else(project: Path) -> None:
 
 def test_faults_of_what_a_stage_does_not_read_are_not_its(project: Path) -> None:
     change(project, "lenet: {network: lenet}", "lenet: {network: vgg}")
-    change(project, "report_rings: {dpi: 150}", "report_rings: {dpi: 1}")
+    change(project, "report_page: {dpi: 150}", "report_page: {dpi: 1}")
     assert params.declared("train_classifier", root=project, dataset="mnist", model="cool")("models.cool").omega == 10
     with pytest.raises(OvergenError, match=r"models\.lenet\.network: is none of"):
         params.declared("train_classifier", root=project, dataset="mnist", model="lenet")

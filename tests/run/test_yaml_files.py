@@ -209,10 +209,10 @@ def test_a_value_as_one_line_is_read_back_as_it_is(value: Any) -> None:
 @pytest.mark.parametrize("file", ["params.yaml", "dvc.yaml"])
 def test_a_key_that_stands_twice_is_refused(project: Path, file: str) -> None:
     of_params = file == "params.yaml"
-    old, key = ("report_rings: {dpi: 150}", "report_rings") if of_params else ("  download:\n", "stages.download")
+    old, key = ("report_page: {dpi: 150}", "report_page") if of_params else ("  download:\n", "stages.download")
     first = change(project, old, old, file)
     path = project / file
-    path.write_text(path.read_text() + ("report_rings: {dpi: 100}\n" if of_params else "  download: {cmd: a}\n"))
+    path.write_text(path.read_text() + ("report_page: {dpi: 100}\n" if of_params else "  download: {cmd: a}\n"))
     last = path.read_text().count("\n")
     assert fault(project) == f"{file}, line {last}, {key}: stands on line {first} already; keep one"
 

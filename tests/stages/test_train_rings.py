@@ -246,7 +246,7 @@ def test_the_stage_and_its_report(cell: Path) -> None:
         assert np.abs(product - examples["scaled"] / 255).max() < 3 / 255
         assert len(examples["points"]) == len(examples["labels"]) == 20
 
-    execute("report_rings", dataset="rings")
+    execute("report_page", dataset="rings")
     text = Path("reports/rings/report.md").read_text()
     assert "700 of 50,000 steps, 2 seeds, below the paper's budget" in text
     assert directory_md5(cell) in text
@@ -262,7 +262,7 @@ def test_the_stage_and_its_report(cell: Path) -> None:
         assert f"{rows[metric]['reproduced']:.2f}\u00a0% [" in opening
     assert {path.name for path in Path("reports/rings/figures").iterdir()} == {"rings.svg", "rings.png"}
     drawn = directory_md5("reports/rings")
-    execute("report_rings", dataset="rings")
+    execute("report_page", dataset="rings")
     assert directory_md5("reports/rings") == drawn
 
 

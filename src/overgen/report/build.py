@@ -43,13 +43,9 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
         glance.glance(study), overview.orderings(study), overview.not_measured(study), overview.provenance(study)
     ]  # fmt: skip
     with replace_directory(output) as folder:
-        for name in ("tables", "figures"):
-            (folder / name).mkdir()
-        write(folder / "reproduced.csv", csv(as_reproduced(study.frame)))
+        (folder / "figures").mkdir()
+        write_numbers(study, tables, folder)
         write_json(folder / "summary.json", metrics(study))
-        for table in (table for of_stage in tables.values() for table in of_stage if table.markdown):
-            write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
-            write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
         drawn = draw(study, folder / "figures", dpi=dpi)
         open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=choices.choices(study))
         write(folder / "assumptions.md", open_choices)
@@ -63,10 +59,20 @@ def build_page(study: Study, output: Path, *, dpi: int) -> None:
     tables: dict[str, list[Table]] = {stage: list(stage_tables(study, stage)) for stage in study.grid}
     with replace_directory(output) as folder:
         (folder / "figures").mkdir()
+        write_numbers(study, tables, folder)
         drawn = draw(study, folder / "figures", dpi=dpi)
         seeds = seeds_text(cell for cells in study.grid.values() for cell in cells.values())
         text = text_of("report/page.md.j2", study, tables | {"report": []}, drawn, seeds=seeds)
         write_text(folder, findings.placed(text, study), output)
+
+
+def write_numbers(study: Study, tables: Mapping[str, list[Table]], folder: Path) -> None:
+    """reproduced.csv, and tables/ if any has a line."""
+    write(folder / "reproduced.csv", csv(as_reproduced(study.frame)))
+    for table in (table for of_stage in tables.values() for table in of_stage if table.markdown):
+        (folder / "tables").mkdir(exist_ok=True)
+        write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
+        write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
 
 
 def metrics(study: Study) -> dict[str, dict[str, float]]:

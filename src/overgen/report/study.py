@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from overgen import OvergenError
@@ -61,13 +62,20 @@ class Numbers:
         place = self._places.get(tuple(of.get(name, "") for name in self.keys))
         return None if place is None else self._records[place]
 
+    def select(self, **of: str | Collection[str]) -> list[Row]:
+        """`rows` one by one, each with its `place` as of `find`."""
+        return [self._records[place] for place in np.flatnonzero(self._kept(of))]
+
     def rows(self, **of: str | Collection[str]) -> pd.DataFrame:
         """The rows with some values in some columns: rows(experiment="fgn", metric=("fooling_rate", "auroc"))."""
+        return self.frame[self._kept(of)]
+
+    def _kept(self, of: Mapping[str, str | Collection[str]]) -> pd.Series:
         keep = pd.Series(True, index=self.frame.index)
         for name, wanted in of.items():
             values = [wanted] if isinstance(wanted, str) else list(wanted)
             keep &= self.frame[name].isin(values) if name in self.frame else "" in values
-        return self.frame[keep]
+        return keep
 
     def reported(self, experiment: str, metric: str, **of: str) -> pd.DataFrame:
         """The rows of one experiment and metric at the papers' α, with what the main paper reports as a number.

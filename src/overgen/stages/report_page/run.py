@@ -1,4 +1,7 @@
-"""Draw the report of the rings, Figure 2 of Spigler 2019, from its cell: report.md, report.html and figures/."""
+"""Draw the page of a data set whose stages say all themselves, from its cells: report.md, report.html and figures/.
+
+Such are the rings of Figure 2 of Spigler 2019, and the lecture's demonstrations on a network of ImageNet.
+"""
 
 from __future__ import annotations
 
@@ -19,5 +22,5 @@ def main(stage: Stage) -> None:
     Raises OvergenError naming the missing cell and the command that makes it.
     """
     dataset, known = stage.item["dataset"], plans()
-    build_page(read_study(known[dataset], dataset), Path("reports", dataset), dpi=stage.params("report_rings").dpi)
+    build_page(read_study(known[dataset], dataset), Path("reports", dataset), dpi=stage.params("report_page").dpi)
     write_index(Path("reports"), known)
