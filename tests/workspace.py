@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from safetensors import safe_open
 
@@ -24,6 +25,7 @@ from overgen.run import code, warm
 from overgen.run.pipeline import cells_of, read_stages
 
 from processes import environment, stage_command
+from small_network import small
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -147,6 +149,44 @@ TINY = {
     "train_rings.test_points": 50,
     "train_rings.shown_points": 20,
     "train_rings.resolution": 12,
+    "imagenet": {
+        "threads": 1,
+        "chunk": 5,
+        "networks": {
+            f"efficientnet_lite{i}": {
+                "what": f"small{i}.pt",
+                "module": "small_network.py:Small",
+                "shape": [3, side, side],
+            }
+            for i, side in enumerate((32, 40, 36))
+        },
+        "witnesses": ["efficientnet_lite1", "efficientnet_lite2"],
+        "photographs": ["cat", "coffee"],
+    },
+    "fool_photographs.noises": 1,
+    "fool_photographs.targets": 2,
+    "fool_photographs.tau": 0.3,
+    "fool_photographs.updates": 30,
+    "fool_photographs.rate": 0.02,
+    "fool_photographs.smallest": {"targets": 2, "c": 0.001, "brackets": 2, "bisections": 1, "iterations": 25},
+    "fool_photographs.shown": ["cat"],
+    "evolve_classes.generations": {"cppn": 3, "direct": 2},
+    "evolve_classes.population": 6,
+    "evolve_classes.block": 2,
+    "evolve_classes.shown": 3,
+    "evolve_classes.stored": {"cppn": 3, "direct": 2},
+    "evolve_classes.stored_generations": [0, 2],
+    "visualise_units.layers": ["blocks.0", "blocks.1"],
+    "visualise_units.units": 2,
+    "visualise_units.steps": 3,
+    "visualise_units.dream.photographs": ["cat"],
+    "visualise_units.dream.layers": ["blocks.0", "blocks.1"],
+    "visualise_units.dream.sides": [24, 32],
+    "visualise_units.dream.steps": 2,
+    "synthesise_classes.cat": 3,
+    "synthesise_classes.classes": 2,
+    "synthesise_classes.steps": 3,
+    "report_page.dpi": 60,
 }
 
 
@@ -188,6 +228,9 @@ def make_workspace(path: Path, digits: Path | None = None, **changes: object) ->
     (path / "src/overgen").symlink_to(ROOT / "src/overgen")
     shutil.copytree(ROOT / "src/own", path / "src/own", ignore=shutil.ignore_patterns("__pycache__"))
     (path / "budgets").symlink_to(ROOT / "budgets")
+    shutil.copy(ROOT / "tests/small_network.py", path)
+    for seed in range(3):
+        torch.save(small(seed).state_dict(), path / f"small{seed}.pt")
     if digits is not None:
         (path / "data").symlink_to(digits / "data")
     if digits is None or changes:

@@ -1,0 +1,86 @@
+"""Synthesised classes in the page of the demonstrations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from overgen.report.findings import Finding, known
+from overgen.report.names import model_name
+from overgen.report.study import Row, Study
+from overgen.report.tables import Table, measured, table
+from overgen.stages.synthesise_classes import figures
+
+VERDICTS = ("the claim holds", "the claim is contradicted", "cannot tell")
+
+
+def of(study: Study, metric: str, **keys: str) -> Row | None:
+    """A number of the synthesis."""
+    return next(iter(study.select(experiment="synthesis", metric=metric, **keys)), None)
+
+
+def ways(study: Study) -> list[str]:
+    """The ways of params.yaml, in its order."""
+    names = [key.split(".")[2] for key in study.settings if key.startswith("synthesise_classes.ways.")]
+    return list(dict.fromkeys(names))
+
+
+def verdict(row: Row) -> str:
+    """What the rule says of a way: it stands in the note of its number."""
+    return next(each for each in VERDICTS if each in row["note"])
+
+
+def synthesised(study: Study) -> Table:
+    """How many classes of each way other networks recognise, and what the rule says."""
+    lines, used = [], []
+    witnesses = study.settings["imagenet.witnesses"]
+    for way in ways(study):
+        every = of(study, "recognised", way=way)
+        if every is None:
+            continue
+        rows = [of(study, "answers_class", way=way, network=name) for name in ("itself", *witnesses)]
+        rows += [of(study, "crop_answers_class", way=way, network=witnesses[0]), every]
+        used += [row["place"] for row in rows if row]
+        lines.append([figures.way_name(way), *map(measured, rows), verdict(every)])
+    header = ["way", "itself %", *(f"{model_name(name)} %" for name in witnesses),
+              f"a crop, {model_name(witnesses[0])} %", "all others %", "“no object can be synthesised”"]  # fmt: skip
+    return table("synthesised", lines, header, study.frame.iloc[used])
+
+
+def claim(study: Study) -> Finding | None:
+    """What becomes of the lecture's claim with the way that is recognised most often."""
+    rows = [row for way in ways(study) if (row := of(study, "recognised", way=way)) and known(row)]
+    if not rows:
+        return None
+    best = max(rows, key=lambda row: row["reproduced"])
+    holds = [figures.way_name(row["way"]) for row in rows if verdict(row) == "the claim holds"]
+    of_ways = f"holds of {' and '.join(holds[:1])}, not of every way" if holds else "holds of no way"
+    says = {
+        "the claim holds": "No cat can be synthesised: no way makes classes that other networks recognise.",
+        "the claim is contradicted": f"“No cat can be synthesised” {of_ways}.",
+        "cannot tell": "Whether a class can be synthesised that other networks recognise, this many cannot tell.",
+    }[verdict(best)]
+    number = f"all other networks answer the class in {{number}} of {{n}}, {figures.way_name(best['way'])}"
+    return Finding(says, number, best, "synthesised_cat", "synthesised")
+
+
+def context(study: Study) -> dict[str, Any]:
+    """What the section names."""
+    prefix = "synthesise_classes."
+    nearest = {
+        kind: [measured(row) for way in ways(study)
+               if (row := of(study, "nearest_photograph_is_the_cat", way=way, of=kind))]
+        for kind in ("cat", "others")
+    }  # fmt: skip
+    return {
+        "settings": {
+            key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)
+        },
+        "photographs": len(study.settings["imagenet.photographs"]),
+        "nearest": dict(zip(map(figures.way_name, ways(study)), zip(*nearest.values(), strict=True), strict=False)),
+        "witness": study.settings["imagenet.witnesses"][0],
+    }
+
+
+TABLES = (synthesised,)
+FIGURES = (figures.synthesised_cat, figures.recognition, figures.synthesised_classes)
+FINDINGS = (claim,)
