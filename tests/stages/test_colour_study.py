@@ -126,6 +126,19 @@ def test_colours_go_through_the_attacks_and_their_report(project: Path, run_stag
         assert (figures / f"{name}.png").is_file()
 
 
+def test_large_images_are_shown_in_8_bits_with_the_scores_of_these(
+    project: Path, run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attacked, "LARGE", 3 * 14 * 10 - 1)
+    run_stage(project, "train_classifier", model="plain")
+    settings = params.load("params.yaml")
+    for stage in ("fool_fgn", "fool_gradient", "fool_evolution"):
+        run_stage(project, stage, model="plain")
+        shown = read_npz(f"reports/cells/digits/{stage}/plain/examples.npz")
+        assert shown["image"].dtype == np.uint8
+    assert max(each.difference for each in rescore("digits", "plain", settings)) < 1e-5  # float32
+
+
 def test_test_images_without_a_label(project: Path, run_stage: Run) -> None:
     put(project, colours(labelled=False))
     for stage in ("train_classifier", "fool_fgn", "fool_gradient", "evaluate_confidence"):

@@ -28,6 +28,7 @@ from overgen.run.files import read_npz
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 
+LARGE = 2**14  # numbers of an image, beyond which a cell shows it in 8 bits
 PIXELS_OF_BLOCK = 2**21  # numbers of the images that an attack moves together: 13 images of 3 × 224 × 224
 Trial = TypeVar("Trial")
 Arrays = dict[str, np.ndarray]
@@ -140,6 +141,24 @@ class Attacked:
         )
         columns = {"trial": "trial", "tau": "tau", "alpha": "alpha", "score": "score_in_16_bits"}
         return {name: hits[column].to_numpy() for name, column in columns.items()} | {"image": saved}, hits
+
+    def shown(self, examples: Arrays, alphas: np.ndarray, score: str = "score") -> Arrays:
+        """Examples as the cell keeps them: of large images pictures in 8 bits, with the scores of these.
+
+        examples: image (G, C, ...) in [0, 1] of networks of the first seed, their scores (G, C) under the name `score`,
+        and what tells their targets; alphas: (G,) of these scores. Small images stay as they are, in float32.
+        """
+        if math.prod(self.shape) <= LARGE:
+            return examples
+        saved = np.rint(255 * examples["image"]).astype(np.uint8)
+        groups, classes = saved.shape[:2]
+        targets = examples.get("target", np.arange(classes))
+        trials = pd.DataFrame({"alpha": np.repeat(alphas, classes), "target": np.tile(targets, groups)})
+        scores = self.scores(saved.reshape(-1, *saved.shape[2:]), trials.assign(seed=self.seeds[0]))
+        shown = examples | {"image": saved, score: scores.reshape(groups, classes)}
+        if "fooled" in examples:
+            shown["fooled"] = examples["fooled"] & (shown[score] > examples["tau"][:, None])
+        return shown
 
     def write(
         self,

@@ -46,6 +46,8 @@ def stored(folder: Path, thresholds: Iterable[Any], *, evolution_alpha: float) -
     else:
         image, score, fooled = (examples[name] for name in ("image", "score", "fooled"))
         groups = list(zip(variants, examples["tau"].tolist(), examples["alpha"].tolist(), strict=True))
+    if image.dtype == np.uint8:  # large ones, see `Attacked.shown`
+        image = pictures.images(image)
     classes = image.shape[1]
     targets = examples.get("target", np.arange(classes))  # which classes, where not all were attacked
     table = pd.DataFrame([group for group in groups for _ in range(classes)], columns=["variant", "tau", "alpha"])

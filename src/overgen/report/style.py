@@ -272,6 +272,7 @@ def attacked_images(
             for c, (image, score, fooled) in enumerate(islice(zip(*arrays.values(), strict=True), grid.columns)):
                 frame, ink = (colour(model), "black") if fooled else (None, GREY)
                 text = f"{score_text(float(score))} {'✓' if fooled else '–'}"
+                image = image / 255 if image.dtype == np.uint8 else image  # large ones are kept in 8 bits
                 grid.image(r, c, image, frame=frame, text=text, ink=ink)
         grid.titles([str(c) for c in classes[: grid.columns]])
         return grid.figure

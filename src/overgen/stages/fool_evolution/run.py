@@ -64,7 +64,7 @@ def main(stage: Stage) -> None:
         rows + summary.fooling_rows(trials, pair[0], kept),
         spent={"runs": settings.runs, "generations": settings.generations},
         tables=tables,
-        examples=examples,
+        examples=attacked.shown(examples, np.full(len(examples["generation"]), pair[1]), "confidence"),
         successes=successes,
     )
 

@@ -45,6 +45,7 @@ def main(stage: Stage) -> None:
     if outcome is None:
         return
     examples = summary.examples(outcome, attacked.pairs, targets, attacked.shape, attacked.beta)
+    examples = attacked.shown(examples, examples["alpha"])
     if earlier:
         outcome, examples = finished.joined(earlier, outcome, examples, attacked, tried)
     rows = summary.fooling_rows(outcome.table, attacked.pairs)

@@ -53,11 +53,12 @@ def attack_all(stage: Stage, experiment: str) -> None:
     saved = pictures.rounded(images[hits], attacked.shape)
     table["score_in_8_bits"] = np.nan
     table.loc[hits, "score_in_8_bits"] = attacked.scores(saved, table.iloc[hits])
+    examples = summary.examples(table, images, attacked.pairs, targets, attacked.shape)
     attacked.write(
         [row | {"experiment": experiment} for row in summary.rows(table, attacked.pairs)],
         spent={"restarts": settings.restarts, "attacks": len(settings.attacks), "updates": updates},
         tables={"trials": table},
-        examples=summary.examples(table, images, attacked.pairs, targets, attacked.shape),
+        examples=attacked.shown(examples, examples["alpha"]),
         successes={"trial": hits, "image": saved},
     )
 

@@ -35,11 +35,12 @@ def main(stage: Stage) -> None:
     rows = named(rows, attacked.model, own.base)
     if own.scaled:  # the paper reports the accuracy beside the attack on ỹ
         rows += [row | {"experiment": "fgn_on_scaled_output"} for row in accuracies]
+    examples = summary.examples(outcome, attacked.pairs, targets, attacked.shape, attacked.beta)
     attacked.write(
         rows,
         spent={"trials": count, "updates": updates},
         tables={"trials": outcome.table},
-        examples=summary.examples(outcome, attacked.pairs, targets, attacked.shape, attacked.beta),
+        examples=attacked.shown(examples, examples["alpha"]),
         successes=outcome.successes,
     )
 
