@@ -13,7 +13,14 @@ from overgen.stages.evaluate_oneclass.report import one_class
 from overgen.stages.evaluate_openset.report import open_set, open_set_apart, open_set_longer
 from overgen.stages.evaluate_scores.report import fooling_images, score_kinds, scores
 from overgen.stages.evaluate_unknowns.example import KINDS
-from overgen.stages.evaluate_unknowns.report import own_words, same_search, unknown_answers, unknown_kinds, unknowns
+from overgen.stages.evaluate_unknowns.report import (
+    own_words,
+    same_search,
+    turned_round,
+    unknown_answers,
+    unknown_kinds,
+    unknowns,
+)
 from overgen.stages.fool_controls.report import controls
 from overgen.stages.fool_evolution.report import evolution
 from overgen.stages.fool_fgn.report import (
@@ -298,6 +305,10 @@ def test_findings_on_images_of_no_class_follow_the_intervals(made_up: MadeUp) ->
     beaten = own_words(changed(frame["method"].isin(["softmax", "scaled_output_alpha20"]), 0.2))
     assert beaten is not None
     assert beaten.says == "Scores fitted to features tell images of no class better than any network's own score."
+    assert turned_round(made_up.study) is None
+    below = turned_round(changed(frame["method"] == "pca_pixels", 0.2))
+    assert below is not None
+    assert (below.row["method"], below.row["model"]) == ("pca_pixels", "cnn")
     none = own_words(changed(frame["method"] == "knn", 0.2))
     assert none is not None
     assert none.says.startswith("No score fitted to features is clearly better")

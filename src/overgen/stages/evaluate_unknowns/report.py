@@ -17,6 +17,7 @@ from overgen.stages.evaluate_unknowns import figures
 from overgen.stages.evaluate_unknowns.names import kind_name
 
 EXPERIMENT = "unknowns"
+CHANCE = 0.5
 OWN = ("scaled_output", "confidence", "softmax")  # what a network says itself
 METHOD: Labels = {"method": lambda row: f"**{method_name(row['method'])}**"}
 
@@ -155,6 +156,22 @@ def own_words(study: Study) -> Finding | None:
     return Finding(says, number, fitted, "unknown_map", "unknowns")
 
 
+def turned_round(study: Study) -> Finding | None:
+    """The score that is furthest below chance: images of no class look more known to it than test images."""
+    rows = study.rows(experiment=EXPERIMENT, metric="auroc_mean").reset_index(names="place")
+    below = [row for row in records(rows) if known(row) and row["high"] < CHANCE]
+    if not below:
+        return None
+    row = min(below, key=auroc)
+    name = f"{method_name(row['method'])} on {model_name(row['model'])}"
+    methods = len({row["method"] for row in below})
+    says = (
+        "A score that is turned round: to" if methods == 1 else f"{methods} scores are turned round on some network: to"
+    )
+    says = f"{says} {name}, images of no class look more known than test images."
+    return Finding(says, f"{name}: mean AUROC {{number}} over {{n}} kinds; chance: ½", row, "unknown_map", "unknowns")
+
+
 def best_by_model(rows: Sequence[Row]) -> list[Row]:
     """Of each network the row of the best number, the best first."""
     models = dict.fromkeys(row["model"] for row in rows)
@@ -166,6 +183,6 @@ def auroc(row: Row) -> float:
     return float(row["reproduced"])
 
 
-FINDINGS = (same_search, own_words)
+FINDINGS = (same_search, own_words, turned_round)
 TABLES = (unknowns, unknown_answers, unknown_kinds)
 FIGURES = (figures.unknown_map, figures.unknown_images)
