@@ -88,7 +88,7 @@ def test_five_unlabelled_pictures_of_a_black_box_of_a_thousand_classes(
     assert trials["kind"].tolist() == list(unknowns.KINDS)
     assert (trials[["known", "unknown"]].to_numpy() == (5, 30)).all()
     by_metric = {row["metric"]: row for row in rows}
-    assert by_metric["accuracy"]["note"] == "not testable: no labels"
+    assert by_metric["accuracy"]["note"] == "not testable: no labelled test images"
     assert by_metric["auroc_mean@method=softmax"]["n"] == len(unknowns.KINDS)
     notes = {row["metric"].partition("method=")[2]: row["note"] for row in rows
              if row["metric"].startswith("auroc_mean") and row["reproduced"] is None}  # fmt: skip
@@ -97,7 +97,8 @@ def test_five_unlabelled_pictures_of_a_black_box_of_a_thousand_classes(
     assert "no logit for each class" in notes["energy"]
     assert "5 labelled" not in notes["knn"]  # the first reason is enough
     assert "0 labelled training images to be fitted on, fewer than 40" in notes["openmax"]
-    assert "ỹ = y" in notes["scaled_output"]
+    assert "ỹ is softmax" in notes["scaled_output"]
+    assert "there is no c̃" in notes["confidence"]
     assert not any("accepted" in row["metric"] for row in rows)  # no image was held out for a threshold
 
 
@@ -158,6 +159,16 @@ def test_unknowns_of_ones_own_and_of_other_data(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(run.borrow, "borrow", lambda name, mirror: dataset_of((1, 9, 9), 9, 11, 2, labelled=True))
     with pytest.raises(OvergenError, match=r"other_data.mine: images of digits are \(1, 9, 9\)"):
         run.images_of(stage, dataset)
+
+
+def test_images_without_a_label_have_scores_but_no_accuracy() -> None:
+    scores = {"network.predicted": np.array([0, 1, 1, 1]), "a.held_out": np.zeros(5), "a.predicted": np.zeros(4, int),
+              "a.test": np.array([1.0, 1, 1, -1]), "a.noise": np.array([-1.0, -2])}  # fmt: skip
+    rows, _ = summary.cell(scores, np.array([0, 0, -1, 0]), ["noise"], {}, 0.8)
+    found = {row["metric"]: (row["reproduced"], row["n"]) for row in rows}
+    assert found["accuracy"] == (pytest.approx(100 / 3), 3)
+    assert found["known_accepted@method=a"] == (75, 4)
+    assert found["accuracy_accepted@method=a"] == (100, 2)
 
 
 def test_numbers_by_hand() -> None:

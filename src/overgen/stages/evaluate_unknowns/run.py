@@ -121,8 +121,11 @@ def applicable(stage: Stage, network: nn.Module, fitted: int, x: Tensor, refused
     names = []
     for name in asked:
         if name in OF_OUTPUTS:
-            if output.reconstruction is None and (name == "confidence" or a_softmax):
-                refused[name] = "no reconstruction: ỹ = y, as softmax"
+            if output.reconstruction is None and name == "confidence":
+                refused[name] = "no reconstruction: there is no c̃"
+                continue
+            if output.reconstruction is None and a_softmax:
+                refused[name] = "no reconstruction, and y is a softmax: ỹ is softmax"
                 continue
         else:
             about = methods.described(name)

@@ -14,6 +14,7 @@ from overgen.measures.outputs import part
 from overgen.run import results
 
 EXPERIMENT = "unknowns"
+LABELLED = "labelled test images"
 SHOWN = 8  # images of each kind among the examples
 LARGE = 64 * 64  # pixels of an image, beyond which two are shown
 
@@ -28,8 +29,8 @@ def cell(
     scores: `<method>.<part>`, (N,) each, as `run.scores_of` gives them; labels: (N,) of the test images, −1 for none.
     kinds: of unknown images; refused: why a method was not tried, by method; keep: share of held-out images accepted.
     """
-    right = scores["network.predicted"] == labels if (labels >= 0).all() else None
-    rows, trials = [share("accuracy", right, "test images")], []
+    labelled = labels >= 0
+    rows, trials = [share("accuracy", (scores["network.predicted"] == labels)[labelled], LABELLED)], []
     for method in dict.fromkeys(name.rpartition(".")[0] for name in scores):
         if method == "network":
             continue
@@ -41,8 +42,8 @@ def cell(
         if threshold is not None:
             accepted = by_part["test"] >= threshold
             rows.append(share(f"known_accepted@method={method}", accepted, "test images"))
-            answered = by_part["predicted"][accepted] == labels[accepted] if right is not None else None
-            rows.append(share(f"accuracy_accepted@method={method}", answered, "test images that are accepted"))
+            right = (by_part["predicted"] == labels)[accepted & labelled]
+            rows.append(share(f"accuracy_accepted@method={method}", right, f"{LABELLED} that are accepted"))
         trials += of_method
     for method, why in refused.items():
         rows.append(results.row(EXPERIMENT, f"auroc_mean@method={method}", None, unit="fraction", n=0,
@@ -93,11 +94,10 @@ def number(metric: str, trial: Mapping[str, Any], name: str, kind: str, note: st
                        kind=kind, note=note)  # fmt: skip
 
 
-def share(metric: str, hits: np.ndarray | None, of: str) -> dict[str, Any]:
-    """A share in percent with Wilson's interval; hits: (N,) bool, or None where images have no labels."""
-    if hits is None or not len(hits):
-        why = "not testable: no labels" if hits is None else f"not testable: no {of}"
-        return results.row(EXPERIMENT, metric, None, unit="percent", n=0, note=why)
+def share(metric: str, hits: np.ndarray, of: str) -> dict[str, Any]:
+    """A share in percent with Wilson's interval; hits: (N,) bool, of N = 0 images "not testable"."""
+    if not len(hits):
+        return results.row(EXPERIMENT, metric, None, unit="percent", n=0, note=f"not testable: no {of}")
     return results.rate_row(EXPERIMENT, metric, [int(hits.sum())], len(hits), of=of)
 
 
