@@ -63,8 +63,12 @@ def patterns_climb(study: Study) -> Finding | None:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
-    shown = study.settings["evolve_classes.shown"]
-    return {"shown": shown, "population": study.settings["evolve_classes.population"]}
+    settings, times = study.settings, []
+    for encoding in settings["evolve_classes.encodings"]:
+        if theirs := reported(study, encoding):
+            times.append(theirs["generations"] // settings[f"evolve_classes.generations.{encoding}"])
+    shown, population = settings["evolve_classes.shown"], settings["evolve_classes.population"]
+    return {"shown": shown, "population": population, "times": min(times, default=0)}
 
 
 TABLES = (thousand,)
