@@ -20,7 +20,8 @@ from workspace import ROOT, set_params, write_code
 
 SECTION = (ROOT / "docs/extending.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STAGES = ("train_classifier", "fool_fgn", "fool_gradient", "fool_evolution", "evaluate_confidence", "evaluate_fooling",
-          "collect_fooling", "train_openset", "evaluate_openset", "evaluate_scores")  # fmt: skip
+          "collect_fooling", "train_openset", "evaluate_openset", "evaluate_scores",
+          "evaluate_unknowns")  # fmt: skip
 
 
 def block(language: str) -> str:
@@ -33,7 +34,7 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = re.search(r"The file, here `(.*?)`", SECTION)[1]  # type: ignore[index]
     (workspace / path).write_text(block("python"))
     lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "evolved": ["resnet"],
-             "openset_models": ["resnet"]}  # fmt: skip
+             "openset_models": ["resnet"], "unknown_models": ["resnet"]}  # fmt: skip
     lists |= {f"{group}_datasets": [] for group in ("retrained", "variant", "oneclass", "searched", "szegedy")}
     options = {"fool_fgn.digits.models": {"resnet": {}}, "fool_fgn.digits.updates": 3}
     options |= {"evaluate_scores.methods": {"resnet": ["scaled_output"]}}
