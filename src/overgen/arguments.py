@@ -106,6 +106,19 @@ def open_options(
     return {name: value for name, value in options.items() if value is not None}
 
 
+def constructor_options(texts: Iterable[str]) -> dict[str, Any]:
+    """Options KEY=VALUE by key, values as YAML has them. Raises OvergenError for one without a key or a value."""
+    from overgen.run.yaml_files import read_document
+
+    options = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        if not key.isidentifier() or not value:
+            raise OvergenError(f"--option {text}: must be KEY=VALUE, such as width=16")
+        options[key] = read_document("--option", value).values
+    return options
+
+
 def whole_numbers(text: str | None, option: str, form: str) -> tuple[int, ...] | None:
     """The whole numbers in "3,224,224", as many as `form` has, such as "CHANNELS,HEIGHT,WIDTH"."""
     if text is None:

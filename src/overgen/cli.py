@@ -348,6 +348,64 @@ def export(
 
 
 @commands.command()
+def adopt(
+    file: Annotated[
+        str, typer.Argument(help="The network: its file, FILE.py:CLASS, torchvision/NAME, or efficientnet-lite0.")
+    ],
+    cell: Annotated[str, typer.Option("--as", help="DATASET/NAME that it gets in the study, such as mnist/mine.")],
+    weights: Weights = None,
+    network: Module = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE of the class's constructor; may be given several times.")
+    ] = None,
+    mean: Mean = None,
+    std: Std = None,
+    scale: Scale = None,
+    size: Annotated[str | None, typer.Option(help="HEIGHT,WIDTH of the images that it gets, if not theirs.")] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="That it gets: 1 (gray) or 3, if not those of the images.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="NCHW, NHWC or flat. Default: NCHW, or what the file says.")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32 or uint8. Default: float32, or what the file says.")
+    ] = None,
+    outputs: Outputs = None,
+    output_key: OutputKey = None,
+    features: Annotated[str | None, typer.Option(help="Layer whose output are its features. Default: found.")] = None,
+    unsafe_pickle: UnsafePickle = None,
+    into: Annotated[
+        str | None, typer.Option(help="Lists of params.yaml that get its name. Default: attacked,evolved.")
+    ] = None,
+) -> None:
+    """Put a network that was trained elsewhere into the study.
+
+    It is checked, its file copied to models/DATASET/adopted/NAME, and its entry written into params.yaml.
+    `overgen reproduce report@DATASET` then takes it through every stage.
+    """
+    given: dict[str, Any] = {
+        "weights": weights, "network": network, "mean": mean, "std": std, "scale": scale, "outputs": outputs,
+        "output_key": output_key, "unsafe_pickle": unsafe_pickle, "channels": channels,
+        "size": arguments.whole_numbers(size, "--size", "HEIGHT,WIDTH"),
+        "layout": layout, "dtype": dtype, "features": features,
+        "options": arguments.constructor_options(option or ()),
+    }  # fmt: skip
+    arguments.check_from_elsewhere(file, weights, network)
+    from overgen.adopting import adopt
+
+    adopted, lists = adopt(
+        file, cell, into=None if into is None else [name for name in into.split(",") if name],
+        **arguments.open_options(**given),
+    )  # fmt: skip
+    gradient = "" if adopted.differentiable else ", a black box"
+    print(
+        f"{cell}: {file}, {adopted.classes} classes, outputs {adopted.outputs}{gradient}; in {', '.join(lists)} of "
+        f"params.yaml. `overgen reproduce report@{cell.partition('/')[0]}` takes it through the study"
+    )
+
+
+@commands.command()
 def fool(
     start: Annotated[str, typer.Argument(help="The picture to start from: a file, `noise` or `mean`.")],
     to: Annotated[str, typer.Option(help="The class it shall be taken for: name or number.")],

@@ -29,7 +29,7 @@ class Mutation(Section):
 
 def check_attacked(params: Params) -> None:
     """Raise ValueError if `attacked` names a model that cannot be attacked, or that no stage trains."""
-    check_kinds(params, "attacked", ATTACKED)
+    check_kinds(params, "attacked", ("adopted", *ATTACKED))
     check_trained(params, "attacked")
 
 

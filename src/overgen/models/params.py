@@ -60,6 +60,40 @@ class LenetModel(Section):
     network: Literal["lenet"]
 
 
+class AdoptedModel(Section):
+    """A network that was trained elsewhere, see `models.adopted`; `overgen adopt` writes such an entry.
+
+    file: of its weights, or of the whole network. module: "<file>.py:<Class>" where it holds weights alone, and its
+    options; package: the package's or torchvision's network that they are of. sha256: of every file, by its name.
+    datasets: those that it is for, by default all. The rest: see `adopted.Input` and `Adopted.of`.
+    """
+
+    network: Literal["adopted"]
+    file: str
+    sha256: Annotated[dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(min_length=1)]
+    module: Annotated[str, Field(pattern=r"\.py:\w+$")] | None = None
+    options: dict[str, Any] = Field({})
+    package: str | None = None
+    datasets: Annotated[list[Name], Field(min_length=1)] | None = None
+    outputs: Literal["logits", "log_probabilities", "probabilities", "scores", "log_scores"] | None = None
+    output: str | int | None = None
+    features: str | None = None
+    mean: float | list[float] | None = None
+    std: float | list[float] | None = None
+    scale: Positive = 1.0
+    layout: Literal["NCHW", "NHWC", "flat"] | None = None
+    channels: Literal[1, 3] | None = None
+    size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    dtype: Literal["float32", "uint8"] | None = None
+    unsafe_pickle: bool = False
+
+    def input(self) -> dict[str, Any]:
+        """The fields of `adopted.Input` that are given."""
+        names = ("mean", "std", "layout", "channels", "size", "dtype")
+        given = {name: getattr(self, name) for name in names} | {"scale": self.scale if self.scale != 1 else None}
+        return {name: value for name, value in given.items() if value is not None}
+
+
 OF_TRAINING = ("reconstruction_loss", "reconstruction_weight", "classifier_input")  # options of no network
 
 
@@ -103,6 +137,7 @@ NETWORKS: dict[str, type[Section]] = {
     "lenet": LenetModel,
     "dae": DaeModel,
     "autoencoder": AutoencoderModel,
+    "adopted": AdoptedModel,
 }
 
 
@@ -126,6 +161,7 @@ _Network = (
     | Annotated[LenetModel, Tag("LenetModel")]
     | Annotated[DaeModel, Tag("DaeModel")]
     | Annotated[AutoencoderModel, Tag("AutoencoderModel")]
+    | Annotated[AdoptedModel, Tag("AdoptedModel")]
     | Annotated[OtherModel, Tag("OtherModel")]
 )
 Model = Annotated[_Network, Discriminator(_described_by)]
@@ -181,15 +217,17 @@ def check_kinds(params: Params, field: str, kinds: tuple[str, ...]) -> None:
 
 
 def trained(params: Params) -> list[str]:
-    """The models that stages train for all that is attacked and judged."""
-    return [*params.names("classifiers"), *params.names("autoencoders")]
+    """The models that stages train, or adopt, for all that is attacked and judged."""
+    return [*params.names("classifiers"), *params.names("autoencoders"), *params.names("adopted")]
 
 
 def check_trained(params: Params, field: str) -> None:
     """Raise ValueError if a list names a model that no stage trains."""
     for name in params.names(field):
         if name not in trained(params):
-            raise ValueError(f"{field}: {name!r}: no stage trains it; put it into classifiers or autoencoders")
+            raise ValueError(
+                f"{field}: {name!r}: no stage trains it; put it into classifiers or autoencoders, or adopted"
+            )
 
 
 def base_of(variant: str, attacked: Iterable[str]) -> str:

@@ -6,10 +6,9 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
-
 from overgen import OvergenError
 from overgen.run import params
+from overgen.run.edits import changed
 from overgen.run.files import write_text
 from overgen.run.yaml_files import YamlFault, flow, read_document
 
@@ -34,7 +33,7 @@ def set_budgets(budgets: str | Path, target: str | Path = "params.yaml") -> dict
         if flow(values[last]) == flow(value):  # however it is written
             continue
         values[last] = copy.deepcopy(value)
-        text = _changed(text, target, key, value)
+        text = changed(text, target, key.split("."), value)
         try:
             same = read_document(target, text).values == expected
         except YamlFault:
@@ -44,21 +43,6 @@ def set_budgets(budgets: str | Path, target: str | Path = "params.yaml") -> dict
     _check(text, wanted, Path(budgets), target)
     write_text(target, text)
     return {key: value for key, (_, value) in wanted.items()}
-
-
-def _changed(text: str, target: Path, key: str, value: Any) -> str:
-    node = read_document(target, text).node(key.split("."))
-    start = node.start_mark.index
-    space = "" if text[start - 1].isspace() else " "  # a key with nothing behind its colon
-    return text[:start] + space + flow(value) + text[_end(node) :]
-
-
-def _end(node: Node) -> int:
-    """Where the text of a node ends. The mark of a block stands at what comes after it, behind comments."""
-    if isinstance(node, MappingNode | SequenceNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        return _end(last[1] if isinstance(node, MappingNode) else last)
-    return int(node.end_mark.index)
 
 
 def _read(path: Path) -> dict[str, tuple[int, Any]]:

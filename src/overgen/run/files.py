@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 TEMPORARY = ".overgen-tmp-"  # how temporary names begin; see .gitignore and .dvcignore
+LEFT_OUT = "left_out.txt"  # all that a cell's folder holds whose model is for other data sets
 DAY = 86_400  # seconds, after which what a killed process left is removed
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ValidationError, create_model
 import overgen.stages
 from overgen import OvergenError
 from overgen.run.missing import Needed, has, missing
-from overgen.run.pipeline import address, cells_of, filled, lists_of, matrix_of, no_name_twice, read_stages
+from overgen.run.pipeline import address, belongs, cells_of, filled, lists_of, matrix_of, no_name_twice, read_stages
 from overgen.run.sections import Name, Section
 from overgen.run.yaml_files import Document, YamlFault, read_document
 
@@ -385,7 +385,7 @@ def plans(root: str | Path = ".") -> dict[str, Plan]:
     by_dataset: dict[str, Plan] = {}
     for stage, entry in read_stages(Path(root) / "dvc.yaml").items():
         for item in cells_of(entry, params.sections):
-            if {"dataset", "model"} <= set(item):
+            if {"dataset", "model"} <= set(item) and belongs(item, params.sections):
                 plan = by_dataset.setdefault(item["dataset"], Plan({}, {}, []))
                 if stage not in plan.cells and "model" not in entry["matrix"]:
                     plan.joint.append(stage)

@@ -99,6 +99,16 @@ def cells_of(entry: Mapping[str, Any], values: Mapping[str, Any]) -> list[dict[s
     return [dict(zip(matrix, chosen, strict=True)) for chosen in itertools.product(*matrix.values())]
 
 
+def belongs(item: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+    """Whether a cell's model is one of its data set: `datasets` of a model in params.yaml says of which it is.
+
+    values: of params.yaml, as it stands there or checked. A matrix is a whole product, and so has cells that are not.
+    """
+    model = (values.get("models") or {}).get(item.get("model"))
+    only = model.get("datasets") if isinstance(model, Mapping) else getattr(model, "datasets", None)
+    return not isinstance(only, list) or item.get("dataset") in only
+
+
 def address(stage: str, entry: Mapping[str, Any], item: Mapping[str, str]) -> str:
     """What DVC calls the stage that makes a cell, as in fool_fgn@digits-cnn.
 
@@ -120,7 +130,7 @@ def stage_entry(stage: str, item: Mapping[str, str], path: str | Path = "dvc.yam
 
 
 def filled(entry: Mapping[str, Any], item: Mapping[str, str]) -> dict[str, list[str]]:
-    """The `deps` and `params` lists of a stage, with `${item.…}` replaced by the values of `item`."""
+    """The `deps`, `params` and `outs` lists of a stage, with `${item.…}` replaced by the values of `item`."""
     if lacking := [name for name in entry.get("matrix") or {} if name not in item]:
         raise OvergenError(f"{', '.join(lacking)}: missing; the stage is a matrix of {', '.join(entry['matrix'])}")
 
@@ -128,5 +138,11 @@ def filled(entry: Mapping[str, Any], item: Mapping[str, str]) -> dict[str, list[
         return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
 
     return {
-        kind: [fill(part) for part in entry.get(kind) or () if isinstance(part, str)] for kind in ("deps", "params")
+        kind: [fill(part) for part in map(_path, entry.get(kind) or ()) if isinstance(part, str)]
+        for kind in ("deps", "params", "outs")
     }
+
+
+def _path(part: Any) -> Any:
+    """The path of an output, which may stand with options: `path: {cache: false}`."""
+    return next(iter(part), None) if isinstance(part, dict) else part

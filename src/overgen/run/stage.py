@@ -29,7 +29,7 @@ import overgen
 from overgen import OvergenError
 from overgen.run import code, params, pipeline, progress, tracking
 from overgen.run.devices import launch, leave, limited_to, whole_float32
-from overgen.run.files import files_of, read_npz, write_npz
+from overgen.run.files import LEFT_OUT, files_of, read_npz, replace_directory, write_npz, write_text
 from overgen.run.trainer import LIGHTNING_ADVICE
 from overgen.run.yaml_files import read_document
 
@@ -224,11 +224,26 @@ def execute(name: str, **item: str) -> None:
 
 def _run(name: str, **item: str) -> None:
     title = f"{name} {'/'.join(item.values())}"
+    if not pipeline.belongs(item, read_document("params.yaml").values or {}):
+        if tracking.rank() == 0:
+            _leave_out(name, item)
+        return
     with progress.titled(title) as board:
         with opened(name, **item) as cell:
             importlib.import_module(f"overgen.stages.{name}.run").main(cell)
         if cell.rank == 0:  # which alone waits for the cell
             progress.ended(title, tracking.says(name, **item), time.monotonic() - board.began)
+
+
+def _leave_out(name: str, item: dict[str, str]) -> None:
+    """Write outputs that only say that the cell's model is none of its data set, for DVC, which knows but products."""
+    says = (
+        f"{item['model']} is for other data sets than {item['dataset']} (params.yaml, models.{item['model']}.datasets)"
+    )
+    for path in pipeline.stage_entry(name, item)["outs"]:
+        with replace_directory(path) as folder:
+            write_text(folder / LEFT_OUT, f"{says}\n")
+    print(f"{name}: {says}: left out", file=sys.stderr)
 
 
 def execute_all(name: str, dataset: str, key: str) -> None:
@@ -241,7 +256,8 @@ def execute_all(name: str, dataset: str, key: str) -> None:
         raise OvergenError(f"--models {key}: not the list of models that dvc.yaml gives for stage {name}")
     document = read_document("params.yaml")
     pipeline.no_name_twice(document, tuple(key.split(".")))
-    models = pipeline.matrix_of(entry, document.values)["model"]
+    listed = pipeline.matrix_of(entry, document.values)["model"]
+    models = [model for model in listed if pipeline.belongs({"dataset": dataset, "model": model}, document.values)]
     for model in models:
         _run(name, dataset=dataset, model=model)
     leave()

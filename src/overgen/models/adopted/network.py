@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ class Adopted(nn.Module):
     shape: (C, H, W) of the images; classes: K; class_names: K of them, or None where they are not known.
     differentiable: whether log y has a gradient for x; a network without one is a black box.
     input: what becomes of the images first; outputs: what the answers are (see `OUTPUTS`).
-    name: in errors. metadata: what is known of it besides, as JSON has it.
+    name: in errors. files: that it was read from; metadata: what is known of it besides, as JSON has it.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Adopted(nn.Module):
         self.features_layer = None if features is None else f"function.{features}"
         self.classes, self.class_names, self.differentiable = classes, class_names, differentiable
         self.metadata: dict[str, Any] = {}
+        self.files: tuple[Path, ...] = ()
 
     @classmethod
     def of(

@@ -44,6 +44,10 @@ def open_network(
     unsafe_pickle: read pickles, which can run any code.
     Raises OvergenError as `Adopted.of` does, and for files that are missing, broken, unsafe, or do not fit.
     """
+    if str(what).rpartition(":")[0].endswith(".py"):
+        if weights is None:
+            raise OvergenError(f"{what}: needs its weights: --weights FILE")
+        what, weights, module = weights, None, str(what)
     found = opened(what, weights, module, options=options or {}, classes=classes, unsafe=unsafe_pickle)
     name = str(what)
     taken = found.input.changed(**{key: value for key, value in input.items() if value is not None})
@@ -69,6 +73,7 @@ def open_network(
         classes=classes,
         class_names=names,
     )
+    network.files = found.files
     network.metadata = described(network, found, module=module, options=options or {}, unsafe=unsafe_pickle)
     return network
 
@@ -89,10 +94,6 @@ def opened(
         return packages.torchvision(name, weights, unsafe=unsafe)
     if text in packages.LITE:
         return packages.efficientnet_lite(text, weights, unsafe=unsafe)
-    if text.rpartition(":")[0].endswith(".py"):
-        if weights is None:
-            raise OvergenError(f"{text}: needs its weights: --weights FILE")
-        return in_file(text, weights, options=options, classes=classes, unsafe=unsafe)
     path = Path(what)
     if not path.is_file():
         others = f"torchvision/<name>, {', '.join(packages.LITE)}"

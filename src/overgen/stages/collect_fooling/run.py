@@ -22,7 +22,7 @@ import pandas as pd
 from overgen import OvergenError
 from overgen.attacks.evidence import ATTACKS, smallest_budget, stored
 from overgen.run import results
-from overgen.run.files import directory_md5, read_json
+from overgen.run.files import LEFT_OUT, directory_md5, read_json
 from overgen.run.stage import Stage
 
 COMPUTE = False  # it reads and writes small files, without a device
@@ -73,6 +73,8 @@ def collected(stage: Stage) -> dict[str, np.ndarray]:
         if attack == "fool_evolution" and attacked not in stage.params("evolved"):
             continue
         folder = Path("reports/cells", dataset, attack, attacked)
+        if (folder / LEFT_OUT).exists():
+            continue
         table, examples = stored(folder, thresholds, evolution_alpha=alpha)
         fooled = table["fooled"].to_numpy()
         tables.append(table[fooled].assign(attacked=attacked))

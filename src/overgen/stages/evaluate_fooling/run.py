@@ -24,7 +24,7 @@ from overgen.measures.outputs import scores_of_images
 from overgen.measures.thresholds import threshold_pairs
 from overgen.models import registry
 from overgen.run import results
-from overgen.run.files import read_json
+from overgen.run.files import LEFT_OUT, read_json
 from overgen.run.stage import Stage
 
 COLUMNS = ["attack", "variant", "tau", "alpha", "target", "score", "fooled", "attacked", "seen", "witness_score"]
@@ -41,6 +41,8 @@ def main(stage: Stage) -> None:
     networks = [attacked for attacked in stage.params("attacked") if attacked != model]
     for attack, attacked in product(stage.params("evaluate_fooling").attacks, networks):
         folder = Path("reports/cells", dataset, attack, attacked)
+        if (folder / LEFT_OUT).exists():
+            continue
         evolution_alpha = stage.params(f"fool_evolution.{dataset}.alpha")
         table, images = papers_own(*evidence(folder, confidence.thresholds, evolution_alpha=evolution_alpha))
         alphas = table["tau"].map(paper_alpha).to_numpy(dtype=np.float64)

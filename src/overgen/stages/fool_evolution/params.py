@@ -29,5 +29,5 @@ SECTION = dict[Name, FoolEvolution]
 
 
 def check(params: Params) -> None:
-    check_kinds(params, "evolved", ("lenet", *ATTACKED))
+    check_kinds(params, "evolved", ("lenet", "adopted", *ATTACKED))
     check_trained(params, "evolved")
