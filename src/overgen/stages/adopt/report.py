@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from overgen.report.glance import Glance
 from overgen.report.names import model_name
-from overgen.report.study import Study
+from overgen.report.study import Row, Study
 from overgen.report.tables import Table, by_metric, markdown_table
 from overgen.stages.adopt import figures
 
@@ -35,5 +36,13 @@ def adopted(study: Study) -> Table:
     return by_metric("adopted_accuracy", frame[frame["model"].isin(models)])
 
 
+def accuracy(study: Study, model: str) -> Row | None:
+    """Of an adopted network what the trained ones have of their own stages, for the table of all models."""
+    if model not in study.cells("adopt"):
+        return None
+    return study.find(experiment="train", metric="test_accuracy", model=model)
+
+
+GLANCE = (Glance("accuracy %", accuracy),)
 TABLES = (about, adopted)
 FIGURES = (figures.adopted_reliability,)

@@ -15,6 +15,8 @@ def transfer_between_networks(study: Study) -> Table:
     """What networks that were not attacked see in images that fooled: a row an attacked model, attack and τ."""
     models = study.cells("evaluate_fooling")
     rows, by = study.rows(experiment="transfer"), ("attacked", "attack", "tau")
+    if rows.empty:  # one network alone is attacked: no number of the study need be of a network attacked
+        return Table("transfer_between_networks", "", rows)
     images = rows.groupby(list(by))["n"].transform("max")
     rows = grouped(rows.assign(images=images)[images > 0], attacked=models, attack=(), tau=rising(rows["tau"]))
     labels: Labels = {
