@@ -95,6 +95,37 @@ def test_a_program_of_onnx(folder: Path, size: str | int, batch: int | None) -> 
         ours(x.requires_grad_())
 
 
+@pytest.mark.parametrize("place", ["net.onnx.data", "weights.bin", "deep/weights.bin"])
+def test_a_renamed_program_of_onnx_keeps_the_file_of_its_weights(folder: Path, place: str) -> None:
+    """By the name that it holds, not by its own: what is copied must be whole."""
+    pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    onnx = pytest.importorskip("onnx")
+    weight = onnx.numpy_helper.from_array(images(75, 1, 1, 4).flatten(1).numpy(), "weight")
+    nodes = [onnx.helper.make_node("Flatten", ["x"], ["r"]), onnx.helper.make_node("MatMul", ["r", "weight"], ["y"])]
+    graph = onnx.helper.make_graph(
+        nodes, "linear", [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 3, 5, 5])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 4])], [weight],
+    )  # fmt: skip
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    Path(place).parent.mkdir(exist_ok=True)
+    onnx.save(model, "net.onnx", save_as_external_data=True, location=place, size_threshold=0)
+    Path("net.onnx").rename("mine.onnx")
+    if "/" in place:
+        with pytest.raises(OvergenError, match=r"mine\.onnx: its weights lie in deep/weights\.bin; write them beside"):
+            open_network("mine.onnx")
+        return
+    ours = open_network("mine.onnx", outputs="logits")
+    assert list(ours.metadata["files"]) == ["mine.onnx", place]
+    Path("copy").mkdir()
+    files = {name: Path(name) for name in ours.metadata["files"]}
+    saved.save(Path("copy"), ours, files, dataset="mnist", model="mine")
+    for name in files.values():
+        name.unlink()
+    x = images(2, 3, 5, 5)
+    again, _ = saved.load(Path("copy"), dataset="mnist", model="mine")
+    assert torch.equal(again(x).log_y, ours(x).log_y)
+
+
 def test_gradients_are_those_of_the_network_in_its_own_unit(folder: Path) -> None:
     theirs = classic(folder)
     ours = open_network("net.pt", module="net.py:Net", shape=(1, 28, 28), mean=MEAN, std=STD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from overgen.models.adopted.opening import Opened
 
 PIECE = 64  # images at once for a program that has an upper bound
 CHANNELS = (1, 3)
+LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f])")  # of a TensorProto's external_data, with its length
 TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}  # of ONNX
 
 
@@ -140,7 +142,6 @@ def onnx(path: Path) -> Opened:
     size, *sides = [side if isinstance(side, int) and side > 0 else None for side in images.shape]
     shape, layout = _shape(path, sides)
     names = [output.name for output in session.get_outputs()]
-    external = path.with_name(f"{path.name}.data")  # where large weights lie beside the graph
 
     def run(x: np.ndarray) -> dict[str, Any]:
         return dict(zip(names, session.run(None, {images.name: x}), strict=True))
@@ -151,8 +152,23 @@ def onnx(path: Path) -> Opened:
         input=Input(layout=layout, dtype=TYPES[images.type]),
         shape=shape,
         batch=size,
-        files=(path, external) if external.is_file() else (path,),
+        files=(path, *weights_beside(path)),
     )
+
+
+def weights_beside(path: Path) -> list[Path]:
+    """The files with weights of a program of ONNX, by the names that it holds: it may have been renamed since.
+
+    Raises OvergenError for one in another folder, which would not lie there beside a copy.
+    """
+    content = path.read_bytes()
+    names = []
+    for match in LOCATION.finditer(content):
+        name = content[match.end() : match.end() + match[1][0]].decode(errors="replace")
+        if Path(name).name != name:
+            raise OvergenError(f"{path}: its weights lie in {name}; write them beside it")
+        names.append(name)
+    return [path.with_name(name) for name in dict.fromkeys(names)]
 
 
 def black_box(function: Callable[[np.ndarray], Any]) -> Callable[[Tensor], Any]:
