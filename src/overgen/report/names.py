@@ -57,7 +57,10 @@ EXPERIMENTS = {"witness": "transfer"}  # as cells name them, and as reports do
 ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
-            "percentage points": 1}  # fmt: skip
+            "percentage points": 1, "of 255": 2, "dB": 1, "times": 1}  # fmt: skip
+# Rates over trials, whose hundredths say nothing.
+ONE_DECIMAL = ("fooling_rate", "seen_as_target", "accepted_as_target", "label_changed", "answer_changed",
+               "answers_", "recognised", "reached", "class_in_five", "crop_answers", "likes_its_image")  # fmt: skip
 
 
 def model_name(model: str) -> str:
@@ -82,7 +85,7 @@ def number(value: float, metric: str, unit: str) -> str:
     if metric.startswith("median_confidence") and 99.99 <= value < 100:
         return f"{math.floor(value * 10_000) / 10_000:.4f}"
     name = metric.partition("@")[0]
-    one = name.startswith(("fooling_rate", "seen_as_target", "accepted_as_target", "label_changed")) or name == "error"
+    one = name.startswith(ONE_DECIMAL) or name == "error"
     decimals = 1 if one else DECIMALS.get(unit)
     return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
 
