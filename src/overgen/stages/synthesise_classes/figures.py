@@ -11,6 +11,7 @@ from overgen.report.study import Study
 from overgen.report.style import GREY, PITCH, WIDTH, ImageGrid, score_text, style
 
 COLUMNS = 4
+LETTERS = 14
 WAY_NAMES = {
     "plain": "no regulariser",
     "decay": "decay",
@@ -61,9 +62,14 @@ def synthesised_classes(study: Study) -> Figure:
                 image = shown["image"][(shown["way"] == way) & (shown["class"] == line["class"])][0]
                 every = recognised(pd.DataFrame([line]), witnesses)[0]
                 grid.image(w * rows + place // across, place % across, image / 255,
-                           frame="#029e73" if every else None, text=f"{line['class'][:17]} {'✓' if every else '–'}",
+                           frame="#029e73" if every else None, text=f"{short(line['class'])} {'✓' if every else '–'}",
                            ink="black" if every else GREY)  # fmt: skip
         return grid.figure
+
+
+def short(name: str) -> str:
+    """A class's name that fits under its image."""
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
 
 
 def recognised(table: pd.DataFrame, witnesses: list[str]) -> np.ndarray:
