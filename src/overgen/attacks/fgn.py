@@ -45,16 +45,18 @@ class InputSum:
         t = torch.linspace(
             torch.tensor(LOWEST).log().item(), torch.tensor(HIGHEST).log().item(), NODES, dtype=torch.float64
         ).to(z.device)
-        values, slopes = [], []
-        for row in magnitudes:  # one trial at a time, and as many nodes: at 28 × 28 all of them
-            for some in t.split(max(1, TABULATED // len(row))):
-                gate = torch.sigmoid(some[:, None] + row.log())  # |z|s / (|z|s + ε), with t = log(s/ε)
+        # Written in place: small results kept between large blocks would scatter these over the heap, seen: 12 GB.
+        values, slopes = (torch.empty(len(z), NODES, dtype=torch.float64, device=z.device) for _ in range(2))
+        size = max(1, TABULATED // z.shape[1])
+        for trial, row in enumerate(magnitudes):
+            for nodes in torch.arange(NODES).split(size):  # at 28 × 28 all of them
+                gate = torch.sigmoid(t[nodes, None] + row.log())  # |z|s / (|z|s + ε), with t = log(s/ε)
                 total = gate @ row
-                values.append(total.log() - some)  # log of ε·(sum)
-                slopes.append((gate * (1 - gate)) @ row / total - 1)
+                values[trial, nodes] = total.log() - t[nodes]  # log of ε·(sum)
+                slopes[trial, nodes] = (gate * (1 - gate)) @ row / total - 1
         self.start, self.step, self.eps = float(t[0]), float(t[1] - t[0]), eps
-        self.values = torch.cat(values).view(-1, NODES).to(z.dtype).contiguous()
-        self.slopes = (torch.cat(slopes).view(-1, NODES) * self.step).to(z.dtype).contiguous()
+        self.values = values.to(z.dtype)
+        self.slopes = (slopes * self.step).to(z.dtype)
         self.first, self.squares = z.abs().sum(1), z.square().sum(1)
 
     def __call__(self, s: Tensor, rows: Tensor) -> Tensor:
