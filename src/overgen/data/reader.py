@@ -177,8 +177,8 @@ def _eight_bits(image: Image.Image, white: float | None, bits: str) -> Image.Ima
     if not (low >= 0 and high <= top) or shallow:  # NaN, too
         kind = "floating-point" if image.mode == "F" else "16-bit gray"
         raise ValueError(
-            f"{kind} values from {low:g} to {high:g}, where 0 is black and {top:g} white; give `white`, or save it in 8 "
-            "bits"
+            f"{kind} values from {low:g} to {high:g}, where 0 is black and {top:g} white; give `white`, or save it "
+            "in 8 bits"
         )
     if white is None and image.mode != "F":
         pixels = (deep.astype(np.int64) >> 8).astype(np.uint8)
