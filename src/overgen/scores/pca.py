@@ -32,7 +32,8 @@ class PcaError(Fitted):
         for _, block in blocks(x, 2 * x.shape[1]):
             deviations = block - self.mean
             scatter += deviations.T @ deviations
-        self.axes = np.linalg.eigh(scatter)[1][:, ::-1][:, : self.components]  # (D, components), largest first
+        axes = np.linalg.eigh(scatter)[1][:, ::-1][:, : self.components]  # (D, components), largest first
+        self.axes = np.ascontiguousarray(axes)  # as they are read back: numpy multiplies views in another order
         return self
 
     def score(self, x: np.ndarray) -> np.ndarray:
