@@ -32,7 +32,6 @@ from typing import Any, NamedTuple
 import overgen
 from overgen import OvergenError
 from overgen.run import params, pipeline
-from overgen.run.own import PATTERN
 from overgen.run.yaml_files import read_yaml
 
 CODE = Path(".overgen/code")
@@ -329,6 +328,8 @@ def _own_files(tree: Tree, entry: Mapping[str, Any], values: Mapping[str, Any]) 
     entry: the stage in dvc.yaml. A cell's parameters are what the entry declares for it, so that a cell depends on the
     files of its own scores, and no other on them. Raises OvergenError if a file is missing.
     """
+    from overgen.run.own import PATTERN  # at the top every stage would load a module that few depend on
+
     named: dict[str, set[str]] = {}
     for item in pipeline.cells_of(entry, values):
         for key in pipeline.filled(entry, item)["params"]:
