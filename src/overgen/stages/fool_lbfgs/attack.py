@@ -40,7 +40,8 @@ def attack(stage: Stage, name: str) -> dict[str, np.ndarray]:
         return network(x).log_y.gather(1, target[rows][:, None])[:, 0]
 
     def succeeds(rows: Tensor, x: Tensor) -> Tensor:
-        return network(x).log_y.argmax(1) == target[rows]
+        log_y = network(x).log_y
+        return (log_y.argmax(1) == target[rows]) & ~log_y.isnan().any(1)  # of which argmax takes one for the largest
 
     change = smallest_change(log_score, succeeds, images, c=FIRST_C)
     with torch.no_grad():

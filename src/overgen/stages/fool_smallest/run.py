@@ -111,7 +111,7 @@ def attack(attacked: Attacked, settings: Any, network: nn.Module, block: Block) 
 
     def succeeds(rows: Tensor, x: Tensor) -> Tensor:
         log_y = network(x).log_y
-        return (log_y.argmax(1) == wanted[rows]) & log_y.isfinite().any(1)
+        return (log_y.argmax(1) == wanted[rows]) & ~log_y.isnan().any(1)  # of which argmax takes one for the largest
 
     options = {"c": settings.c, "bisections": settings.bisections, "iterations": settings.iterations}
     try:
