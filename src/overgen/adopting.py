@@ -59,7 +59,7 @@ def adopt(
     if not network.differentiable and "attacked" in lists:
         raise OvergenError(f"{what}: is a black box, and what is in attacked needs a gradient; --into evolved")
     folder = Path("models", dataset, "adopted", name)
-    entry = _entry(what, folder, network, dataset, given=options)
+    entry = entry_of(what, folder, network, dataset, given=options)
     text = with_values(target, _changes(settings, name, entry, lists))
     params.load(target, text=text)
     with replace_directory(root / folder) as temporary:
@@ -69,7 +69,7 @@ def adopt(
     return network, ["adopted", *lists]
 
 
-def _entry(
+def entry_of(
     what: str,
     folder: Path,
     network: Adopted,

@@ -8,7 +8,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,34 @@ def check_fool(start: str, to: str, on: str, output: Path, *, smallest: bool, **
         from overgen.data.reader import decoded
 
         decoded(start)
+
+
+LIMITS = {"max-fooled": 100.0, "min-accuracy": 100.0, "max-ece": 1.0, "min-auroc": 1.0}  # of `overgen audit`: largest
+
+
+def check_audit(
+    subject: str,
+    *,
+    data: Path | None,
+    on: str | None,
+    unknown: Path | None,
+    tau: float,
+    weights: Path | None,
+    network: str | None,
+    limits: Mapping[str, float | None],
+) -> None:
+    """Raise OvergenError for arguments of `overgen audit` that can be told to be wrong without torch."""
+    if (data is None) == (on is None):
+        raise OvergenError("give the pictures that the network is for: either --data FOLDER or --on mnist")
+    check_from_elsewhere(subject, weights, network)
+    for option, path in (("data", data), ("unknown", unknown)):
+        if path is not None and not path.expanduser().exists():
+            raise OvergenError(f"--{option} {path}: missing")
+    if not 0 < tau < 1:
+        raise OvergenError(f"--tau {tau:g}: must be a number above 0 and below 1")
+    for name, value in limits.items():
+        if value is not None and not 0 <= value <= LIMITS[name]:
+            raise OvergenError(f"--{name} {value:g}: must be a number from 0 to {LIMITS[name]:g}")
 
 
 def check_class(cell: str, to: str) -> None:

@@ -406,6 +406,80 @@ def adopt(
 
 
 @commands.command()
+def audit(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="The network: a file (.pt2, TorchScript, .onnx, .joblib), FILE.py:CLASS with --weights, "
+            "torchvision/resnet18, efficientnet-lite0."
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Pictures that it is for: a folder or zip file, with a folder for each class if labelled."),
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option(help="A data set of overgen's instead: mnist, fashion_mnist, digits.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The folder to write. Default: audit-NETWORK.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute in place of several.")] = False,
+    unknown: Annotated[
+        Path | None, typer.Option(help="Pictures of what it does not know: a folder or zip file.")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=2, help="How many classes are attacked, drawn if it has more.")] = 10,
+    tau: Annotated[float, typer.Option(help="The score above which an image fools.")] = 0.99,
+    weights: Weights = None,
+    network: Module = None,
+    shape: Shape = None,
+    mean: Mean = None,
+    std: Std = None,
+    scale: Scale = None,
+    layout: Annotated[str | None, typer.Option(help="Of the images as it takes them: NCHW or NHWC.")] = None,
+    size: Annotated[str | None, typer.Option(help="HEIGHT,WIDTH that it takes, where pictures have another.")] = None,
+    outputs: Outputs = None,
+    output_key: OutputKey = None,
+    unsafe_pickle: UnsafePickle = None,
+    max_fooled: Annotated[float | None, typer.Option(help="Limit: percent of trials that any attack fools.")] = None,
+    min_accuracy: Annotated[float | None, typer.Option(help="Limit: percent.")] = None,
+    max_ece: Annotated[float | None, typer.Option(help="Limit: expected calibration error, 0 to 1.")] = None,
+    min_auroc: Annotated[
+        float | None, typer.Option(help="Limit: AUROC, known from unknown by its largest score, 0 to 1.")
+    ] = None,
+) -> None:
+    """Audit a classifier that overgen did not train, with the study's own stages.
+
+    Accuracy and calibration, what fools it, how small a change is enough, and how well it tells what it does not know.
+    Exit 3 if a limit is not met. Interrupted, the same command goes on.
+    """
+    limits = {"max-fooled": max_fooled, "min-accuracy": min_accuracy, "max-ece": max_ece, "min-auroc": min_auroc}
+    arguments.check_audit(subject, data=data, on=on, unknown=unknown, tau=tau, weights=weights, network=network,
+                          limits=limits)  # fmt: skip
+    options = arguments.open_options(
+        weights=weights, network=network, shape=shape, mean=mean, std=std, scale=scale, layout=layout,
+        size=arguments.whole_numbers(size, "--size", "HEIGHT,WIDTH"), outputs=outputs, output_key=output_key,
+        unsafe_pickle=unsafe_pickle,
+    )  # fmt: skip
+    from overgen.audits import audit as audits
+
+    verdicts = audits.audit(
+        subject,
+        output or Path(f"audit-{audits.folder.model_of(subject)}"),
+        data=data,
+        on=on,
+        unknown=unknown,
+        quick=quick,
+        attacked=classes,
+        tau=tau,
+        limits=[audits.limit(name, value) for name, value in limits.items() if value is not None],
+        network=options,
+    )
+    if not all(verdict.met for verdict in verdicts):
+        sys.exit(audits.NOT_MET)
+
+
+@commands.command()
 def fool(
     start: Annotated[str, typer.Argument(help="The picture to start from: a file, `noise` or `mean`.")],
     to: Annotated[str, typer.Option(help="The class it shall be taken for: name or number.")],

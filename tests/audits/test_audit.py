@@ -1,0 +1,140 @@
+"""Audits from the command to the page, at tiny budgets: a module, a black box, pictures in a folder, a broken one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from overgen import cli
+from overgen.audits import budgets
+from overgen.run.streams import generator
+
+TINY = budgets.Effort(trials=1, updates=3, restarts=1, steps=3, runs=1, generations=2, population=10, images=3,
+                      bisections=1, iterations=5, fitted=200, unknowns=30)  # fmt: skip
+MODULE = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear({inputs}, {classes})
+
+    def forward(self, x):
+        return {scale} * self.head(x.flatten(1))
+"""
+
+
+@pytest.fixture(autouse=True)
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder to work in, and budgets that take seconds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OVERGEN_TRACKING", "off")
+    monkeypatch.setenv("OVERGEN_PROGRESS", "on")
+    monkeypatch.setattr(budgets, "QUICK", TINY)
+
+
+def written(inputs: int, classes: int, scale: str = "1") -> list[str]:
+    """A linear network in files, as arguments of the command."""
+    Path("mine.py").write_text(MODULE.format(inputs=inputs, classes=classes, scale=scale))
+    draws = generator("audited")
+    weight = torch.randn(classes, inputs, generator=draws) / inputs**0.5
+    torch.save({"head.weight": weight, "head.bias": torch.zeros(classes)}, "net.pt")
+    return ["mine.py:Net", "--weights", "net.pt"]
+
+
+def audit(*arguments: str) -> tuple[int, str]:
+    """The exit status of the command, and what it printed."""
+    done = CliRunner().invoke(cli.commands, ["audit", *arguments, "--quick", "-o", "out"])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.output
+
+
+def found() -> dict[str, object]:
+    return json.loads(Path("out/audit.json").read_text())
+
+
+def test_a_module_is_audited_and_goes_on_where_it_was() -> None:
+    network = written(784, 10)
+    status, said = audit(*network, "--on", "digits", "--max-fooled", "100", "--min-accuracy", "99")
+    assert status == 3
+    assert "--min-accuracy 99: NOT MET" in said
+    assert "--max-fooled 100: met" in said
+    result = found()
+    assert (result["schema"], result["met"]) == ("overgen-audit/1", False)
+    assert {number["stage"] for number in result["numbers"]} == {  # type: ignore[index, union-attr]
+        "adopt", "fool_fgn", "fool_gradient", "fool_evolution", "fool_smallest", "evaluate_unknowns"
+    }  # fmt: skip
+    cells = {number["metric"]: number for number in result["numbers"] if number["stage"] == "adopt"}  # type: ignore[index, union-attr]
+    source = torch.load("net.pt")["head.weight"]
+    from overgen import data
+
+    digits = data.load("audited_digits", "out/data")
+    right = (digits.test_images.flatten(1).float() @ source.T).argmax(1) == digits.test_labels
+    assert cells["test_accuracy"]["value"] == pytest.approx(100 * float(right.float().mean()))
+    assert "url=reports/audited_digits/report.html" in Path("out/report.html").read_text()
+    page = Path("out/reports/audited_digits/report.md").read_text()
+    assert page.startswith("# Audit of mine.py:Net on Digits")
+    before = Path("out/audit.json").read_bytes()
+    status, said = audit(*network, "--on", "digits", "--max-fooled", "100")
+    assert status == 0
+    assert said.count("was finished by an earlier run") == 8
+    assert json.loads(before)["numbers"] == found()["numbers"]
+    assert not list(Path("out").rglob(".overgen-tmp-*"))
+
+
+def test_a_black_box_has_no_gradient_stages_and_says_so() -> None:
+    import joblib
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+
+    x, labels = load_digits(return_X_y=True)
+    large = np.kron(x.reshape(-1, 8, 8), np.ones((3, 3)))
+    model = LogisticRegression(tol=0.1, max_iter=300).fit(
+        np.pad(large, ((0, 0), (2, 2), (2, 2))).reshape(len(x), -1) / 16, labels
+    )
+    joblib.dump(model, "box.joblib")
+    status, _ = audit("box.joblib", "--on", "digits", "--unsafe-pickle")
+    assert status == 0
+    stages = {number["stage"] for number in found()["numbers"]}  # type: ignore[index, union-attr]
+    assert stages == {"adopt", "fool_evolution", "evaluate_unknowns"}
+    page = Path("out/reports/audited_digits/report.md").read_text()
+    assert "fool_gradient, fool_smallest: the network is a black box" in page
+
+
+def test_pictures_without_labels_and_unknown_ones() -> None:
+    draws = np.random.default_rng(0)
+    for folder, count in (("pictures", 12), ("strange", 5)):
+        Path(folder).mkdir()
+        for i in range(count):
+            Image.fromarray(draws.integers(0, 256, (8, 9, 3), dtype=np.uint8)).save(f"{folder}/{i}.png")
+    network = written(3 * 8 * 9, 4)
+    status, said = audit(*network, "--data", "pictures", "--shape", "3,8,9", "--unknown", "strange", "--classes", "2",
+                         "--min-accuracy", "1")  # fmt: skip
+    assert status == 3  # what cannot be tested is not met
+    assert "not testable: Accuracy and calibration: no labels" in said
+    result = found()
+    assert any("kind=own" in number["metric"] for number in result["numbers"])  # type: ignore[index, union-attr]
+    tried = {number["metric"]: number["n"] for number in result["numbers"] if number["stage"] == "fool_gradient"}  # type: ignore[index, union-attr]
+    assert tried["fooling_rate@start=noise"] == 2  # classes
+
+
+def test_a_broken_network_gets_a_line_and_leaves_nothing() -> None:
+    network = written(784, 10, scale="float('nan')")
+    done = CliRunner().invoke(cli.commands, ["audit", *network, "--on", "digits", "-o", "out"])
+    assert "net.pt: its answer to the black image is nan" in str(done.exception)
+    assert not Path("out").exists()
+
+
+def test_a_network_of_other_classes_than_the_data() -> None:
+    network = written(784, 4)
+    done = CliRunner().invoke(cli.commands, ["audit", *network, "--on", "digits", "-o", "out"])
+    assert "4 classes" in str(done.exception)
+    assert not Path("out").exists()

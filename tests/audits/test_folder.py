@@ -1,0 +1,119 @@
+"""The study folder of an audit: its pipeline is the repository's, its names are nobody's else, its limits hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overgen import OvergenError, arguments
+from overgen.audits import folder, thresholds
+from overgen.audits.thresholds import Limit
+from overgen.run.pipeline import read_stages
+
+from workspace import ROOT, read_yaml
+
+
+def own(entry: dict[str, Any], stages: set[str]) -> dict[str, Any]:
+    """A stage of the repository without its dependencies on code and on cells of stages that an audit has not."""
+
+    def there(path: str) -> bool:
+        cell = re.fullmatch(r"reports/cells/\$\{item.dataset\}/(\w+)/.*", path)
+        return not path.startswith(".overgen/code") and (cell is None or cell[1] in stages)
+
+    kept = [path for path in entry.get("deps", []) if there(path)]
+    return {name: value for name, value in entry.items() if name != "deps"} | ({"deps": kept} if kept else {})
+
+
+def test_the_stages_are_those_of_the_repository() -> None:
+    audited, study = (read_stages(path) for path in (folder.PIPELINE, ROOT / "dvc.yaml"))
+    assert {"download", "adopt", "fool_gradient", "report"} <= set(audited)
+    for stage, entry in audited.items():
+        assert entry == own(study[stage], set(audited)), stage
+    assert list(audited) == [stage for stage in study if stage in audited]  # each after those that it needs
+
+
+def test_stages_are_left_out_whole(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(folder.pipeline_text(folder.GRADIENTS))
+    left, every = (read_stages(path) for path in (tmp_path / "dvc.yaml", folder.PIPELINE))
+    assert left == {stage: entry for stage, entry in every.items() if stage not in folder.GRADIENTS}
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        ("some/Model-2.pt2", "model_2"),
+        ("mine.py:ResNet", "resnet"),
+        ("torchvision/resnet18", "resnet18"),
+        ("efficientnet-lite0", "efficientnet_lite0"),
+        ("cnn.onnx", "audited_cnn"),  # the papers' numbers are of another
+        ("dae_sym_better.pt", "audited_dae_sym_better"),
+        ("1.pt", "audited_1"),
+    ],
+)
+def test_a_network_never_has_a_name_of_the_papers(subject: str, name: str) -> None:
+    assert folder.model_of(subject) == name
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OvergenError, match=re.escape(f"{tmp_path}: holds files that are no audit's")):
+        folder.prepare(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    fresh = tmp_path / "new/audit"
+    assert folder.prepare(fresh)
+    folder.write(fresh, {"datasets": ["x"]}, left_out=(), unknown=None)
+    assert not folder.prepare(fresh)  # goes on
+    assert read_yaml(fresh / "params.yaml") == {"datasets": ["x"]}
+
+
+def number(stage: str, metric: str, value: float | None, tau: float | None = None, **more: Any) -> dict[str, Any]:
+    row = {"stage": stage, "experiment": "e", "metric": metric, "tau": tau, "unit": "percent", "value": value,
+           "low": None, "high": None, "n": 10}  # fmt: skip
+    return row | more
+
+
+def test_limits_are_judged_by_the_worst_attack_at_their_threshold() -> None:
+    found = [
+        number("adopt", "test_accuracy", 97.5),
+        number("fool_fgn", "fooling_rate", 4.0, 0.99),
+        number("fool_gradient", "fooling_rate@start=noise", 90.0, 0.9),  # at another τ
+        number("fool_gradient", "fooling_rate@start=mean_image", 5.0, 0.99),
+        number("fool_gradient", "fooling_rate_in_8_bits@start=noise", 99.0, 0.99),
+        number("fool_smallest", "fooling_rate", 100.0),
+        number("adopt", "calibration_error", None),
+    ]
+    limits = [Limit("max-fooled", 5.0, least=False), Limit("max-fooled", 4.9, least=False),
+              Limit("min-accuracy", 97.5, least=True), Limit("min-accuracy", 97.6, least=True),
+              Limit("max-ece", 0.5, least=False), Limit("min-auroc", 0.5, least=True)]  # fmt: skip
+    verdicts = thresholds.judged(limits, found, 0.99)
+    assert [verdict.met for verdict in verdicts] == [True, False, True, False, False, False]
+    assert "gradients from mean image" in str(verdicts[1])
+    assert "--max-fooled 4.9: NOT MET" in str(verdicts[1])
+    assert "n = 10" in str(verdicts[1])
+    assert verdicts[4].number is None  # what cannot be tested is not met
+    nowhere = thresholds.judged(limits[:1], found[:1], 0.99)
+    assert not nowhere[0].met
+
+
+GOOD = {"data": None, "on": "mnist", "unknown": None, "tau": 0.99, "weights": None, "network": None, "limits": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"on": None}, "either --data FOLDER or --on"),
+        ({"data": Path()}, "either --data FOLDER or --on"),
+        ({"unknown": Path("no/such")}, "--unknown no/such: missing"),
+        ({"tau": 1.0}, "--tau 1"),
+        ({"limits": {"min-auroc": 98.0}}, "--min-auroc 98: must be a number from 0 to 1"),
+        ({"limits": {"max-fooled": float("nan")}}, "--max-fooled nan"),
+        ({"subject": "no/such.onnx"}, "no/such.onnx: missing"),
+    ],
+)
+def test_wrong_arguments_are_told_before_anything_is_imported(changes: dict[str, Any], problem: str) -> None:
+    given = {"subject": "efficientnet-lite0"} | GOOD | changes
+    with pytest.raises(OvergenError, match=re.escape(problem)):
+        arguments.check_audit(given.pop("subject"), **given)
