@@ -94,13 +94,15 @@ class AdoptedModel(Section):
         return {name: value for name, value in given.items() if value is not None}
 
 
+OUTPUTS = ("logits", "log_probabilities", "probabilities", "scores", "log_scores")  # see `models.outputs`
 OF_TRAINING = ("reconstruction_loss", "reconstruction_weight", "classifier_input")  # options of no network
 
 
 class OtherModel(Section):
     """A network of the user's own, "src/own/<file>.py:<Class>", with its options.
 
-    Those in `OF_TRAINING` are of a dAE's training: the last two go together.
+    Those in `OF_TRAINING` are of a dAE's training: the last two go together. `outputs` says what a plain tensor is that
+    it returns in place of an `Output`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -115,6 +117,8 @@ class OtherModel(Section):
 
     def model_post_init(self, context: Any) -> None:
         options = self.model_extra or {}
+        if "outputs" in options and options["outputs"] not in OUTPUTS:
+            raise ValueError(f"outputs: {options['outputs']!r} is none of {', '.join(OUTPUTS)}")
         if strange := [key for key, value in options.items() if not _finite(value)]:
             raise ValueError(f"{strange[0]}: {options[strange[0]]}: numbers must be finite")
         given = {key: options[key] for key in OF_TRAINING if key in options}

@@ -6,9 +6,11 @@ refused, so that weights in the wrong place are never taken for a cell's.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from overgen import OvergenError
 from overgen.models import SHAPE, Output, sized
 from overgen.models.autoencoders import Autoencoder, DenoisingAutoencoder
 from overgen.models.cnn import CNN, COOL, LeNet
+from overgen.models.outputs import log_y_of
 from overgen.models.perceptrons import Perceptron
 from overgen.models.weights import ADOPTED, load_weights, network_folder, perceptron_path, weights_path
 from overgen.run.own import named
@@ -42,12 +45,51 @@ ROUNDING = 1e-3  # log y may lie so far above 0: a softmax and COOL's product of
 def build(network: str, **options: Any) -> nn.Module:
     """A network by its name in `NETWORKS`, or the user's own as "src/own/<file>.py:<Class>", with its options.
 
+    Of the user's own the option `outputs` says what it returns where that is a plain tensor, see `models.outputs`.
     Raises OvergenError for an unknown name or option.
     """
     try:
-        return class_of(network)(**options)
+        if network in NETWORKS:
+            return class_of(network)(**options)
+        outputs = options.pop("outputs", None)
+        built = class_of(network)(**options)
+        if outputs is not None:
+            built.register_forward_hook(partial(_as_output, str(outputs)))
+        return built
     except TypeError as error:
         raise OvergenError(f"network {network!r} does not take these options: {options} ({error})") from error
+
+
+def initialised(network: str, options: Mapping[str, Any], key: tuple[object, ...]) -> nn.Module:
+    """A network with its initial weights, which depend on the key alone.
+
+    One with a method `initialise(generator)` draws them by it, one without as torch does for its layers. Raises
+    OvergenError as `build` does.
+    """
+    draws = generator(*key, "weights")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(draws.initial_seed())
+        built = build(network, **options)
+    if callable(getattr(built, "initialise", None)):
+        built.initialise(draws)  # type: ignore[operator]
+    return built
+
+
+def _as_output(outputs: str, network: nn.Module, images: Any, answer: Any) -> Any:
+    """A forward hook: a plain tensor as an `Output`."""
+    return Output(log_y_of(answer, outputs), None) if isinstance(answer, Tensor) else answer
+
+
+@torch.no_grad()
+def draws_in_training(network: nn.Module, shape: Sequence[int]) -> bool:
+    """Whether a network draws at random while it is trained, as dropout does. shape: (C, H, W) of the images."""
+    copied, answers = copy.deepcopy(network).train(), []
+    images = torch.rand(8, *shape, generator=generator("draws")).to(next(network.parameters(), torch.zeros(0)))
+    with torch.random.fork_rng():
+        for seed in range(2):
+            torch.manual_seed(seed)
+            answers.append(copied(images))
+    return any(a is not None and not torch.equal(a, b) for a, b in zip(*answers, strict=True))
 
 
 def class_of(network: str) -> type[nn.Module]:
@@ -67,8 +109,6 @@ def own(network: str) -> type[nn.Module]:
     network_class = named(network, "network")
     if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
         raise OvergenError(f"{path}: has no torch module {name!r}, which network {network!r} names")
-    if not callable(getattr(network_class, "initialise", None)):
-        raise OvergenError(f"{network}: has no method initialise(generator), which draws the initial weights")
     return network_class
 
 
@@ -97,7 +137,7 @@ def checked(network: nn.Module, name: str, classes: int | None = None, shape: Se
     if not isinstance(output, Output):
         raise OvergenError(
             f"{name}: its forward pass returns a {type(output).__name__}, not an overgen.models.Output(log_y, "
-            "reconstruction)"
+            "reconstruction); where it is a tensor (N, classes), say in params.yaml what it is: outputs: logits"
         )
     if output.log_y is None and output.reconstruction is None:
         raise OvergenError(f"{name}: its Output has neither log_y nor a reconstruction")

@@ -10,6 +10,7 @@ from typing import Any
 
 from overgen import OvergenError
 
+RUN: dict[tuple[str, str], ModuleType] = {}  # what was run, by path and text
 PATTERN = re.compile(r"src/own/(\w+)\.py:(\w+)")
 
 
@@ -23,8 +24,10 @@ def named(name: str, what: str) -> Any:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise OvergenError(f"{path}: missing; {what} {name!r} is there; run from the repository's root") from error
-    # Not imported: that would leave a __pycache__ in a folder that stages depend on as a whole.
-    module = ModuleType(f"own.{Path(path).stem}")
-    sys.modules[module.__name__] = module  # where dataclasses and pickle look
-    exec(compile(text, path, "exec"), module.__dict__)
-    return getattr(module, attribute, None)
+    if (path, text) not in RUN:  # once: members of one network are of one class
+        # Not imported: that would leave a __pycache__ in a folder that stages depend on as a whole.
+        module = ModuleType(f"own.{Path(path).stem}")
+        sys.modules[module.__name__] = module  # where dataclasses and pickle look
+        exec(compile(text, path, "exec"), module.__dict__)
+        RUN[path, text] = module
+    return getattr(RUN[path, text], attribute, None)

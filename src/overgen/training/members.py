@@ -23,7 +23,6 @@ from overgen.models.weights import network_folder, round_weights, save_weights
 from overgen.run import results
 from overgen.run.files import replace_directory, write_npz
 from overgen.run.stage import Stage
-from overgen.run.streams import generator
 from overgen.run.tracking import lightning_logger
 from overgen.training.module import Training
 from overgen.training.together import Together
@@ -92,8 +91,8 @@ def prepare(
             "cannot be trained on the others; label them, leave them out, or adopt a trained network"
         )
     settings = training or training_of(stage)
-    network = registry.build(**network_options(model, classes))
-    network.initialise(generator(*key, "weights"))  # type: ignore[operator]
+    options = network_options(model, classes)
+    network = registry.initialised(options.pop("network"), options, key)
     registry.checked(network, f"models.{stage.item['model']}, {model.network}", classes, shape)
     if stage.device.type == "cpu":
         network = network.to(memory_format=torch.channels_last)
@@ -110,6 +109,7 @@ def prepare(
         l2=settings.l2,
         of_images=of_images,
         noise_std=settings.noise_std if noisy else 0.0,
+        draws=model.network not in registry.NETWORKS and registry.draws_in_training(network, shape),
         **({name: getattr(model, name) for name in OF_TRAINING if hasattr(model, name)} if denoises else {}),
     )
 
@@ -262,8 +262,25 @@ def train_members(
 
     largest_first = sorted(range(len(members)), key=lambda i: -int(counts[list(members[i].classes)].sum()))
     size = engine.together_on(stage.device.type)
+    if size > 1 and (reason := alone(stage.params(f"models.{stage.item['model']}"), source)):
+        print(f"{stage.name}: {stage.item['model']} {reason}: its members train one after another", file=sys.stderr)
+        size = 1
     chunks = [largest_first[i : i + size] for i in range(0, len(members), size)]
     return stage.chunks([member.name for member in members], chunks, train)
+
+
+def alone(model: Any, dataset: data.Dataset) -> str:
+    """Why members of a network of the user's own cannot train as one stack, in words; "" if they can.
+
+    model: its entry in the section `models` of params.yaml.
+    """
+    if model.network in registry.NETWORKS:
+        return ""
+    options = network_options(model, len(dataset.classes))
+    network = registry.initialised(options.pop("network"), options, ("alone",))
+    if buffers := [name for name, _ in network.named_buffers()]:
+        return f"has buffers ({', '.join(buffers[:3])})"
+    return "draws at random in training, as dropout does" if registry.draws_in_training(network, dataset.shape) else ""
 
 
 def train_seeds(stage: Stage) -> list[dict[str, np.ndarray]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -27,6 +28,7 @@ class Training(pl.LightningModule):
     decays: in place of l2, the factors of the weights' ‖W‖² by their names, 0 for others.
     falling: the learning rate falls from epoch to epoch, on a line that would end at 0 after the last.
     noise_std: of the Gaussian corruption, in the unit of the pixels, 0..1.
+    draws: the network draws at random itself, as dropout does: by the key, the epoch and the step alone.
     reconstruction_weight, reconstruction_loss: of the loss below; classifier_input: "noisy", or "clean".
     Raises ValueError for a decay of a weight that the network does not have.
 
@@ -53,6 +55,7 @@ class Training(pl.LightningModule):
         decays: Mapping[str, float] | None = None,
         falling: bool = False,
         noise_std: float = 0.0,
+        draws: bool = False,
         reconstruction_weight: float = 0.0,
         reconstruction_loss: str = "squared",
         classifier_input: str = "noisy",
@@ -65,7 +68,7 @@ class Training(pl.LightningModule):
         self.decays, self.falling = decays, falling
         if unknown := set(decays or ()) - {name for name, _ in network.named_parameters()}:
             raise ValueError(f"decays of weights that {type(network).__name__} does not have: {sorted(unknown)}")
-        self.noise_std = noise_std
+        self.noise_std, self.draws = noise_std, draws
         self.objective: dict[str, Any] = {
             "reconstruction_loss": reconstruction_loss,
             "reconstruction_weight": reconstruction_weight,
@@ -94,7 +97,7 @@ class Training(pl.LightningModule):
         self.noise = self.noise_of(self.current_epoch, self.device)
         self.sums = torch.zeros(5, device=self.device)  # images, loss, classification, reconstruction, right
 
-    def training_step(self, index: Tensor) -> Tensor:
+    def training_step(self, index: Tensor, batch_idx: int = 0) -> Tensor:
         clean, labels = floats(self.images[index]).to(self.dtype), self.labels[index]
         if clean.device.type == "cpu":
             clean = clean.contiguous(memory_format=torch.channels_last)  # 3× faster convolutions on CPUs, measured
@@ -102,7 +105,8 @@ class Training(pl.LightningModule):
         if self.noise_std:
             noise = torch.randn(clean.shape, generator=self.noise, device=self.device, dtype=clean.dtype)
             x = clean + self.noise_std * noise
-        loss, classification, reconstruction, right = losses(self.network, clean, x, labels, **self.objective)
+        with self.drawing(batch_idx):
+            loss, classification, reconstruction, right = losses(self.network, clean, x, labels, **self.objective)
         if hasattr(self.network, "penalty"):
             loss = loss + self.network.penalty(x)
         n = len(index)
@@ -111,6 +115,17 @@ class Training(pl.LightningModule):
                 [torch.full_like(loss, n), n * loss, n * classification, n * reconstruction, right.sum().to(loss.dtype)]
             )
         return loss
+
+    @contextmanager
+    def drawing(self, step: int) -> Iterator[None]:
+        """What the network draws in a step, from torch's own generator, which then is as it was before."""
+        if not self.draws:
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(generator(*self.key, "network", self.current_epoch, step).initial_seed())
+            yield
 
     def on_train_epoch_end(self) -> None:
         curve = curve_of(self.current_epoch, self.sums) | self.tested()

@@ -14,6 +14,6 @@ from __future__ import annotations
 from overgen.models.adopted.inputs import Input
 from overgen.models.adopted.network import Adopted
 from overgen.models.adopted.opened import open_network
-from overgen.models.adopted.outputs import OUTPUTS
+from overgen.models.outputs import OUTPUTS
 
 __all__ = ["OUTPUTS", "Adopted", "Input", "open_network"]

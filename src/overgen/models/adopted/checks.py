@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from overgen import OvergenError
-from overgen.models.adopted.outputs import check_declared, detected, log_y_of
 from overgen.models.features import seen
+from overgen.models.outputs import check_declared, detected, log_y_of
 from overgen.run.streams import generator
 
 if TYPE_CHECKING:

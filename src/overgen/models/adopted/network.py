@@ -13,7 +13,7 @@ from overgen import OvergenError
 from overgen.models import Output
 from overgen.models.adopted import checks
 from overgen.models.adopted.inputs import Input
-from overgen.models.adopted.outputs import log_y_of
+from overgen.models.outputs import log_y_of
 
 
 class Adopted(nn.Module):

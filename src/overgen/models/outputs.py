@@ -1,4 +1,4 @@
-"""What the numbers mean that a network from elsewhere answers with: declared or detected, and checked."""
+"""What the numbers mean that a network answers with: declared or detected, and checked."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from overgen import OvergenError
+from overgen.models.params import OUTPUTS as OUTPUTS
 
-# How each becomes log y. Scores are probabilities of each class for itself: they need not sum to 1 over the classes.
-OUTPUTS = ("logits", "log_probabilities", "probabilities", "scores", "log_scores")
 ROUNDING = 1e-3  # how far sums of probabilities may lie from 1, and scores from 0 and 1
 DECLARE = "declare what they are with outputs: one of " + ", ".join(OUTPUTS)
 
@@ -18,6 +17,7 @@ def log_y_of(values: Tensor, outputs: str) -> Tensor:
     """The log class scores that a network's outputs mean.
 
     values: (N, K), or (N, 1) of a network of two classes, which says how much it is the second; outputs: of `OUTPUTS`.
+    Scores are probabilities of each class for itself, which need not sum to 1 over the classes.
     Returns (N, K), at most 0. Where a score is 0 the logarithm is that of the smallest normal number, −87.3 in float32.
     """
     if not values.is_floating_point():
