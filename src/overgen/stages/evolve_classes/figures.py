@@ -14,7 +14,7 @@ from overgen.report.style import PITCH, WIDTH, ImageGrid, legend_below, score_te
 
 INKS = {"cppn": "#0173b2", "direct": "#d55e00"}
 COLUMNS = 9
-LETTERS = 13  # of a class's name under its champion
+LETTERS = 11  # of a class's name under its champion
 
 
 def thousand_classes(study: Study) -> Figure:
@@ -47,7 +47,7 @@ def thousand_champions(study: Study) -> Iterator[tuple[str, Figure]]:
         own = np.flatnonzero(shown["encoding"] == encoding)
         with style():
             rows = -(-len(own) // COLUMNS)
-            grid = ImageGrid(rows, COLUMNS, head=0.05, foot=0.5, side=WIDTH / (PITCH * COLUMNS - 0.1))
+            grid = ImageGrid(rows, min(COLUMNS, len(own)), head=0.05, foot=0.5, side=WIDTH / (PITCH * COLUMNS - 0.1))
             for place, i in enumerate(own):
                 name = str(shown["class"][i])
                 name = name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"

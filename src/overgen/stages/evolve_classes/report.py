@@ -47,17 +47,20 @@ def reported(study: Study, encoding: str) -> dict[str, Any]:
 def patterns_climb(study: Study) -> Finding | None:
     """Which encoding is ahead, and that the budget does not tell more."""
     encodings = study.settings["evolve_classes.encodings"]
-    last = {encoding: rows[-1] for encoding in encodings if (rows := medians(study, encoding)) and known(rows[-1])}
-    if not {"cppn", "direct"} <= set(last):
+    by_generation = {encoding: {row["generation"]: row for row in medians(study, encoding)} for encoding in encodings}
+    both = [generation for generation in by_generation.get("cppn", {}) if generation in by_generation.get("direct", {})]
+    if not both:
         return None
-    row, other = last["cppn"], last["direct"]
-    ahead = row["low"] > other["high"]
+    row, other = by_generation["cppn"][both[-1]], by_generation["direct"][both[-1]]
+    ahead = known(row) and known(other) and row["low"] > other["high"]
     says = (
         "On a thousand classes evolved patterns climb faster than evolved pixels; how far, this budget cannot tell."
         if ahead and int(row["generation"]) < reported(study, "cppn").get("generations", 0)
         else "Patterns and pixels were evolved for a thousand classes."
     )
-    number = f"median confidence {{number}} over {{n}} classes after {row['generation']} generations of patterns"
+    number = (
+        f"median confidence {{number}} over {{n}} classes after {both[-1]} generations, of pixels {measured(other)} %"
+    )
     return Finding(says, number, row, "thousand_champions_cppn", "thousand")
 
 

@@ -14,7 +14,7 @@ def units(study: Study) -> Figure:
     shown, layers = cell.examples(), study.settings["visualise_units.layers"]
     rows, columns = shown["unit"].shape
     with style():
-        grid = ImageGrid(rows, columns, head=0.2, foot=0.16, side=WIDTH / (PITCH * columns - 0.1))
+        grid = ImageGrid(rows, columns, head=0.22, foot=0.2, side=WIDTH / (PITCH * columns - 0.1))
         for r, layer in enumerate(layers):
             grid.label(r, layer_name(layer), "black")
             for c in range(columns):

@@ -11,6 +11,7 @@ import pandas as pd
 from overgen.run import results
 
 Arrays = dict[str, np.ndarray]
+SHOWN = 4  # units of each layer, at most
 
 
 def tables(
@@ -50,12 +51,12 @@ def rows(tables: dict[str, pd.DataFrame], layers: Sequence[str]) -> list[dict[st
 
 
 def shown(of_units: Sequence[Arrays], of_dreams: Sequence[Arrays], dreams: Sequence[tuple[str, str]]) -> Arrays:
-    """unit (L, U) and image (L, U, H, W, 3) of units; start and dream, each once a photograph or a dream."""
+    """unit (L, U) and image (L, U, H, W, 3) of the first units; start and dream, each once a photograph or a dream."""
     first = {name: arrays["start"] for (name, _), arrays in reversed(list(zip(dreams, of_dreams, strict=True)))}
     names = list(dict.fromkeys(name for name, _ in dreams))
     return {
-        "unit": np.stack([arrays["unit"] for arrays in of_units]),
-        "image": np.stack([np.moveaxis(arrays["image"], 1, 3) for arrays in of_units]),
+        "unit": np.stack([arrays["unit"][:SHOWN] for arrays in of_units]),
+        "image": np.stack([np.moveaxis(arrays["image"][:SHOWN], 1, 3) for arrays in of_units]),
         "photograph": np.array(names),
         "start": np.stack([np.moveaxis(first[name], 0, 2) for name in names]),
         "dream": np.stack([np.moveaxis(arrays["image"], 0, 2) for arrays in of_dreams]),
