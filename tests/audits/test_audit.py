@@ -15,6 +15,7 @@ from overgen import cli
 from overgen.audits import budgets
 from overgen.run.streams import generator
 
+QUICK = budgets.QUICK
 TINY = budgets.Effort(trials=1, updates=3, restarts=1, steps=3, runs=1, generations=2, population=10, images=3,
                       bisections=1, iterations=5, fitted=200, unknowns=30)  # fmt: skip
 MODULE = """
@@ -138,3 +139,25 @@ def test_a_network_of_other_classes_than_the_data() -> None:
     done = CliRunner().invoke(cli.commands, ["audit", *network, "--on", "digits", "-o", "out"])
     assert "4 classes" in str(done.exception)
     assert not Path("out").exists()
+
+
+@pytest.mark.slow
+def test_a_convolutional_network_on_colour_pictures_with_the_budgets_of_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "QUICK", QUICK)
+    draws = np.random.default_rng(0)
+    for label in range(4):
+        Path(f"pictures/{label}").mkdir(parents=True)
+        for i in range(40):
+            pixels = draws.integers(0, 100, (32, 32, 3))
+            pixels[8 * label : 8 * label + 8] += 150  # a bright band says which class
+            Image.fromarray(pixels.astype(np.uint8)).save(f"pictures/{label}/{i}.png")
+    module = MODULE.format(inputs=4, classes=4, scale="20").replace(
+        "x.flatten(1)", "nn.functional.avg_pool2d(x.mean(1, keepdim=True), (8, 32)).flatten(1)"
+    )
+    Path("mine.py").write_text(module)
+    torch.save({"head.weight": torch.eye(4), "head.bias": torch.zeros(4)}, "net.pt")
+    status, said = audit("mine.py:Net", "--weights", "net.pt", "--data", "pictures", "--shape", "3,32,32",
+                         "--outputs", "logits", "--min-accuracy", "100")  # fmt: skip
+    assert status == 0, said
+    rates = {number["metric"]: number["value"] for number in found()["numbers"] if number["stage"] == "fool_gradient"}  # type: ignore[index, union-attr]
+    assert rates["fooling_rate@start=noise"] == 100  # a band is all that it looks for

@@ -80,6 +80,8 @@ def audit(
     new = folder.prepare(output)
     sections = {key: section for key, section in sections.items() if key not in unused}
     folder.write(output, sections, left_out=left_out, unknown=strange)
+    if on is not None:
+        folder.keep_archives(output / "data" / pictures.name, on)
     folder.keep(output / "models" / pictures.name / "adopted" / model, opened.files)
     with inside(output):
         cells = cells_here()

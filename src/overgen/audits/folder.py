@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from overgen import OvergenError
+from overgen.data import borrow
 from overgen.report import reported
 from overgen.report.names import DATASET_NAMES
 from overgen.run.files import replace_directory, write_npz, write_text
@@ -63,6 +64,13 @@ def write(folder: Path, sections: Mapping[str, Any], *, left_out: Collection[str
     write_text(folder / "budgets/paper.txt", NO_BUDGET)
     write_text(folder / ".gitignore", IGNORED)
     write_text(folder / ".dvcignore", "__pycache__/\n.overgen-tmp-*\n")
+
+
+def keep_archives(folder: Path, source: str) -> None:
+    """Copy the archives of one of overgen's data sets to where `download` looks for them."""
+    for place in (Path("data", source), borrow.FETCHED / source):
+        if (place / "raw").is_dir() and not folder.exists():
+            shutil.copytree(place / "raw", folder / "raw")
 
 
 def keep(folder: Path, files: Sequence[Path]) -> None:
