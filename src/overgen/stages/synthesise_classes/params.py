@@ -20,10 +20,10 @@ class SynthesiseClasses(Section):
     steps: Count
     ways: dict[Name, SynthesisWay]
     shown: Distinct[Name]  # ways of which the images of all classes are kept; of the others that of the cat
-    # The rule, set before the run that decides, after a first look at three classes (cat, zebra, balloon) by which steps
-    # and rates were chosen: an image is recognised if every witness answers its class. "No object
-    # can be synthesised" holds of a way where the whole interval of recognised images lies below so many percent, and
-    # is contradicted where it lies above.
+    # The rule, set before the run that decides, after a first look at three classes (cat, zebra, balloon) by which
+    # steps and rates were chosen: an image is recognised if every witness answers its class. "No object can be
+    # synthesised" holds of a way where the whole interval of recognised images lies below so many percent, and is
+    # contradicted where it lies above.
     recognised: Annotated[float, Field(gt=0, lt=100)]
 
 
