@@ -12,11 +12,13 @@ from overgen.report.names import model_name
 from overgen.report.reported import records
 from overgen.report.study import Row, Study
 from overgen.report.tables import Labels, Table, broken, column, measured, pivot
+from overgen.scores.names import FITTED
 from overgen.stages.evaluate_scores.names import method_name
 from overgen.stages.evaluate_unknowns import figures
 from overgen.stages.evaluate_unknowns.names import kind_name
 
 EXPERIMENT = "unknowns"
+OF_FEATURES = {name for name, score in FITTED.items() if score.view == "features" and not score.pool}
 CHANCE = 0.5
 OWN = ("scaled_output", "confidence", "softmax")  # what a network says itself
 METHOD: Labels = {"method": lambda row: f"**{method_name(row['method'])}**"}
@@ -130,12 +132,12 @@ def same_search(study: Study) -> Finding | None:
 def own_words(study: Study) -> Finding | None:
     """Whether scores fitted to a network's features beat what it says itself: the best of each on every network."""
     rows = study.rows(experiment=EXPERIMENT, metric="auroc_mean").reset_index(names="place")
-    found = [row for row in records(rows) if known(row) and not row["method"].endswith("_pixels")]
+    found = [row for row in records(rows) if known(row)]
     gaps = []
     for model in dict.fromkeys(row["model"] for row in found):
         of_model = [row for row in found if row["model"] == model]
         says_itself = [row for row in of_model if row["method"].startswith(OWN)]
-        of_features = [row for row in of_model if row not in says_itself]
+        of_features = [row for row in of_model if row["method"] in OF_FEATURES]
         if says_itself and of_features:
             gaps.append((max(says_itself, key=auroc), max(of_features, key=auroc)))
     if not gaps:
@@ -164,11 +166,9 @@ def turned_round(study: Study) -> Finding | None:
         return None
     row = min(below, key=auroc)
     name = f"{method_name(row['method'])} on {model_name(row['model'])}"
-    methods = len({row["method"] for row in below})
-    says = (
-        "A score that is turned round: to" if methods == 1 else f"{methods} scores are turned round on some network: to"
-    )
-    says = f"{says} {name}, images of no class look more known than test images."
+    others = len({row["method"] for row in below}) - 1
+    says = f"To {name}, images of no class look more known than test images"
+    says += f"; so they do to {others} other score{'s' if others > 1 else ''} on some network." if others else "."
     return Finding(says, f"{name}: mean AUROC {{number}} over {{n}} kinds; chance: ½", row, "unknown_map", "unknowns")
 
 
