@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
@@ -34,13 +35,17 @@ def _imported(file: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] == "overgen"}
 
 
-def closure(module: str) -> set[str]:
-    """Files (relative to the repository) that importing a module can run, without package files that hold no code."""
+def closure(module: str, without: Collection[str] = ()) -> set[str]:
+    """Files (relative to the repository) that importing a module can run, without package files that hold no code.
+
+    without: modules that are not looked into.
+    """
     seen: set[Path] = set()
     queue = [module]
     while queue:
-        file = _file(queue.pop())
-        if file is None or file in seen:
+        name = queue.pop()
+        file = _file(name)
+        if file is None or file in seen or name in without:
             continue
         seen.add(file)
         queue.extend(_imported(file))

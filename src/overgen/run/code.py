@@ -276,9 +276,10 @@ def texts(
         entry = entries.get(stage, {})
         described = values.get("models") or {}
         names = pipeline.matrix_of(entry, values).get("model", [])
-        models = [name for name in names if name in described] if builds(tree, stage) else []
+        building = builds(tree, stage)
+        models = [name for name in names if name in described] if building else []
         own = _own_files(tree, entry, values)
-        if "model" in (entry.get("matrix") or {}) and (models or not names):
+        if "model" in (entry.get("matrix") or {}) and (models or (building and not names)):
             contents |= {f"{stage}/{m}": of_stage(tree, stage, values, [m], own.get(m, ())) for m in models}
         else:
             contents[stage] = of_stage(tree, stage, values, models, {name for of in own.values() for name in of})
