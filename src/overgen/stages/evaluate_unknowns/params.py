@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
 from overgen.run.sections import Count, Distinct, Name, Section
 from overgen.scores.names import name_of_score
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 DYNAMIC = (
     "overgen.measures.thresholds",
@@ -31,3 +34,10 @@ class EvaluateUnknowns(Section):
 
 
 SECTION = EvaluateUnknowns
+
+
+def check(params: Params) -> None:
+    """Raise ValueError for a model that there is not."""
+    for name in params.evaluate_unknowns.once:
+        if name not in params.models:
+            raise ValueError(f"evaluate_unknowns.once.{name}: `models` has only {', '.join(params.models)}")
