@@ -88,7 +88,7 @@ def test_errors_name_line_key_and_value(project: Path, old: str, new: str, key: 
         ("autoencoders: [autoencoder", "autoencoders: [cnn", "autoencoders: 'cnn' does not fit"),
         ("{dae_sym: {noise_std: 0.3, l2: 0.5}}", "{ocsvm: {l2: 0.5}}",
          "train_oneclass.mnist.training: ocsvm: must be networks of `models`"),
-        ("    cnn: [knn_pixels, k", "    cnnn: [knn_pixels, k", "evaluate_unknowns.once.cnnn: `models` has only cnn, cool"),
+        ("    cnn: [knn_pixels, k", "    cnnn: [knn_pixels, k", "evaluate_unknowns.once.cnnn: `models` has only cnn"),
         ("model: {network: cnn}", "model: {network: lenet}",
          "search_choices.mnist.cnn.model: network 'lenet' is not that of models.cnn, 'cnn'"),
     ],
