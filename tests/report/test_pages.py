@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
+from overgen.measures.intervals import wilson
 from overgen.report import index, reported
 from overgen.report.addresses import address, addresses, headings, places
 from overgen.report.findings import Finding, compared, findings, how_often, number_text, placed
@@ -94,7 +95,13 @@ def test_a_finding_without_its_numbers_is_left_out(made_up: MadeUp) -> None:
      (float("nan"), 3, "sometimes")],
 )  # fmt: skip
 def test_rates_in_words(low: float, high: float, words: str) -> None:
-    assert how_often({"low": low, "high": high}) == words
+    assert how_often({"low": low, "high": high, "reproduced": 20}) == words
+
+
+@pytest.mark.parametrize(("hits", "words"), [(0, "at most sometimes"), (1, "sometimes"), (3, "at least sometimes")])
+def test_a_rate_of_three_trials_in_words(hits: int, words: str) -> None:
+    low, high = wilson(hits, 3)
+    assert how_often({"low": 100 * low, "high": 100 * high, "reproduced": 100 * hits / 3}) == words
 
 
 def test_numbers_are_compared_by_their_whole_intervals() -> None:

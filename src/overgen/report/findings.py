@@ -71,7 +71,10 @@ def known(row: Row | None) -> bool:
 
 
 def how_often(row: Row) -> str:
-    """A rate in words, from its whole interval: "nearly always", "mostly", "seldom", "hardly ever" or "sometimes"."""
+    """A rate in words, from its whole interval: "nearly always", "mostly", "seldom", "hardly ever" or "sometimes".
+
+    Where too few were tried to say more: "at most sometimes" of none, "at least sometimes" of all.
+    """
     low, high = float(row["low"]), float(row["high"])
     if math.isnan(low) or math.isnan(high):
         return "sometimes"
@@ -79,7 +82,10 @@ def how_often(row: Row) -> str:
         return "nearly always"
     if low > 50:
         return "mostly"
-    return "hardly ever" if high < 10 else "seldom" if high < 50 else "sometimes"
+    if high < 50:
+        return "hardly ever" if high < 10 else "seldom"
+    value = float(row["reproduced"])
+    return "at most sometimes" if value == 0 else "at least sometimes" if value == 100 else "sometimes"
 
 
 def compared(first: Row, second: Row) -> int:
