@@ -13,7 +13,7 @@ import pytest
 from overgen.measures.intervals import wilson
 from overgen.report import index, reported
 from overgen.report.addresses import address, addresses, headings, places
-from overgen.report.findings import Finding, compared, findings, how_often, number_text, placed
+from overgen.report.findings import FIRST, Finding, compared, findings, how_often, number_text, placed
 from overgen.report.glance import glance
 from overgen.report.html import html, repeated
 from overgen.report.papers import PAPERS, bibliography, paper
@@ -119,6 +119,12 @@ def test_a_picture_stands_with_the_first_finding_that_it_shows(
     text = placed("## What was found\n\n<!-- findings -->\n\n## A\n\n![a dot](figures/dot.svg)\n", made_up.study)
     assert text.count("**So it is.** 100.0\u00a0% [91.2–100.0] of 40; reported: 100\u00a0%. [A](#a)") == 2
     assert text.count("[![a dot](figures/dot.png)](#a)") == 1
+    assert "<details>" not in text
+    monkeypatch.setattr("overgen.report.findings.findings", lambda _: [finding] * (FIRST + 2))
+    text = placed("<!-- findings -->", made_up.study)
+    open_ones, _, folded = text.partition("<details>")
+    assert (open_ones.count("So it is."), folded.count("So it is.")) == (FIRST, 2)
+    assert f"\n{FIRST + 1}. **So it is.**" in folded
 
 
 def test_the_table_of_all_models(made_up: MadeUp) -> None:

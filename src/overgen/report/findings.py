@@ -12,10 +12,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from overgen.report.addresses import places
+from overgen.report.shown import folded
 from overgen.report.study import Row, Study
 from overgen.report.tables import count_text, measured, reported
 
 MARKER = "<!-- findings -->"  # of the template: where they stand
+FIRST = 8  # stand open; further ones are folded
 
 
 class Finding(NamedTuple):
@@ -54,15 +56,18 @@ def placed(text: str, study: Study) -> str:
     if MARKER not in text:
         return text
     shown = places(text)
-    lines, pictures = [], set[str]()
-    for finding in found:
+    items, pictures = [], set[str]()
+    for i, finding in enumerate(found, 1):
         head, name, said = shown.get(finding.figure) or shown.get(finding.table) or ("", "", "")
         more = f" [{head}](#{name})" if name else ""
-        lines += [f"1. **{finding.says}** {number_text(finding)}.{more}", ""]
+        indent = " " * len(f"{i}. ")
+        items.append(f"{i}. **{finding.says}** {number_text(finding)}.{more}")
         if finding.figure in shown and finding.figure not in pictures:
             pictures.add(finding.figure)
-            lines += [f"   [![{said}](figures/{finding.figure}.png)](#{name})", ""]
-    return text.replace(MARKER, "\n".join(lines).strip() or "No finding: the cells that one rests on are not there.")
+            items[-1] += f"\n\n{indent}[![{said}](figures/{finding.figure}.png)](#{name})"
+    further = folded(f"{len(items) - FIRST} further findings", "\n\n".join(items[FIRST:])) if items[FIRST:] else ""
+    listed = "\n\n".join([*items[:FIRST], further]).strip()
+    return text.replace(MARKER, listed or "No finding: the cells that one rests on are not there.")
 
 
 def known(row: Row | None) -> bool:
