@@ -430,6 +430,10 @@ def audit(
     ] = None,
     classes: Annotated[int, typer.Option(min=2, help="How many classes are attacked, drawn if it has more.")] = 10,
     tau: Annotated[float, typer.Option(help="The score above which an image fools.")] = 0.99,
+    class_names: Annotated[
+        Path | None,
+        typer.Option(help="A file with a class a line, in the network's order. Default: the folders' by alphabet."),
+    ] = None,
     weights: Weights = None,
     network: Module = None,
     shape: Shape = None,
@@ -474,6 +478,7 @@ def audit(
         tau=tau,
         limits=[audits.limit(name, value) for name, value in limits.items() if value is not None],
         network=options,
+        class_names=class_names,
     )
     if not all(verdict.met for verdict in verdicts):
         sys.exit(audits.NOT_MET)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from typer.testing import CliRunner
 
 from overgen import cli
 from overgen.audits import budgets
+from overgen.audits.audit import own_pictures
+from overgen.data.folders import class_names
+from overgen.models.adopted import open_network
 from overgen.run.streams import generator
 
 QUICK = budgets.QUICK
@@ -139,6 +143,34 @@ def test_a_network_of_other_classes_than_the_data() -> None:
     done = CliRunner().invoke(cli.commands, ["audit", *network, "--on", "digits", "-o", "out"])
     assert "4 classes" in str(done.exception)
     assert not Path("out").exists()
+
+
+def coloured_folders(names: Sequence[str]) -> None:
+    """Three pictures of one colour, 1 × 4 × 4, in each folder of `pictures`."""
+    for i, name in enumerate(names):
+        Path("pictures", name).mkdir(parents=True)
+        for j in range(3):
+            Image.new("L", (4, 4), 60 * i + j).save(Path("pictures", name, f"{j}.png"))
+
+
+def test_other_class_folders_than_classes_are_counted_before_anything_runs() -> None:
+    coloured_folders(["ant", "bee", "cat"])
+    arguments = [*written(16, 4), "--shape", "1,4,4", "--data", "pictures", "--outputs", "logits", "-o", "out"]
+    done = CliRunner().invoke(cli.commands, ["audit", *arguments])
+    assert "pictures: has 3 class folders (ant, bee, cat), and net.pt 4 classes" in str(done.exception)
+    Path("names.txt").write_text("cat\nbee\nant\n")
+    done = CliRunner().invoke(cli.commands, ["audit", *arguments, "--class-names", "names.txt"])
+    assert "net.pt: answers with 4" in str(done.exception)
+    assert not Path("out").exists()
+
+
+def test_class_names_say_the_order_of_the_classes() -> None:
+    coloured_folders(["ant", "bee", "cat"])
+    Path("names.txt").write_text("cat\ndog\nbee\nant\n")
+    written(16, 4)
+    names = class_names("names.txt")
+    network = open_network("net.pt", module="mine.py:Net", shape=(1, 4, 4), outputs="logits", class_names=names)
+    assert own_pictures(Path("pictures"), network).options["classes"] == ["cat", "dog", "bee", "ant"]
 
 
 @pytest.mark.slow

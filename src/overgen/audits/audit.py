@@ -46,18 +46,23 @@ def audit(
     tau: float,
     limits: Sequence[Limit],
     network: Mapping[str, Any],
+    class_names: Path | None = None,
 ) -> list[Verdict]:
     """Audit a network into a folder. Returns what came of the limits.
 
     subject: what `open_network` opens; network: its further arguments. data: a folder or zip file of pictures, or on: a
     data set of overgen's. unknown: pictures of what the network does not know. attacked: how many classes are, at most.
-    tau: the score above which an image fools.
+    tau: the score above which an image fools. class_names: a file, in the network's order a class a line.
     Raises OvergenError for a network that fails a check, before anything is written, and for pictures that do.
     """
-    from overgen.data.folders import read_folder
+    from overgen.data import folders
     from overgen.models.adopted import open_network
 
     given = dict(network)
+    if class_names is not None:
+        if data is None:
+            raise OvergenError(f"--class-names {class_names}: {on} has names of its own; it goes with --data")
+        given["class_names"] = folders.class_names(class_names)
     if on is not None:
         given.setdefault("shape", borrowed(on).shape)
     opened = open_network(subject, **given)
@@ -76,7 +81,7 @@ def audit(
         subject, opened, model, pictures, effort=effort, attacked=attacked, tau=tau,
         unknown=unknown is not None, network=network, title=title, notes=notes,
     )  # fmt: skip
-    strange = None if unknown is None else read_folder(unknown, opened.shape, limit=effort.unknowns)[0]
+    strange = None if unknown is None else folders.read_folder(unknown, opened.shape, limit=effort.unknowns)[0]
     new = folder.prepare(output)
     sections = {key: section for key, section in sections.items() if key not in unused}
     folder.write(output, sections, left_out=left_out, unknown=strange)
@@ -137,8 +142,14 @@ def own_pictures(path: Path, network: Any) -> Pictures:
     with files_of(path.expanduser()) as (names, _):
         if not names:
             raise OvergenError(f"{path}: holds no pictures in a form that is read")
-        labelled = any(len(Path(name).parts) > 1 for name in names)
-    given = network.class_names
+        found = sorted({Path(name).parts[-2] for name in names if len(Path(name).parts) > 1})
+    labelled, given = bool(found), network.class_names
+    if labelled and given is None and len(found) != network.classes:
+        raise OvergenError(
+            f"{path}: has {len(found)} class folders ({', '.join(found[:10])}{', …' if len(found) > 10 else ''}), and "
+            f"{network.name} {network.classes} classes; say which they are, in its order: --class-names FILE, a name a "
+            "line"
+        )
     options: dict[str, Any] = {
         "source": "image_folder",
         "path": path.expanduser().resolve().as_posix(),
