@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from overgen import OvergenError, arguments
-from overgen.audits import folder, thresholds
+from overgen.audits import document, folder, thresholds
 from overgen.audits.thresholds import Limit
 from overgen.run.pipeline import read_stages
 
@@ -117,3 +117,12 @@ def test_wrong_arguments_are_told_before_anything_is_imported(changes: dict[str,
     given = {"subject": "efficientnet-lite0"} | GOOD | changes
     with pytest.raises(OvergenError, match=re.escape(problem)):
         arguments.check_audit(given.pop("subject"), **given)
+
+
+@pytest.mark.parametrize(
+    ("value", "classes", "doubted"),
+    [(14.8, 10, True), (33.4, 10, False), (55.0, 2, True), (70.0, 2, False), (0.0, 1000, True), (None, 10, False)],
+)
+def test_an_accuracy_near_guessing_is_doubted(value: float | None, classes: int, doubted: bool) -> None:
+    number = {"stage": "adopt", "metric": "test_accuracy", "value": value}
+    assert bool(document.doubts([number], classes)) == doubted

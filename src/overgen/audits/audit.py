@@ -95,6 +95,10 @@ def audit(
         except OvergenError:
             if new and not any(Path("reports").glob("cells/*/*/*/metrics.json")):
                 shutil.rmtree(Path.cwd())
+            elif any(Path("reports").glob("cells/*/adopt/*/metrics.json")):
+                adopted = thresholds.numbers(cell for cell in cells if cell[0] == "adopt")
+                for line in document.doubts(adopted, opened.classes):
+                    print(line)
             raise
         found = thresholds.numbers(cells)
         verdicts = thresholds.judged(limits, found, tau)
@@ -103,7 +107,13 @@ def audit(
             cells=cells, numbers=found, verdicts=verdicts,
         )  # fmt: skip
         print(f"\n{title}")
-        for line in [*document.summary(found, tau), *(f"not testable: {note}" for note in notes), *map(str, verdicts)]:
+        doubts = document.doubts(found, opened.classes)
+        for line in [
+            *document.summary(found, tau),
+            *doubts,
+            *(f"not testable: {note}" for note in notes),
+            *map(str, verdicts),
+        ]:
             print(line)
     print(f"{output / 'report.html'}, {output / 'audit.json'}")
     return verdicts

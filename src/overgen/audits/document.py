@@ -97,6 +97,18 @@ def summary(numbers: Sequence[Mapping[str, Any]], tau: float) -> list[str]:
     return lines
 
 
+def doubts(numbers: Sequence[Mapping[str, Any]], classes: int) -> list[str]:
+    """A line where the accuracy is hardly above that of guessing, which a trained network has by a wrong option."""
+    return [
+        f"accuracy {number['value']:.3g} % is near guessing, {100 / classes:.3g} %: was the network trained on other "
+        "pixels (--scale, --mean, --std, --layout, --size), or on the classes in another order (--class-names)?"
+        for number in numbers
+        if (number["stage"], number["metric"]) == ("adopt", "test_accuracy")
+        and number["value"] is not None
+        and number["value"] < min(60, 200 / classes)
+    ]
+
+
 AUROC = {
     f"auroc_{kind}@method=softmax": f"known from unknown by its largest score, AUROC, {said}"
     for kind, said in (("mean", "mean over kinds"), ("worst", "worst kind"))
