@@ -60,7 +60,7 @@ DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats p
             "percentage points": 1, "of 255": 2, "dB": 1, "times": 1}  # fmt: skip
 # Rates over trials, whose hundredths say nothing.
 ONE_DECIMAL = ("fooling_rate", "seen_as_target", "accepted_as_target", "label_changed", "answer_changed",
-               "answers_", "recognised", "reached", "class_in_five", "crop_answers", "likes_its_image")  # fmt: skip
+               "answers_", "reached", "class_in_five", "crop_answers", "likes_its_image")  # fmt: skip
 
 
 def model_name(model: str) -> str:
@@ -85,7 +85,7 @@ def number(value: float, metric: str, unit: str) -> str:
     if metric.startswith("median_confidence") and 99.99 <= value < 100:
         return f"{math.floor(value * 10_000) / 10_000:.4f}"
     name = metric.partition("@")[0]
-    one = name.startswith(ONE_DECIMAL) or name == "error"
+    one = name.startswith(ONE_DECIMAL) or name in ("error", "recognised")
     decimals = 1 if one else DECIMALS.get(unit)
     return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
 

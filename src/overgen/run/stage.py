@@ -172,7 +172,7 @@ def _refuse_code_from_elsewhere() -> None:
 
     A study folder whose dvc.yaml has no stage `code`, as that of an audit, records none, and runs any overgen's.
     """
-    if not pipeline.has_code(pipeline.read_stages()):
+    if Path("dvc.yaml").is_file() and not pipeline.has_code(pipeline.read_stages()):
         return
     running, checkout = Path(overgen.__file__).resolve().parent, Path("src/overgen").resolve()
     if running != checkout:
@@ -224,6 +224,7 @@ def execute(name: str, **item: str) -> None:
 
 def _run(name: str, **item: str) -> None:
     title = f"{name} {'/'.join(item.values())}"
+    _refuse_code_from_elsewhere()  # before a file of another folder is read
     if not pipeline.belongs(item, read_document("params.yaml").values or {}):
         if tracking.rank() == 0:
             _leave_out(name, item)
