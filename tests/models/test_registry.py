@@ -246,10 +246,8 @@ class Bare(nn.Module):
     [
         ({"network": "src/own/raw.py:Raw"}, "models.raw, src/own/raw.py:Raw: log_y reaches"),
         ({"network": "src/own/raw.py:Raw", "zeros": True}, "models.raw, seed0, trained: log_y reaches"),
-        (
-            {"network": "src/own/raw.py:Bare"},
-            "models.raw, src/own/raw.py:Bare: log_y reaches",
-        ),  # with torch's own start
+        # without `initialise`, with torch's own start
+        ({"network": "src/own/raw.py:Bare"}, "models.raw, src/own/raw.py:Bare: log_y reaches"),
     ],
 )
 def test_training_refuses_raw_logits(workspace: Path, run_stage: Run, line: dict[str, object], message: str) -> None:
