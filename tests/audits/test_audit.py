@@ -164,6 +164,13 @@ def test_other_class_folders_than_classes_are_counted_before_anything_runs() -> 
     assert not Path("out").exists()
 
 
+def test_one_folder_around_all_pictures_is_no_class() -> None:
+    coloured_folders(["around"])
+    written(16, 4)
+    network = open_network("net.pt", module="mine.py:Net", shape=(1, 4, 4), outputs="logits")
+    assert not own_pictures(Path("pictures"), network).labelled
+
+
 def test_class_names_say_the_order_of_the_classes() -> None:
     coloured_folders(["ant", "bee", "cat"])
     Path("names.txt").write_text("cat\ndog\nbee\nant\n")

@@ -152,8 +152,9 @@ def own_pictures(path: Path, network: Any) -> Pictures:
     with files_of(path.expanduser()) as (names, _):
         if not names:
             raise OvergenError(f"{path}: holds no pictures in a form that is read")
-        found = sorted({Path(name).parts[-2] for name in names if len(Path(name).parts) > 1})
-    labelled, given = bool(found), network.class_names
+        within = {Path(name).parent for name in names}
+    labelled, given = len(within) > 1, network.class_names  # one folder around all of them is no class
+    found = sorted({folder.name for folder in within if folder.name})
     if labelled and given is None and len(found) != network.classes:
         raise OvergenError(
             f"{path}: has {len(found)} class folders ({', '.join(found[:10])}{', …' if len(found) > 10 else ''}), and "
