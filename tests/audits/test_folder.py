@@ -98,6 +98,14 @@ def test_limits_are_judged_by_the_worst_attack_at_their_threshold() -> None:
     assert not nowhere[0].met
 
 
+def test_ones_own_unknown_images_come_before_the_mean_over_easy_kinds() -> None:
+    mean = number("evaluate_unknowns", "auroc_mean@method=softmax", 0.95)
+    own = number("evaluate_unknowns", "auroc@kind=own@method=softmax", 0.46)
+    limit = Limit("min-auroc", 0.9, least=True)
+    assert thresholds.judged([limit], [mean], 0.99)[0].met
+    assert not thresholds.judged([limit], [mean, own], 0.99)[0].met
+
+
 GOOD = {"data": None, "on": "mnist", "unknown": None, "tau": 0.99, "weights": None, "network": None, "limits": {}}
 
 

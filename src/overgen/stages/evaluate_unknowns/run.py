@@ -130,10 +130,10 @@ def applicable(stage: Stage, network: nn.Module, fitted: int, x: Tensor, refused
         else:
             about = methods.described(name)
             if about.view == "features" and hidden is None:
-                refused[label(name)] = "no features: a black box"
+                refused[label(name)] = "no features: a black box, or a program without layers to look into"
                 continue
             if name in OF_SIZE and not whole:
-                refused[label(name)] = "no logit for each class: log y alone, whose size says nothing more"
+                refused[label(name)] = "no logit for each class: log y alone is known, whose size says nothing more"
                 continue
             if about.learns and fitted < settings.least:
                 refused[label(name)] = f"{fitted} labelled training images to be fitted on, fewer than {settings.least}"

@@ -50,7 +50,7 @@ def by_scores_alone(study: Study) -> Finding | None:
     row = min(rows, key=lambda row: row["reproduced"])
     name, often = model_name(row["model"]), how_often(row)
     alike = all(how_often(each) == often for each in rows)
-    whom = "every network" if alike else f"the network that withstands it best, {name}"
+    whom = name if len(rows) == 1 else "every network" if alike else f"the network that withstands it best, {name}"
     number = f"{{number}} of {{n}} champions at {at_tau(row['tau'])}, {name}"
     figure = f"evolution_champions_{row['model']}"
     return Finding(f"Evolution, which sees only scores, {often} fools {whom}.", number, row, figure, "evolution")
