@@ -113,13 +113,12 @@ def by_metric(stage: str, metric: str, of: str) -> Any:
 
 
 def unknown_told(limit: Limit, found: Sequence[Number], tau: float) -> Verdict:
-    """How well the largest score tells unknown images: the user's own where there are such, else the mean over kinds."""
+    """How well the largest score tells unknown images: the user's own if there are such, else a mean over kinds."""
     own, of = "auroc@kind=own@method=softmax", "AUROC of the largest score on your own unknown images"
     if any(number["metric"] == own for number in there(found)):
         return by_metric("evaluate_unknowns", own, of)(limit, found, tau)
-    return by_metric(
-        "evaluate_unknowns", "auroc_mean@method=softmax", "AUROC of the largest score, mean over kinds of unknown images"
-    )(limit, found, tau)
+    mean, of = "auroc_mean@method=softmax", "AUROC of the largest score, a mean over kinds of unknown images"
+    return by_metric("evaluate_unknowns", mean, of)(limit, found, tau)
 
 
 JUDGES = {
