@@ -11,9 +11,10 @@ pictures are PNG files in class folders, as a user has them. Two threads, one ru
   succeeded, so that it makes all updates on all; the same again with updates enough for all of overgen's trials. The
   two alternate, twice.
 
-Two cores that others used at the same time (load 13), torch 2.15, foolbox 3.3.4:
+Two cores, torch 2.15, foolbox 3.3.4; the attacks while others used the cores, too (load 13):
 
-    quick                          32 s of processor time (194 s by the clock)
+    audit: 245 s
+    quick: 42 s
     overgen, at most 100 updates: 30 of 30 succeeded; 4.3 trials a second; 1.00 times as long
     foolbox, 100 updates:         30 of 30 succeeded; 1.3 trials a second; 3.25 times as long
     foolbox, 57 updates:          30 of 30 succeeded; 2.6 trials a second; 1.67 times as long
