@@ -47,7 +47,8 @@ import torch
 from torch import Tensor, nn
 
 from overgen.attacks.cppn import Cppn
-from overgen.attacks.evolution import Direct, Encoding, crossover, evolve, mutate, offer, select, uniform
+from overgen.attacks.direct import Direct, crossover, mutate, select, uniform
+from overgen.attacks.evolution import Encoding, evolve, offer
 from overgen.confidence import ScaledOutput
 from overgen.models import Output
 

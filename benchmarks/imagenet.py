@@ -25,8 +25,9 @@ from typing import Any
 import torch
 
 from overgen.attacks.ascent import Regularisers, ascend
+from overgen.attacks.direct import Direct
 from overgen.attacks.encodings import encoding_of
-from overgen.attacks.evolution import Direct, Evolution
+from overgen.attacks.evolution import Evolution
 from overgen.confidence import ScaledOutput
 from overgen.data.photographs import photograph
 from overgen.models.adopted import open_network

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from overgen.attacks import cppn, evolution
+from overgen.attacks import cppn, direct, evolution
 from overgen.attacks.cppn import ACTIVATIONS, BOUND, INPUTS, OUTPUT, Cppn, Genome, Rates
 from overgen.attacks.encodings import encoding_of
 from overgen.run.params import load
@@ -215,7 +215,7 @@ def test_weights_take_the_polynomial_step_of_their_range():
     assert stats.kstest(weights, cdf).pvalue > 0.01
     u = torch.tensor([0.0, 0.1, 0.5, 0.9, 0.999], dtype=torch.float64)
     same = [cppn.polynomial(float(x), eta=15) for x in u]
-    assert same == pytest.approx(evolution.polynomial(u, eta=15).tolist(), rel=0, abs=1e-15)
+    assert same == pytest.approx(direct.polynomial(u, eta=15).tolist(), rel=0, abs=1e-15)
 
 
 def test_weights_and_functions_change_with_their_rates():
@@ -262,4 +262,4 @@ def test_champions_are_what_their_genomes_draw_and_a_run_alone_is_the_same():
 def test_the_declared_rates_are_the_authors():
     section = load(ROOT / "params.yaml").fool_evolution["mnist"]
     assert encoding_of("cppn", section) == Cppn()
-    assert encoding_of("direct", section) == evolution.Direct()
+    assert encoding_of("direct", section) == direct.Direct()

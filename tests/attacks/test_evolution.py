@@ -12,16 +12,8 @@ from scipy import stats
 from torch import Tensor
 
 from overgen import OvergenError
-from overgen.attacks.evolution import (
-    crossover,
-    exact_scores,
-    first_generation,
-    mutate,
-    offer,
-    polynomial,
-    select,
-    uniform,
-)
+from overgen.attacks.direct import crossover, mutate, polynomial, select, uniform
+from overgen.attacks.evolution import exact_scores, first_generation, offer
 
 from attacking import LinearSoftmax, run, stream
 

@@ -19,7 +19,8 @@ from overgen import OvergenError
 from overgen.attacks import attacked, cppn, evolution, fgn, gradient, pictures
 from overgen.attacks.colour import rgb_of_hsv
 from overgen.attacks.cppn import Cppn, Genome
-from overgen.attacks.evolution import Direct, Result, evolve
+from overgen.attacks.direct import Direct
+from overgen.attacks.evolution import Result, evolve
 from overgen.confidence import ScaledOutput
 from overgen.measures.outputs import image_outputs, scores_of_images
 from overgen.models import Output

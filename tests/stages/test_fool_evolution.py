@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from overgen.attacks.evolution import (
-    Result,
-)
+from overgen.attacks.evolution import Result
 from overgen.measures.intervals import median_interval
 from overgen.run.files import read_json, read_npz
 from overgen.stages.fool_evolution.summary import attacked_score, cell_tables, fooling_rows, hits_of

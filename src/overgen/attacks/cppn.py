@@ -94,7 +94,7 @@ def one_of(count: int, draw: Random) -> int:
 
 
 def polynomial(u: float, *, eta: float) -> float:
-    """`overgen.attacks.evolution.polynomial` of one number."""
+    """`overgen.attacks.direct.polynomial` of one number."""
     root = 1 / (eta + 1)
     return (2 * u) ** root - 1 if u < 0.5 else 1 - (2 * (1 - u)) ** root
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from overgen.attacks.cppn import Cppn, Rates
-from overgen.attacks.evolution import Direct, Encoding
+from overgen.attacks.direct import Direct
+from overgen.attacks.evolution import Encoding
 
 
 def encoding_of(name: str, mutation: Any, *, in_8_bits: bool = False) -> Encoding:

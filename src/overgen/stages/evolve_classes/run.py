@@ -17,7 +17,7 @@ import torch
 
 from overgen.attacks.cppn import Genome
 from overgen.attacks.encodings import encoding_of
-from overgen.attacks.evolution import Direct, Evolution
+from overgen.attacks.evolution import Evolution
 from overgen.confidence import ScaledOutput
 from overgen.models.witnesses import class_names, ready
 from overgen.run import progress, results
@@ -77,9 +77,7 @@ def evolve(
     settings = stage.params("evolve_classes")
     chunk: int = stage.params("imagenet").chunk
     stream = generator("evolve_classes", encoding)
-    how = encoding_of(encoding, settings)
-    if isinstance(how, Direct):
-        how = how._replace(in_8_bits=True)  # a quarter of the memory of 1,000 champions
+    how = encoding_of(encoding, settings, in_8_bits=True)  # a quarter of the memory of 1,000 champions
     evolution = Evolution(
         ScaledOutput(network, alpha=0, beta=0), [stream], encoding=how, shape=network.shape, classes=network.classes,
         kept=chosen, population=settings.population, stored_generations=(), batch_size=chunk,
