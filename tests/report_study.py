@@ -14,7 +14,7 @@ from overgen.report.index import write_index
 from overgen.report.study import Study, read_study
 from overgen.run import params
 from overgen.run.files import read_json
-from overgen.run.params import Plan
+from overgen.run.plans import Plan
 
 from made_up import example_cell
 from workspace import ROOT, locked

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from overgen import OvergenError, cli, data
 from overgen.models import registry
 from overgen.run import params
+from overgen.run.plans import plans
 
 from processes import Run
 from strangers import MEAN, STD, classic
@@ -117,7 +118,7 @@ def test_a_model_of_other_data_sets_is_left_out(project: Path, run_stage: Run) -
     lists = {"models.mine.datasets": ["mnist"], "datasets": ["digits", "mnist"]}
     set_params(project / "params.yaml", second | lists | {"download.mnist": {"source": "mnist"}})
     write_code(project, known=project)
-    assert "mine" not in params.plans()["digits"].cells["fool_gradient"]
+    assert "mine" not in plans()["digits"].cells["fool_gradient"]
     done = run_stage(project, "fool_gradient", model="mine")
     assert "mine is for other data sets than digits" in done.stderr
     folder = Path("reports/cells/digits/fool_gradient/mine")

@@ -15,7 +15,7 @@ import dvc.api
 import pytest
 from dvc.repo import Repo
 
-from overgen.run import code, params
+from overgen.run import code, imports, params, plans
 from overgen.run.dvc_params import params_read_once
 from overgen.run.pipeline import address, cells_of, lists_of, read_lock, read_stages
 
@@ -26,7 +26,7 @@ from workspace import ROOT, read_yaml, set_params, write_code
 EVERY = read_stages(ROOT / "dvc.yaml")
 STAGES = {name: entry for name, entry in EVERY.items() if "matrix" in entry}
 VALUES = read_yaml(ROOT / "params.yaml")
-TREE = code.Tree(ROOT / "src")
+TREE = imports.Tree(ROOT / "src")
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
 
@@ -91,10 +91,10 @@ def test_a_stage_depends_on_all_code_that_it_imports(stage: str) -> None:
                 for item in cells_of(STAGES[stage], VALUES)}  # fmt: skip
     assert set(texts) == (of_cells if by_model else {stage})  # one text is there even if no cell is
     python = {name for name in recorded(stage) if name.endswith(".py")}
-    imported = closure(f"overgen.stages.{stage}.run", code.LEFT_OUT)
+    imported = closure(f"overgen.stages.{stage}.run", imports.LEFT_OUT)
     for key in STAGES[stage].get("params", []):
-        imported |= closure(params.module_of(key.partition(".")[0]) or "overgen", code.LEFT_OUT)
-    left_out = {f"src/{name.replace('.', '/')}.py" for name in code.LEFT_OUT}
+        imported |= closure(params.module_of(key.partition(".")[0]) or "overgen", imports.LEFT_OUT)
+    left_out = {f"src/{name.replace('.', '/')}.py" for name in imports.LEFT_OUT}
     wanted = {name for name in imported if not only_words(ROOT / name)}
     assert wanted - left_out <= python
     assert not python & left_out
@@ -128,7 +128,7 @@ def test_a_stage_records_all_modules_that_python_loads_for_it() -> None:
         said = {stage: files for stage, *files in map(str.split, pipe)}
     os.waitpid(child, 0)
     assert set(said) == set(STAGES)
-    left_out = {f"src/{name.replace('.', '/')}.py" for name in code.LEFT_OUT}
+    left_out = {f"src/{name.replace('.', '/')}.py" for name in imports.LEFT_OUT}
     for stage, files in said.items():
         loaded = {str(Path(file).relative_to(ROOT)) for file in files if not only_words(Path(file))}
         assert loaded
@@ -144,13 +144,13 @@ def test_a_report_depends_on_the_plan_of_its_data_set() -> None:
     """Which names the cells and all that they declare: a list or a value that the report shows makes it stale."""
     for stage in ("report", "report_page"):
         assert {".overgen/code/plans/${item.dataset}", "reports/cells/${item.dataset}"} <= set(STAGES[stage]["deps"])
-    plan = params.plans(ROOT)["mnist"]
+    plan = plans.plans(ROOT)["mnist"]
     assert plan.cells["fool_fgn"] == VALUES["attacked"]
     assert list(plan.cells) == [stage for stage in STAGES if stage in plan.cells]
     declared = params.declared("fool_fgn", root=ROOT, dataset="mnist", model="cool").values()
     assert declared.items() <= plan.settings.items()
     assert "fool_fgn.digits.trials" not in plan.settings
-    assert set(code.texts(TREE, VALUES, EVERY)).isdisjoint(params.plan_texts(ROOT))
+    assert set(code.texts(TREE, VALUES, EVERY)).isdisjoint(plans.plan_texts(ROOT))
 
 
 def test_training_does_not_know_how_it_is_judged() -> None:

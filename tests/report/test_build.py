@@ -19,7 +19,7 @@ from overgen.report import names, reported
 from overgen.report.study import read_reproduced
 from overgen.run import results
 from overgen.run.files import directory_md5, read_json
-from overgen.run.params import Plan
+from overgen.run.plans import Plan
 from report_study import MadeUp, build, lines_of, write_study
 
 

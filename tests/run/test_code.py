@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import overgen.run.code
+import overgen.run.imports
 from overgen import OvergenError
 from overgen.run import params, pipeline
-from overgen.run.code import Tree, code_digest, main, of_stage, parse, read_cache, texts, write
+from overgen.run.code import main, of_stage, read_cache, texts, write
+from overgen.run.imports import Tree, code_digest, parse
 
 SOURCE = Path(overgen.run.code.__file__).parents[2]
 
@@ -214,7 +216,7 @@ def test_digest_is_the_same_on_every_python() -> None:
 
 def test_digest_of_this_package_is_the_same_on_the_pythons_here(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from overgen.run.code import code_digest, parse\n"
+        "import sys; from pathlib import Path; from overgen.run.imports import code_digest, parse\n"
         "for p in sorted(Path(sys.argv[1]).rglob('*.py')): print(p, code_digest(*parse(p.read_bytes(), p)))"
     )
     said = {}
@@ -283,7 +285,7 @@ def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPat
     main(check=unchecked)
     cold = all_texts()
     cache = read_cache()
-    monkeypatch.setattr(overgen.run.code, "parse", lambda *_: pytest.fail("parsed again"))
+    monkeypatch.setattr(overgen.run.imports, "parse", lambda *_: pytest.fail("parsed again"))
     tree = Tree(cache=cache)
     names = texts(tree, {}, {})
     assert names["fool"] == cold["fool"]

@@ -21,6 +21,7 @@ from overgen.report.findings import findings
 from overgen.report.study import read_study
 from overgen.run import params
 from overgen.run.files import directory_md5
+from overgen.run.plans import plans
 from overgen.run.stage import execute
 from overgen.run.streams import generator
 from overgen.run.tracking import lightning_logger
@@ -267,7 +268,7 @@ def test_the_stage_and_its_report(cell: Path) -> None:
 
 
 def test_findings_say_what_the_shares_say(cell: Path) -> None:
-    study = read_study(params.plans()["rings"], "rings")
+    study = read_study(plans()["rings"], "rings")
 
     def said(**shares: float) -> list[str]:
         frame = study.frame.copy()

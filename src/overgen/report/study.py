@@ -18,7 +18,7 @@ from overgen.report.budgets import paper_budget
 from overgen.report.compare import COLUMNS, REPRODUCED, compare
 from overgen.report.names import MAIN_SOURCE, PAPER_TABLE, dataset_name
 from overgen.report.reported import records
-from overgen.run.params import Plan
+from overgen.run.plans import Plan
 from overgen.run.results import KEYS, Cell, parts
 
 Grid = dict[str, dict[str, Cell]]  # by stage, in dvc.yaml's order, then by model

@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, create_model
 
 import overgen.stages
 from overgen import OvergenError
 from overgen.run.missing import Needed, has, missing
-from overgen.run.pipeline import address, belongs, cells_of, filled, lists_of, matrix_of, no_name_twice, read_stages
+from overgen.run.pipeline import address, cells_of, filled, lists_of, matrix_of, no_name_twice, read_stages
 from overgen.run.sections import Name, Section
 from overgen.run.yaml_files import Document, YamlFault, read_document
 
@@ -39,7 +38,6 @@ COMMON = {
     "training": "overgen.training.params",
     "confidence": "overgen.measures.thresholds",
 }
-PLANS = "plans"  # their folder in .overgen/code
 DATASETS = "datasets"  # the one list that may not be empty
 Names = list[Name]
 
@@ -360,42 +358,3 @@ def _restricted(kind: Any, value: Any, paths: Sequence[tuple[str, ...]]) -> Any:
         for key, part in value.items()
         if any(path[0] == key for path in paths)
     }
-
-
-class Plan(NamedTuple):
-    """What is run on a data set.
-
-    cells: the models by stage, in dvc.yaml's order; settings: every value that the cells declare, by dotted path;
-    joint: the stages that make the cells of all models at once.
-    """
-
-    cells: dict[str, list[str]]
-    settings: dict[str, Any]
-    joint: list[str] = []  # noqa: RUF012
-
-
-def plans(root: str | Path = ".") -> dict[str, Plan]:
-    """The plan of every data set that a stage with cells is run on.
-
-    A report shows any of these values, and depends on a text that holds them all (see `plan_texts`) rather than on a
-    `params:` list that repeats those of other stages. Folders are never listed: what lies there of models that were
-    dropped from params.yaml does not count. Raises OvergenError for what is wrong in params.yaml or dvc.yaml.
-    """
-    params = load(Path(root) / "params.yaml")
-    by_dataset: dict[str, Plan] = {}
-    for stage, entry in read_stages(Path(root) / "dvc.yaml").items():
-        for item in cells_of(entry, params.sections):
-            if {"dataset", "model"} <= set(item) and belongs(item, params.sections):
-                plan = by_dataset.setdefault(item["dataset"], Plan({}, {}, []))
-                if stage not in plan.cells and "model" not in entry["matrix"]:
-                    plan.joint.append(stage)
-                plan.cells.setdefault(stage, []).append(item["model"])
-                for key in filled(entry, item)["params"]:
-                    flatten_into(key, plain(value_at(params.sections, key)), plan.settings)
-    return by_dataset
-
-
-def plan_texts(root: str | Path = ".") -> dict[str, str]:
-    """Each plan as a file of `.overgen/code`, by its name there. Raises as `plans` does."""
-    texts = {name: json.dumps(plan._asdict(), indent=1, ensure_ascii=False) for name, plan in plans(root).items()}
-    return {f"{PLANS}/{dataset}": f"{text}\n" for dataset, text in texts.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 from overgen.report.build import build_page
 from overgen.report.index import write_index
 from overgen.report.study import read_study
-from overgen.run.params import plans
+from overgen.run.plans import plans
 from overgen.run.stage import Stage
 
 COMPUTE = False  # it reads and writes small files, without a device

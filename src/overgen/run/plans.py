@@ -1,0 +1,51 @@
+"""What is run on each data set: the cells of dvc.yaml and the parameters that they declare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from overgen.run.params import flatten_into, load, plain, value_at
+from overgen.run.pipeline import belongs, cells_of, filled, read_stages
+
+PLANS = "plans"  # their folder in .overgen/code
+
+
+class Plan(NamedTuple):
+    """What is run on a data set.
+
+    cells: the models by stage, in dvc.yaml's order; settings: every value that the cells declare, by dotted path;
+    joint: the stages that make the cells of all models at once.
+    """
+
+    cells: dict[str, list[str]]
+    settings: dict[str, Any]
+    joint: list[str] = []  # noqa: RUF012
+
+
+def plans(root: str | Path = ".") -> dict[str, Plan]:
+    """The plan of every data set that a stage with cells is run on.
+
+    A report shows any of these values, and depends on a text that holds them all (see `plan_texts`) rather than on a
+    `params:` list that repeats those of other stages. Folders are never listed: what lies there of models that were
+    dropped from params.yaml does not count. Raises OvergenError for what is wrong in params.yaml or dvc.yaml.
+    """
+    params = load(Path(root) / "params.yaml")
+    by_dataset: dict[str, Plan] = {}
+    for stage, entry in read_stages(Path(root) / "dvc.yaml").items():
+        for item in cells_of(entry, params.sections):
+            if {"dataset", "model"} <= set(item) and belongs(item, params.sections):
+                plan = by_dataset.setdefault(item["dataset"], Plan({}, {}, []))
+                if stage not in plan.cells and "model" not in entry["matrix"]:
+                    plan.joint.append(stage)
+                plan.cells.setdefault(stage, []).append(item["model"])
+                for key in filled(entry, item)["params"]:
+                    flatten_into(key, plain(value_at(params.sections, key)), plan.settings)
+    return by_dataset
+
+
+def plan_texts(root: str | Path = ".") -> dict[str, str]:
+    """Each plan as a file of `.overgen/code`, by its name there. Raises as `plans` does."""
+    texts = {name: json.dumps(plan._asdict(), indent=1, ensure_ascii=False) for name, plan in plans(root).items()}
+    return {f"{PLANS}/{dataset}": f"{text}\n" for dataset, text in texts.items()}
