@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from overgen import OvergenError, arguments
-from overgen.audits import document, folder, thresholds
+from overgen.audits import document, execution, folder, thresholds
 from overgen.audits.thresholds import Limit
 from overgen.run.pipeline import read_stages
 
@@ -134,3 +134,20 @@ def test_wrong_arguments_are_told_before_anything_is_imported(changes: dict[str,
 def test_an_accuracy_near_guessing_is_doubted(value: float | None, classes: int, doubted: bool) -> None:
     number = {"stage": "adopt", "metric": "test_accuracy", "value": value}
     assert bool(document.doubts([number], classes)) == doubted
+
+
+def test_a_cell_of_other_input_or_with_other_outputs_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage = "{matrix: {dataset: [mine]}, cmd: x, outs: ['cells/${item.dataset}']}"
+    Path("dvc.yaml").write_text(f"stages: {{a: {stage}}}\n")
+    item, result = {"dataset": "mine"}, Path("cells/mine/metrics.json")
+    result.parent.mkdir(parents=True)
+    result.write_text("1")
+    assert not execution.is_finished("a", item, "input")
+    execution.record("a", item, "input")
+    assert execution.is_finished("a", item, "input")
+    assert not execution.is_finished("a", item, "another")
+    result.write_text("2")
+    assert not execution.is_finished("a", item, "input")
