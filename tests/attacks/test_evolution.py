@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 
 from overgen import OvergenError
-from overgen.attacks.direct import crossover, mutate, polynomial, select, uniform
+from overgen.attacks.direct import Direct, crossover, mutate, polynomial, select, uniform
 from overgen.attacks.evolution import exact_scores, first_generation, offer
 
 from attacking import LinearSoftmax, run, stream
@@ -322,3 +322,13 @@ def test_a_population_may_be_odd_and_the_chunks_uneven():
     found = run(LinearSoftmax(), 0, generations=3, population=7)
     again = run(LinearSoftmax(), 0, generations=3, population=7, batch_size=3)
     assert found.champions.tobytes() == again.champions.tobytes()
+
+
+def test_genes_in_8_bits_are_the_nearest_of_256() -> None:
+    genes = uniform((5, 12), torch.zeros(()), stream(0))
+    encoding = Direct(in_8_bits=True)
+    held = encoding.held(genes)
+    assert held.dtype == torch.uint8
+    images = encoding.images(held, (1, 3, 4), genes).flatten(1)
+    assert float((images - genes).abs().max()) <= 0.5 / 255 + 1e-6
+    assert torch.equal(encoding.held(images), held)
