@@ -29,7 +29,7 @@ from overgen.stages.synthesise_classes import run as synthesising
 from overgen.stages.synthesise_classes import summary
 
 from small_network import small
-from workspace import Study
+from workspace import Study, set_params
 
 pytest.importorskip("skimage")
 NETWORK = "efficientnet_lite0"  # by name; here it is tests/small_network.py
@@ -126,6 +126,10 @@ def test_evolution_goes_on_from_a_file_as_it_would_have(workspace: Path, monkeyp
         execute("evolve_classes", dataset="imagenet_demo", model=NETWORK)
     execute("evolve_classes", dataset="imagenet_demo", model=NETWORK)
     assert done == [("cppn", 0, 1), ("direct", 0, 1), ("cppn", 2, 3), ("cppn", 2, 3), ("direct", 2)]
+    assert directory_md5(cell) == whole
+    set_params(Path("params.yaml"), {"evolve_classes.block": 4})  # all generations in one: nothing is read back
+    execute("evolve_classes", dataset="imagenet_demo", model=NETWORK)
+    assert done[5:] == [("cppn", 0, 1, 2, 3), ("direct", 0, 1, 2)]
     assert directory_md5(cell) == whole
 
 
