@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from overgen import OvergenError
 from overgen.run import files
-from overgen.run.files import TEMPORARY, directory_md5, replace_directory, replace_file
+from overgen.run.files import TEMPORARY, directory_md5, read_npz, replace_directory, replace_file, write_npz
 
 from processes import environment
+from workspace import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +128,49 @@ assert [path.name for path in Path().iterdir()] == ["result.json"]
         [sys.executable, "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+ARRAYS = {
+    "labels": np.arange(1_000) % 10,
+    "log_y": np.random.default_rng(0).normal(size=(3, 500, 10)).astype(np.float32),
+    "image": np.asfortranarray(np.random.default_rng(1).integers(0, 256, (4, 28, 28), np.uint8)),
+    "empty": np.zeros((0, 7), bool),
+    "options": np.array("alpha: 10"),
+}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11, 4), reason="an older zipfile has other headers")
+def test_an_npz_file_is_what_numpy_writes() -> None:
+    write_npz("ours.npz", **ARRAYS)
+    np.savez_compressed("numpys.npz", **ARRAYS)  # type: ignore[arg-type]
+    assert Path("ours.npz").read_bytes() == Path("numpys.npz").read_bytes()
+    for name, array in read_npz("ours.npz").items():
+        np.testing.assert_array_equal(array, ARRAYS[name], strict=True)
+
+
+def test_an_npz_file_has_the_same_bytes_with_every_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_npz("now.npz", **ARRAYS)
+
+    def before_3_11_4(self: zipfile.ZipInfo, zip64: bool | None = None) -> bytes:
+        """Sizes of less than 2 GiB stand in the header and in its extra field."""
+        name, extra = self.filename.encode(), struct.pack("<HHQQ", 1, 16, self.file_size, self.compress_size)
+        sizes = (self.CRC, self.compress_size, self.file_size, len(name), len(extra))
+        return struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, self.compress_type, 0, 33, *sizes) + name + extra
+
+    monkeypatch.setattr(zipfile.ZipInfo, "FileHeader", before_3_11_4)
+    write_npz("then.npz", **ARRAYS)
+    np.savez_compressed("numpys.npz", **ARRAYS)  # type: ignore[arg-type]
+    assert Path("then.npz").read_bytes() == Path("now.npz").read_bytes() != Path("numpys.npz").read_bytes()
+
+
+@pytest.mark.parametrize("cell", ["collect_fooling/attacked", "fool_smallest/cnn", "evaluate_unknowns/dae_sym"])
+def test_published_arrays_written_again_are_the_same_bytes(cell: str) -> None:
+    published = next((ROOT / "reports/cells/mnist" / cell).glob("*.npz"))
+    write_npz("again.npz", **read_npz(published))
+    assert Path("again.npz").read_bytes() == published.read_bytes()
+
+
+def test_an_object_is_no_array() -> None:
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        write_npz("a.npz", a=np.array([{}], object))
+    assert list(Path().iterdir()) == []
