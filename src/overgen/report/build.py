@@ -1,4 +1,5 @@
-"""The report of a data set: report.md, report.html, reproduced.csv, summary.json, assumptions.md, tables/, figures/."""
+"""The report of a data set: report.md, report.html, guided pages, reproduced.csv, summary.json, assumptions.md, tables/
+and figures/."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from overgen.report import budgets, choices, findings, glance, index, modules, overview, style
+from overgen.report import budgets, choices, claims, findings, glance, guided, index, modules, overview, style
 from overgen.report.html import ENVIRONMENT, html
 from overgen.report.names import legend, model_name
 from overgen.report.papers import bibliography, paper
@@ -40,7 +41,8 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
     """
     tables = {stage: list(stage_tables(study, stage)) for stage in study.grid}
     tables["report"] = [
-        glance.glance(study), overview.orderings(study), overview.not_measured(study), overview.provenance(study)
+        glance.glance(study), overview.orderings(study), claims.claims(study), overview.not_measured(study),
+        overview.provenance(study),
     ]  # fmt: skip
     with replace_directory(output) as folder:
         (folder / "figures").mkdir()
@@ -50,8 +52,10 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
         open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=choices.choices(study))
         write(folder / "assumptions.md", open_choices)
         further = overall(study) | {"choices": open_choices.partition("\n")[2].strip(), "audit": audit}
+        further |= {"guided": guided.pages(study)}
         text = text_of("report/report.md.j2", study, tables, drawn, **further)
-        write_text(folder, findings.placed(text, study), output)
+        write_text(folder, findings.placed(text, study), output, guided.pages(study))
+        write_guided(study, tables, drawn, folder)
 
 
 def build_page(study: Study, output: Path, *, dpi: int) -> None:
@@ -137,14 +141,16 @@ def text_of(template: str, study: Study, tables: Mapping[str, list[Table]], draw
     }
     common |= {"folded": folded, "table": shown, "paper": paper}
 
-    def sections(name: str) -> list[str]:
-        """The stages' templates of this name, in the order of dvc.yaml."""
+    def sections(name: str, page: str = "") -> list[str]:
+        """The stages' templates of this name, in the order of dvc.yaml. page: the guided one that they stand on."""
         texts = []
         for stage in study.grid:
-            if path := modules.template(stage, name):
+            if guided.page_of(study, stage) == page and (path := modules.template(stage, name)):
                 own: dict[str, Any] = getattr(study.modules.get(stage), "context", lambda _: {})(study)
                 own |= {table.name: shown(table) for table in tables[stage]}
                 own |= {"tables": [shown(table) for table in tables[stage]]}
+                tested = claims.of_stage(study, stage)
+                own |= {"claims": {key: claims.block(claim) for key, claim in tested.items()}}
                 texts.append(ENVIRONMENT.get_template(path).render(own | common))
         return texts
 
@@ -189,9 +195,24 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_text(folder: Path, text: str, output: Path) -> None:
-    """report.md and report.html of a report's folder, whose figures are drawn. output: where the folder will stand."""
+def write_text(folder: Path, text: str, output: Path, pages: Mapping[str, str] | None = None) -> None:
+    """report.md and report.html of a report's folder, whose figures are drawn.
+
+    output: where the folder will stand; pages: titles of the guided pages beside it, by the names of their files.
+    """
     write(folder / "report.md", text)
-    write(folder / "report.html", html(text, folder, others=index.others(output)))
+    beside = [(title, f"{name}.html") for name, title in (pages or {}).items()]
+    write(folder / "report.html", html(text, folder, others=[*beside, *index.others(output)]))
     if not index.is_published(output):
         write(folder / index.CARD, index.card_script(output.name, text))
+
+
+def write_guided(study: Study, tables: Mapping[str, list[Table]], drawn: list[str], folder: Path) -> None:
+    """The guided pages of a report's folder, whose figures are drawn, as Markdown and HTML."""
+    titles = guided.pages(study)
+    for name, title in titles.items():
+        of_page = {"title": title, "about": guided.PAGES[name][1], "page": name}
+        text = text_of("report/guided.md.j2", study, tables, drawn, **of_page)
+        write(folder / f"{name}.md", text)
+        beside = [("Report", "report.html"), *((other, f"{key}.html") for key, other in titles.items() if key != name)]
+        write(folder / f"{name}.html", html(text, folder, others=beside, screens=True))

@@ -28,16 +28,19 @@ FINDING = re.compile(r"(?<=<li>\n<p>)<strong>.*?(?=</p>)")
 Others = Sequence[tuple[str, str]]  # name and address of the other reports
 
 
-def html(text: str, folder: Path, *, others: Others = ()) -> str:
-    """report.html: a Markdown page as HTML, with its figures inside. folder: where `figures/` lies.
+def html(text: str, folder: Path, *, others: Others = (), screens: bool = False) -> str:
+    """A Markdown page as HTML, with its figures inside. folder: where `figures/` lies.
 
-    others: of the other reports, names and addresses.
+    others: of the other pages, names and addresses; screens: each `##` fills a screen of its own.
     """
     tokens = renderer().parse(text)
     heads = headings(tokens)
     pictures = figures(tokens, folder)
     body = renderer().renderer.render(tokens, renderer().options, {"pictures": pictures})
     body = FINDING.sub(lambda text: INTERVAL.sub(r'<span class="interval">\1</span>', text[0]), tables(body))
+    if screens:
+        first, *further = re.split(r"(?=<h2)", body)
+        body = first + "".join(f'<section class="screen">{part}</section>\n' for part in further)
     contents = [(head, name) for level, head, name in heads if level == "h2"]
     title = next((head for level, head, _ in heads if level == "h1"), "")
     page = ENVIRONMENT.get_template("report/report.html.j2")

@@ -1,0 +1,78 @@
+"""Claims and what became of them: each with a test that was written down before the run, and its verdict.
+
+A stage's CLAIMS are functions of a Study that give a Claim, or None where its cells cannot test one. A stage places
+them in its section by the functions' names, `{{ claims.noise_is_no_class }}`; the report lists those of all stages.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from overgen.report.study import Row, Study
+from overgen.report.tables import Table, count_text, measured, table
+
+VERDICTS = ("holds", "contradicted", "cannot tell")
+MARKS = {"holds": "✓", "contradicted": "✗", "cannot tell": "○"}
+
+
+class Claim(NamedTuple):
+    """says: the claim in our words, without a number; test: what decides it, written before the run.
+
+    verdict: of VERDICTS; number: what the row's number is of, "{number} of {n} images"; row: the number that decides,
+    of the study's frame; figure: the name of the one that shows it.
+    """
+
+    says: str
+    test: str
+    verdict: str
+    number: str
+    row: Row
+    figure: str
+
+
+def verdict(row: Row, *, above: float | None = None, below: float | None = None) -> str:
+    """What a number's whole 95 % interval says of a claim that it lies above, or below, a limit: one of VERDICTS.
+
+    A number without an interval cannot tell. Raises ValueError unless exactly one limit is given.
+    """
+    if (above is None) == (below is None):
+        raise ValueError(f"above {above}, below {below}: a claim has exactly one limit")
+    low, high = row["low"], row["high"]
+    if pd.isna(row["reproduced"]) or pd.isna(low) or pd.isna(high):
+        return "cannot tell"
+    if above is not None:
+        return "holds" if low > above else "contradicted" if high < above else "cannot tell"
+    return "holds" if high < below else "contradicted" if low > below else "cannot tell"
+
+
+def of_stage(study: Study, stage: str) -> dict[str, Claim]:
+    """A stage's claims by the names of their functions, those that its cells can test."""
+    functions = getattr(study.modules.get(stage), "CLAIMS", ())
+    return {function.__name__: claim for function in functions if (claim := function(study))}
+
+
+def number_text(claim: Claim) -> str:
+    """The number that decides a claim, with its interval and n: "1.2 % [0.6–2.3] of 1,000 images"."""
+    unit = "\u00a0%" if claim.row["unit"] == "percent" else ""
+    return claim.number.format(number=measured(claim.row, unit), n=count_text(claim.row["n"]))
+
+
+def block(claim: Claim) -> str:
+    """A claim in a section: what is said, the verdict with its number, and the test."""
+    head = f"> **{claim.says}**\n>\n> {MARKS[claim.verdict]} **{claim.verdict}**: {number_text(claim)}."
+    return f"{head}\n>\n> *Test, set before the run:* {claim.test}"
+
+
+def claims(study: Study) -> Table:
+    """All claims of a study with their verdicts, in the order of dvc.yaml."""
+    lines, used = [], []
+    for stage in study.grid:
+        page = getattr(study.modules.get(stage), "PAGE", "report")
+        for claim in of_stage(study, stage).values():
+            shown = f"[figure]({page}.html)" if page != "report" else ""
+            lines.append([claim.says, f"{MARKS[claim.verdict]} {claim.verdict}", number_text(claim), claim.test, shown])
+            used.append(claim.row["place"])
+    header = ["claim", "verdict", "measured", "test, set before the run", ""]
+    return table("claims", lines, header, study.frame.iloc[used])

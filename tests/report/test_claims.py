@@ -1,0 +1,83 @@
+"""Claims: their verdicts, and the guided pages on which they stand."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overgen.report import claims
+from overgen.report.build import build_report
+from overgen.report.claims import Claim, verdict
+from overgen.report.study import Study
+from overgen.stages.evaluate_confidence import report as stage
+from report_study import MadeUp
+
+NUMBERS = st.floats(-100, 100)
+
+
+def row(low: float, high: float) -> dict[str, float]:
+    return {"reproduced": (low + high) / 2, "low": low, "high": high}
+
+
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_a_verdict_needs_the_whole_interval_and_the_other_direction_is_its_mirror(a: float, b: float, limit: float):
+    low, high = sorted((a, b))
+    says = verdict(row(low, high), above=limit)
+    assert (says == "holds") == (low > limit)
+    assert (says == "contradicted") == (high < limit)
+    assert says == verdict(row(-high, -low), below=-limit)
+
+
+def test_a_number_without_an_interval_cannot_tell() -> None:
+    for missing in ("reproduced", "low", "high"):
+        assert verdict(row(1, 2) | {missing: math.nan}, above=0) == "cannot tell"
+
+
+def test_a_claim_has_one_limit() -> None:
+    with pytest.raises(ValueError, match="above None, below None"):
+        verdict(row(1, 2))
+    with pytest.raises(ValueError, match="above 1, below 2"):
+        verdict(row(1, 2), above=1, below=2)
+
+
+def noise_is_rejected(study: Study) -> Claim:
+    """Made up, of a number that is there."""
+    number = study.select(experiment="confidence", metric="noise_accepted")[0]
+    return Claim("Noise is rejected.", "Below 5 %.", verdict(number, below=5), "{number} of {n}", number, "reliability")
+
+
+def untestable(study: Study) -> None:
+    """A claim that no cell can test."""
+
+
+def test_a_guided_page_has_a_screen_for_each_heading_and_the_report_lists_the_claims(
+    made_up: MadeUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "PAGE", "manifold", raising=False)
+    monkeypatch.setattr(stage, "CLAIMS", (noise_is_rejected, untestable), raising=False)
+    few = {name: made_up.study.grid[name] for name in ("evaluate_confidence", "train_classifier")}
+    study = replace(made_up.study, grid=few)
+    build_report(study, tmp_path / "mnist", dpi=20)
+    report, page = ((tmp_path / "mnist" / name).read_text() for name in ("report.md", "manifold.md"))
+    heading = "How far can the scores be trusted?"
+    assert heading not in report
+    assert f"## {heading}" in page
+    (shown,) = claims.of_stage(study, "evaluate_confidence").values()
+    assert f"{claims.number_text(shown)} | Below 5 %. | [figure](manifold.html)" in re.sub(" +", " ", report)
+    html = (tmp_path / "mnist/manifold.html").read_text()
+    assert html.count('<section class="screen">') == html.count("<h2 ") == html.count("</section>") > 0
+    assert 'href="report.html"' in html
+    assert 'href="manifold.html"' in (tmp_path / "mnist/report.html").read_text()
+    numbers = (tmp_path / "mnist/tables/claims.csv").read_text().splitlines()
+    assert len(numbers) == 2
+
+
+def test_a_stage_without_a_page_stays_in_the_report(made_up: MadeUp) -> None:
+    assert not (made_up.report / "manifold.md").exists()
+    assert "How far can the scores be trusted?" in made_up.text()
