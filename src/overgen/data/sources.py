@@ -22,6 +22,7 @@ from overgen.data.arrays import idx, npz, read_idx
 from overgen.data.fetch import ARCHIVES, fetch_archive, say
 from overgen.data.folders import image_folder
 from overgen.data.split import split
+from overgen.data.svhn import svhn
 from overgen.run.files import replace_directory, replace_file
 
 SIDE = 28  # pixels
@@ -114,7 +115,7 @@ def fashion_mnist(archives: Path, mirror: str | None) -> Dataset:
 
 
 SOURCES: dict[str, Source] = {"digits": digits, "mnist": mnist, "fashion_mnist": fashion_mnist}
-OWN: dict[str, Callable[..., Dataset]] = {"image_folder": image_folder, "idx": idx, "npz": npz}
+OWN: dict[str, Callable[..., Dataset]] = {"image_folder": image_folder, "idx": idx, "npz": npz, "svhn": svhn}
 
 
 def _dataset(

@@ -49,13 +49,26 @@ class Arrays(Section):
     classes: Classes = None
 
 
+class HouseNumbers(Section):
+    """Options of `svhn.svhn`."""
+
+    source: Literal["svhn"]
+    path: str
+
+
+KINDS = {"image_folder": "folder", "idx": "arrays", "npz": "arrays", "svhn": "house_numbers"}
+
+
 def kind(value: Any) -> str:
     source = value.get("source") if isinstance(value, dict) else getattr(value, "source", None)
-    return {"image_folder": "folder", "idx": "arrays", "npz": "arrays"}.get(str(source), "fetched")
+    return KINDS.get(str(source), "fetched")
 
 
 Download = Annotated[
-    Annotated[Fetched, Tag("fetched")] | Annotated[Folder, Tag("folder")] | Annotated[Arrays, Tag("arrays")],
+    Annotated[Fetched, Tag("fetched")]
+    | Annotated[Folder, Tag("folder")]
+    | Annotated[Arrays, Tag("arrays")]
+    | Annotated[HouseNumbers, Tag("house_numbers")],
     Discriminator(kind),
 ]
 SECTION = dict[Name, Download]
