@@ -142,6 +142,21 @@ TINY = {
     "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
     "report.dpi": 60,
     "train_oneclass.digits": {"classes": [3, 7], "epochs": 1, "training": {"dae_sym": {"noise_std": 0.3}}},
+    "train_codes.digits": {
+        "images": 200,
+        "test_images": 100,
+        "hidden": 20,
+        "batch_size": 50,
+        "epochs": 2,
+        "learning_rate": 0.005,
+        "codes": {
+            "ae": {"sizes": [2, 8], "seeds": [0, 1]},
+            "dae": {"sizes": [8], "noisy": True},
+            "linear": {"sizes": [2, 8], "network": "linear", "loss": "squared", "epochs": 3},
+            "ae_mse": {"sizes": [8], "seeds": [0, 1], "loss": "squared"},
+            "vae": {"sizes": [8], "network": "variational"},
+        },
+    },
     "train_rings.steps": 700,  # two Lightning steps, of which the second is shorter
     "train_rings.batch_size": 8,
     "train_rings.hidden": 16,

@@ -1,0 +1,42 @@
+"""The section `train_codes` of params.yaml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from overgen.run.sections import Count, Distinct, Name, Positive, Section, Seeds
+
+
+class Codes(Section):
+    """Networks of one kind, of several sizes of the code and seeds. epochs, learning_rate: where they are their own."""
+
+    network: Literal["linear", "deep", "variational"] = "deep"
+    loss: Literal["squared", "bernoulli"] = "bernoulli"
+    noisy: bool = False  # trained to restore images under the noise of training.<data set>
+    sizes: Distinct[Count]
+    seeds: Seeds = Field([0])
+    epochs: Count | None = None
+    learning_rate: Positive | None = None
+
+    @model_validator(mode="after")
+    def possible(self) -> Codes:
+        if self.network == "linear" and self.loss == "bernoulli":
+            raise ValueError("loss: bernoulli needs pixels in [0, 1], which a linear network does not give")
+        if self.network == "variational" and (self.loss == "squared" or self.noisy):
+            raise ValueError("a variational network has the loss bernoulli, and no noise")
+        return self
+
+
+class TrainCodes(Section):
+    images: Count  # the first so many of the training set
+    test_images: Count  # the first so many of the test set, of the curves
+    hidden: Count
+    batch_size: Count
+    epochs: Count
+    learning_rate: Positive
+    codes: dict[Name, Codes]  # by kind, the first part of a network's name
+
+
+SECTION = dict[Name, TrainCodes]
