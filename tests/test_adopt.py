@@ -156,13 +156,13 @@ def test_the_file_must_be_the_one_that_was_adopted(project: Path, run_stage: Run
         (("net.pt", "--as", "digits/mine", *OPTIONS, "--option", "width"), "--option width: must be KEY=VALUE"),
         (
             ("net.pt", "--as", "digits/mine", *OPTIONS, "--option", "width=3"),
-            "does not take these options: {'width': 3}",
+            "does not take these options (--option): {'width': 3}",
         ),
         (
             ("net.pt", "--as", "digits/mine", *OPTIONS, "--size", "32"),
             "--size 32: must be HEIGHT,WIDTH, such as 224,224",
         ),
-        (("net.pt", "--as", "digits/mine", *OPTIONS, "--layout", "CHWN"), "layout: CHWN: must be one of NCHW"),
+        (("net.pt", "--as", "digits/mine", *OPTIONS, "--layout", "CHWN"), "(--layout): CHWN: must be one of NCHW"),
     ],
 )
 def test_what_is_refused_leaves_all_as_it_was(project: Path, arguments: tuple[str, ...], message: str) -> None:

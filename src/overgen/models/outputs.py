@@ -10,7 +10,8 @@ from overgen import OvergenError
 from overgen.models.params import OUTPUTS as OUTPUTS
 
 ROUNDING = 1e-3  # how far sums of probabilities may lie from 1, and scores from 0 and 1
-DECLARE = "declare what they are with outputs: one of " + ", ".join(OUTPUTS)
+DECLARE = "declare what they are with outputs (--outputs): one of " + ", ".join(OUTPUTS)
+RAW = "raw logits are outputs: logits (--outputs logits)"
 
 
 def log_y_of(values: Tensor, outputs: str) -> Tensor:
@@ -68,32 +69,33 @@ def check_declared(values: Tensor, outputs: str, name: str) -> None:
     Logits can be any numbers: where they look like probabilities, they are refused as well.
     """
     if outputs not in OUTPUTS:
-        raise OvergenError(f"{name}: outputs: {outputs!r} is none of {', '.join(OUTPUTS)}")
+        raise OvergenError(f"{name}: outputs (--outputs): {outputs!r} is none of {', '.join(OUTPUTS)}")
     values = values.double()
     low, high = float(values.min()), float(values.max())
     if outputs == "logits":
         if values.shape[1] > 1 and (sums_to_one(values) or (high <= 0 and sums_to_one(values.exp()))):
             kind = "probabilities" if low >= 0 else "log_probabilities"
-            raise OvergenError(f"{name}: outputs: logits, but every row is one of {kind}; declare outputs: {kind}")
+            raise OvergenError(
+                f"{name}: outputs: logits, but every row is one of {kind}; declare outputs: {kind} (--outputs {kind})"
+            )
         return
     logarithms = outputs.startswith("log_")
     if logarithms and high > ROUNDING:
         raise OvergenError(
             f"{name}: outputs: {outputs}, but they reach {high:.3g}, and a logarithm of a probability is at most 0; "
-            "raw logits are outputs: logits"
+            f"{RAW}"
         )
     if not logarithms and (low < -ROUNDING or high > 1 + ROUNDING):
-        raise OvergenError(
-            f"{name}: outputs: {outputs}, but they lie from {low:.3g} to {high:.3g}; raw logits are outputs: logits"
-        )
+        raise OvergenError(f"{name}: outputs: {outputs}, but they lie from {low:.3g} to {high:.3g}; {RAW}")
     if outputs.endswith("probabilities") and values.shape[1] > 1:
         rows = values.exp() if logarithms else values
         if not sums_to_one(rows):
             off = rows.sum(1)
             worst = float(off[(off - 1).abs().argmax()])
+            kind = "log_scores" if logarithms else "scores"
             raise OvergenError(
                 f"{name}: outputs: {outputs}, but a row sums to {worst:.4g} over the classes, not to 1; where each "
-                f"class has a score for itself, declare outputs: {'log_scores' if logarithms else 'scores'}"
+                f"class has a score for itself, declare outputs: {kind} (--outputs {kind})"
             )
 
 

@@ -61,7 +61,8 @@ def settle(network: Adopted, *, classes: int | None) -> None:
     if classes is not None and network.classes != classes:
         raise OvergenError(
             f"{name}: answers with {values.shape[1]} number{'s' * (values.shape[1] > 1)} an image, but there are "
-            f"{classes} classes; it was trained for other classes, or output names another part of its answer"
+            f"{classes} classes; it was trained for other classes, or output (--output-key) names another part of its "
+            "answer"
         )
     if network.outputs:
         check_declared(values, network.outputs, name)
@@ -88,7 +89,9 @@ def numbers(answer: Any, output: str | int | None, count: int, name: str) -> Ten
         fields = getattr(answer, "_fields", range(len(answer)))
         answer = _member({**dict(enumerate(answer)), **dict(zip(fields, answer, strict=True))}, output, name)
     elif output is not None:
-        raise OvergenError(f"{name}: output: {output!r}: its answer is one {type(answer).__name__}; leave it out")
+        raise OvergenError(
+            f"{name}: output (--output-key): {output!r}: its answer is one {type(answer).__name__}; leave it out"
+        )
     if not isinstance(answer, Tensor):
         raise OvergenError(f"{name}: answers with a {type(answer).__name__}, not with a tensor (N, classes)")
     if answer.dim() == 4 and tuple(answer.shape[2:]) == (1, 1):  # a convolution as the last layer
@@ -110,7 +113,7 @@ def _member(members: dict[Any, Any], output: str | int | None, name: str) -> Any
             if key in members:
                 return members[key]
         there = ", ".join(map(str, members))
-        raise OvergenError(f"{name}: output: {output!r} is no part of its answer, which has {there}")
+        raise OvergenError(f"{name}: output (--output-key): {output!r} is no part of its answer, which has {there}")
     tensors = {key: value for key, value in members.items() if isinstance(value, Tensor) and value.dim() > 1}
     if len({id(value) for value in tensors.values()}) == 1:
         return next(iter(tensors.values()))
@@ -118,7 +121,9 @@ def _member(members: dict[Any, Any], output: str | int | None, name: str) -> Any
     if len(named) == 1:
         return tensors[named[0]]
     shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in tensors.items()) or "no tensor (N, classes)"
-    raise OvergenError(f"{name}: its answer has several parts ({shapes}); name the one of the classes with output")
+    raise OvergenError(
+        f"{name}: its answer has several parts ({shapes}); name the one of the classes with output (--output-key)"
+    )
 
 
 def _answers(network: Adopted, images: Tensor) -> Tensor:
@@ -134,7 +139,7 @@ def _answers(network: Adopted, images: Tensor) -> Tensor:
         raise OvergenError(
             f"{network.name}: does not take {len(images)} image{'s' * (len(images) > 1)} of {wanted} as "
             f"{network.input.dtype} {network.input.layout} ({said:.200}); say what it takes with shape, size, "
-            "channels, layout or dtype"
+            "channels, layout or dtype (--size and so on; `overgen adopt` has them all)"
         ) from error
 
 
@@ -152,7 +157,7 @@ def _check_finite(values: Tensor, name: str) -> None:
         kind = ("black", "white", "grey", "noise", "noise", "faint noise")[row]
         raise OvergenError(
             f"{name}: its answer to the {kind} image is {float(values[row, column])} for class {column}; weights that "
-            "are not finite, or a mean, std or scale that is not its own"
+            "are not finite, or a mean, std or scale (--mean, --std, --scale) that is not its own"
         )
 
 

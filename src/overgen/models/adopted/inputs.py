@@ -53,9 +53,11 @@ class Input:
         }
         for name, problem in wrong.items():
             if problem:
-                raise OvergenError(f"{name}: {getattr(self, name)}: {problem}")
+                raise OvergenError(f"{name} (--{name}): {getattr(self, name)}: {problem}")
         if self.dtype == "uint8" and (self.mean or self.std or self.scale != 1):
-            raise OvergenError("dtype: uint8: goes without scale, mean and std: the network gets bytes, 0 to 255")
+            raise OvergenError(
+                "dtype (--dtype): uint8: goes without --scale, --mean and --std: the network gets bytes, 0 to 255"
+            )
 
     def of(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """The (C, H, W) that the network gets of images of that shape."""
@@ -67,7 +69,7 @@ class Input:
         for name in ("mean", "std"):
             if (values := getattr(self, name)) is not None and len(values) not in (1, channels):
                 raise OvergenError(
-                    f"{name}: {list(values)}: the network gets {channels} channels; give one or that many"
+                    f"{name} (--{name}): {list(values)}: the network gets {channels} channels; give one or that many"
                 )
 
     def __call__(self, x: Tensor) -> Tensor:

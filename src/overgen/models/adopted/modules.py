@@ -39,7 +39,7 @@ def in_file(module: str, weights: Path, *, options: Mapping[str, Any], classes: 
         with torch.random.fork_rng(devices=[]):  # the weights that it draws are replaced
             network = make(**given)
     except Exception as error:
-        raise OvergenError(f"{module}: does not take these options: {given} ({error})") from error
+        raise OvergenError(f"{module}: does not take these options (--option): {given} ({error})") from error
     if not isinstance(network, nn.Module):
         raise OvergenError(f"{module}: makes a {type(network).__name__}, not a torch module")
     fit_state(network, read_state(weights, unsafe=unsafe), str(weights))

@@ -132,7 +132,9 @@ def _fitted(taken: Input, shape: tuple[int, int, int], inner: tuple[int, int, in
         changes["size"] = inner[1:]
     fitted = taken.changed(**changes)
     if fitted.of(shape) != inner:
-        raise OvergenError(f"{name}: takes images of {inner}, not of {shape}, and no channels or size makes them so")
+        raise OvergenError(
+            f"{name}: takes images of {inner}, not of {shape}, and no --channels or --size makes them so"
+        )
     said = ", ".join(f"{key} {value}" for key, value in changes.items())
     print(f"{name}: takes images of {inner}; those of {shape} become that inside it ({said})", file=sys.stderr)
     return fitted
