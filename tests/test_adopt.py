@@ -13,7 +13,7 @@ import yaml
 from torch import nn
 from typer.testing import CliRunner
 
-from overgen import OvergenError, cli, data
+from overgen import OvergenError, arguments, cli, data
 from overgen.models import registry
 from overgen.run import params
 from overgen.run.plans import plans
@@ -110,6 +110,16 @@ def test_adopted_networks_go_through_the_study(project: Path, run_stage: Run) ->
     assert about["files"]["net.pt"][:12] in markdown
 
 
+def test_what_is_adopted_can_be_fooled_once_its_stage_has_run(project: Path, run_stage: Run) -> None:
+    call("net.pt", "--as", "digits/mine", *OPTIONS)
+    for command in (["fool", "mean", "--to", "3", "--on", "digits/mine"], ["export", "digits/mine", "mine.pt2"]):
+        result = CliRunner().invoke(cli.commands, command)
+        assert "no trained weights yet; `overgen reproduce adopt@digits-mine` makes them" in str(result.exception)
+    write_code(project, known=project)
+    run_stage(project, "adopt", model="mine")
+    arguments.check_cell("digits/mine")
+
+
 def test_a_model_of_other_data_sets_is_left_out(project: Path, run_stage: Run) -> None:
     call("net.pt", "--as", "digits/mine", *OPTIONS)
     values = yaml.safe_load(Path("params.yaml").read_text())
@@ -119,6 +129,8 @@ def test_a_model_of_other_data_sets_is_left_out(project: Path, run_stage: Run) -
     set_params(project / "params.yaml", second | lists | {"download.mnist": {"source": "mnist"}})
     write_code(project, known=project)
     assert "mine" not in plans()["digits"].cells["fool_gradient"]
+    assert arguments.maker("digits/mine") == ""
+    assert arguments.maker("mnist/mine") == "adopt@mnist-mine"
     done = run_stage(project, "fool_gradient", model="mine")
     assert "mine is for other data sets than digits" in done.stderr
     folder = Path("reports/cells/digits/fool_gradient/mine")
@@ -140,7 +152,7 @@ def test_the_file_must_be_the_one_that_was_adopted(project: Path, run_stage: Run
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("given", "message"),
     [
         (("net.pt", "--as", "mine", *OPTIONS), "--as mine: must be DATASET/NAME"),
         (("net.pt", "--as", "emnist/mine", *OPTIONS), "params.yaml has no data set 'emnist'"),
@@ -165,10 +177,10 @@ def test_the_file_must_be_the_one_that_was_adopted(project: Path, run_stage: Run
         (("net.pt", "--as", "digits/mine", *OPTIONS, "--layout", "CHWN"), "(--layout): CHWN: must be one of NCHW"),
     ],
 )
-def test_what_is_refused_leaves_all_as_it_was(project: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_what_is_refused_leaves_all_as_it_was(project: Path, given: tuple[str, ...], message: str) -> None:
     before = Path("params.yaml").read_bytes()
     with pytest.raises(OvergenError) as caught:
-        call(*arguments)
+        call(*given)
     assert message in str(caught.value)
     assert Path("params.yaml").read_bytes() == before
     assert not Path("models/digits/adopted").exists()

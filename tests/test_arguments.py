@@ -68,6 +68,15 @@ def test_the_names_of_torchvision_are_its_own() -> None:
     assert arguments.torchvision_classifiers() == sorted(models.list_models(module=models))
 
 
+def test_which_stage_makes_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    assert arguments.maker("mnist/cnn") == "train_classifier@mnist-cnn"
+    assert arguments.maker("mnist/dae_sym") == "train_autoencoder@mnist-dae_sym"
+    assert arguments.maker("mnist/vgg") == arguments.maker("mnist") == ""
+    monkeypatch.chdir(tmp_path)
+    assert arguments.maker("mnist/cnn") == ""
+
+
 def test_targets_that_dvc_knows_are_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     arguments.check_targets(

@@ -144,10 +144,28 @@ def metadata(path: Path) -> dict[str, Any]:
 def check_cell(cell: str) -> None:
     """Raise OvergenError unless a cell such as "mnist/cnn" has a trained network here."""
     if cell not in (cells := trained_cells()):
+        made = maker(cell)
+        hint = f" yet; `overgen reproduce {made}` makes them" if made else near(cell, cells)
         raise OvergenError(
-            f"cell {cell!r}: no trained weights{near(cell, cells)} (`dvc repro` trains, `dvc pull` fetches; "
-            "run from the repository's root)"
+            f"cell {cell!r}: no trained weights{hint} (`dvc repro` trains, `dvc pull` fetches; run from the "
+            "repository's root)"
         )
+
+
+def maker(cell: str) -> str:
+    """The target of `overgen reproduce` that trains or adopts the network of "mnist/mine"; "" if there is none here."""
+    from overgen.run import pipeline
+
+    dataset, _, model = cell.partition("/")
+    if not Path("dvc.yaml").is_file() or not Path("params.yaml").is_file():
+        return ""
+    values = pipeline.read_yaml(Path("params.yaml"))[0]
+    for stage, entry in pipeline.read_stages().items():
+        for item in pipeline.cells_of(entry, values):
+            made = pipeline.filled(entry, item)["outs"]
+            if f"models/{dataset}/networks/{model}" in made and pipeline.belongs(item, values):
+                return pipeline.address(stage, entry, item)
+    return ""
 
 
 @cache
