@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from overgen.models import registry
 from overgen.run import params
 from overgen.run.plans import plans
 
-from processes import Run
+from processes import Run, git
 from strangers import MEAN, STD, classic
-from workspace import set_params, write_code
+from workspace import ROOT, set_params, write_code
 
 OPTIONS = ("--network", "net.py:Net", "--mean", "0.1307", "--std", "0.3081")
 
@@ -118,6 +119,36 @@ def test_what_is_adopted_can_be_fooled_once_its_stage_has_run(project: Path, run
     write_code(project, known=project)
     run_stage(project, "adopt", model="mine")
     arguments.check_cell("digits/mine")
+
+
+def test_what_is_adopted_stays_in_git(tmp_path: Path) -> None:
+    """A clone makes the rest of digits itself, and gets outputs of DVC's by `dvc pull`; this file it has from Git."""
+    git(tmp_path, "init", "-q")
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    kept = [
+        f"models/{dataset}/adopted/{name}/net.pt" for dataset in ("digits", "mnist") for name in ("mine", "openset")
+    ]
+    left = ["models/digits/networks/cnn/seed0.safetensors", "models/mnist/openset/cnn/k1-0.safetensors"]
+    for path in (*kept, *left):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    listed = git(tmp_path, "ls-files", "--others", "--exclude-standard", "models").splitlines()
+    assert sorted(listed) == sorted(kept)
+
+
+def test_an_adoption_can_be_taken_back(project: Path) -> None:
+    """By removing from params.yaml what docs/extending.md says: nothing else was written there."""
+    before = yaml.safe_load(Path("params.yaml").read_text())
+    call("net.pt", "--as", "digits/mine", *OPTIONS)
+    after = yaml.safe_load(Path("params.yaml").read_text())
+    del after["models"]["mine"]
+    for name in ("adopted", "attacked", "evolved"):
+        after[name].remove("mine")
+    for section in after["fool_fgn"].values():
+        del section["models"]["mine"]
+        if isinstance(section["updates"], dict):
+            del section["updates"]["mine"]
+    assert after == before
 
 
 def test_a_model_of_other_data_sets_is_left_out(project: Path, run_stage: Run) -> None:
