@@ -143,6 +143,17 @@ def test_constant_images_are() -> None:
     assert len(images[:, 0, 0, 0].unique()) > 150
 
 
+def test_gray_constant_images_are_draws_from_256() -> None:
+    images = unknowns.constant_images(500, (1, 28, 28), generator("unknowns", "mnist", "constant"))
+    assert len(images[:, 0, 0, 0].unique()) == 223  # docs/extending.md says so
+    expected = 256 * (1 - (255 / 256) ** 2_000)
+    levels = unknowns.constant_images(2_000, (1, 2, 2), generator("a"))[:, 0, 0, 0]
+    assert abs(len(levels.unique()) - expected) < 2
+    assert abs(float(levels.float().mean()) - 127.5) < 4 * 73.9 / 2_000**0.5
+    in_colour = unknowns.constant_images(500, (3, 2, 2), generator("a"))[:, :, 0, 0]
+    assert len(in_colour.unique(dim=0)) == 500
+
+
 def test_silhouettes_and_boards_have_two_colours_and_waves_more() -> None:
     for kind, few in ((unknowns.silhouettes, True), (unknowns.checkers, True), (unknowns.stripes, False),
                       (unknowns.clouds, False)):  # fmt: skip

@@ -109,7 +109,10 @@ def smooth_noise(count: int, shape: Shape, draws: torch.Generator) -> Tensor:
 
 
 def constant_images(count: int, shape: Shape, draws: torch.Generator) -> Tensor:
-    """One value, uniform in 0..255, in all pixels of a channel."""
+    """One value, uniform in 0..255, in all pixels of a channel.
+
+    Gray ones are draws from the 256 that there are, so that images repeat: of 500 some 220 differ.
+    """
     levels = torch.randint(0, 256, (count, shape[0], 1, 1), generator=draws)
     return levels.expand(count, *shape).contiguous().byte()
 
