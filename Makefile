@@ -14,13 +14,13 @@ ifeq ($(DATASET),all)
 TARGETS :=
 REPORT := reports/<data set>/report.html
 else
-TARGETS := $(patsubst report@rings,report_page@rings,$(patsubst report@imagenet_demo,report_page@imagenet_demo,$(DATASET:%=report@%)))
+TARGETS := $(patsubst report@rings,report_page@rings,$(patsubst report@curve,report_page@curve,$(patsubst report@imagenet_demo,report_page@imagenet_demo,$(DATASET:%=report@%))))
 REPORT := reports/$(DATASET)/report.html
 endif
 
 .PHONY: reproduce test test-slow figures ui paper lock check clean
 
-reproduce: $(VENV)/.ready ## run the study on DATASET (digits, mnist, fashion_mnist, rings, imagenet_demo or all) and say where its report lies
+reproduce: $(VENV)/.ready ## run the study on DATASET (digits, mnist, fashion_mnist, rings, curve, imagenet_demo or all) and say where its report lies
 	overgen reproduce $(TARGETS)
 	-overgen sync $(filter-out all,$(DATASET)) # a window on the work, never part of it
 	@echo 'The report: $(REPORT) (and report.md beside it)'

@@ -27,6 +27,7 @@ MODEL_NAMES = {
     "openmax": "OpenMax",
     "fc123_456_10": "FC123-456-10",
     "pixels": "no network",
+    "mlp": "perceptron",
     "efficientnet_lite0": "EfficientNet-Lite0",
     "efficientnet_lite1": "EfficientNet-Lite1",
     "efficientnet_lite2": "EfficientNet-Lite2",
@@ -38,7 +39,7 @@ CHANGE_NAMES = {  # of variants, <model>_<change>
     "gate_off": "gate off",
 }
 DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "rings": "Rings",
-                 "imagenet_demo": "ImageNet"}  # fmt: skip
+                 "curve": "Curve", "imagenet_demo": "ImageNet"}  # fmt: skip
 PAPER_TABLE = {"mnist": "Table 1", "fashion_mnist": "Table 2"}
 MAIN_SOURCE = "spigler2019"  # of Tables 1 and 2
 MARKS = {

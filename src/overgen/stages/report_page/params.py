@@ -7,6 +7,7 @@ from overgen.report.params import Report
 DYNAMIC = (
     "overgen.models.imagenet",
     "overgen.stages.evolve_classes.params",
+    "overgen.stages.explore_curve.params",
     "overgen.stages.fool_photographs.params",
     "overgen.stages.synthesise_classes.params",
     "overgen.stages.train_rings.params",
