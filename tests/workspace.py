@@ -141,7 +141,8 @@ TINY = {
     "evaluate_confidence.noise_images": 100,
     "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
     "explore_transfer.digits": {
-        "encoder": "autoencoder",
+        "encoders": ["ae_k8_seed0", "ae_k8_seed1"],
+        "networks": ["autoencoder", "dae_sym", "cnn"],
         "labelled": ["dae_sym", "cnn"],
         "pool": 200,
         "tests": 80,

@@ -70,7 +70,7 @@ def test_gains_are_paired_by_draw(cell: Cell) -> None:
     table = cell.table("accuracy").pivot(index="draw", columns=["features", "labels"], values="accuracy")
     rows = {row["metric"]: row for row in cell.summary["metrics"]}
     for over in ("pixels", "pca", "scratch", "cnn"):
-        gains = table["autoencoder", 100] - table[over, 100]
+        gains = table["code", 100] - table[over, 100]
         row = rows[f"accuracy_gain@over={over}@labels=100"]
         assert row["reproduced"] == pytest.approx(gains.mean())
         half = 12.706 * gains.std(ddof=1) / math.sqrt(2)  # Student's t of one degree of freedom

@@ -12,9 +12,22 @@ from overgen.run import results
 from overgen.run.example import as_bytes, blobs
 from overgen.stages.explore_transfer import summary
 
-FEATURES = {"pixels": 0.0, "pca": 0.01, "autoencoder": 0.02, "dae_sym": 0.2, "cnn": 0.21, "scratch": -0.02}
-LAYERS = {"autoencoder": ("fc1", "code"), "dae_sym": ("conv1", "conv2", "fc1"), "cnn": ("conv1", "conv2", "fc1")}
-SETTINGS = SimpleNamespace(labels=[10, 100, 1000], at=[1, 5, 10], encoder="autoencoder")
+FEATURES = {
+    "code": 0.03,
+    "pixels": 0.0,
+    "pca": 0.01,
+    "autoencoder": 0.02,
+    "dae_sym": 0.2,
+    "cnn": 0.21,
+    "scratch": -0.02,
+}
+LAYERS = {
+    "code": ("fc1", "code"),
+    "autoencoder": ("fc1", "code"),
+    "dae_sym": ("conv1", "conv2", "fc1"),
+    "cnn": ("conv1", "conv2", "fc1"),
+}
+SETTINGS = SimpleNamespace(labels=[10, 100, 1000], at=[1, 5, 10])
 DRAWS, CLASSES, SHOWN = 5, 10, 4
 
 

@@ -7,15 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from overgen.report.study import Study
-from overgen.report.style import GREY, WIDTH, ImageGrid, colour, legend_below, style
+from overgen.report.style import GREY, WIDTH, ImageGrid, legend_below, style
 from overgen.stages.explore_transfer.names import (
+    CODE,
     PIXELS,
     SCRATCH,
-    encoder,
     feature_colour,
     feature_name,
     labelled,
-    network_name,
 )
 
 WRONG = "#d55e00"
@@ -54,10 +53,12 @@ def transfer_layers(study: Study) -> Figure:
             own = rows[rows["network"] == network]
             ends = np.abs(own[["low", "high"]].to_numpy().T - own["reproduced"].to_numpy())
             places = range(len(own))
-            axis.errorbar(places, own["reproduced"], ends, color=colour(network), marker="o", ms=5, capsize=3, lw=1.4)
+            axis.errorbar(
+                places, own["reproduced"], ends, color=feature_colour(network), marker="o", ms=5, capsize=3, lw=1.4
+            )
             axis.set_xticks(places, own["layer"])
             axis.set_xlim(-0.4, len(own) - 0.6)
-            axis.set_title(network_name(study, network))
+            axis.set_title(feature_name(study, network))
         axes[0, 0].set_ylabel("right, %")
         figure.tight_layout()
         return figure
@@ -102,7 +103,7 @@ def search_answers(study: Study) -> Figure:
                     right = bool(arrays["right"][side, row, i])
                     column = shown - 1 - i if side == 0 else shown + 1 + i
                     grid.image(row, column, arrays["answer"][side, row, i] / 255, frame=None if right else WRONG)
-        names = [feature_name(study, name) for name in (PIXELS, encoder(study))]
+        names = [feature_name(study, name) for name in (PIXELS, CODE)]
         titles = [""] * (2 * shown + 1)
         titles[(shown - 1) // 2], titles[shown], titles[shown + 1 + (shown - 1) // 2] = (
             f"← {names[0]}",

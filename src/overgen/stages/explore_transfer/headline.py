@@ -1,9 +1,9 @@
 """The headline of a cell, see overgen.run.headline."""
 
 NUMBERS = {
-    "code": ("transfer", "accuracy@features=autoencoder@labels=100"),
+    "code": ("transfer", "accuracy@features=code@labels=100"),
     "pixels": ("transfer", "accuracy@features=pixels@labels=100"),
-    "precision": ("transfer", "precision@features=autoencoder@at=10"),
+    "precision": ("transfer", "precision@features=code@at=10"),
 }
 SAYS = (
     "with 100 labels {code} right by the code",

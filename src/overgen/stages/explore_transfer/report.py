@@ -8,7 +8,7 @@ from overgen.report.claims import Claim, verdict
 from overgen.report.study import Row, Study
 from overgen.report.tables import Labels, Table, column, measured, pivot
 from overgen.stages.explore_transfer import figures
-from overgen.stages.explore_transfer.names import PCA, PIXELS, SCRATCH, encoder, feature_name, network_name
+from overgen.stages.explore_transfer.names import CODE, PCA, PIXELS, SCRATCH, feature_name
 
 PAGE = "autoencoder"
 FEW, FIRST = "100", "10"  # labels, and answers, at which claims are tested
@@ -20,7 +20,7 @@ CHOICES = [
     ),
     (
         "A network from scratch",
-        "a perceptron with the layers of the plain autoencoder's encoder, trained on the labelled images alone by Adam "
+        "a perceptron with the layers of the autoencoder's encoder, trained on the labelled images alone by Adam "
         "in {explore_transfer.DATASET.scratch_updates} updates; no convolutions",
     ),
 ]
@@ -80,11 +80,11 @@ def easier_higher_up(study: Study) -> Claim | None:
 
 
 def easier_without_labels(study: Study) -> Claim | None:
-    """The same of the plain autoencoder, which has seen none."""
+    """The same of the autoencoders that have seen none."""
     return above_0(
-        number(study, "layer_gain", network=encoder(study)),
+        number(study, "layer_gain", network=CODE),
         "Without labels, too: the class can be read more plainly from the code than from the layer before it.",
-        "Accuracy of a linear decoder of the plain autoencoder's code minus that of its first hidden layer.",
+        "Accuracy of a linear decoder of the autoencoder's code minus that of its first hidden layer.",
         "transfer_layers",
     )
 
@@ -113,7 +113,7 @@ def transfer(study: Study) -> Table:
 def transfer_layer_numbers(study: Study) -> Table:
     """Accuracy of a linear decoder by network and layer."""
     rows = study.rows(experiment="transfer", metric="layer_accuracy")
-    labels: Labels = {"network": lambda row: network_name(study, row["network"]), "layer": lambda row: row["layer"]}
+    labels: Labels = {"network": lambda row: feature_name(study, row["network"]), "layer": lambda row: row["layer"]}
     return table_of(study, "transfer_layer_numbers", rows, ("network", "layer"), labels,
                     [column("right, %", "layer_accuracy")])  # fmt: skip
 

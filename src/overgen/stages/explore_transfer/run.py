@@ -2,10 +2,10 @@
 
     python -m overgen.run explore_transfer --dataset digits --model networks
 
-The plain autoencoder has seen the training images and no label; the other networks have seen all labels and stand
-beside it for reference.
+Autoencoders of `train_codes`, one for each seed, have seen no label. Each draw of labelled images takes the next one's
+code, so that draws differ by labels and by seeds. Other networks stand beside them.
 
-Reads: data/<dataset>; the networks of its section, models/<dataset>/networks/<model>/.
+Reads: data/<dataset>; the autoencoders, models/<dataset>/codes/; the networks, models/<dataset>/networks/<model>/.
 Writes the cell: accuracy.csv, a row a draw of labelled images, features and number of labels; layers.csv, a row a draw
 and layer; search.csv, a row a class of queries; examples.npz, queries with their first answers.
 """
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from overgen import OvergenError, data
 from overgen.measures.retrieval import nearest, precision
-from overgen.models import registry
+from overgen.models import codes, registry
 from overgen.models.layers import layers
 from overgen.run import results
 from overgen.run.stage import Stage
@@ -52,9 +52,14 @@ class Work:
         name = self.source.name
         self.settings: Any = stage.params(f"explore_transfer.{name}")
         self.device, self.chunk = stage.device, stage.params(f"engine.{name}.chunk")
-        self.networks, self.budget = {}, dict[str, int]()
-        for model in (self.settings.encoder, *self.settings.labelled):
+        self.networks, self.encoders, self.budget = dict[str, Any](), list[Any](), dict[str, int]()
+        for model in self.settings.networks:
             self.networks[model], about = registry.trained(name, model, device=self.device)
+            self.budget |= about["budget"]
+        for each in self.settings.encoders:
+            encoder, about = codes.load(name, each, device=self.device)
+            self.encoders.append(encoder)
+            self.described = about["network"]
             self.budget |= about["budget"]
         self.pool = self.balanced()
         order = torch.randperm(len(self.source.test_images), generator=generator("transfer", name, "tests"))
@@ -88,39 +93,44 @@ class Work:
         return torch.stack([places[torch.randperm(len(places), generator=draws)[:each]] for places in of_class])
 
     @cached_property
+    def coded(self) -> list[list[np.ndarray]]:
+        """Of each encoder the codes of the pool (P, k), class by class, and of the tests (T, k), as of `heads.scaled`."""
+        return [heads.scaled(*(self.encoded(encoder, images) for images in self.images)) for encoder in self.encoders]
+
+    @cached_property
     def features(self) -> dict[str, list[np.ndarray]]:
-        """By name, features of the pool (P, D), class by class, and of the test images (T, D), both `heads.scaled`."""
+        """The same, by name, of all that has no seeds: pixels, principal components and the networks' features."""
         from sklearn.decomposition import PCA
 
-        pool, tests = self.source.train_images[self.pool.flatten()], self.source.test_images[self.tests]
-        views = {"pixels": [data.floats(images).flatten(1).numpy() for images in (pool, tests)]}
-        coded = [self.code(self.settings.encoder, images) for images in (pool, tests)]
-        components = PCA(coded[0].shape[1], svd_solver="covariance_eigh")
+        pixels = [data.floats(images).flatten(1).numpy() for images in self.images]
+        components = PCA(self.coded[0][0].shape[1], svd_solver="covariance_eigh")
         components.fit(data.floats(self.source.train_images).flatten(1).numpy())
-        views["pca"] = [components.transform(values) for values in views["pixels"]]
-        views[self.settings.encoder] = coded
-        for model in self.settings.labelled:
-            views[model] = [self.code(model, images) for images in (pool, tests)]
+        views = {"pixels": pixels, "pca": [components.transform(values) for values in pixels]}
+        views |= {model: [self.encoded(net, images) for images in self.images] for model, net in self.networks.items()}
         return {name: heads.scaled(*both) for name, both in views.items()}
 
-    @torch.no_grad()
-    def code(self, model: str, images: Tensor) -> np.ndarray:
-        """The last hidden layer of a network for images, (N, F)."""
-        encode: Any = self.networks[model].encode
-        codes = [encode(data.floats(block.to(self.device))) for block in images.split(self.chunk)]
-        return torch.cat(codes).float().cpu().numpy()
+    @cached_property
+    def images(self) -> tuple[Tensor, Tensor]:
+        """Those of the pool, class by class, and the test images."""
+        return self.source.train_images[self.pool.flatten()], self.source.test_images[self.tests]
 
     @torch.no_grad()
-    def layers(self, model: str, images: Tensor) -> dict[str, np.ndarray]:
+    def encoded(self, network: Any, images: Tensor) -> np.ndarray:
+        """The code, or the last hidden layer, of a network for images, (N, F)."""
+        blocks = [network.encode(data.floats(block.to(self.device))) for block in images.split(self.chunk)]
+        return torch.cat(blocks).float().cpu().numpy()
+
+    @torch.no_grad()
+    def layers(self, network: Any, images: Tensor) -> dict[str, np.ndarray]:
         """The outputs of each layer of a network for images, (N, F) each."""
-        parts = [layers(self.networks[model], data.floats(x.to(self.device))) for x in images.split(self.chunk)]
+        parts = [layers(network, data.floats(block.to(self.device))) for block in images.split(self.chunk)]
         return {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
 
     @cached_property
     def tested_layers(self) -> dict[str, dict[str, np.ndarray]]:
         """By network, its layers for the first test images."""
-        images = self.source.test_images[self.tests[: self.settings.layer_tests]]
-        return {model: self.layers(model, images) for model in self.networks}
+        images = self.images[1][: self.settings.layer_tests]
+        return {model: self.layers(network, images) for model, network in self.networks.items()}
 
     def places(self, draw: int, count: int) -> np.ndarray:
         """Rows of the pool that one draw takes for labelled, (count,): the more, the further in the same order."""
@@ -135,35 +145,38 @@ class Work:
         `features.<name>` (L,) by number of labels, `layer.<network>.<layer>` (1,).
         """
         settings, labels = self.settings, np.repeat(np.arange(len(self.pool)), self.pool.shape[1])
-        found: dict[str, list[float]] = {f"features.{name}": [] for name in [*self.features, "scratch"]}
+        seed = number % len(self.encoders)
+        features = {"code": self.coded[seed]} | self.features
+        found: dict[str, list[float]] = {f"features.{name}": [] for name in [*features, "scratch"]}
         for count in settings.labels:
             rows = self.places(number, count)
-            for name, (pool, tests) in self.features.items():
+            for name, (pool, tests) in features.items():
                 answers = heads.linear(pool[rows], labels[rows], tests, inverse_decay=settings.inverse_decay)
                 found[f"features.{name}"].append(self.right(answers))
             found["features.scratch"].append(self.right(self.from_scratch(number, rows, labels[rows])))
         rows = self.places(number, settings.layer_labels)
-        images = self.source.train_images[self.pool.flatten()[torch.from_numpy(rows)]]
-        for model in self.networks:
-            for layer, fitted in self.layers(model, images).items():
-                train, tests = heads.scaled(fitted, self.tested_layers[model][layer])
+        images = self.images[0][torch.from_numpy(rows)]
+        encoder = self.encoders[seed]
+        tested = {"code": self.layers(encoder, self.images[1][: settings.layer_tests])} | self.tested_layers
+        for name, network in {"code": encoder, **self.networks}.items():
+            for layer, values in self.layers(network, images).items():
+                train, tests = heads.scaled(values, tested[name][layer])
                 answers = heads.linear(train, labels[rows], tests, inverse_decay=settings.inverse_decay)
-                found[f"layer.{model}.{layer}"] = [self.right(answers)]
+                found[f"layer.{name}.{layer}"] = [self.right(answers)]
         return {name: np.array(values) for name, values in found.items()}
 
     def from_scratch(self, number: int, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """The classes that a network with the layers of the encoder gives to the test images; rows: of the pool."""
+        """The classes that a network with the layers of the encoders gives to the test images; rows: of the pool."""
         key = ("transfer", self.source.name, "scratch", number, len(rows))
-        size = self.features[self.settings.encoder][0].shape[1]
-        encoder: Any = registry.initialised("autoencoder", {"hidden": size}, key)
-        head = nn.Linear(size, len(self.pool))
+        encoder = codes.build(self.described)
+        encoder.initialise(generator(*key, "encoder"))
+        head = nn.Linear(encoder.size, len(self.pool))
         nn.init.xavier_uniform_(head.weight, generator=generator(*key, "head"))
         nn.init.zeros_(head.bias)
-        network = nn.Sequential(nn.Flatten(), encoder.encoder, head)
-        images = data.floats(self.source.train_images[self.pool.flatten()[torch.from_numpy(rows)]])
         return heads.from_scratch(
-            images, torch.from_numpy(labels), data.floats(self.source.test_images[self.tests]),
-            network=network, updates=self.settings.scratch_updates, draws=generator(*key, "batches"),
+            data.floats(self.images[0][torch.from_numpy(rows)]), torch.from_numpy(labels), data.floats(self.images[1]),
+            network=nn.Sequential(nn.Flatten(), encoder.encoder, head), updates=self.settings.scratch_updates,
+            draws=generator(*key, "batches"),
         )  # fmt: skip
 
     def right(self, answers: np.ndarray) -> float:
@@ -171,14 +184,16 @@ class Work:
 
     def search(self) -> dict[str, np.ndarray]:
         """Of each query its label, and by features `precision.<name>` (Q, at) and `answer.<name>` (Q, shown): rows of
-        the pool."""
-        labels = np.repeat(np.arange(len(self.pool)), self.pool.shape[1])
+        the pool. Of the code, the mean precision over the encoders, and the first one's answers.
+        """
+        settings, labels = self.settings, np.repeat(np.arange(len(self.pool)), self.pool.shape[1])
         queries = self.source.test_labels[self.queries].numpy()
         found = {"label": queries}
-        for name, (pool, tests) in self.features.items():
-            answers = nearest(pool, tests[: len(queries)], max(*self.settings.at, self.settings.shown))
-            found[f"precision.{name}"] = precision(answers, labels, queries, self.settings.at)
-            found[f"answer.{name}"] = answers[:, : self.settings.shown]
+        for name, views in {"code": self.coded, **{name: [both] for name, both in self.features.items()}}.items():
+            count = max(*settings.at, settings.shown)
+            answers = [nearest(pool, tests[: len(queries)], count) for pool, tests in views]
+            found[f"precision.{name}"] = np.mean([precision(a, labels, queries, settings.at) for a in answers], axis=0)
+            found[f"answer.{name}"] = answers[0][:, : settings.shown]
         return found
 
     def shown(self, searched: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -187,8 +202,8 @@ class Work:
         query: (K, H, W) uint8; answer: (2, K, shown, H, W); right: (2, K, shown) bool, of the query's class.
         """
         first = [int(np.flatnonzero(searched["label"] == c)[0]) for c in np.unique(searched["label"])]
-        answers = np.stack([searched[f"answer.{name}"][first] for name in ("pixels", self.settings.encoder)])
-        images = self.source.train_images[self.pool.flatten()[torch.from_numpy(answers)]]
+        answers = np.stack([searched[f"answer.{name}"][first] for name in ("pixels", "code")])
+        images = self.images[0][torch.from_numpy(answers)]
         right = answers // self.pool.shape[1] == searched["label"][first][:, None]
         queries = self.source.test_images[self.queries[torch.tensor(first)]]
         return {"query": data.pictures(queries), "answer": data.pictures(images), "right": right}

@@ -13,7 +13,8 @@ from overgen.measures.outputs import part
 from overgen.run import results
 
 Arrays = Mapping[str, np.ndarray]
-DRAWS = "draws of labelled images"
+CODE = "code"  # the features of the autoencoders that have seen no label
+DRAWS = "draws of labelled images, each with the next seed's autoencoder"
 
 
 def cell(
@@ -22,8 +23,8 @@ def cell(
     """The rows and the tables of the cell. draws, searched: of `run.Work`; settings: the section."""
     tables = {"accuracy": accuracies(draws, settings.labels), "layers": of_layers(draws),
               "search": of_search(searched, settings.at, classes)}  # fmt: skip
-    rows = accuracy_rows(tables["accuracy"], settings.encoder) + layer_rows(tables["layers"])
-    return rows + search_rows(tables["search"], settings.encoder), tables
+    rows = accuracy_rows(tables["accuracy"]) + layer_rows(tables["layers"])
+    return rows + search_rows(tables["search"]), tables
 
 
 def accuracies(draws: Sequence[Arrays], labels: Sequence[int]) -> pd.DataFrame:
@@ -63,7 +64,7 @@ def of_search(searched: Arrays, at: Sequence[int], classes: int) -> pd.DataFrame
     )  # fmt: skip
 
 
-def accuracy_rows(table: pd.DataFrame, encoder: str) -> list[dict[str, Any]]:
+def accuracy_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Mean accuracies, and what the code gains over everything else on the same draw."""
     rows = []
     for count, alike in table.groupby("labels", sort=False):
@@ -71,9 +72,9 @@ def accuracy_rows(table: pd.DataFrame, encoder: str) -> list[dict[str, Any]]:
         for name, values in of.items():
             metric = results.metric("accuracy", features=name, labels=str(count))
             rows.append(over_draws(metric, values, "percent", (0, 100)))
-            if name != encoder:
+            if name != CODE:
                 metric = results.metric("accuracy_gain", over=name, labels=str(count))
-                rows.append(over_draws(metric, of[encoder] - values, "percentage points", (-100, 100)))
+                rows.append(over_draws(metric, of[CODE] - values, "percentage points", (-100, 100)))
     return rows
 
 
@@ -93,7 +94,7 @@ def layer_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def search_rows(table: pd.DataFrame, encoder: str) -> list[dict[str, Any]]:
+def search_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Mean precisions over the classes of the queries, and what the code gains over everything else."""
     rows = []
     for k, alike in table.groupby("at", sort=False):
@@ -101,9 +102,9 @@ def search_rows(table: pd.DataFrame, encoder: str) -> list[dict[str, Any]]:
         for name, values in of.items():
             metric = results.metric("precision", features=name, at=str(k))
             rows.append(over_classes(metric, values, "percent", (0, 100)))
-            if name != encoder:
+            if name != CODE:
                 metric = results.metric("precision_gain", over=name, at=str(k))
-                rows.append(over_classes(metric, of[encoder] - values, "percentage points", (-100, 100)))
+                rows.append(over_classes(metric, of[CODE] - values, "percentage points", (-100, 100)))
     return rows
 
 
