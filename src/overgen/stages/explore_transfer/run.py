@@ -94,7 +94,7 @@ class Work:
 
     @cached_property
     def coded(self) -> list[list[np.ndarray]]:
-        """Of each encoder the codes of the pool (P, k), class by class, and of the tests (T, k), as of `heads.scaled`."""
+        """Of each encoder the codes of the pool (P, k), class by class, and of the tests (T, k), `heads.scaled`."""
         return [heads.scaled(*(self.encoded(encoder, images) for images in self.images)) for encoder in self.encoders]
 
     @cached_property
