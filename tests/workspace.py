@@ -156,6 +156,14 @@ TINY = {
         "at": [1, 5, 10],
         "shown": 3,
     },
+    "explore_dimension.digits": {
+        "neighbours": 10,
+        "parts": 1,
+        "sizes": [25, 30],
+        "mixed": [30, 60],
+        "points": 25,
+        "shown": 2,
+    },
     "report.dpi": 60,
     "train_oneclass.digits": {"classes": [3, 7], "epochs": 1, "training": {"dae_sym": {"noise_std": 0.3}}},
     "train_codes.digits": {

@@ -32,9 +32,9 @@ def test_known_dimensions_are_found(name: str) -> None:
     for estimator in ESTIMATORS:
         assert getattr(found, estimator) == pytest.approx(true, abs=off), estimator
     assert np.median(found.local) == pytest.approx(true, abs=off)
-    assert (found.points, found.repeated) == (1000, 0)
+    assert (len(found.places), found.repeated) == (1000, 0)
     again = dimension(np.concatenate([x, x[:300]]))
-    assert (again.points, again.repeated) == (1000, 300)
+    assert (again.places.tolist(), again.repeated) == (list(range(1000)), 300)
     assert again[:3] == found[:3]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 SIDE = 28  # pixels
-FINE = 3  # rays along each side of a pixel, of which it is the mean
+FINE = 2  # rays along each side of a pixel, of which it is the mean
 AMBIENT = 0.15  # light from everywhere; the lamp adds up to 1
 # The degrees of freedom, each with its range. Angles in radians, about x, y and z in this order; shifts in halves of
 # the picture, so that 0.15 is two pixels; the lamp's direction by its angles from the camera's axis.
@@ -28,7 +28,7 @@ PARAMETERS: Mapping[str, tuple[float, float]] = {
 }
 BALLS = np.array([[0.0, -0.15, 0.0, 0.38], [0.12, 0.38, 0.1, 0.24], [-0.42, -0.3, 0.25, 0.2]])  # centre and radius
 BOXES = np.array([[0.42, -0.12, -0.05, 0.24, 0.1, 0.16], [-0.1, 0.1, 0.35, 0.1, 0.2, 0.08]])  # centre and half sides
-BLOCK = 50  # views drawn together
+BLOCK = 4  # views drawn together: what they take fits into a cache
 
 
 def drawn(draw: np.random.Generator, count: int, varied: tuple[str, ...] = tuple(PARAMETERS)) -> np.ndarray:
@@ -57,13 +57,14 @@ def views(parameters: np.ndarray) -> np.ndarray:
 
 def _block(parameters: np.ndarray) -> np.ndarray:
     """`views` of a few. Rays go through p = (x, y, ·) along −z: the nearest surface is that with the largest z."""
-    turn, lamp = rotation(parameters[:, :3]), _lamp(parameters[:, 5:])
+    turn, lamp = (a.astype(np.float32) for a in (rotation(parameters[:, :3]), _lamp(parameters[:, 5:])))
     rays = (np.arange(SIDE * FINE) + 0.5) / (SIDE * FINE / 2) - 1
     x, y = (grid.ravel() for grid in np.meshgrid(rays, -rays))  # the first row of pixels is at the top
-    x, y = x - parameters[:, 3:4], y - parameters[:, 4:5]  # (N, P), as if the object stood in the middle
-    depth, light = np.full(x.shape, -np.inf), np.zeros(x.shape)
-    for *centre, radius in BALLS:
-        at = turn @ np.array(centre)  # (N, 3)
+    x = (x - parameters[:, 3:4]).astype(np.float32)  # (N, P), as if the object stood in the middle
+    y = (y - parameters[:, 4:5]).astype(np.float32)
+    depth, light = np.full(x.shape, -np.inf, np.float32), np.zeros_like(x)
+    for *centre, radius in BALLS.tolist():
+        at = turn @ np.array(centre, np.float32)  # (N, 3)
         dx, dy = x - at[:, :1], y - at[:, 1:2]
         up = np.sqrt(np.maximum(radius**2 - dx**2 - dy**2, 0))
         hit = (up > 0) & (at[:, 2:] + up > depth)
@@ -73,8 +74,7 @@ def _block(parameters: np.ndarray) -> np.ndarray:
         far, shade = _box(x, y, turn, lamp, box[:3], box[3:])
         depth, light = np.where(far > depth, far, depth), np.where(far > depth, shade, light)
     value = np.where(depth > -np.inf, AMBIENT + (1 - AMBIENT) * np.maximum(light, 0), 0)
-    pixels = value.reshape(len(x), SIDE, FINE, SIDE, FINE).mean((2, 4))
-    return pixels.astype(np.float32)
+    return value.reshape(len(x), SIDE, FINE, SIDE, FINE).mean((2, 4), dtype=np.float64).astype(np.float32)
 
 
 def _box(
@@ -85,13 +85,13 @@ def _box(
     In the box's own axes a ray is o + z·e, with e the third row of R: it is between two faces for z between
     (−h − o)/e and (h − o)/e, and meets the box where all three ranges overlap.
     """
-    enter, leave, shade = np.full(x.shape, np.inf), np.full(x.shape, -np.inf), np.zeros(x.shape)
+    enter, leave, shade = np.full_like(x, np.inf), np.full_like(x, -np.inf), np.zeros_like(x)
     for axis in range(3):
         normal = turn[:, :, axis]  # (N, 3), of the face, as the camera sees it
-        offset = x * normal[:, :1] + y * normal[:, 1:2] - centre[axis]
-        slope = np.where(np.abs(normal[:, 2:]) < 1e-12, 1e-12, normal[:, 2:])
-        ends = (-half[axis] - offset) / slope, (half[axis] - offset) / slope
-        near, far = np.maximum(*ends), np.minimum(*ends)
+        offset = x * normal[:, :1] + y * normal[:, 1:2] - np.float32(centre[axis])
+        slope = np.where(np.abs(normal[:, 2:]) < 1e-9, np.float32(1e-9), normal[:, 2:])
+        middle, reach = -offset / slope, np.float32(half[axis]) / np.abs(slope)
+        near, far = middle + reach, middle - reach
         first = near < enter
         facing = np.sign(slope) * (normal * lamp).sum(1, keepdims=True)
         shade = np.where(first, facing, shade)

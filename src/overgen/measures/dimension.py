@@ -20,14 +20,14 @@ ESTIMATORS = ("two_nn", "mle", "correlation")
 class Dimension(NamedTuple):
     """What `dimension` found. two_nn, mle, correlation: by `ESTIMATORS`.
 
-    local: (n,), of each distinct row; points: n, distinct rows; repeated: rows that were left out.
+    local: (n,), of each distinct row; places: (n,), where these stand; repeated: how many rows were left out.
     """
 
     two_nn: float
     mle: float
     correlation: float
     local: np.ndarray
-    points: int
+    places: np.ndarray
     repeated: int
 
 
@@ -37,7 +37,8 @@ def dimension(x: np.ndarray, *, neighbours: int = 20) -> Dimension:
     x: (N, D), finite, in one unit; repeated rows are left out and counted. neighbours: k of the maximum likelihood and
     of the local estimates. Raises ValueError for fewer than max(neighbours, 20) + 1 distinct rows.
     """
-    points, repeated = distinct(x)
+    places = distinct(x)
+    points = x[places]
     most = max(neighbours, *SCALES)
     if len(points) <= most:
         raise ValueError(f"{len(points)} distinct rows: {most} neighbours need at least {most + 1}")
@@ -48,8 +49,8 @@ def dimension(x: np.ndarray, *, neighbours: int = 20) -> Dimension:
         maximum_likelihood(near),
         correlation(points, found.distances),
         local(near, found.places[:, :neighbours]),
-        len(points),
-        repeated,
+        places,
+        len(x) - len(places),
     )
 
 

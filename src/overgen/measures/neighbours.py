@@ -20,18 +20,15 @@ class Nearest(NamedTuple):
     places: np.ndarray
 
 
-def distinct(x: np.ndarray) -> tuple[np.ndarray, int]:
-    """The rows of a cloud, each once and at its first place, and how many repeated ones were dropped.
+def distinct(x: np.ndarray) -> np.ndarray:
+    """Where the rows of a cloud stand for the first time, rising. x: (N, D), finite. Returns (n,) int64.
 
-    x: (N, D), finite. A distance of 0 has no logarithm, so that an estimate of dimension is of distinct rows.
+    A distance of 0 has no logarithm, so that an estimate of dimension is of distinct rows.
     """
-    x = rows(x) + 0  # −0 is 0
-    first = dict.fromkeys(range(0))
-    seen: dict[bytes, int] = {}
-    for i, row in enumerate(x):
-        if seen.setdefault(row.tobytes(), i) == i:
-            first[i] = None
-    return x[list(first)], len(x) - len(first)
+    first: dict[bytes, int] = {}
+    for i, row in enumerate(rows(x) + 0):  # −0 is 0
+        first.setdefault(row.tobytes(), i)
+    return np.array(list(first.values()), dtype=np.int64)
 
 
 def nearest(x: np.ndarray, k: int, queries: np.ndarray | None = None) -> Nearest:
