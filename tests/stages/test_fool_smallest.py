@@ -53,6 +53,18 @@ def test_medians_count_what_could_not_be_changed_as_farthest() -> None:
     assert none["mean_smallest_change"]["reproduced"] == 1
 
 
+def test_where_no_image_is_labelled_right_nothing_is_testable(tmp_path: Path) -> None:
+    images, changed = summary.gather([], [], (1, 4, 4))
+    rows = summary.rows(images, 16)
+    assert {row["metric"] for row in rows} == {row["metric"] for row in summary.rows(table([1.0, 2.0], [0, 1]), 16)}
+    assert all((row["reproduced"], row["n"]) == (None, 0) for row in rows)
+    assert all("labels no test image right" in row["note"] for row in rows)
+    examples = summary.examples(images, changed, torch.zeros(5, 1, 4, 4, dtype=torch.uint8))
+    for name, arrays in (("examples", examples), ("successes", summary.successes(images, changed))):
+        write_npz(tmp_path / f"{name}.npz", **arrays)
+        assert all(len(array) == 0 for array in read_npz(tmp_path / f"{name}.npz").values())
+
+
 def test_of_a_linear_network_the_changes_are_hardly_larger_than_the_least(study: Study) -> None:
     network = Linear(classes=10)
     network.weight *= 10  # the surer a network is, the nearer the loss's minimum is to the border

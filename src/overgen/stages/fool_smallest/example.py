@@ -40,7 +40,7 @@ def example_cell(
         "change": sizes,
         "image": np.clip(originals[:, None] / 255 + moved.reshape(IMAGES, 1, 28, 28), 0, 1).astype(np.float32),
     }
-    table, images = summary.gather([Block("block0", 0, None, index.tolist())], [outcome])
+    table, images = summary.gather([Block("block0", 0, None, index.tolist())], [outcome], (1, 28, 28))
     results.write(
         path,
         budget=dict(budget or {}) | spent(path, images=IMAGES, iterations=100),

@@ -14,12 +14,17 @@ COLUMNS = 8  # images of a network
 GAIN = 10  # by which a difference is shown larger
 
 
-def smallest_curve(study: Study) -> Figure:
-    """Share of images that a change of at most so much makes another class, against ‖r‖₂: a line a model."""
+def smallest_curve(study: Study) -> Figure | None:
+    """Share of images that a change of at most so much makes another class, against ‖r‖₂: a line a model.
+
+    None where no image was changed.
+    """
+    tables = {model: cell.table("trials") for model, cell in study.cells("fool_smallest").items()}
+    if all(table["change"].isna().all() for table in tables.values()):
+        return None
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 2.9))
-        for model, cell in study.cells("fool_smallest").items():
-            table = cell.table("trials")
+        for model, table in tables.items():
             sizes = np.sort(table["change"].dropna().to_numpy())
             if len(sizes):
                 share = 100 * np.arange(1, len(sizes) + 1) / len(table)
@@ -31,12 +36,15 @@ def smallest_curve(study: Study) -> Figure:
         return figure
 
 
-def smallest_images(study: Study) -> Figure:
+def smallest_images(study: Study) -> Figure | None:
     """Changed images, and below each ten times the difference, grey where there is none: two rows a model.
 
-    Under an image what it was seen as, what it is seen as, and ‖r‖₂.
+    Under an image what it was seen as, what it is seen as, and ‖r‖₂. None where no network labels an image right.
     """
-    cells = {model: cell.examples() for model, cell in study.cells("fool_smallest").items()}
+    found = {model: cell.examples() for model, cell in study.cells("fool_smallest").items()}
+    cells = {model: examples for model, examples in found.items() if len(examples["label"])}
+    if not cells:
+        return None
     shown = min(COLUMNS, *(len(examples["label"]) for examples in cells.values()))
     with style():
         grid = ImageGrid(2 * len(cells), shown, head=0.36, foot=0.5, side=0.68)

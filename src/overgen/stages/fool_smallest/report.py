@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from overgen.report.findings import Finding, known
 from overgen.report.names import model_name
 from overgen.report.reported import records
@@ -31,6 +33,12 @@ def smallest_of(study: Study) -> Table:
         column("images", "fooling_rate", show=count),
     ]
     return pivot(study, "smallest_of", rows, ("model",), MODEL, columns, of={"experiment": "smallest"})
+
+
+def context(study: Study) -> dict[str, Any]:
+    """The networks that were not testable, each with the reason."""
+    rows = records(study.rows(experiment="smallest", metric="fooling_rate"))
+    return {"smallest_untested": [f"{model_name(row['model'])}: {row['note']}" for row in rows if row["n"] == 0]}
 
 
 def count(row: Row | None) -> str:

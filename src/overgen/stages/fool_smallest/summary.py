@@ -18,14 +18,30 @@ from overgen.run import results
 
 SHOWN = 10  # images that the cell's examples hold
 RESAMPLES = 2000  # of the classes, for the interval of the median
-COLUMNS = ("index", "label", "target", "c", "fooled", "change", "score", "score_in_16_bits", "seen_in_8_bits")
+NONE_RIGHT = "not testable: the network labels no test image right"
+COLUMNS = {
+    "index": "int64", "label": "int64", "target": "int64", "c": "float64", "fooled": "bool", "change": "float64",
+    "score": "float64", "score_in_16_bits": "float64", "seen_in_8_bits": "Int64",
+}  # fmt: skip
+L2, RMS = "L2, pixels in [0,1]", "rms pixel in [0,1]"
+UNITS = {  # the numbers of a cell
+    "percent": ("fooling_rate", "fooling_rate_over_classes", "fooling_rate_in_8_bits"),
+    L2: ("median_smallest_change", "mean_smallest_change"),
+    RMS: ("median_distortion", "mean_distortion"),
+}
 
 
-def gather(blocks: Sequence[Block], outcomes: Sequence[Arrays]) -> tuple[pd.DataFrame, np.ndarray]:
-    """All images as one table, a row each, and the changed images (N, C, H, W). outcomes: of the stage's `attack`.
+def gather(
+    blocks: Sequence[Block], outcomes: Sequence[Arrays], shape: Sequence[int]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """All images as one table, a row each, and the changed images (N, C, H, W); N = 0 of no blocks.
 
-    label: what the network sees unchanged; change: ‖r‖₂, NaN where nothing succeeded, as are the columns after it.
+    outcomes: of the stage's `attack`; shape: (C, H, W). label: what the network sees unchanged; change: ‖r‖₂, NaN
+    where nothing succeeded, as are the columns after it.
     """
+    if not blocks:
+        types = {"seed": "int64"} | COLUMNS
+        return pd.DataFrame(columns=list(types)).astype(types), np.empty((0, *shape), np.float32)
     parts = [
         pd.DataFrame({"seed": block.seed} | {name: outcome[name] for name in COLUMNS})
         for block, outcome in zip(blocks, outcomes, strict=True)
@@ -40,6 +56,11 @@ def gather(blocks: Sequence[Block], outcomes: Sequence[Arrays]) -> tuple[pd.Data
 
 def rows(table: pd.DataFrame, size: int) -> list[dict[str, Any]]:
     """The numbers of the cell. size: C·H·W of an image, m of the distortion √(Σr²/m)."""
+    if table.empty:
+        return [
+            results.row("smallest", name, None, unit=unit, n=0, note=NONE_RIGHT)
+            for unit, names in UNITS.items() for name in names
+        ]  # fmt: skip
     hits, in_8_bits = table["fooled"], table["seen_in_8_bits"].eq(table["target"]).fillna(False).astype(bool)
     by_seed = table["seed"]
     rows = [
@@ -47,11 +68,8 @@ def rows(table: pd.DataFrame, size: int) -> list[dict[str, Any]]:
         results.over_classes_row("smallest", "fooling_rate_over_classes", hits, table["label"]),
         rate("fooling_rate_in_8_bits", in_8_bits, by_seed),
     ]
-    changes, unit = table["change"].to_numpy(np.float64), "L2, pixels in [0,1]"
-    for name, values, measure in (
-        ("smallest_change", changes, unit),
-        ("distortion", changes / size**0.5, "rms pixel in [0,1]"),
-    ):
+    changes = table["change"].to_numpy(np.float64)
+    for name, values, measure in (("smallest_change", changes, L2), ("distortion", changes / size**0.5, RMS)):
         rows += [median_row(f"median_{name}", values, table["label"], measure),
                  mean_row(f"mean_{name}", values, table["label"], measure)]  # fmt: skip
     return rows
@@ -124,7 +142,7 @@ def examples(table: pd.DataFrame, images: np.ndarray, originals: Tensor) -> Arra
 
     images: (N, C, H, W), changed; originals: of the test set, uint8.
     """
-    first = table[table["seed"] == table["seed"].iloc[0]].index[:SHOWN]
+    first = table[table["seed"].isin(table["seed"][:1])].index[:SHOWN]
     shown = table.loc[first]
     return {
         "image": data.pictures(torch.from_numpy(images[first])),
