@@ -195,7 +195,10 @@ def test_ends_and_single_images() -> None:
     above, below = np.arange(10.0) + 100, np.arange(30.0)
     assert separation.area(above, below) == (1, (pytest.approx(intervals.wilson(10, 10)[0]), 1))
     assert separation.area(below, above) == (0, (0, pytest.approx(intervals.wilson(0, 10)[1])))
-    assert separation.area(np.ones(9), np.ones(9)) == (0.5, (0.5, 0.5))  # a score that says nothing
+    value, interval = separation.area(np.ones(9), np.ones(9))  # all ties: a score that says nothing of these few
+    assert value == 0.5
+    assert interval == (pytest.approx(intervals.wilson(4, 9)[0]), pytest.approx(intervals.wilson(5, 9)[1]))
+    assert separation.average_precision(above, below) == (1, (pytest.approx(intervals.wilson(10, 10)[0]), 1))
     assert separation.fpr_at_tpr(above, below) == (0, (0, pytest.approx(intervals.wilson(0, 30)[1])))
     assert separation.separate(above[:1], below[:1])["auroc"] == (1, None)
     assert separation.area(above, below, np.zeros(10, bool)) == (0, (0, pytest.approx(intervals.wilson(0, 10)[1])))

@@ -18,6 +18,7 @@ from overgen.data import unknowns
 from overgen.measures import separation
 from overgen.measures.thresholds import Threshold
 from overgen.models import Output, registry
+from overgen.models.adopted import Adopted
 from overgen.models.cnn import COOL
 from overgen.run.code import CODE
 from overgen.run.files import read_json
@@ -96,7 +97,7 @@ def test_five_unlabelled_pictures_of_a_black_box_of_a_thousand_classes(
     assert "no features: a black box" in notes["knn"]
     assert "no logit for each class" in notes["energy"]
     assert "5 labelled" not in notes["knn"]  # the first reason is enough
-    assert "0 labelled training images to be fitted on, fewer than 40" in notes["openmax"]
+    assert "0 labelled images to be fitted on, fewer than 40" in notes["openmax"]
     assert "ỹ is softmax" in notes["scaled_output"]
     assert "there is no c̃" in notes["confidence"]
     assert not any("accepted" in row["metric"] for row in rows)  # no image was held out for a threshold
@@ -110,6 +111,42 @@ def test_a_black_box_with_labels_has_what_judges_log_y(monkeypatch: pytest.Monke
     assert trials["accepted"].notna().all()
     kept = next(row for row in rows if row["metric"] == "known_accepted@method=softmax")
     assert (kept["n"], kept["unit"]) == (30, "percent")
+
+
+def test_a_program_that_answers_with_logits_is_judged_by_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As the module that it was made from, but for its features; declared as probabilities, by log y alone."""
+    monkeypatch.chdir(tmp_path)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
+    with torch.no_grad():
+        module[1].weight.copy_(torch.randn((3, 144), generator=generator("program")))
+    example = torch.zeros(2, 1, 12, 12)
+    program = torch.export.export(module, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},)).module()
+    dataset, methods = dataset_of((1, 12, 12), 90, 30, 3, labelled=True), ["max_logit", "energy", "openmax", "knn"]
+    found = {}
+    for name, function in (("module", module), ("program", program)):
+        network = Adopted.of(function, shape=(1, 12, 12), outputs="logits")
+        found[name] = judged(stage_of(monkeypatch, network, dataset, methods))[1]
+    assert list(dict.fromkeys(found["module"]["method"])) == methods
+    of_program = found["module"][found["module"]["method"] != "knn"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found["program"], of_program)
+    network = Adopted.of(lambda x: module(x).softmax(1), shape=(1, 12, 12))
+    trials = judged(stage_of(monkeypatch, network, dataset, methods))[1]
+    assert list(dict.fromkeys(trials["method"])) == ["openmax"]
+
+
+def test_kinds_that_do_not_differ_have_an_interval_over_their_images() -> None:
+    """Student's interval of a mean over equal kinds has no width; of 12 known images an AUROC of 1 says less."""
+    test, noise = np.arange(12.0) + 20, np.arange(20.0)
+    scores = {"network.predicted": np.zeros(12, int), "a.predicted": np.zeros(12, int), "a.test": test,
+              "a.noise": noise, "a.other": noise[:5]}  # fmt: skip
+    rows, _ = summary.cell(scores, np.zeros(12, int), ["noise", "other"], {}, 0.8)
+    by_metric = {row["metric"]: row for row in rows}
+    mean, few = by_metric["auroc_mean@method=a"], by_metric["auroc@kind=other@method=a"]
+    assert (mean["reproduced"], mean["low"], mean["high"]) == (1, few["low"], 1)
+    assert mean["low"] < 0.6  # wilson(5, 5)
+    missed = by_metric["fpr95_mean@method=a"]
+    assert (missed["reproduced"], missed["low"]) == (0, 0)
+    assert missed["high"] > 40
 
 
 def test_cool_is_judged_by_log_y_and_its_own_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def area(known: np.ndarray, unknown: np.ndarray, right: np.ndarray | None = None
 
     The variance is that of DeLong, DeLong & Clarke-Pearson (1988), who write the area as a mean over known images and
     as one over unknown ones (with right, an image that is wrong counts 0 in both); the interval is taken on the logit
-    scale, which keeps it in 0..1. Where no pair is out of order that variance is 0, though little may have been seen:
-    there the interval is Wilson's, of as many successes as the smaller side has images.
+    scale, which keeps it in 0..1. Where no pair is out of order, or all are ties, that variance is 0, though little may
+    have been seen: there the interval is Wilson's, of that share of as many trials as the smaller side has images.
     Arguments and errors as of `separate`.
     """
     value = metrics.auroc(known, unknown) if right is None else metrics.oscr(known, right, unknown)
@@ -82,11 +82,16 @@ def area(known: np.ndarray, unknown: np.ndarray, right: np.ndarray | None = None
     if smaller < 2:
         return Estimate(value, None)
     variance = over_known.var(ddof=1) / len(over_known) + over_unknown.var(ddof=1) / len(over_unknown)
-    if value in (0, 1):
-        return Estimate(value, wilson(round(value * smaller), smaller))
+    if value in (0, 1) or not variance:
+        return Estimate(value, _of_trials(value, smaller))
     half = Z * math.sqrt(variance) / (value * (1 - value))
     low, high = special.expit(special.logit(value) + np.array([-half, half]))
     return Estimate(value, (float(low), float(high)))
+
+
+def _of_trials(share: float, n: int) -> Interval:
+    """Wilson's interval of a share of n trials, which need not be a whole number of them."""
+    return wilson(math.floor(share * n), n)[0], wilson(math.ceil(share * n), n)[1]
 
 
 def _shares_below(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -119,6 +124,7 @@ def fpr_at_tpr(known: np.ndarray, unknown: np.ndarray, tpr: float = 0.95) -> Est
 def average_precision(known: np.ndarray, unknown: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> Estimate:
     """`metrics.aupr` with its interval: the percentile bootstrap over images, of each side so many as there are.
 
+    Where every draw gives the same, it is Wilson's, as in `area`.
     resamples, seed: of the draws. Arguments and errors as of `separate`.
     """
     value = metrics.aupr(known, unknown)
@@ -135,6 +141,8 @@ def average_precision(known: np.ndarray, unknown: np.ndarray, *, resamples: int 
         accepted = np.cumsum(hits)
         values[i] = (hits * accepted / np.maximum(accepted + np.cumsum(wrong), 1)).sum() / len(known)
     low, high = np.quantile(values, [0.025, 0.975])
+    if low == high:
+        return Estimate(value, _of_trials(value, min(len(known), len(unknown))))
     return Estimate(value, (float(low), float(high)))
 
 

@@ -79,8 +79,10 @@ def scores_of(stage: Stage) -> dict[str, np.ndarray]:
     images |= {"test": dataset.test_images[known], **kinds}
     answers = log_y_of(network, images["test"].to(stage.device), chunk).argmax(1)
     refused: dict[str, str] = {}
-    names = applicable(stage, network, len(fit), images["test"][:chunk].to(stage.device), refused)
-    see = partial(seen, network, len(dataset.classes), stage.device, chunk)
+    some_images = images["test"][:chunk].to(stage.device)
+    logits = logits_of(network, data.floats(some_images))
+    names = applicable(stage, network, logits, len(fit), some_images, refused)
+    see = partial(seen, network, logits, stage.device, chunk)
     draws = generator("unknowns", dataset.name, "negatives")
     plain = [name for name in names if name not in OF_OUTPUTS and not methods.described(name).learns]
     learning = [name for name in names if name not in OF_OUTPUTS and methods.described(name).learns]
@@ -105,19 +107,21 @@ def scores_of(stage: Stage) -> dict[str, np.ndarray]:
     return scores | {"refused": np.array(list(refused.items()), str), "network.predicted": answers}
 
 
-def applicable(stage: Stage, network: nn.Module, fitted: int, x: Tensor, refused: dict[str, str]) -> list[str]:
+def applicable(
+    stage: Stage, network: nn.Module, logits: str, fitted: int, x: Tensor, refused: dict[str, str]
+) -> list[str]:
     """The methods that apply to a network; the others go to `refused`, by what they are called, with the reason.
 
-    fitted: how many labelled training images there are; x: some images (N, C, H, W) uint8, on the network's device.
+    logits: where they are, of `logits_of`; fitted: how many labelled training images there are; x: some images
+    (N, C, H, W) uint8, on the network's device.
     """
     settings = stage.params("evaluate_unknowns")
     asked = [*settings.methods, *settings.once.get(stage.item["model"], [])]
     with torch.no_grad():
         output = network(data.floats(x))
-        hidden, logits = features.seen(network, data.floats(x))
+        hidden, _ = features.seen(network, data.floats(x))
     log_y = output.log_y.double().cpu().numpy()
     a_softmax = bool(np.abs(log_sum_exp(log_y)).max() < SAME)
-    whole = logits.shape[1] == log_y.shape[1] and not torch.equal(logits, output.log_y)
     names = []
     for name in asked:
         if name in OF_OUTPUTS:
@@ -132,11 +136,11 @@ def applicable(stage: Stage, network: nn.Module, fitted: int, x: Tensor, refused
             if about.view == "features" and hidden is None:
                 refused[label(name)] = "no features: a black box, or a program without layers to look into"
                 continue
-            if name in OF_SIZE and not whole:
+            if name in OF_SIZE and logits == "log_y":
                 refused[label(name)] = "no logit for each class: log y alone is known, whose size says nothing more"
                 continue
             if about.learns and fitted < settings.least:
-                refused[label(name)] = f"{fitted} labelled training images to be fitted on, fewer than {settings.least}"
+                refused[label(name)] = f"{fitted} labelled images to be fitted on, fewer than {settings.least}"
                 continue
         names.append(name)
     return names
@@ -177,14 +181,30 @@ def some(images: Tensor, count: int, *key: str) -> Tensor:
     return images[torch.randperm(len(images), generator=generator("unknowns", *key))[:count]]
 
 
+def logits_of(network: nn.Module, x: Tensor) -> str:
+    """Where a network's logits, one for each class, are to be had: "layer", its last one; "answers", its own, of one
+    without such a layer to look into, as a program is; or "log_y", which must stand for them.
+
+    x: some images (N, C, H, W) in [0, 1], on the network's device.
+    """
+    with torch.no_grad():
+        log_y, (_, logits) = network(x).log_y, features.seen(network, x)
+        if logits.shape == log_y.shape and not torch.equal(logits, log_y):
+            return "layer"
+        own: Any = getattr(network, "raw", None)  # of an adopted network
+        if getattr(network, "outputs", "") == "logits" and own is not None and own(x).shape == log_y.shape:
+            return "answers"
+    return "log_y"
+
+
 def seen(
-    network: nn.Module, classes: int, device: Any, chunk: int, images: Tensor, wanted: set[str]
+    network: nn.Module, logits: str, device: Any, chunk: int, images: Tensor, wanted: set[str]
 ) -> dict[str, np.ndarray]:
-    """`views` of images; where there is no logit for each class, log y in place of logits."""
+    """`views` of images. logits: where they are, of `logits_of`."""
     images = images.to(device)
     found = views(network, images, wanted, chunk=chunk)
-    if "logits" in found and found["logits"].shape[1] != classes:
-        found["logits"] = log_y_of(network, images, chunk)
+    if "logits" in found and logits != "layer":
+        found["logits"] = log_y_of(network, images, chunk) if logits == "log_y" else raw_of(network, images, chunk)
     return found
 
 
@@ -192,3 +212,9 @@ def log_y_of(network: nn.Module, images: Tensor, chunk: int) -> np.ndarray:
     """log y of images (N, C, H, W) uint8, on the network's device. Returns (N, K) float32."""
     with torch.no_grad():
         return torch.cat([network(data.floats(block)).log_y for block in images.split(chunk)]).cpu().numpy()
+
+
+def raw_of(network: Any, images: Tensor, chunk: int) -> np.ndarray:
+    """As `log_y_of`, what an adopted network answers itself."""
+    with torch.no_grad():
+        return torch.cat([network.raw(data.floats(block)).float() for block in images.split(chunk)]).cpu().numpy()

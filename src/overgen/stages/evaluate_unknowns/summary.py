@@ -78,11 +78,22 @@ def method_rows(method: str, trials: Sequence[Mapping[str, Any]]) -> list[dict[s
         rows.append(number("fpr95" + suffix, trial, "fpr95", kind))
     for name, scale, unit in (("auroc", 1, "fraction"), ("fpr95", 100, "percent")):
         values = scale * np.array([trial[name] for trial in trials])
-        rows.append(mean_row(EXPERIMENT, f"{name}_mean@method={method}", values, unit=unit, over=over,
-                             bounds=(0, scale), note=f"over {names}"))  # fmt: skip
+        mean = mean_row(EXPERIMENT, f"{name}_mean@method={method}", values, unit=unit, over=over, bounds=(0, scale),
+                        note=f"over {names}")  # fmt: skip
+        rows.append(mean if np.ptp(values) or len(values) < 2 else mean | within_kinds(trials, name, scale))
     worst = min(trials, key=lambda trial: trial["auroc"])
     rows.append(number(f"auroc_worst@method={method}", worst, "auroc", "95 % DeLong of that kind", note=worst["kind"]))
     return rows
+
+
+def within_kinds(trials: Sequence[Mapping[str, Any]], name: str, scale: float) -> dict[str, Any]:
+    """The interval of a mean over kinds that do not differ, where Student's would have no width: from the lowest to the
+    highest end of the kinds' own intervals, over images.
+    """
+    ends = [scale * end for trial in trials for end in (trial[f"{name}_low"], trial[f"{name}_high"]) if end is not None]
+    if not ends:
+        return {"low": None, "high": None, "interval": "none"}
+    return {"low": min(ends), "high": max(ends), "interval": "95 % of each kind over its images: all kinds are alike"}
 
 
 def number(metric: str, trial: Mapping[str, Any], name: str, kind: str, note: str = "") -> dict[str, Any]:
