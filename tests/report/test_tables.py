@@ -127,8 +127,8 @@ def test_budgets_in_words() -> None:
     paper = {"train_classifier.mnist.epochs": 100, "train_classifier.mnist.seeds": 5}
     spent = {"train_classifier.mnist.epochs": 10, "train_classifier.mnist.seeds": 1}
     assert budgets.budget_text(spent, paper) == "10 of 100 epochs, 1 of 5 seeds"
-    more = {"train_classifier.mnist.epochs": 200, "a.b.new_thing": 3}
-    assert budgets.budget_text(more, paper) == "200 epochs, 3 new thing"
+    more = {"train_classifier.mnist.epochs": 200, "a.b.new_things": 3, "a.b.restarts": 1}
+    assert budgets.budget_text(more, paper) == "200 epochs, 3 new things, 1 restart"
     assert not budgets.at_paper_budget({"train_classifier.mnist.seeds": 4}, paper)
     assert budgets.at_paper_budget({"train_classifier.mnist.epochs": 200, "other": 1}, paper)
 
@@ -138,6 +138,9 @@ def test_choices_take_their_values_from_the_settings(made_up: MadeUp) -> None:
     assert re.search(r"\| Batch size +\| 37 ", text)
     assert "(0.9, 20)" in text
     assert "`models.cool.output_std` of params.yaml" in text  # not given to the report: its place is named
+    held = choices.choices(made_up.study, held=True)
+    assert "of params.yaml" not in held
+    assert re.search(r"\| Batch size +\| 37 ", held)
     assert "l2 10 in `train_oneclass`: dAE sym, COOL" in text
     assert "noise_std" not in text
     assert text.partition("\n")[2].strip() in made_up.text()

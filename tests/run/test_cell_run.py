@@ -111,3 +111,13 @@ def test_a_view_holds_the_columns_that_it_was_given() -> None:
     assert state["selectedColumns"][:2] == ["metrics.`fooled_percent`", "metrics.`updates`"]
     assert cell_run.columns_of(cell_run.view(["fooled_percent", "updates"])) == ["fooled_percent", "updates"]
     assert cell_run.columns_of("") == []
+
+
+def test_a_cell_of_an_audit_is_remade_by_the_audit(tmp_path: Path) -> None:
+    cell = tmp_path / "reports/cells/mine/adopt/net"
+    cell.mkdir(parents=True)
+    (cell / "metrics.json").write_text(json.dumps({"stage": "adopt", "metrics": [], "budget": {}}))
+    (tmp_path / "dvc.yaml").write_text("stages: {code: {cmd: a}, adopt: {cmd: b}}\n")
+    assert "`dvc repro adopt@mine-net`" in cell_run.description(cell, "adopt@mine-net")
+    (tmp_path / "dvc.yaml").write_text("stages: {adopt: {cmd: b}}\n")
+    assert "dvc repro" not in cell_run.description(cell, "adopt@mine-net")

@@ -77,6 +77,7 @@ def budget_text(budget: Mapping[str, int], paper: Mapping[str, int]) -> str:
         name = key.split(".")[-1]
         full = paper.get(key, spent)
         shown = f"{spent:,} of {full:,}" if spent < full else f"{spent:,}"
-        words = BUDGET_WORDS.get(name, (name.replace("_", " "),) * 2)
+        plural = name.replace("_", " ")
+        words = BUDGET_WORDS.get(name, (plural.removesuffix("s"), plural))
         parts.append(f"{shown} {words[0] if max(spent, full) == 1 else words[1]}")
     return ", ".join(parts)

@@ -42,14 +42,15 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
     tables = {stage: list(stage_tables(study, stage)) for stage in study.grid}
     tables["report"] = [
         glance.glance(study), overview.orderings(study), claims.claims(study), overview.not_measured(study),
-        overview.provenance(study),
+        overview.provenance(study, commands=audit is None),
     ]  # fmt: skip
     with replace_directory(output) as folder:
         (folder / "figures").mkdir()
         write_numbers(study, tables, folder)
         write_json(folder / "summary.json", metrics(study))
         drawn = draw(study, folder / "figures", dpi=dpi)
-        open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=choices.choices(study))
+        asked = choices.choices(study, held=audit is not None)
+        open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=asked, audit=audit)
         write(folder / "assumptions.md", open_choices)
         further = overall(study) | {"choices": open_choices.partition("\n")[2].strip(), "audit": audit}
         further |= {"guided": guided.pages(study)}
@@ -131,13 +132,16 @@ def drawn(function: Callable[[Study], Any], study: Study, folder: Path, dpi: int
     return names
 
 
-def text_of(template: str, study: Study, tables: Mapping[str, list[Table]], drawn: list[str], **further: Any) -> str:
+def text_of(
+    template: str, study: Study, tables: Mapping[str, list[Table]], drawn: list[str], *, audit: Any = None, **further: Any
+) -> str:
     """A template of the engine, which places those of the stages by `sections(name)`."""
     common = {
         "study": study,
         "drawn": drawn,
         "legend": legend(study.frame["verdict"], study.frame["note"]),
         "model_name": model_name,
+        "audit": audit,
     }
     common |= {"folded": folded, "table": shown, "paper": paper}
 

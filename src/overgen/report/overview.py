@@ -158,12 +158,12 @@ def budgets(study: Study) -> str:
     return markdown_table(lines, ["stage", "models", "budget"])
 
 
-def provenance(study: Study) -> Table:
-    """Each cell with the command that remakes it and the MD5 of its folder; searches come last."""
+def provenance(study: Study, *, commands: bool = True) -> Table:
+    """Each cell with the MD5 of its folder and the command that remakes it, if DVC does; searches come last."""
     cells = [cell for models in (study.compared | study.grid).values() for cell in models.values()]
     rows = pd.DataFrame({
         "cell": [cell.path for cell in cells],
-        "command": [cell.command for cell in cells],
+        **({"command": [cell.command for cell in cells]} if commands else {}),
         "md5": [cell.md5 for cell in cells],
     })  # fmt: skip
     lines = [[f"`{value}`" for value in row] for row in rows.itertuples(index=False)]

@@ -51,7 +51,7 @@ def measured(row: Row | None, unit: str = "", between: str = " ") -> str:
     if pd.isna(row["reproduced"]):
         return f"–{sign}"
     text = number(row["reproduced"], row["metric"], row["unit"]) + unit + sign
-    if pd.isna(row["low"]):
+    if pd.isna(row["low"]) or row["low"] == row["high"]:  # one without a width says nothing
         return text
     low = number(row["low"], row["metric"], row["unit"])
     high = "∞" if pd.isna(row["high"]) else number(row["high"], row["metric"], row["unit"])

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from overgen.run import headline
+from overgen.run import headline, pipeline
 from overgen.run.files import read_json
 
 RAN = Path(".overgen/ran.jsonl")  # when cells were computed here, a line each
@@ -137,7 +137,7 @@ def description(cell: Path, address: str, *, commit: str = "", when: str = "") -
     budget = ", ".join(f"{key} = {value}" for key, value in summary["budget"].items())
     facts = [
         ("Cell", f"`{cell.as_posix()}`"),
-        ("Remade by", f"`dvc repro {address}`"),
+        ("Remade by", f"`dvc repro {address}`" if by_dvc(cell) else "`overgen audit` with the same arguments"),
         ("Commit", f"`{commit}`" if commit else "not committed"),
         ("Budget", budget or "none of its own"),
         ("Times", when or "of the work itself"),
@@ -147,6 +147,12 @@ def description(cell: Path, address: str, *, commit: str = "", when: str = "") -
     # First what is seen before "Show more" is clicked.
     picture = "![images of the cell](get-artifact?path=examples.png&run_uuid={run_id})\n\n" if has_images(cell) else ""
     return f"**{says or 'no number'}**\n\n{picture}{title(summary['stage'])}\n\n| | |\n| --- | --- |\n{table}"
+
+
+def by_dvc(cell: Path) -> bool:
+    """Whether DVC runs the study that a cell lies in; it does not in the folder of an audit."""
+    path = cell.absolute().parents[4] / "dvc.yaml"
+    return not path.is_file() or pipeline.has_code(pipeline.read_stages(path))
 
 
 def view(names: Sequence[str]) -> str:

@@ -105,7 +105,7 @@ def rows_at(trials: pd.DataFrame, tau: float, *, suffix: str) -> list[dict[str, 
                 tau=tau,
                 interval=mean_interval(values, bounds=(0, math.inf)) if len(values) > 1 else None,
                 kind="95 % t interval of the mean over fooled trials",
-                note=note if len(values) else note or "no training image is labelled with a target class",
+                note=note if len(values) else note or "no image to compare with is labelled with a target class",
             )
         )
     metric = f"nearest_is_target_rate{suffix}"
@@ -113,7 +113,7 @@ def rows_at(trials: pd.DataFrame, tau: float, *, suffix: str) -> list[dict[str, 
     if len(labelled):
         near_target = int((labelled["nearest_label"] == labelled["target"]).sum())
         return [*rows, results.rate_row("gradient", metric, [near_target], len(labelled), of="fooled trials", tau=tau)]
-    note = note or "no training image near them has a label"
+    note = note or "no image near them has a label"
     return [*rows, results.row("gradient", metric, None, unit="percent", n=0, tau=tau, note=note)]
 
 
