@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from overgen import cli
-from overgen.audits import budgets
+from overgen import OvergenError, cli
+from overgen.audits import budgets, execution
 from overgen.audits.audit import own_pictures
 from overgen.data.folders import class_names
 from overgen.models.adopted import open_network
@@ -129,6 +130,58 @@ def test_pictures_without_labels_and_unknown_ones() -> None:
     assert any("kind=own" in number["metric"] for number in result["numbers"])  # type: ignore[index, union-attr]
     tried = {number["metric"]: number["n"] for number in result["numbers"] if number["stage"] == "fool_gradient"}  # type: ignore[index, union-attr]
     assert tried["fooling_rate@start=noise"] == 2  # classes
+
+
+def test_a_network_that_labels_nothing_right_has_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Class names in another order. Each class is one pixel, so that the network is sure of all pictures."""
+    for i, name in enumerate(["ant", "bee", "cat"]):
+        Path("pictures", name).mkdir(parents=True)
+        for j in range(6):
+            pixels = np.zeros((8, 8), np.uint8)
+            pixels[0, i] = 250
+            pixels[7, j] = 40
+            Image.fromarray(pixels).save(Path("pictures", name, f"{j}.png"))
+    Path("names.txt").write_text("bee\ncat\nant\n")
+    written(64, 3)
+    torch.save({"head.weight": 1000 * torch.eye(3, 64), "head.bias": torch.zeros(3)}, "net.pt")
+    arguments = ["mine.py:Net", "--weights", "net.pt", "--shape", "1,8,8", "--outputs", "logits", "--data", "pictures"]
+    status, said = audit(*arguments, "--class-names", "names.txt")
+    assert status == 0
+    assert "label changed by a small change: not testable: the network labels no test image right" in said
+    assert re.search(r"AUROC, mean over kinds: .*, n = \d known and 270 unknown images of 9 kinds", said)
+    assert not any(n["low"] is not None and n["low"] == n["high"] for n in found()["numbers"])  # type: ignore[attr-defined]
+    page = Path("out/reports/pictures/report.md").read_text()
+    assert "net: not testable: the network labels no test image right." in page
+    for wrong in ("dvc repro", "DATASET", "of params.yaml", "trained here", "training image", "1 restarts", "As Figure",
+                  "As Table", "* AUROC"):  # fmt: skip
+        assert wrong not in page, wrong
+    assert "AUROC" not in page.partition("## At a glance")[2].partition("\n## ")[0]
+    (status, _), sure = audit(*arguments), found()
+    assert status == 0  # the same names, other labels: all is made anew
+    labelled = {n["metric"]: n for n in sure["numbers"] if n["stage"] in ("adopt", "fool_smallest")}  # type: ignore[attr-defined]
+    assert labelled["test_accuracy"]["value"] == 100
+    assert (labelled["calibration_error"]["value"], labelled["calibration_error"]["low"]) == (0, None)
+    assert labelled["fooling_rate"]["n"] == 3
+    torch.save(torch.load("net.pt"), "other.pt")
+    done = CliRunner().invoke(cli.commands, ["audit", *arguments[:2], "other.pt", *arguments[3:-1], ".", "-o", "out"])
+    assert done.exception is not None
+    assert found() == sure  # of another folder of pictures: nothing is mixed
+
+
+def test_errors_name_no_command_of_dvcs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(cells: object) -> None:
+        raise OvergenError("reports/cells/a/b/c/metrics.json: missing; `dvc repro b@a-c` makes it")
+
+    monkeypatch.setattr(execution, "run", broken)
+    done = CliRunner().invoke(cli.commands, ["audit", *written(784, 10), "--on", "digits", "-o", "out"])
+    assert str(done.exception).endswith("missing; `overgen audit` with the same arguments makes it")
+
+
+def test_a_folder_without_pictures_says_which_forms_are_read() -> None:
+    Path("pictures").mkdir()
+    Path("pictures/notes.txt").write_text("nothing to see")
+    done = CliRunner().invoke(cli.commands, ["audit", *written(16, 4), "--shape", "1,4,4", "--data", "pictures"])
+    assert "pictures: holds no pictures in a form that is read (PNG, JPEG" in str(done.exception)
 
 
 def test_a_broken_network_gets_a_line_and_leaves_nothing() -> None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from overgen import OvergenError, arguments
@@ -60,13 +61,26 @@ def test_a_network_never_has_a_name_of_the_papers(subject: str, name: str) -> No
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(OvergenError, match=re.escape(f"{tmp_path}: holds files that are no audit's")):
-        folder.prepare(tmp_path)
+        folder.prepare(tmp_path, "x", "net", left_out=())
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     fresh = tmp_path / "new/audit"
-    assert folder.prepare(fresh)
-    folder.write(fresh, {"datasets": ["x"]}, left_out=(), unknown=None)
-    assert not folder.prepare(fresh)  # goes on
-    assert read_yaml(fresh / "params.yaml") == {"datasets": ["x"]}
+    assert folder.prepare(fresh, "x", "net", left_out=())
+    sections = {"datasets": ["x"], "attacked": ["net"]}
+    folder.write(fresh, sections, left_out=(), unknown=np.zeros((1, 1, 2, 2), np.uint8))
+    for name in ("audit.json", "report.html"):
+        (fresh / name).write_text("of the network before")
+    assert not folder.prepare(fresh, "x", "net", left_out=())  # goes on
+    assert not any((fresh / name).exists() for name in ("audit.json", "report.html"))
+    folder.write(fresh, sections, left_out=(), unknown=None)
+    assert not (fresh / folder.UNKNOWN).exists()
+    assert read_yaml(fresh / "params.yaml") == sections
+    for dataset, model, left_out, problem in (
+        ("x", "other", (), "holds the audit of net on x, and this is of other on x"),
+        ("y", "net", (), "holds the audit of net on x, and this is of net on y"),
+        ("x", "net", folder.GRADIENTS, "with other stages"),
+    ):
+        with pytest.raises(OvergenError, match=re.escape(problem)):
+            folder.prepare(fresh, dataset, model, left_out=left_out)
 
 
 def number(stage: str, metric: str, value: float | None, tau: float | None = None, **more: Any) -> dict[str, Any]:
@@ -125,6 +139,27 @@ def test_wrong_arguments_are_told_before_anything_is_imported(changes: dict[str,
     given = {"subject": "efficientnet-lite0"} | GOOD | changes
     with pytest.raises(OvergenError, match=re.escape(problem)):
         arguments.check_audit(given.pop("subject"), **given)
+
+
+def test_an_auroc_says_how_many_images_of_both_sides_it_is_of() -> None:
+    worst = number("evaluate_unknowns", "auroc_worst@method=softmax", 0.5, low=0.4, high=0.6, unit="fraction", known=12,
+                   unknown=10)  # fmt: skip
+    assert thresholds.with_interval(worst) == "0.5 [0.4–0.6], n = 12 known and 10 unknown images"
+    mean = worst | {"metric": "auroc_mean@method=softmax", "n": 9, "unknown": 90}
+    assert thresholds.with_interval(mean) == "0.5 [0.4–0.6], n = 12 known and 90 unknown images of 9 kinds"
+
+
+def test_time_is_told_only_of_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that takes 30 s says nothing of attacks that take a second each."""
+    now = [0.0]
+    monkeypatch.setattr(execution.time, "monotonic", lambda: now[0])
+    estimate = execution.Estimate(["download", "adopt", "fool_fgn", "fool_gradient", "fool_evolution", "report"])
+    told = []
+    for stage, seconds in enumerate((10, 20, 20, 15, 25, 7)):
+        estimate.start(stage)
+        told.append(estimate.left())
+        now[0] += seconds
+    assert told == ["", "", "", "about 50 s left", "about 30 s left", "about 10 s left"]
 
 
 @pytest.mark.parametrize(

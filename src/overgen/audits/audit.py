@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from overgen.run.yaml_files import read_document
 TRACKING = "OVERGEN_TRACKING"
 NOT_MET = 3  # the exit status where a limit is not met
 OTHERS = {"mnist": ["fashion_mnist"], "fashion_mnist": ["mnist"]}  # whose images are unknown to whom
+DVC = r"`dvc repro\b[^`]*`"  # the way out of stages' errors, which means nothing in the folder of an audit
 FLAT = "no labels: the pictures lie in no class folders"
 
 
@@ -82,7 +84,7 @@ def audit(
         unknown=unknown is not None, network=network, title=title, notes=notes,
     )  # fmt: skip
     strange = None if unknown is None else folders.read_folder(unknown, opened.shape, limit=effort.unknowns)[0]
-    new = folder.prepare(output)
+    new = folder.prepare(output, pictures.name, model, left_out=left_out)
     sections = {key: section for key, section in sections.items() if key not in unused}
     folder.write(output, sections, left_out=left_out, unknown=strange)
     if on is not None:
@@ -92,14 +94,14 @@ def audit(
         cells = cells_here()
         try:
             execution.run(cells)
-        except OvergenError:
+        except OvergenError as error:
             if new and not any(Path("reports").glob("cells/*/*/*/metrics.json")):
                 shutil.rmtree(Path.cwd())
             elif any(Path("reports").glob("cells/*/adopt/*/metrics.json")):
                 adopted = thresholds.numbers(cell for cell in cells if cell[0] == "adopt")
                 for line in document.doubts(adopted, opened.classes):
                     print(line)
-            raise
+            raise OvergenError(re.sub(DVC, "`overgen audit` with the same arguments", str(error))) from error
         found = thresholds.numbers(cells)
         verdicts = thresholds.judged(limits, found, tau)
         document.write(
@@ -148,10 +150,11 @@ def own_pictures(path: Path, network: Any) -> Pictures:
     Raises OvergenError where it is missing or empty, or its folders are not the network's classes.
     """
     from overgen.data.folders import files_of
+    from overgen.data.reader import FORMATS
 
     with files_of(path.expanduser()) as (names, _):
         if not names:
-            raise OvergenError(f"{path}: holds no pictures in a form that is read")
+            raise OvergenError(f"{path}: holds no pictures in a form that is read ({', '.join(FORMATS)})")
         within = {Path(name).parent for name in names}
     labelled, given = len(within) > 1, network.class_names  # one folder around all of them is no class
     found = sorted({folder.name for folder in within if folder.name})

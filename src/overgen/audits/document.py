@@ -80,11 +80,11 @@ def summary(numbers: Sequence[Mapping[str, Any]], tau: float) -> list[str]:
     """What came out, in at most a dozen lines."""
     lines = []
     for number in numbers:
+        name, stage = parts(number["metric"])["metric"], number["stage"]
         if number["value"] is None:
-            continue
-        of, stage = parts(number["metric"]), number["stage"]
-        name = of["metric"]
-        if stage == "adopt" and name in ADOPTED:
+            if (stage, name) == ("fool_smallest", "fooling_rate"):
+                lines.append(f"label changed by a small change: {number['note']}")
+        elif stage == "adopt" and name in ADOPTED:
             lines.append(f"{ADOPTED[name]}: {with_interval(number)}")
         elif number["metric"] in AUROC:
             lines.append(f"{AUROC[number['metric']]}: {with_interval(number)}")

@@ -16,28 +16,38 @@ from overgen.run.stage import fingerprint, opened
 FINISHED = Path(".overgen/finished")
 # How long the stages take beside each other, of a small network with default budgets; see benchmarks/audit.py. For the
 # estimate alone.
-SHARES = {"download": 1, "adopt": 2, "fool_fgn": 20, "fool_gradient": 15, "fool_evolution": 25, "fool_smallest": 20,
+SHARES = {"fool_fgn": 20, "fool_gradient": 15, "fool_evolution": 25, "fool_smallest": 20,
           "evaluate_unknowns": 10, "report": 7}  # fmt: skip
+MEASURED = 0.25  # of the work, before which nothing is told: a start says little of the rest
+FIXED = ("download", "adopt")  # what takes as long whatever the network
 
 
 class Estimate:
-    """How long the rest of the work may take, from what the part that is done took."""
+    """How long the rest of the work may take, from what a good part of it took in this run."""
 
     def __init__(self, stages: Sequence[str]) -> None:
-        self.weights = [SHARES.get(stage, 5) for stage in stages]
+        self.weights = [0 if stage in FIXED else SHARES.get(stage, 5) for stage in stages]
         self.began = time.monotonic()
         self.skipped = 0.0
         self.board: progress.Board | None = None
         self.at = 0
 
+    def start(self, stage: int) -> None:
+        """Begin the stage of this number."""
+        self.at = stage
+        if not any(self.weights[:stage]):
+            self.began = time.monotonic()
+
     def left(self) -> str:
-        """In words; "" before anything can be told."""
+        """In words; "" before anything can be told, and where hardly anything is left."""
         inner = self.board.share_of(1) if self.board else 0.0
         done = sum(self.weights[: self.at]) + inner * self.weights[self.at] - self.skipped
         total = sum(self.weights) - self.skipped
-        if done < 0.03 * total:
+        if not self.weights[self.at] or done < MEASURED * total:
             return ""
         seconds = (time.monotonic() - self.began) * (total - done) / done
+        if seconds < 5:
+            return ""
         return f"about {round(seconds / 60)} min left" if seconds > 90 else f"about {10 * round(seconds / 10)} s left"
 
 
@@ -51,7 +61,8 @@ def run(cells: Sequence[tuple[str, Mapping[str, str]]]) -> None:
         estimate.board = board
         level.more = lambda: f"{cells[level.done][0]}, {left}" if (left := estimate.left()) else cells[level.done][0]
         for i, (stage, item) in enumerate(cells):
-            estimate.at = level.done = i
+            level.done = i
+            estimate.start(i)
             key = input_of(stage, item)
             if is_finished(stage, item, key):
                 estimate.skipped += estimate.weights[i]

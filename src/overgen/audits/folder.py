@@ -19,6 +19,7 @@ from overgen.run.files import replace_directory, write_npz, write_text
 
 PIPELINE = Path(__file__).with_name("dvc.yaml")
 GRADIENTS = ("fool_fgn", "fool_gradient", "fool_smallest")  # stages that a black box is no subject of
+RESULTS = ("audit.json", "report.html")  # written when all is done
 UNKNOWN = "unknown.npz"  # the user's own pictures of no class
 NO_BUDGET = "# budgets of papers, beside which a study's are shown: an audit has none\n"
 IGNORED = "# what is written while stages run\n/.overgen/\n.overgen-tmp-*\n"
@@ -33,15 +34,22 @@ def pipeline_text(left_out: Collection[str] = ()) -> str:
     return text
 
 
-def prepare(folder: Path) -> bool:
+def prepare(folder: Path, dataset: str, model: str, *, left_out: Collection[str]) -> bool:
     """Make the folder of an audit. Returns whether it is new: one of an earlier audit goes on.
 
-    Raises OvergenError for a folder that holds anything else, or cannot be made.
+    Cells of a network or data that changed under the same name are replaced, and what the earlier audit came to is
+    taken away: until this one ends nothing says of the new network what was true of the old.
+    dataset, model: what cells are called; left_out: stages.
+    Raises OvergenError for a folder that holds anything else, or an audit whose cells would stay beside: of another
+    network or data, or with other stages; and for one that cannot be made.
     """
     first = PIPELINE.read_text(encoding="utf-8").partition("\n")[0]
     if folder.is_dir() and any(folder.iterdir()):
         path = folder / "dvc.yaml"
         if path.is_file() and path.read_text(encoding="utf-8").partition("\n")[0] == first:
+            _refuse_another(folder, dataset, model, pipeline_text(left_out))
+            for name in RESULTS:
+                (folder / name).unlink(missing_ok=True)
             return False
         raise OvergenError(f"{folder}: holds files that are no audit's; name another folder with -o")
     try:
@@ -51,12 +59,27 @@ def prepare(folder: Path) -> bool:
     return True
 
 
+def _refuse_another(folder: Path, dataset: str, model: str, pipeline: str) -> None:
+    """Raise OvergenError where the audit in a folder has cells that this one would not replace."""
+    if not (folder / "params.yaml").is_file():
+        return
+    values = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    (of,), (on,) = values["attacked"], values["datasets"]
+    way_out = "name another folder with -o, or delete this one"
+    if (of, on) != (model, dataset):
+        raise OvergenError(f"{folder}: holds the audit of {of} on {on}, and this is of {model} on {dataset}; {way_out}")
+    if (folder / "dvc.yaml").read_text(encoding="utf-8") != pipeline:
+        raise OvergenError(f"{folder}: holds an audit of {of} on {on} with other stages than this one's; {way_out}")
+
+
 def write(folder: Path, sections: Mapping[str, Any], *, left_out: Collection[str], unknown: np.ndarray | None) -> None:
     """Write dvc.yaml, params.yaml and what else a study needs before it runs.
 
     sections: of params.yaml, in order. unknown: pictures that the network does not know, (N, C, H, W) uint8.
     """
-    if unknown is not None:
+    if unknown is None:
+        (folder / UNKNOWN).unlink(missing_ok=True)
+    else:
         write_npz(folder / UNKNOWN, image=unknown)
     write_text(folder / "dvc.yaml", pipeline_text(left_out))
     write_text(folder / "params.yaml", yaml.safe_dump(dict(sections), sort_keys=False, allow_unicode=True))

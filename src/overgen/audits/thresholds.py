@@ -47,26 +47,40 @@ class Verdict:
 
 
 def with_interval(number: Number) -> str:
-    """ "34.5 % [28.3–41.3], n = 200"."""
+    """ "34.5 % [28.3–41.3], n = 200"; of an AUROC both its sides: "n = 100 known and 500 unknown images"."""
     unit = " %" if number["unit"] == "percent" else ""
     text = f"{number['value']:.4g}{unit}"
     if number["low"] is not None:
         text += f" [{number['low']:.4g}–{number['high']:.4g}]"
-    return f"{text}, n = {number['n']}"
+    if (known := number.get("known")) is None:
+        return f"{text}, n = {number['n']}"
+    kinds = f" of {number['n']} kinds" if number["unknown"] != number["n"] else ""
+    return f"{text}, n = {known} known and {number['unknown']} unknown images{kinds}"
 
 
 def numbers(cells: Iterable[tuple[str, Mapping[str, str]]]) -> list[dict[str, Any]]:
-    """Every number of some cells, (stage, item), in their order: rows of metrics.json, `value` what was measured."""
+    """Every number of some cells, (stage, item), in their order: rows of metrics.json, `value` what was measured.
+
+    Those that tell known from unknown images say how many of each: `known` and `unknown`; their n counts the unknown
+    ones, or in a mean their kinds. An interval of no width is none.
+    """
     found = []
     for stage, item in cells:
         if "model" not in item:
             continue
         cell = Cell(item["dataset"], stage, item["model"], Path("reports/cells", item["dataset"], stage, item["model"]))
+        sides = cell.table("trials") if stage == "evaluate_unknowns" else None
         for row in cell.summary["metrics"]:
             kept = {
                 name: row[name]
                 for name in ("experiment", "metric", "tau", "unit", "low", "high", "n", "interval", "note")
             }
+            if kept["low"] is not None and kept["low"] == kept["high"]:  # all that it is over are alike
+                kept |= {"low": None, "high": None, "interval": "none"}
+            if sides is not None and row["reproduced"] is not None and row["metric"].startswith(("auroc", "fpr95")):
+                of, known = parts(row["metric"]), int(sides["known"].iloc[0])
+                every = int(sides.loc[sides["method"] == of["method"], "unknown"].sum())
+                kept |= {"known": known, "unknown": every if of["metric"].endswith("_mean") else row["n"]}
             found.append({"stage": stage, "value": row["reproduced"], **kept})
     return found
 

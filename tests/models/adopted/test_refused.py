@@ -78,6 +78,7 @@ class Bare(nn.Module):
             r"a row sums to .*\(--outputs scores\)",
         ),
         (lambda x: logits(x).sigmoid(), {}, r"they may be several things; declare .*\(--outputs\)"),
+        (lambda x: logits(x) - 1000, {}, r"they may be several things; declare .*\(--outputs\)"),
         (logits, {"outputs": "softmax"}, r"\(--outputs\): 'softmax' is none of logits"),
         (
             lambda x: logits(x) * float("nan"),
