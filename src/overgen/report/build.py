@@ -133,7 +133,13 @@ def drawn(function: Callable[[Study], Any], study: Study, folder: Path, dpi: int
 
 
 def text_of(
-    template: str, study: Study, tables: Mapping[str, list[Table]], drawn: list[str], *, audit: Any = None, **further: Any
+    template: str,
+    study: Study,
+    tables: Mapping[str, list[Table]],
+    drawn: list[str],
+    *,
+    audit: Any = None,
+    **further: Any,
 ) -> str:
     """A template of the engine, which places those of the stages by `sections(name)`."""
     common = {
