@@ -164,6 +164,17 @@ TINY = {
         "points": 25,
         "shown": 2,
     },
+    "explore_paths.digits": {
+        "pairs": 10,
+        "positions": 3,
+        "graph_images": 150,
+        "neighbours": 8,
+        "reference_images": 200,
+        "latents": ["autoencoder", "dae_sym"],
+        "denoiser": "dae_sym",
+        "classifier": "cnn",
+        "shown": 1,
+    },
     "report.dpi": 60,
     "train_oneclass.digits": {"classes": [3, 7], "epochs": 1, "training": {"dae_sym": {"noise_std": 0.3}}},
     "train_codes.digits": {
