@@ -174,7 +174,7 @@ TINY = {
         "denoiser": "dae_sym",
         "classifier": "cnn",
         "shown": 1,
-
+    },
     "explore_latents.digits": {
         "network": "autoencoder",
         "codes": ["ae_k8_seed0", "ae_k8_seed1"],
