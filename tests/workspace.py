@@ -278,8 +278,10 @@ TINY = {
     "report_page.dpi": 60,
 }
 
+
 def read_yaml(path: Path) -> Any:
     return yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+
 
 def set_params(path: Path, changes: dict[str, object]) -> None:
     """Change values of a params.yaml by dotted path (the comments are lost)."""
@@ -292,6 +294,7 @@ def set_params(path: Path, changes: dict[str, object]) -> None:
         section[last] = value
     path.write_text(yaml.dump(params, Dumper=yaml.CSafeDumper, sort_keys=False))
 
+
 def others_left_out(path: Path) -> dict[str, object]:
     """Changes that leave a params.yaml the sections of digits only: DVC reads the file again for every stage."""
     return {
@@ -299,6 +302,7 @@ def others_left_out(path: Path) -> dict[str, object]:
         for k, v in read_yaml(path).items()
         if isinstance(v, dict) and {"digits", "mnist"} <= set(v)
     }
+
 
 def make_workspace(path: Path, digits: Path | None = None, **changes: object) -> Path:
     """A folder in which stages run: tiny params.yaml, dvc.yaml, the source, and the data of `digits` if it is given.
@@ -326,6 +330,7 @@ def make_workspace(path: Path, digits: Path | None = None, **changes: object) ->
         shutil.copytree(digits / code.CODE, path / code.CODE)
     return path
 
+
 def write_code(workspace: Path, *, known: Path) -> None:
     """What `.overgen/code` says of the workspace's code, as the stage `code` writes it.
 
@@ -336,6 +341,7 @@ def write_code(workspace: Path, *, known: Path) -> None:
         shutil.copy(known / code.CACHE, workspace / code.CACHE)
     with inside(workspace), redirect_stdout(io.StringIO()):
         code.main()
+
 
 @contextmanager
 def inside(workspace: Path) -> Iterator[None]:
@@ -352,12 +358,14 @@ def inside(workspace: Path) -> Iterator[None]:
         else:
             os.environ["OVERGEN_TRACKING"] = tracking
 
+
 @dataclass(frozen=True)
 class Done:
     """How a stage ended: its exit status and what it said."""
 
     returncode: int
     stderr: str
+
 
 def run_stage(workspace: Path, stage: str, *, dataset: str = "digits", model: str = "", check: bool = True) -> Done:
     """Run a cell in a workspace and in this process, as its command does: run_stage(path, "fool_fgn", model="cnn")."""
@@ -368,6 +376,7 @@ def run_stage(workspace: Path, stage: str, *, dataset: str = "digits", model: st
         status = command([stage, "--dataset", dataset, *(["--model", model] if model else [])])
     assert not check or status == 0, said.getvalue()
     return Done(status, said.getvalue())
+
 
 class Program:
     """A program that `Copies` started."""
@@ -386,6 +395,7 @@ class Program:
         with self._answer:
             status = int(self._answer.readline())
         return Done(status, self._log.read_text())
+
 
 class Copies(warm.Warm):
     """A copy of this process, which starts programs as copies of itself: what is imported is not imported again.
@@ -425,6 +435,7 @@ class Copies(warm.Warm):
         arguments = stage_command(stage, model=model)[3:]
         return self.program("overgen.run", arguments, folder=workspace, **extra)
 
+
 def _serve(asker: int) -> None:
     """Be the copy, which has a group, streams and warnings as a Python that was started, and end."""
     status = 1
@@ -439,9 +450,11 @@ def _serve(asker: int) -> None:
     finally:
         os._exit(status)
 
+
 def cell_folders(workspace: Path, stage: str, model: str) -> list[Path]:
     """What a stage that trains a model writes: its weights, and its cell."""
     return [workspace / "models/digits/networks" / model, workspace / "reports/cells/digits" / stage / model]
+
 
 def same(first: Path, second: Path) -> None:
     """Two directories hold the same files with the same bytes."""
@@ -450,6 +463,7 @@ def same(first: Path, second: Path) -> None:
     assert names == sorted(p.relative_to(second).as_posix() for p in second.rglob("*") if p.is_file())
     differ = filecmp.cmpfiles(first, second, names, shallow=False)[1:]
     assert differ == ([], []), differ
+
 
 class Study:
     """The tiny study, shared by all processes that run tests: a cell is made when the first of them asks for it.
@@ -528,6 +542,7 @@ class Study:
         ignored = shutil.ignore_patterns(".made", "progress", ".overgen-tmp-*")
         return Path(shutil.copytree(self.root, path, symlinks=True, ignore=ignored))
 
+
 def cut(folder: Path) -> None:
     """Leave the first 400 training and 200 test images of a data set: the tests need no more, and it is faster."""
     from safetensors.torch import load_file, save_file
@@ -537,6 +552,7 @@ def cut(folder: Path) -> None:
         about = opened.metadata()
     tensors = {name: tensor[: COUNTS[name.split("_")[0]]].contiguous() for name, tensor in load_file(file).items()}
     save_file(tensors, file, about)
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
