@@ -1,0 +1,24 @@
+"""The section `explore_noise` of params.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from overgen.run.sections import Count, Distinct, Name, Section
+
+Several = Annotated[int, Field(ge=2)]
+
+
+class ExploreNoise(Section):
+    networks: Distinct[Name]
+    images: Count  # of each kind of noise
+    runs: Several  # of subset simulation, for each volume
+    chains: Several  # of each level
+    length: Several  # of a chain: a level is what 1 / length of the images exceed
+    levels: Count  # at which a run ends with what it reached
+    balls: Distinct[Count]  # dimensions of the balls on which the estimator is checked
+
+
+SECTION = dict[Name, ExploreNoise]
