@@ -85,7 +85,7 @@ def log_volumes(
 
 
 class _Run:
-    """Where one run stands. waiting: thresholds that it has not reached; floor: the level that all its points exceed."""
+    """Where one run stands. waiting: thresholds that it has not reached; floor: the level that all points exceed."""
 
     def __init__(self, thresholds: list[float], evaluations: int, step: float) -> None:
         self.waiting, self.evaluations, self.step = thresholds, evaluations, step
@@ -93,7 +93,7 @@ class _Run:
         self.floor, self.log_share, self.variance, self.levels = -math.inf, 0.0, 0.0, 0
 
     def look(self, points: Tensor, scores: np.ndarray, *, last: bool) -> None:
-        """Answer the thresholds that enough points exceed, then rise by a level, or end. points: (chains, length, D)."""
+        """Answer the thresholds that enough points exceed, then rise by a level, or end. points: (chains, length, D)"""
         chains, count = len(scores), scores.size
         floor = float(np.sort(scores, axis=None)[-chains - 1])
         while self.waiting and floor > self.waiting[0]:

@@ -99,7 +99,7 @@ def volumes(study: Study) -> Figure:
         above.set_ylim(len(lines) - 0.5, -0.5)
         above.set_xlim(right=0)
         above.set_title("called a class: log₁₀ of the share of the cube", loc="left")
-        for y, (dimension, runs) in enumerate(checks):
+        for y, (_, runs) in enumerate(checks):
             gap = runs["log10"] - runs["exact"]
             below.hlines(y, *(mean_interval(gap.to_numpy()) or (math.nan, math.nan)), color=GREY, lw=5, alpha=0.3)
             below.plot(gap, [y] * len(gap), "o", color=GREY, ms=5)

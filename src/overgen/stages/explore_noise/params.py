@@ -8,6 +8,8 @@ from pydantic import Field
 
 from overgen.run.sections import Count, Distinct, Name, Section
 
+DYNAMIC = ("overgen.measures.thresholds",)  # sections that it declares, too
+
 Several = Annotated[int, Field(ge=2)]
 
 

@@ -74,8 +74,8 @@ def scaled_output_knows_noise(study: Study) -> Claim | None:
         return None
     return Claim(
         says="Who has learned what the data look like knows noise for noise.",
-        test="Holds if the denoising autoencoder's ỹ > τ, at the largest τ, for less than 5 % of the kind of noise that "
-        "it accepts most (whole 95 % interval); contradicted if for more.",
+        test="Holds if the denoising autoencoder's ỹ > τ, at the largest τ, for less than 5 % of the kind of noise "
+        "that it accepts most (whole 95 % interval); contradicted if for more.",
         verdict=verdict(row, below=CALLED),
         number=f"{{number}} of {{n}} images, {figures.KIND_NAMES[row['on']]}, {model_name(AUTOENCODER)} at "
         f"{at_tau(row['tau'])}",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import torch
 
 from overgen.data import pictures
 from overgen.measures.intervals import mean_interval
@@ -46,10 +47,13 @@ def cell(
         )
         for name, kind, score, tau, _, hits, n in noise.itertuples(index=False)
     ]  # fmt: skip
-    for (name, score, tau), runs in volumes.groupby(["network", "score", "tau"], sort=False):
+    for keys, runs in volumes.groupby(["network", "score", "tau"], sort=False):
+        name, score, tau = cast(tuple[str, str, float], keys)
         rows.append(volume_row(metric("log_volume", score=score), runs, tau=tau, model=name))
-    for dimension, runs in checked.groupby("dimension", sort=False):
-        rows.append(ball_row(int(dimension), runs))  # type: ignore[call-overload]
+    rows += [
+        ball_row(dimension, checked[checked["dimension"] == dimension])
+        for dimension in map(int, checked["dimension"].unique())
+    ]
     return rows, {"noise": noise, "volumes": volumes, "balls": checked}, examples(networks, volumes, kinds)
 
 
@@ -116,8 +120,6 @@ def examples(networks: Mapping[str, Arrays], volumes: pd.DataFrame, kinds: Seque
 
     def of(part: str) -> np.ndarray:
         return np.array([[arrays[f"{kind}.{part}"] for kind in kinds] for arrays in networks.values()])
-
-    import torch
 
     score = [[arrays[f"{kind}.scores"][0][i] for kind, i in zip(kinds, surest[name], strict=True)]
              for name, arrays in networks.items()]  # fmt: skip
