@@ -140,6 +140,23 @@ TINY = {
     },
     "evaluate_confidence.noise_images": 100,
     "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
+    "explore_noise.digits": {
+        "networks": ["cnn", "dae_sym"],
+        "images": 20,
+        "runs": 2,
+        "chains": 2,
+        "length": 5,
+        "levels": 3,
+        "balls": [2, 3],
+    },
+    "explore_linear.digits": {
+        "classes": [0, 6],
+        "third": 9,
+        "inverse_decays": [1.0, 0.01],
+        "noise_images": 20,
+        "shown": 5,
+    },
+    "explore_stability": {"resamples": 20},
     "explore_transfer.digits": {
         "encoders": ["ae_k8_seed0", "ae_k8_seed1"],
         "networks": ["autoencoder", "dae_sym", "cnn"],

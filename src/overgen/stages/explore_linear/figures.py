@@ -14,7 +14,7 @@ from overgen.report.style import GREY, WIDTH, legend_below, score_text, style
 from overgen.run.results import Cell
 
 INKS = ("#0173b2", "#de8f05", "#029e73")  # the two classes and the third
-NOISE_INKS = ("#8a8a8a", "#b08bbf", "#c44e52", "#5f9ea0")
+NOISE_INKS = ("#8a8a8a", "#8c564b", "#c44e52", "#17a2b8")
 KIND_NAMES = {"uniform": "uniform noise", "normal": "normal noise", "shuffled": "pixels shuffled",
               "phase": "phases drawn anew"}  # fmt: skip
 
@@ -33,8 +33,8 @@ def names_of(cell: Cell) -> dict[str, str]:
 def linear_plane(study: Study) -> Figure:
     """The images in the plane of the direction that the classifier looks at and the one in which they differ most.
 
-    The background is y of the likelier class, the line in the middle the boundary; one picture of each kind stands at
-    the median of its kind, with its y.
+    The background is y of the likelier class, the line in the middle the boundary. Above, the picture of each kind at
+    its median distance, in the order of these, with its y and a line to its point.
     """
     cell = cell_of(study)
     table, shown = cell.table("points").astype({"kind": str}), cell.examples()
@@ -43,29 +43,30 @@ def linear_plane(study: Study) -> Figure:
     inks = dict(zip(kinds, (*INKS, *NOISE_INKS), strict=True))
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 6.2))
-        low, high = table[["distance", "height"]].min() - 1.2, table[["distance", "height"]].max() + 1.2
+        low, high = table[["distance", "height"]].min() - 0.5, table[["distance", "height"]].max() + 0.5
+        top = high["height"] + 0.3 * (high["height"] - low["height"])
         x = np.linspace(low["distance"], high["distance"], 400)
         y = 1 / (1 + np.exp(-np.abs(x) * norm))
-        levels = [0.5, 0.9, 0.99, 1.0]
-        for left, right, shade in zip(levels, levels[1:], ("#ffffff", "#f1f1f1", "#e2e2e2"), strict=False):
-            axis.fill_between(
-                x, low["height"], high["height"], where=(y >= left) & (y <= right), color=shade, lw=0, zorder=0
-            )
-        axis.axvline(0, color="black", lw=1.4)
+        for least, shade in ((0.9, "#f1f1f1"), (0.99, "#e2e2e2")):
+            axis.fill_between(x, low["height"], top, where=y >= least, color=shade, lw=0, zorder=0)
+        axis.axvline(0, color="black", lw=1.4, zorder=1)
         for kind in kinds:
             of = table[table["kind"] == kind]
-            axis.plot(of["distance"], of["height"], "o", color=inks[kind], ms=3, alpha=0.55, mew=0, label=names[kind])
-        for i, kind in enumerate(str(kind) for kind in shown["kind"]):
-            box = AnnotationBbox(
-                OffsetImage(shown["image"][i] / 255, zoom=1.15, cmap="gray", norm=plt.Normalize(0, 1)),
-                (shown["distance"][i], shown["height"][i]), pad=0.08, bboxprops={"ec": inks[kind], "lw": 2},
-            )  # fmt: skip
-            axis.add_artist(box)
-            axis.annotate(
-                score_text(float(shown["score"][i])), (shown["distance"][i], shown["height"][i]), (0, -22),
-                textcoords="offset points", ha="center", va="top", fontsize=8.5, zorder=6,
-                bbox={"fc": "white", "alpha": 0.75, "lw": 0, "pad": 0.6},
-            )  # fmt: skip
+            axis.plot(of["distance"], of["height"], "o", color=inks[kind], ms=3.5, alpha=0.6, mew=0, label=names[kind])
+        order = np.argsort(shown["distance"], kind="stable")
+        slots = low["distance"] + (np.arange(len(order)) + 0.5) / len(order) * (high["distance"] - low["distance"])
+        for slot, i in zip(slots, order, strict=True):
+            ink, point = inks[str(shown["kind"][i])], (shown["distance"][i], shown["height"][i])
+            picture = OffsetImage(shown["image"][i] / 255, zoom=1.35 * 28 / shown["image"].shape[1], cmap="gray",
+                                  norm=plt.Normalize(0, 1))  # fmt: skip
+            axis.add_artist(AnnotationBbox(
+                picture, point, (slot, top - 0.14 * (top - low["height"])), pad=0.08, bboxprops={"ec": ink, "lw": 2},
+                arrowprops={"arrowstyle": "-", "color": ink, "lw": 1},
+            ))  # fmt: skip
+            axis.plot(*point, "o", color=ink, ms=7, mec="black", mew=0.8, zorder=4)
+            text = f"{score_text(float(shown['score'][i]))}"
+            axis.text(slot, top - 0.02 * (top - low["height"]), text, ha="center", va="top", fontsize=9)
+        high["height"] = top
         axis.set(xlim=(low["distance"], high["distance"]), ylim=(low["height"], high["height"]))
         axis.grid(visible=False)
         axis.set_xlabel(f"← {names[kinds[0]]}    distance from the boundary, pixels    {names[kinds[1]]} →")
@@ -87,9 +88,9 @@ def linear_shares(study: Study) -> Figure:
         figure, axis = plt.subplots(figsize=(WIDTH, 0.34 * len(kinds) + 1.3))
         for of in records(table):
             place = kinds.index(of["kind"]) + (0.13 if of["tau"] == taus[-1] else -0.13)
-            ends = (100 * end for end in wilson(of["sure"], of["images"]))
+            low, high = (100 * end for end in wilson(of["sure"], of["images"]))
             ink = inks[of["group"]]
-            axis.hlines(place, *ends, color=ink, lw=2)
+            axis.hlines(place, low, high, color=ink, lw=2)
             fill = "white" if of["tau"] == taus[-1] and len(taus) > 1 else ink
             axis.plot(100 * of["sure"] / of["images"], place, "o", color=ink, mfc=fill, ms=5.5, clip_on=False)
         axis.set_yticks(range(len(kinds)), [names[kind] for kind in kinds])

@@ -7,6 +7,7 @@ from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from overgen.measures.intervals import mean_interval, wilson
@@ -94,17 +95,18 @@ def volumes(study: Study) -> Figure:
             for x, mark in zip(runs["log10"], marks, strict=True):
                 above.plot(x, y, mark, color=ink, ms=5, clip_on=False)
         above.set_yticks(
-            range(len(lines)), [f"{model_name(str(n))}, {SCORE_NAMES[str(s)]} > {t:g}" for (n, s, t), _ in lines]
+            range(len(lines)),
+            [f"{model_name(str(n))}, {SCORE_NAMES[str(s)]} > {t:g}: {in_words(runs)}" for (n, s, t), runs in lines],
         )
         above.set_ylim(len(lines) - 0.5, -0.5)
-        above.set_xlim(right=0)
+        above.set_xlim(1.06 * table["log10"].min(), 0)
         above.set_title("called a class: log₁₀ of the share of the cube", loc="left")
         for y, (_, runs) in enumerate(checks):
             gap = runs["log10"] - runs["exact"]
             below.hlines(y, *(mean_interval(gap.to_numpy()) or (math.nan, math.nan)), color=GREY, lw=5, alpha=0.3)
             below.plot(gap, [y] * len(gap), "o", color=GREY, ms=5)
         below.axvline(0, color="black", lw=1)
-        texts = [f"D = {dimension}: {runs['exact'].iloc[0]:.1f}" for dimension, runs in checks]
+        texts = [f"D = {dimension}: {runs['exact'].iloc[0]:.1f}".replace("-", "−") for dimension, runs in checks]
         below.set_yticks(range(len(checks)), texts)
         below.set_ylim(len(checks) - 0.5, -0.5)
         below.set_title("the check on balls: estimate − exact log₁₀", loc="left")
@@ -112,21 +114,26 @@ def volumes(study: Study) -> Figure:
         return figure
 
 
+def in_words(runs: pd.DataFrame) -> str:
+    """The mean of runs that all reached their set; of others the smallness that all have."""
+    text = f"{runs['log10'].mean():.1f}" if runs["reached"].all() else f"< {runs['log10'].max():.0f}"
+    return text.replace("-", "−")
+
+
 def images_called_a_class(study: Study) -> Figure | None:
-    """An image drawn at random from each set that was reached, with its score: a row a network. None if none was."""
+    """An image drawn at random from each set that was reached, with its score: a column a network. None if none was."""
     shown = cell_of(study).examples()
     if not len(shown["inside"]):
         return None
     of = [(str(s), float(t)) for s, t in zip(shown["inside_score"], shown["inside_tau"], strict=True)]
-    columns = sorted(set(of), key=lambda pair: (pair[0] == "scaled", pair[1]))
+    lines = sorted(set(of), key=lambda pair: (pair[0] == "scaled", pair[1]))
     networks = list(dict.fromkeys(str(name) for name in shown["inside_network"]))
     with style():
-        grid = ImageGrid(len(networks), len(columns), head=0.4, foot=0.26, side=1.2)
+        grid = ImageGrid(len(lines), len(networks), head=0.42, foot=0.26, side=0.95)
+        for r, (score, tau) in enumerate(lines):
+            grid.label(r, f"{SCORE_NAMES[score]} > {tau:g}", "black")
         for i, pair in enumerate(of):
-            name = str(shown["inside_network"][i])
-            r = networks.index(name)
-            grid.label(r, model_name(name), colour(name))
-            text = score_text(float(shown["inside_sure"][i]))
-            grid.image(r, columns.index(pair), shown["inside"][i] / 255, text=text)
-        grid.titles([f"{SCORE_NAMES[score]} > {tau:g}" for score, tau in columns])
+            place = lines.index(pair), networks.index(str(shown["inside_network"][i]))
+            grid.image(*place, shown["inside"][i] / 255, text=score_text(float(shown["inside_sure"][i])))
+        grid.titles([model_name(name) for name in networks])
         return grid.figure

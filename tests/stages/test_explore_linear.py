@@ -1,0 +1,85 @@
+"""The stage explore_linear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from overgen.stages.explore_linear.classifier import Linear, across, logistic_regression
+from overgen.stages.explore_linear.params import ExploreLinear
+
+from processes import Run
+from workspace import Study, set_params
+
+
+def test_of_one_pixel_with_two_values_the_classifier_has_a_closed_form() -> None:
+    """Without decay y at each value is the share of the second class there: w is the log of the odds' ratio."""
+    x = np.repeat([0.0, 1.0], [50, 80])[:, None]
+    second = np.concatenate([np.arange(50) < 10, np.arange(80) < 60])
+    found = logistic_regression(x, second, 1e8)
+    odds = np.array([10 / 40, 60 / 20])
+    assert found.bias == pytest.approx(np.log(odds[0]), abs=2e-3)
+    assert found.weight[0] == pytest.approx(np.log(odds[1] / odds[0]), abs=2e-3)
+
+
+def test_the_decay_is_half_the_square_of_the_weights_over_c() -> None:
+    """At the maximum the gradient of the likelihood is w / C, and 0 along the bias."""
+    draw = np.random.default_rng(0)
+    x, second = draw.random((200, 5)), draw.random(200) < 0.4
+    found = logistic_regression(x, second, 0.5)
+    y = 1 / (1 + np.exp(-(x @ found.weight + found.bias)))
+    assert_allclose(x.T @ (second - y), found.weight / 0.5, atol=2e-2)
+    assert float((second - y).sum()) == pytest.approx(0, abs=2e-2)
+
+
+def test_scores_are_those_of_the_distance() -> None:
+    found = Linear(np.array([3.0, 4.0]), -1.0)
+    x = np.array([[0.0, 0.0], [1.0, 1.0], [0.2, 0.1]])
+    assert_allclose(found.distance(x), [-0.2, 6 / 5, 0.0])
+    assert_allclose(found.score(x), [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(-6)), 0.5])
+    assert_allclose(found.score_at(np.array([found.distance_at(0.9)])), 0.9)
+
+
+def test_the_direction_along_the_boundary_is_where_images_differ_most() -> None:
+    draw = np.random.default_rng(1)
+    x = draw.normal(0, [5.0, 2.0, 0.5], (400, 3))
+    found = across(Linear(np.array([2.0, 0.0, 0.0]), 0.0), x)
+    assert_allclose(np.abs(found), [0, 1, 0], atol=0.1)
+    assert np.linalg.norm(found) == pytest.approx(1)
+
+
+def test_a_third_class_that_is_one_of_the_two_is_refused() -> None:
+    section = {"classes": [0, 6], "third": 6, "inverse_decays": [1.0], "noise_images": 1, "shown": 1}
+    with pytest.raises(ValueError, match="third: 6 is one of the two classes"):
+        ExploreLinear.model_validate(section)
+
+
+def test_the_cell_counts_what_the_classifier_says(study: Study) -> None:
+    cell = study.cell("explore_linear", "images")
+    rows: dict[str, Any] = {}
+    from overgen.run.files import read_json
+
+    for row in read_json(cell / "metrics.json")["metrics"]:
+        rows[f"{row['metric']} {row['tau']}"] = row
+    table = pd.read_csv(cell / "images.csv", dtype={"kind": str})
+    others = table[(table["group"] == "other") & (table["tau"] == 0.9)]
+    assert len(others) == 8
+    shares = 100 * others["sure"] / others["images"]
+    assert rows["sure@other-class 0.9"]["reproduced"] == pytest.approx(shares.mean())
+    assert rows["sure@other-class 0.9"]["n"] == 8
+    uniform = table[(table["kind"] == "uniform") & (table["tau"] == 0.99)].iloc[0]
+    assert rows["sure@uniform 0.99"]["reproduced"] == pytest.approx(100 * uniform["sure"] / uniform["images"])
+    assert rows["accuracy None"]["reproduced"] > 90
+    assert rows["sure@other-class@c=0.01 0.9"]["reproduced"] <= rows["sure@other-class 0.9"]["reproduced"]
+
+
+def test_a_class_that_the_data_lack_is_named(workspace: Path, run_stage: Run) -> None:
+    set_params(workspace / "params.yaml", {"explore_linear.digits.third": 12})
+    done = run_stage(workspace, "explore_linear", model="images", check=False)
+    assert done.returncode == 1
+    assert "params.yaml, explore_linear.digits: class 12 of 10" in done.stderr

@@ -1,0 +1,52 @@
+"""The stage explore_stability."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from overgen.run.files import read_json
+from overgen.stages.explore_stability import summary
+
+from processes import Run
+from workspace import TINY, Study
+
+PIXELS = [1, 10, 100, 700]
+
+
+def test_a_network_that_keeps_the_law_has_no_gap_and_one_that_does_not_has_one() -> None:
+    draw = np.random.default_rng(0)
+    lost = {"lawful": draw.geometric(0.01, 2000), "steep": draw.normal(50, 10, 2000)}
+    rows, _ = summary.cell({k: after[:, None] > np.array(PIXELS) for k, after in lost.items()}, PIXELS, resamples=50)
+    found = {(row["model"], row["metric"]): row for row in rows}
+    epsilon = found["lawful", "epsilon"]
+    assert epsilon["low"] < 0.01 < epsilon["high"]
+    assert found["lawful", "largest_gap"]["high"] < 5 < found["steep", "largest_gap"]["low"]
+    assert found["lawful", "exponent"]["low"] < 1 < found["lawful", "exponent"]["high"]
+    assert found["steep", "exponent"]["low"] > 1.5
+    assert found["lawful", "p"]["reproduced"] > 1e-3 > found["steep", "p"]["reproduced"]
+
+
+def test_the_cell_has_the_counts_of_the_attack(study: Study, tmp_path: Path, run_stage: Run) -> None:
+    cell = study.cell("explore_stability", "perceptrons")
+    ours = pd.read_csv(cell / "stability.csv")
+    theirs = pd.read_csv(study.cell("fool_lbfgs", "perceptrons") / "stability.csv")
+    assert ours["kept"].tolist() == theirs["kept"].tolist()
+    assert (ours["never_lost"] <= ours["kept"]).all()
+    names = {row["model"] for row in read_json(cell / "metrics.json")["metrics"]}
+    assert names == set(TINY["perceptrons"])  # type: ignore[call-overload]
+    workspace = study.copy(tmp_path / "workspace")
+    file = workspace / "reports/cells/digits/fool_lbfgs/perceptrons/stability.csv"
+    theirs.assign(kept=theirs["kept"] - 1).to_csv(file, index=False)
+    done = run_stage(workspace, "explore_stability", model="perceptrons", check=False)
+    assert done.returncode == 1
+    assert "fool_lbfgs/perceptrons/stability.csv: " in done.stderr
+    assert "dvc repro fool_lbfgs@digits-perceptrons" in done.stderr
+
+
+def test_intervals_hang_on_no_order_of_the_images() -> None:
+    kept = np.random.default_rng(1).geometric(0.02, 200)[:, None] > np.array(PIXELS)
+    first, again = (summary.cell({"net": images}, PIXELS, resamples=20)[0] for images in (kept, kept[::-1]))
+    assert first == again
