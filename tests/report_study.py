@@ -109,6 +109,27 @@ def write_study(root: Path, dataset: str = "mnist", *, full: bool = False, stage
     return plan_of(asked)
 
 
+def study_of(root: Path, **cells: str) -> Study:
+    """The study of made-up cells of some stages, each with its model. Its root is made for it."""
+    for stage, model in cells.items():
+        example_cell(root / "reports/cells", stage, model)
+    (root / "budgets").mkdir()
+    (root / "budgets/paper.txt").write_text((ROOT / "budgets/paper.txt").read_text())
+    return read_study(plan_of({stage: {model: {}} for stage, model in cells.items()}), "mnist", root, bands=BANDS)
+
+
+def changed(study: Study, of: Mapping[str, str], **values: float) -> Study:
+    """The study with other values in the rows with some values in some columns."""
+    chosen = pd.Series(True, index=study.frame.index)
+    for name, wanted in of.items():
+        chosen &= study.frame[name] == wanted
+    assert chosen.any(), of
+    frame = study.frame.copy()
+    for name, value in values.items():
+        frame.loc[chosen, name] = value
+    return replace(study, frame=frame)
+
+
 def plan_of(cells: Mapping[str, Mapping[str, Any]]) -> Plan:
     """The plan with some cells, by stage and model."""
     return Plan({stage: list(models) for stage, models in cells.items()}, SETTINGS)

@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
+from overgen.run.files import read_json
+from overgen.stages.explore_linear import report
 from overgen.stages.explore_linear.classifier import Linear, across, logistic_regression
 from overgen.stages.explore_linear.params import ExploreLinear
+from report_study import changed, study_of
 
 from processes import Run
 from workspace import Study, set_params
@@ -62,8 +65,6 @@ def test_a_third_class_that_is_one_of_the_two_is_refused() -> None:
 def test_the_cell_counts_what_the_classifier_says(study: Study) -> None:
     cell = study.cell("explore_linear", "images")
     rows: dict[str, Any] = {}
-    from overgen.run.files import read_json
-
     for row in read_json(cell / "metrics.json")["metrics"]:
         rows[f"{row['metric']} {row['tau']}"] = row
     table = pd.read_csv(cell / "images.csv", dtype={"kind": str})
@@ -83,3 +84,17 @@ def test_a_class_that_the_data_lack_is_named(workspace: Path, run_stage: Run) ->
     done = run_stage(workspace, "explore_linear", model="images", check=False)
     assert done.returncode == 1
     assert "params.yaml, explore_linear.digits: class 12 of 10" in done.stderr
+
+
+def test_the_claims_are_of_the_first_decay_and_the_smallest_tau(tmp_path: Path) -> None:
+    study = study_of(tmp_path, explore_linear="images")
+    of = {"experiment": "linear", "on": "other-class", "c": "", "tau": "0.9"}
+    for low, high, wanted in ((55.0, 90.0, "holds"), (40.0, 60.0, "cannot tell"), (1.0, 9.0, "contradicted")):
+        claim = report.sure_of_other_classes(changed(study, of, low=low, high=high))
+        assert claim is not None
+        assert claim.verdict == wanted
+    most = {"experiment": "linear", "on": "phase", "c": "", "tau": "0.9"}
+    little = changed(study, {"experiment": "linear"}, reproduced=0.0, low=0.0, high=1.0)
+    noise = report.sure_of_noise(changed(little, most, reproduced=30.0, low=25.0, high=35.0))
+    assert noise is not None
+    assert (noise.row["on"], noise.row["c"], noise.verdict) == ("phase", "", "contradicted")

@@ -15,8 +15,9 @@ from overgen.confidence import ScaledOutput
 from overgen.measures.thresholds import Threshold
 from overgen.models import registry
 from overgen.run.files import read_json, read_npz
-from overgen.stages.explore_noise import summary
+from overgen.stages.explore_noise import report, summary
 from overgen.stages.explore_noise.run import judged
+from report_study import changed, study_of
 
 from workspace import Study
 
@@ -106,3 +107,35 @@ def test_images_of_a_set_have_the_scores_that_stand_beside_them(study: Study, mo
         y = network(data.floats(torch.from_numpy(shown["image"][m])[:, None])).log_y.exp()
         np.testing.assert_allclose(y.max(1).values.numpy(), shown["score"][m], atol=1e-4)
         assert y.argmax(1).tolist() == shown["label"][m].tolist()
+
+
+def test_a_volume_below_one_in_a_million_is_nothing_and_a_bound_can_only_hold(tmp_path: Path) -> None:
+    study = study_of(tmp_path, explore_noise="networks")
+    of = {"experiment": "volume", "score": "scaled", "model": "dae_sym", "tau": "0.99"}
+
+    def said(**values: float) -> str:
+        claim = report.a_random_image_is_noise(changed(study, of, **values))
+        assert claim is not None
+        return claim.verdict
+
+    assert said(reproduced=math.nan, low=math.nan, high=-200.0) == "holds"
+    assert said(reproduced=math.nan, low=math.nan, high=-5.0) == "cannot tell"
+    assert said(reproduced=-250.0, low=-260.0, high=-240.0) == "holds"
+    assert said(reproduced=-6.0, low=-7.0, high=-5.0) == "cannot tell"
+    assert said(reproduced=-2.0, low=-3.0, high=-1.0) == "contradicted"
+
+
+def test_the_claims_about_noise_take_the_kind_that_is_called_a_class_most(tmp_path: Path) -> None:
+    study = study_of(tmp_path, explore_noise="networks")
+    of = {"experiment": "noise", "on": "phase", "tau": "0.99"}
+    much = changed(study, of, reproduced=60.0, low=50.0, high=70.0)
+    classifier, scaled = report.classifiers_call_noise_a_class(much), report.scaled_output_knows_noise(much)
+    assert classifier is not None
+    assert scaled is not None
+    assert (classifier.row["on"], classifier.row["model"], classifier.verdict) == ("phase", "cnn", "holds")
+    assert (scaled.row["on"], scaled.row["score"], scaled.verdict) == ("phase", "scaled", "contradicted")
+    little = changed(study, {"experiment": "noise"}, reproduced=0.0, low=0.0, high=1.0)
+    classifier, scaled = report.classifiers_call_noise_a_class(little), report.scaled_output_knows_noise(little)
+    assert classifier is not None
+    assert scaled is not None
+    assert (classifier.verdict, scaled.verdict) == ("contradicted", "holds")

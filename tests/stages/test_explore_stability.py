@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from overgen.run.files import read_json
-from overgen.stages.explore_stability import summary
+from overgen.stages.explore_stability import report, summary
+from report_study import changed, study_of
 
 from processes import Run
 from workspace import TINY, Study
@@ -50,3 +51,21 @@ def test_intervals_hang_on_no_order_of_the_images() -> None:
     kept = np.random.default_rng(1).geometric(0.02, 200)[:, None] > np.array(PIXELS)
     first, again = (summary.cell({"net": images}, PIXELS, resamples=20)[0] for images in (kept, kept[::-1]))
     assert first == again
+
+
+def test_both_claims_are_of_the_network_that_is_worst(tmp_path: Path) -> None:
+    study = study_of(tmp_path, fool_lbfgs="perceptrons", explore_stability="perceptrons")
+    gap, noise = {"metric": "largest_gap"}, {"experiment": "lbfgs_noise", "metric": "label_changed", "rms": ""}
+    small = changed(changed(study, gap, reproduced=1.0, low=0.5, high=2.0), noise, reproduced=0.1, low=0.0, high=0.5)
+    law, measure = report.stability_is_a_power(small), report.misclassified_neighbours_have_no_measure(small)
+    assert law is not None
+    assert measure is not None
+    assert (law.verdict, measure.verdict) == ("holds", "holds")
+    one = {"model": "ae400_10"}
+    large = changed(changed(small, gap | one, reproduced=9.0, low=7.0, high=11.0), noise | one,
+                    reproduced=3.0, low=2.0, high=4.0)  # fmt: skip
+    law, measure = report.stability_is_a_power(large), report.misclassified_neighbours_have_no_measure(large)
+    assert law is not None
+    assert measure is not None
+    assert (law.verdict, law.row["model"]) == ("contradicted", "ae400_10")
+    assert (measure.verdict, measure.row["model"]) == ("contradicted", "ae400_10")
