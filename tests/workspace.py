@@ -234,6 +234,13 @@ TINY = {
     "train_rings.test_points": 50,
     "train_rings.shown_points": 20,
     "train_rings.resolution": 12,
+    "explore_features.witnesses": ["dae_sym"],
+    "explore_features.ways": {
+        "plain": {"parametrisation": "pixels", "rate": 0.05},
+        "all": {"parametrisation": "fourier", "rate": 0.1, "jitter": 2, "total_variation": 10},
+    },
+    "explore_features.sizes.digits": {"steps": 5, "unit_steps": 3, "units": 2, "compared": 30, "typical": 3},
+    "explore_features.shown": 1,
     "explore_curve.dimensions": [2, 16],
     "explore_curve.hidden": 12,
     "explore_curve.distances": [0.5, 1.0],
