@@ -14,9 +14,10 @@ from overgen.stages.explore_curve import summary
 COUNTS = [4, 64]
 SETTINGS = SimpleNamespace(
     rejected=95.0, distances=[0.5, 1.0],
-    boundaries=SimpleNamespace(limit=100.0), negatives=SimpleNamespace(counts=COUNTS),
+    boundaries=SimpleNamespace(limit=100.0, tested=5, directions=3),
+    negatives=SimpleNamespace(counts=COUNTS, tested=10),
 )  # fmt: skip
-SEEDS, TESTED, SIDE = 4, 5, 12
+SEEDS, TESTED, SIDE = 4, SETTINGS.boundaries.tested, 12
 
 
 def example_cell(path: Path, draw: np.random.Generator) -> None:

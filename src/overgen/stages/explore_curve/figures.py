@@ -20,6 +20,7 @@ from overgen.stages.explore_curve.summary import KINDS
 
 CLASSES = ("#0173b2", "#d55e00")
 KIND_NAMES = {"uniform": "anywhere in the cube", "near": "just off the curve", "worst": "just off it, worst direction"}
+MOVES = 12  # points whose smallest change is drawn
 KIND_INKS = {"uniform": "#0173b2", "near": "#de8f05", "worst": "#b2182b"}
 
 
@@ -75,9 +76,11 @@ def curve_moves(study: Study) -> Figure:
         if one.min() < 0 < one.max():
             axis.contourf(axis_of, axis_of, one, levels=[-128, 0, 128], colors=["#cfe3f1", "#f7dcc8"])
         draw_curve(axis, curve)
-        for start, end in zip(shown["start"].astype(float), shown["end"].astype(float), strict=True):
-            axis.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "black", "lw": 1.1}, zorder=4)
-        axis.plot(*shown["start"].T, "o", color="black", ms=3.5, zorder=5)
+        starts, ends = (shown[name][:MOVES].astype(float) for name in ("start", "end"))
+        for start, end in zip(starts, ends, strict=True):
+            arrow = {"arrowstyle": "->", "color": "black", "lw": 1.1, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
+            axis.annotate("", end, start, arrowprops=arrow, zorder=4)
+        axis.plot(*starts.T, "o", color="black", ms=3.5, zorder=5)
         axis.set(xlabel="one feature", ylabel="another feature")
         figure.tight_layout()
         return figure
@@ -131,7 +134,7 @@ def other_needed(study: Study) -> Figure:
     beyond = 100 * 3
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 3.5))
-        for kind, shift in zip(KINDS, (0.96, 1.0, 1.04), strict=True):
+        for kind, shift in zip(KINDS, (0.92, 1.0, 1.08), strict=True):
             rows = [study.find(experiment="other", model="mlp", metric="needed", kind=kind, dimension=f"{d:g}")
                     for d in dimensions]  # fmt: skip
             at = np.array(dimensions) * shift

@@ -95,7 +95,7 @@ def off_the_curve_is_chance(study: Study) -> Claim | None:
         test=f"In the plane, how often two networks give different classes to points of the square more than {near:g} "
         "off the curve. Holds if the 95 % interval over pairs lies above 10 %; contradicted if below.",
         verdict=verdict(row, above=10),
-        number="two networks disagree on {number} of the points ({n} pairs)",
+        number="{number} of the points get different classes from two networks ({n} pairs)",
         row=row,
         figure="curve_boundaries",
     )

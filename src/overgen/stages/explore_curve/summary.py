@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from overgen.measures.intervals import mean_interval, median_interval
+from overgen.measures.intervals import mean_interval, median_interval, wilson
 from overgen.measures.means import mean_row
 from overgen.run import results
 
@@ -64,38 +64,47 @@ def differs(votes: np.ndarray) -> np.ndarray:
 
 def rows(found: Mapping[str, pd.DataFrame], settings: Any) -> list[dict[str, Any]]:
     """The rows of the cell, from its tables."""
+    return [*curve_rows(found["boundaries"], settings), *other_rows(found["negatives"], settings)]
+
+
+def curve_rows(table: pd.DataFrame, settings: Any) -> list[dict[str, Any]]:
+    """How far another class is, by dimension, and how often two networks disagree."""
     numbers: list[dict[str, Any]] = []
-    lengths = {"along": "along", "smallest": "smallest", "random": "random"}
-    by_dimension: dict[Any, pd.DataFrame] = dict(list(found["boundaries"].groupby("dimension")))
+    by_dimension: dict[Any, pd.DataFrame] = dict(list(table.groupby("dimension")))
+    rays = settings.boundaries.tested * settings.boundaries.directions
     for dimension, own in by_dimension.items():
         at = {"dimension": float(dimension)}
-        cut = f"cut at {settings.boundaries.limit:g}"
-        for name, column in lengths.items():
-            note = cut if name == "random" else ""
-            numbers.append(over_seeds(name, own[column], "length", at, (0, math.inf), note))
+        for name in ("along", "smallest", "random"):
+            note = f"cut at {settings.boundaries.limit:g}" if name == "random" else ""
+            numbers.append(over_seeds(name, own[name], "length", at, (0, math.inf), note))
         numbers.append(over_seeds("ratio", own["smallest"] / own["along"], "fraction", at, (0, math.inf)))
-        for name in ("accuracy", "off_plane", "in_twice", "never"):
+        for name in ("accuracy", "off_plane"):
             numbers.append(over_seeds(name, 100 * own[name], "percent", at, (0, 100)))
+        for name in ("in_twice", "never"):
+            numbers.append(shares_row(ONE, name, own[name], at, rays, "directions"))
         for name in ("differs_on_curve", "differs_in_plane"):
             numbers.append(pairs_row(name, own[name].to_numpy(), at))
-    first, last = (by_dimension[each] for each in (min(by_dimension), max(by_dimension)))
-    gain = last["smallest"].to_numpy() / first["smallest"].to_numpy()
-    numbers.append(geometric("smallest_ratio", gain, ONE))
-    blind, budget = found["negatives"], settings.negatives.counts[-1]
-    of_blind: dict[Any, pd.DataFrame] = dict(list(blind.groupby("dimension")))
-    for dimension, own in of_blind.items():
-        most = own[own["negatives"] == budget]
+    least, most = (by_dimension[each]["smallest"].to_numpy() for each in ends(table))
+    return [*numbers, geometric("smallest_ratio", most / least, ONE, "fraction")]
+
+
+def other_rows(table: pd.DataFrame, settings: Any) -> list[dict[str, Any]]:
+    """What the whole budget of negatives buys, by dimension, and how much of it is needed."""
+    numbers: list[dict[str, Any]] = []
+    budget = settings.negatives.counts[-1]
+    by_dimension: dict[Any, pd.DataFrame] = dict(list(table.groupby("dimension")))
+    for dimension, own in by_dimension.items():
+        spent = own[own["negatives"] == budget]
         at = {"dimension": float(dimension)}
         for name in ("accuracy", *KINDS, *(f"off_{d:g}" for d in settings.distances), "worst_off"):
-            if most[name].notna().all():
+            if spent[name].notna().all():
                 metric = "accuracy" if name == "accuracy" else "accepted"
-                key = {} if name == "accuracy" else {"kind": name}
-                numbers.append(over_seeds(metric, 100 * most[name], "percent", key | at, (0, 100), experiment=OTHER))
+                keys = at if name == "accuracy" else {"kind": name} | at
+                numbers.append(shares_row(OTHER, metric, spent[name], keys, settings.negatives.tested, "points"))
         numbers += [needed_row(own, kind, dimension, settings) for kind in KINDS]
-    plane, space = (needed(blind[blind["dimension"] == d], "uniform", settings) for d in ends(blind))
-    most_needed = [np.where(np.isinf(each), 2.0 * budget, each) for each in (plane, space)]
-    numbers.append(geometric("needed_ratio", most_needed[1] / most_needed[0], OTHER))
-    return numbers
+    least, most = (needed(by_dimension[each], "uniform", settings) for each in ends(table))
+    least, most = (np.where(np.isinf(each), 2.0 * budget, each) for each in (least, most))
+    return [*numbers, geometric("needed_ratio", most / least, OTHER, "times")]
 
 
 def ends(table: pd.DataFrame) -> tuple[int, int]:
@@ -110,12 +119,26 @@ def over_seeds(
     at: Mapping[str, Any],
     bounds: tuple[float, float],
     note: str = "",
-    experiment: str = ONE,
 ) -> dict[str, Any]:
     """The mean over seeds of what each network comes to."""
     return mean_row(
-        experiment, results.metric(name, **at), values.to_numpy(dtype=np.float64), unit=unit, over="seeds",
-        bounds=bounds, note=note,
+        ONE, results.metric(name, **at), values.to_numpy(dtype=np.float64), unit=unit, over="seeds", bounds=bounds,
+        note=note,
+    )  # fmt: skip
+
+
+def shares_row(experiment: str, name: str, shares: pd.Series, at: Mapping[str, Any], n: int, of: str) -> dict[str, Any]:
+    """The mean over seeds of a share, in percent: where all networks agree, their spread says too little.
+
+    n: what each seed's share is counted over.
+    """
+    percent = 100 * shares.to_numpy(dtype=np.float64)
+    low, high = wilson(round(float(shares.sum()) * n), len(percent) * n)
+    ends = [*(mean_interval(percent, bounds=(0, 100)) or ()), 100 * low, 100 * high]
+    return results.row(
+        experiment, results.metric(name, **at), float(percent.mean()), unit="percent", n=len(percent),
+        interval=(min(ends), max(ends)),
+        kind=f"95 % t interval of the mean over seeds, no narrower than Wilson over all {of}",
     )  # fmt: skip
 
 
@@ -134,12 +157,12 @@ def pairs_row(name: str, values: np.ndarray, at: Mapping[str, Any]) -> dict[str,
     )  # fmt: skip
 
 
-def geometric(name: str, ratios: np.ndarray, experiment: str) -> dict[str, Any]:
+def geometric(name: str, ratios: np.ndarray, experiment: str, unit: str) -> dict[str, Any]:
     """The geometric mean over seeds of a ratio of the most dimensions to the least."""
     logs = np.log(ratios)
     interval = mean_interval(logs)
     return results.row(
-        experiment, name, math.exp(logs.mean()), unit="times", n=len(logs),
+        experiment, name, math.exp(logs.mean()), unit=unit, n=len(logs),
         interval=interval and (math.exp(interval[0]), math.exp(interval[1])),
         kind="95 % t interval of the geometric mean over seeds",
     )  # fmt: skip
