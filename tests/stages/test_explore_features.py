@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from overgen import OvergenError
-from overgen.models.cnn import CNN, COOL
+from overgen.models.cnn import CNN
 from overgen.models.probes import Probe
 from overgen.report import claims
 from overgen.report.build import build_report
@@ -30,8 +31,8 @@ from made_up import example_cell
 from workspace import ROOT, Study
 
 
-def network(kind: type[CNN] = CNN) -> CNN:
-    built = kind().eval().requires_grad_(False)
+def network() -> CNN:
+    built = CNN().eval().requires_grad_(False)
     built.initialise(generator("features"))
     return built
 
@@ -65,8 +66,6 @@ def test_log_odds_rise_as_the_class_does_and_do_not_stop_at_certainty() -> None:
     x = IMAGES.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(odds(x).sum(), x)
     assert bool((gradient.flatten(1).norm(dim=1) > 0).all())
-    with pytest.raises(OvergenError, match="100 units for 4 classes"):
-        run.log_odds(network(COOL), targets)(IMAGES)
 
 
 def test_the_nearest_image_is_that_of_an_exact_search_over_blocks() -> None:
@@ -138,6 +137,20 @@ def test_images_of_the_cell_are_what_its_tables_say(work: Work, cell: Cell) -> N
     activity = work.networks["cnn"].conv1(image).mean((2, 3))[0, int(line["unit"])]
     assert float(activity) == pytest.approx(line["activity"], abs=1e-5)
     assert float(work.networks["cnn"].conv1(begin).mean((2, 3))[0, int(line["unit"])]) < float(activity)
+
+
+def test_networks_that_cannot_do_their_part_are_refused(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An autoencoder without a decoder, and a network with several units for a class."""
+    with opened("explore_features", dataset="digits", model="networks") as stage:
+        of_two = work.settings.model_copy(update={"autoencoder": "cnn"})
+        settings = {"explore_features": of_two}
+        asked = stage.params
+        given = replace(stage, params=lambda key: settings.get(key) or asked(key))
+        with pytest.raises(OvergenError, match=r"explore_features.autoencoder: cnn has no decoder"):
+            Work(given)
+        monkeypatch.setattr(run, "seen", lambda network, x: (None, torch.zeros(1, 100)))
+        with pytest.raises(OvergenError, match="the last layer of cnn has 100 units for 10 classes"):
+            Work(stage)
 
 
 def test_the_numbers_of_the_cell_are_those_of_its_tables(cell: Cell) -> None:

@@ -83,6 +83,14 @@ class Work:
             network, about = registry.trained(dataset, name)
             self.networks[name] = network.requires_grad_(False)
             self.budget |= about["budget"]
+        name, classes = self.settings.network, len(self.source.classes)
+        with torch.no_grad():
+            _, logits = seen(self.networks[name], torch.zeros(1, *self.source.shape))
+        if logits.shape[1] != classes:
+            raise OvergenError(
+                f"params.yaml, explore_features.network: the last layer of {name} has {logits.shape[1]} units for "
+                f"{classes} classes; name a network with one for each"
+            )
         if not hasattr(self.networks[self.settings.autoencoder], "decode"):
             raise OvergenError(
                 f"params.yaml, explore_features.autoencoder: {self.settings.autoencoder} has no decoder; name a "
@@ -218,11 +226,6 @@ def log_odds(network: Any, targets: Tensor) -> synthesis.Objective:
 
     def objective(x: Tensor) -> Tensor:
         _, logits = seen(network, x)
-        if logits.shape[1] != len(targets):
-            raise OvergenError(
-                f"params.yaml, explore_features.network: its last layer has {logits.shape[1]} units for "
-                f"{len(targets)} classes; name a network with one for each"
-            )
         own = logits.gather(1, targets[:, None])[:, 0]
         others = logits.scatter(1, targets[:, None], -torch.inf)
         return own - others.logsumexp(1)
