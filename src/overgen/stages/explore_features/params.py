@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from overgen.run.params import Params
 
 
+DYNAMIC = ("overgen.measures.thresholds",)  # sections that it declares, too
+
+
 class Prior(Section):
     """An image of a class with the autoencoder's help, in pixels without a regulariser, by steps of a size of `rate`.
 
