@@ -23,7 +23,7 @@ from overgen.stages.explore_latents.run import Work
 from overgen.stages.explore_latents.ways import WAYS, drawn, root
 
 from processes import Run
-from workspace import Study, set_params
+from workspace import TINY, Study, set_params
 
 
 @pytest.fixture
@@ -159,10 +159,18 @@ def test_seeds_are_one_group_and_a_gain_has_the_interval_of_both() -> None:
     assert found["frechet@of=codes@way=uniform"]["low"] is None  # two seeds
 
 
-def test_a_threshold_without_an_alpha_is_refused(workspace: Path, run_stage: Run, study: Study) -> None:
+def test_what_cannot_be_is_refused(workspace: Path, run_stage: Run, study: Study) -> None:
     study.cell("explore_latents", "networks")
     (workspace / "models").symlink_to(study.root / "models")
-    set_params(workspace / "params.yaml", {"explore_latents.digits.tau": 0.5})
-    said = run_stage(workspace, "explore_latents", model="networks", check=False)
-    assert said.returncode == 1
-    assert "explore_latents.digits.tau: 0.5 is none of the thresholds of confidence.digits" in said.stderr
+    for key, wrong, says in (
+        ("tau", 0.5, "0.5 is none of the thresholds of confidence.digits"),
+        ("drawn", 201, "201, but there are 200"),
+        ("fitted", 401, "401, but there are 400"),
+        ("noises", [1, 2], "must begin with 0 and rise"),
+    ):
+        section = "explore_latents.digits"
+        set_params(workspace / "params.yaml", {section: TINY[section] | {key: wrong}})  # type: ignore[operator]
+        said = run_stage(workspace, "explore_latents", model="networks", check=False)
+        assert said.returncode == 1
+        assert f"{section}.{key}" in said.stderr
+        assert says in said.stderr

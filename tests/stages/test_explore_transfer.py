@@ -127,3 +127,13 @@ def test_numbers_that_the_classes_cannot_share_are_refused(workspace: Path, run_
             f"explore_transfer.digits.{key}: {wrong} must be a multiple of the 10 classes, and at most" in said.stderr
         )
         set_params(workspace / "params.yaml", {"explore_transfer.digits.labels": [10]})
+    for changes, says in (
+        ({"pool": 200, "tests": 201}, "tests: 201, but digits has 200 test images"),
+        ({"tests": 80, "queries": 81}, "queries: 81, more than the 80 tests"),
+        ({"queries": 60, "labelled": ["cool"]}, "labelled: 'cool' is none of its networks"),
+    ):
+        set_params(workspace / "params.yaml", {f"explore_transfer.digits.{key}": of for key, of in changes.items()})
+        said = run_stage(workspace, "explore_transfer", model="networks", check=False)
+        assert said.returncode == 1
+        assert "explore_transfer.digits" in said.stderr
+        assert says in said.stderr

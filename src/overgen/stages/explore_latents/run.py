@@ -64,6 +64,10 @@ class Work:
         self.settings: Any = stage.params(f"explore_latents.{name}")
         self.device, self.chunk = stage.device, stage.params(f"engine.{name}.chunk")
         confidence, self.probes = stage.params(f"confidence.{name}"), stage.params(f"engine.{name}.probes")
+        for key, images in (("shown", self.source.test_images), ("drawn", self.source.test_images),
+                            ("fitted", self.source.train_images), ("reference", self.source.train_images)):  # fmt: skip
+            if (asked := getattr(self.settings, key)) > len(images):
+                raise OvergenError(f"params.yaml, explore_latents.{name}.{key}: {asked}, but there are {len(images)}")
         pairs = threshold_pairs(confidence.thresholds, reconstructs=True)
         alphas = [alpha for tau, alpha in pairs if tau == self.settings.tau]
         if not alphas:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from overgen.run.sections import Count, Distinct, Name, Positive, Section
-
-if TYPE_CHECKING:
-    from overgen.run.params import Params
 
 
 def rising(values: list[int]) -> list[int]:
@@ -39,11 +36,14 @@ class ExploreTransfer(Section):
     at: Rising  # how many answers are counted
     shown: Count  # answers in the picture
 
+    @model_validator(mode="after")
+    def fitting(self) -> ExploreTransfer:
+        if unknown := [name for name in self.labelled if name not in self.networks]:
+            raise ValueError(f"labelled: {unknown[0]!r} is none of its networks")
+        for name in ("layer_tests", "queries"):
+            if (count := getattr(self, name)) > self.tests:
+                raise ValueError(f"{name}: {count}, more than the {self.tests} tests")
+        return self
+
 
 SECTION = dict[Name, ExploreTransfer]
-
-
-def check(params: Params) -> None:
-    for dataset, section in params.explore_transfer.items():
-        if unknown := [name for name in section.labelled if name not in section.networks]:
-            raise ValueError(f"explore_transfer.{dataset}.labelled: {unknown[0]!r} is none of its networks")

@@ -61,6 +61,11 @@ class Work:
             self.encoders.append(encoder)
             self.described = about["network"]
             self.budget |= about["budget"]
+        if self.settings.tests > len(self.source.test_images):
+            raise OvergenError(
+                f"params.yaml, explore_transfer.{name}.tests: {self.settings.tests}, but {name} has "
+                f"{len(self.source.test_images)} test images"
+            )
         self.pool = self.balanced()
         order = torch.randperm(len(self.source.test_images), generator=generator("transfer", name, "tests"))
         self.tests = order[: self.settings.tests]
@@ -69,27 +74,19 @@ class Work:
 
     def balanced(self) -> Tensor:
         """Training images of the pool: (K, pool / K), those of each class in an order of their own."""
-        labels, classes, key = (
-            self.source.train_labels,
-            len(self.source.classes),
-            f"explore_transfer.{self.source.name}",
-        )
+        settings, labels, classes = self.settings, self.source.train_labels, len(self.source.classes)
         least = int(labels[labels >= 0].bincount(minlength=classes).min())
-        wanted = {
-            "pool": [self.settings.pool],
-            "labels": self.settings.labels,
-            "layer_labels": [self.settings.layer_labels],
-        }
+        wanted = {"pool": [settings.pool], "labels": settings.labels, "layer_labels": [settings.layer_labels]}
         for name, counts in wanted.items():
-            limit = least * classes if name == "pool" else self.settings.pool
+            limit = least * classes if name == "pool" else settings.pool
             if wrong := [count for count in counts if count % classes or count > limit]:
                 raise OvergenError(
-                    f"params.yaml, {key}.{name}: {wrong[0]} must be a multiple of the {classes} classes, and at most "
-                    f"{limit}"
+                    f"params.yaml, explore_transfer.{self.source.name}.{name}: {wrong[0]} must be a multiple of the "
+                    f"{classes} classes, and at most {limit}"
                 )
         draws = generator("transfer", self.source.name, "pool")
         of_class = [torch.nonzero(labels == c)[:, 0] for c in range(classes)]
-        each = self.settings.pool // classes
+        each = settings.pool // classes
         return torch.stack([places[torch.randperm(len(places), generator=draws)[:each]] for places in of_class])
 
     @cached_property
