@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,13 +18,15 @@ def all_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def cloud(seed: int, count: int, width: int, kind: str) -> np.ndarray:
-    """Of four kinds that a float32 product finds hard or easy."""
+    """Of five kinds that a float32 product finds hard or easy."""
     draw = np.random.default_rng(seed)
     x = draw.normal(size=(count, width))
     if kind == "grid":
         return draw.integers(0, 3, (count, width)).astype(np.float32)  # many rows are equally far, some repeated
     if kind == "far away":
         return 1000 + x
+    if kind == "flat":  # as a curve with little beside it
+        return np.sin(2 * x[:, :1] * np.arange(1, width + 1) / width) + 0.1 * x
     if kind == "tight pairs":
         x[1::2] = x[::2][: len(x) // 2] + 1e-6 * x[1::2]
     return x
@@ -33,11 +37,20 @@ def cloud(seed: int, count: int, width: int, kind: str) -> np.ndarray:
     seed=st.integers(0, 10**6),
     count=st.integers(2, 60),
     width=st.integers(1, 9),
-    kind=st.sampled_from(["plain", "grid", "far away", "tight pairs"]),
+    kind=st.sampled_from(["plain", "grid", "far away", "tight pairs", "flat"]),
     others=st.booleans(),
+    large=st.sampled_from([1, 10, 1000]),
     data=st.data(),
 )
 def test_nearest_rows_are_those_of_all_distances(
+    seed: int, count: int, width: int, kind: str, others: bool, large: int, data: st.DataObject
+) -> None:
+    """Whether an outline is searched first or not."""
+    with patch.object(neighbours, "LARGE", large):
+        nearest_rows_are_those_of_all_distances(seed, count, width, kind, others, data)
+
+
+def nearest_rows_are_those_of_all_distances(
     seed: int, count: int, width: int, kind: str, others: bool, data: st.DataObject
 ) -> None:
     x = cloud(seed, count, width, kind)
@@ -74,11 +87,29 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, pairs = nearest(x, 5), pairs_within(x, np.array([4.0, 5.0]))
     for module in ("overgen.scores.arrays", "overgen.measures.neighbours"):
         monkeypatch.setattr(f"{module}.BLOCK", 300 * 16)
-    monkeypatch.setattr(neighbours, "GATHERED", 1000)
+    monkeypatch.setattr(neighbours, "CACHED", 1000)
     again = nearest(x, 5)
     np.testing.assert_allclose(again.distances, whole.distances, rtol=1e-12)
     assert (again.places == whole.places).all()
     assert (pairs_within(x, np.array([4.0, 5.0])) == pairs).all()
+
+
+def test_an_outline_is_searched_where_it_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows near a plane need no other search, and none of its distances is above that of the rows."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(300, 4)) @ draw.normal(size=(4, 40)) + 0.01 * draw.normal(size=(300, 40))
+    axes = neighbours.outline_axes(x - x.mean(0))
+    assert axes is not None
+    assert axes.shape[1] <= 4
+    shadows = neighbours.outline(x - x.mean(0), axes)
+    assert (all_distances(shadows, shadows) <= all_distances(x, x) + 1e-12).all()
+    monkeypatch.setattr(neighbours, "LARGE", 100)
+    whole = list(neighbours.forms(x, 5))
+    assert len(whole) == 3
+    monkeypatch.setattr(neighbours, "forms", lambda x, k: whole[:1])
+    every = all_distances(x, x)
+    np.fill_diagonal(every, np.inf)
+    np.testing.assert_allclose(nearest(x, 5).distances, np.sort(every, 1)[:, :5], rtol=1e-12)
 
 
 def test_what_float32_cannot_tell_is_searched_again() -> None:

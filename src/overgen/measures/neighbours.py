@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from overgen.scores.arrays import BLOCK, blocks, rows
-from overgen.scores.knn import GATHERED, SPARE, smallest
+from overgen.scores.knn import SPARE, smallest
 
-PRECISIONS: tuple[type, type] = (np.float32, np.float64)  # of the search, in turn
+Form = Callable[[np.ndarray], np.ndarray]
+CACHED = 1 << 18  # elements of a temporary array that stays in a cache: 2 MiB in float64
+LARGE = 4000  # rows, from which on an outline of the rows is searched first
+HELD = 0.97  # share of the variance in the principal components of an outline
 
 
 class Nearest(NamedTuple):
@@ -35,10 +38,11 @@ def nearest(x: np.ndarray, k: int, queries: np.ndarray | None = None) -> Nearest
     """The k nearest rows of a cloud (L2) to each query, or to each of its own rows, which is no neighbour of itself.
 
     x: (N, D), finite; queries: (M, D), finite; without them the queries are x.
-    Exact up to float64 rounding, at the speed of a float32 matrix product, as `scores.knn` does it: that finds k + 12
-    candidates, of which the distances are computed as they are written; where its rounding error could hide another
-    neighbour, the query is searched again in float64. Of equal distances the first place comes first among candidates.
-    Beside the inputs, once more in either precision, memory stays below 1 GiB.
+    Exact up to float64 rounding, as in `scores.knn`: a float32 matrix product finds candidates, of which the distances
+    are computed as they are written; where another neighbour could hide behind its rounding error the query is searched
+    again in float64. Of many rows it is an `outline` that is searched first, at a fraction of the columns. Of equal
+    distances the first place comes first among candidates. Beside the inputs, once more in either precision, memory
+    stays below 1 GiB.
     Raises ValueError for fewer rows than k neighbours need, and for a k below 1.
     """
     x = rows(x)
@@ -47,17 +51,17 @@ def nearest(x: np.ndarray, k: int, queries: np.ndarray | None = None) -> Nearest
     most = len(x) - itself
     if not 1 <= k <= most:
         raise ValueError(f"k = {k} nearest of {len(x)} rows: must lie in 1..{most}")
-    centre = x.mean(0, dtype=np.float64)  # distances do not change, but rounding errors shrink
     distances, places = np.empty((len(asked), k)), np.empty((len(asked), k), np.int64)
-    left, count = np.arange(len(asked)), min(k + SPARE, most)
-    for kind in PRECISIONS:
+    wide = x.astype(np.float64)
+    left = np.arange(len(asked))
+    for form, spare in forms(x, k):
         if not len(left):
             break
-        reference = (x - centre).astype(kind)
+        reference, count = form(x), min(k + spare, most)
         norms = np.einsum("nd,nd->n", reference, reference)
         unsettled = []
-        for start, own in blocks(left, max(len(x), count * x.shape[1] * (BLOCK // GATHERED))):
-            query = (asked[own] - centre).astype(kind)
+        for start, own in blocks(left, len(x)):
+            query = form(asked[own])
             approximate = (-2 * query) @ reference.T  # ‖b‖² − 2ab, which ranks as the squared distance does
             approximate += norms
             if itself:
@@ -66,7 +70,12 @@ def nearest(x: np.ndarray, k: int, queries: np.ndarray | None = None) -> Nearest
                 place = np.sort(smallest(approximate, count), 1)
             else:
                 place = np.broadcast_to(np.arange(count), (len(own), count))
-            exact = between(asked[own][:, None], x[place])
+            exact = np.concatenate(
+                [
+                    between(asked[part][:, None], wide[place[first : first + len(part)]])
+                    for first, part in blocks(own, count * x.shape[1] * (BLOCK // CACHED))
+                ]
+            )
             order = np.argsort(exact, 1, kind="stable")[:, :k]
             distances[own] = np.take_along_axis(exact, order, 1)
             places[own] = np.take_along_axis(place, order, 1)
@@ -74,10 +83,36 @@ def nearest(x: np.ndarray, k: int, queries: np.ndarray | None = None) -> Nearest
                 # every one that is no candidate has an approximate value of at least the largest of the candidates'
                 lengths = np.einsum("bd,bd->b", query, query, dtype=np.float64)
                 floor = np.take_along_axis(approximate, place, 1).max(1) + lengths
-                settled = distances[own, -1] ** 2 <= floor - rounding(lengths, norms, x.shape[1], kind)
+                settled = distances[own, -1] ** 2 <= floor - rounding(lengths, norms, query.shape[1], query.dtype)
                 unsettled.append(start + np.flatnonzero(~settled))
         left = left[np.concatenate(unsettled)] if unsettled else left[:0]
     return Nearest(distances, places)
+
+
+def forms(x: np.ndarray, k: int) -> Iterator[tuple[Form, int]]:
+    """In what forms rows are searched, in turn, each with how many candidates are taken beyond k."""
+    centre = x.mean(0, dtype=np.float64)  # distances do not change, but rounding errors shrink
+    if len(x) >= LARGE and (axes := outline_axes(x[:: len(x) // LARGE] - centre)) is not None:
+        yield lambda rows: outline(rows - centre, axes).astype(np.float32), SPARE + k
+    yield lambda rows: (rows - centre).astype(np.float32), SPARE
+    yield lambda rows: rows - centre, SPARE
+
+
+def outline_axes(x: np.ndarray) -> np.ndarray | None:
+    """The principal axes (D, P) that hold most of the variance of centred rows; None where there are too many of them
+    to be worth it. x: (N, D) float64."""
+    values, axes = np.linalg.eigh(x.T @ x)
+    held = np.cumsum(values[::-1]) / max(values.sum(), np.finfo(np.float64).tiny)
+    count = int(np.searchsorted(held, HELD)) + 1
+    return axes[:, ::-1][:, :count] if count <= x.shape[1] // 3 else None
+
+
+def outline(x: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Rows in fewer columns, of which no two are farther apart than the rows: places along axes, and the length of what
+    is left of the row. x: (N, D) float64; axes: (D, P), orthonormal. Returns (N, P + 1)."""
+    along = x @ axes
+    left = np.einsum("nd,nd->n", x, x) - np.einsum("np,np->n", along, along)
+    return np.concatenate([along, np.sqrt(np.maximum(left, 0))[:, None]], 1)
 
 
 def pairs_within(x: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -94,8 +129,9 @@ def pairs_within(x: np.ndarray, radii: np.ndarray) -> np.ndarray:
         for r, radius in enumerate(radii):
             open_ = np.flatnonzero(np.abs(near - radius**2) <= error)
             counts[r] += np.count_nonzero(near < radius**2 - error)
-            for _, own in blocks(open_, x.shape[1] * (BLOCK // GATHERED)):
-                counts[r] += np.count_nonzero(between(x[first[own]], x[second[own]]) < radius)
+            for _, own in blocks(open_, x.shape[1] * (BLOCK // CACHED)):
+                exact = between(x[first[own]], x[second[own]].astype(np.float64))
+                counts[r] += np.count_nonzero(exact < radius)
     return counts
 
 
@@ -106,7 +142,7 @@ def _near_pairs(
     for start, block in blocks(reference, len(reference)):
         own, other = slice(start, start + len(block)), reference[start:]
         lengths = norms[own].astype(np.float64)
-        error = rounding(lengths, norms, reference.shape[1], np.float32)
+        error = rounding(lengths, norms, reference.shape[1], reference.dtype)
         squared = (-2 * block) @ other.T
         squared += norms[start:]
         squared[np.tril_indices(len(block))] = np.inf
@@ -115,13 +151,15 @@ def _near_pairs(
 
 
 def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distances as they are written, in float64. a, b: (..., D), broadcast. Returns (...)."""
-    gaps = b.astype(np.float64)
-    gaps -= a
-    return np.sqrt(np.einsum("...d,...d->...", gaps, gaps))
+    """Distances as they are written, in float64. a: (..., D), broadcast to b: (..., D) float64, which is overwritten.
+
+    Returns (...).
+    """
+    b -= a
+    return np.sqrt(np.einsum("...d,...d->...", b, b))
 
 
-def rounding(lengths: np.ndarray, norms: np.ndarray, width: int, kind: type) -> np.ndarray:
+def rounding(lengths: np.ndarray, norms: np.ndarray, width: int, kind: Any) -> np.ndarray:
     """A bound on the error of ‖a‖² + ‖b‖² − 2ab as computed, u·D·(‖a‖ + ‖b‖)² and some more.
 
     lengths: (B,), the ‖a‖²; norms: (N,), the ‖b‖²; width: D; kind: the precision. Returns (B,).
