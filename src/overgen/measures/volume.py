@@ -18,7 +18,7 @@ import torch
 from scipy.special import digamma
 from torch import Tensor
 
-ACCEPTED, GAIN = 0.4, 1.0  # of the moves, towards which the size of the steps is brought; how fast, a move
+ACCEPTED = 0.4  # of the moves: the size of the steps of the next level is brought towards it
 FIRST_STEP, LARGEST_STEP = 0.5, 1.0  # length of the first step; standard deviation of any step in each pixel
 
 
@@ -144,6 +144,7 @@ def _walk(
     here = torch.stack([points[i].view(-1, dimension)[torch.from_numpy(run.starts)] for i, run, _ in runs])
     now = np.stack([scores[i].ravel()[run.starts] for i, run, _ in runs])
     points[which, :, 0], scores[which, :, 0] = here, now
+    taken = np.zeros(len(runs))
     for place in range(1, length):
         steps = [run.step * torch.randn(chains, dimension, generator=draws) for _, run, draws in runs]
         there = folded(here + torch.stack(steps))
@@ -152,9 +153,11 @@ def _walk(
         here = torch.where(torch.from_numpy(accept)[..., None], there, here)
         now = np.where(accept, then, now)
         points[which, :, place], scores[which, :, place] = here, now
-        for (_, run, _), share in zip(runs, accept.mean(1), strict=True):
-            run.step = min(LARGEST_STEP, run.step * math.exp(GAIN * (share - ACCEPTED)))
-            run.evaluations += chains
+        taken += accept.mean(1) / (length - 1)
+    for (_, run, _), share in zip(runs, taken, strict=True):
+        # Never within a level: steps that hang on where the chains stand would draw them there, which biases the share.
+        run.step = min(LARGEST_STEP, run.step * math.exp(share - ACCEPTED))
+        run.evaluations += chains * (length - 1)
 
 
 def folded(points: Tensor) -> Tensor:
