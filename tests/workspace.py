@@ -142,6 +142,7 @@ TINY = {
     "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
     "explore_noise.digits": {
         "networks": ["cnn", "dae_sym"],
+        "scaled_volumes": ["dae_sym"],
         "images": 20,
         "runs": 2,
         "chains": 2,

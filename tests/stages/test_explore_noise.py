@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from overgen.measures.thresholds import Threshold
 from overgen.models import registry
 from overgen.run.files import read_json, read_npz
 from overgen.stages.explore_noise import report, summary
+from overgen.stages.explore_noise.params import ExploreNoise
 from overgen.stages.explore_noise.run import judged
 from report_study import changed, study_of
 
-from workspace import Study
+from processes import Run
+from workspace import Study, set_params
 
 PAIRS = [(0.9, 20.0), (0.99, 3.0)]
 
@@ -139,3 +142,15 @@ def test_the_claims_about_noise_take_the_kind_that_is_called_a_class_most(tmp_pa
     assert classifier is not None
     assert scaled is not None
     assert (classifier.verdict, scaled.verdict) == ("contradicted", "holds")
+
+
+def test_volumes_by_a_scaled_output_need_one(workspace: Path, study: Study, run_stage: Run) -> None:
+    section = {"networks": ["cnn"], "images": 1, "runs": 2, "chains": 2, "length": 2, "levels": 1, "balls": [2]}
+    with pytest.raises(ValueError, match="scaled_volumes: dae_sym not among networks"):
+        ExploreNoise.model_validate(section | {"scaled_volumes": ["dae_sym"]})
+    study.cell("train_classifier", "cnn")
+    shutil.copytree(study.root / "models", workspace / "models")
+    set_params(workspace / "params.yaml", {"explore_noise.digits": section | {"scaled_volumes": ["cnn"]}})
+    done = run_stage(workspace, "explore_noise", model="networks", check=False)
+    assert done.returncode == 1
+    assert "explore_noise.digits.scaled_volumes: cnn does not reconstruct" in done.stderr

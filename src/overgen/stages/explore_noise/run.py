@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overgen import data
+from overgen import OvergenError, data
 from overgen.confidence import curvature, distance, log_gate, log_reconstruction
 from overgen.data import unknowns
 from overgen.measures.volume import log_volumes
@@ -130,7 +130,13 @@ def volumes(
     with torch.no_grad():
         reconstructs = network(torch.zeros(1, *shape, device=stage.device)).reconstruction is not None
     asked: list[tuple[int, Sequence[float]]] = [(0, taus)]
-    asked += [(1 + k, [tau]) for k, (tau, _) in enumerate(pairs)] if reconstructs else []
+    if name in settings.scaled_volumes:
+        if not reconstructs:
+            raise OvergenError(
+                f"params.yaml, explore_noise.{dataset}.scaled_volumes: {name} does not reconstruct, so that ỹ is y; "
+                "leave it out"
+            )
+        asked += [(1 + k, [tau]) for k, (tau, _) in enumerate(pairs)]
     for score, of in asked:
 
         def log_score(points: Tensor, score: int = score) -> Tensor:

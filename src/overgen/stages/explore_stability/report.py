@@ -8,7 +8,7 @@ from overgen.report.claims import Claim, verdict
 from overgen.report.glance import best_row
 from overgen.report.names import model_name, number
 from overgen.report.study import Row, Study
-from overgen.report.tables import MODEL, Table, column, count_text, pivot
+from overgen.report.tables import MODEL, Table, column, count_text, measured, pivot
 from overgen.stages.explore_stability import figures
 
 PAGE = "manifold"
@@ -56,6 +56,22 @@ def stability_is_a_power(study: Study) -> Claim | None:
     )
 
 
+def noise_as_large(study: Study) -> Table:
+    """The smallest change that fools, and how often noise as large changes a label, a row a network."""
+    rows = study.rows(experiment="lbfgs_noise", metric="label_changed", rms="")
+    columns = [
+        column("smallest change that fools, rms of a pixel", "mean_distortion", show=alone, experiment="lbfgs"),
+        column("label changed by noise as large, %", "label_changed"),
+        column("noisy images", "label_changed", show=lambda row: count_text(None if row is None else row["n"])),
+    ]
+    return pivot(study, "noise_as_large", rows, ("model",), MODEL, columns, of={"experiment": "lbfgs_noise"})
+
+
+def alone(row: Row | None) -> str:
+    """A measured number without what becomes of the reported one, which the report says."""
+    return measured(None if row is None else {**row, "verdict": ""})
+
+
 def power_laws(study: Study) -> Table:
     """What was fitted, a row a network."""
     rows = study.rows(experiment="power_law")
@@ -77,6 +93,6 @@ def test(row: Row | None) -> str:
     return f"{p} ({row['note']})"
 
 
-TABLES = (power_laws,)
+TABLES = (noise_as_large, power_laws)
 FIGURES = (figures.power_law, figures.exponents)
 CLAIMS = (misclassified_neighbours_have_no_measure, stability_is_a_power)
