@@ -216,6 +216,7 @@ TINY = {
     "train_codes.digits": {
         "images": 200,
         "test_images": 100,
+        "threads": 1,
         "hidden": 20,
         "batch_size": 50,
         "epochs": 2,

@@ -17,9 +17,8 @@ from overgen import data
 from overgen.models import codes
 from overgen.run.files import read_json
 from overgen.run.streams import generator
-from overgen.stages.train_codes import run
 from overgen.stages.train_codes.module import CodeTraining, divergence
-from overgen.stages.train_codes.params import Codes, TrainCodes
+from overgen.stages.train_codes.params import Codes, TrainCodes, members_of
 
 from conftest import Run, set_params
 from workspace import Study, inside
@@ -29,7 +28,7 @@ def test_the_cell_holds_every_network_and_its_last_error(study: Study) -> None:
     cell = study.cell("train_codes", "codes")
     curves = pd.read_csv(cell / "curves.csv")
     settings = SimpleNamespace(codes={"ae": Codes(sizes=[2, 8], seeds=[0, 1]), "dae": Codes(sizes=[8], noisy=True)})
-    assert [m.name for m in run.members_of(settings)] == [
+    assert [m.name for m in members_of(settings)] == [
         "ae_k2_seed0", "ae_k2_seed1", "ae_k8_seed0", "ae_k8_seed1", "dae_k8_seed0"
     ]  # fmt: skip
     with inside(study.root):

@@ -10,7 +10,8 @@ import pandas as pd
 
 from overgen.run import results
 from overgen.run.example import spent
-from overgen.stages.train_codes.run import COLUMNS, Member, rows
+from overgen.stages.train_codes.params import Member
+from overgen.stages.train_codes.run import COLUMNS, rows
 
 SIZES = {"ae": (2, 16, 64), "dae": (64,), "linear": (2, 16, 64), "ae_mse": (64,), "vae": (16,)}
 

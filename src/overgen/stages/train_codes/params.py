@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -32,11 +33,31 @@ class Codes(Section):
 class TrainCodes(Section):
     images: Count  # the first so many of the training set
     test_images: Count  # the first so many of the test set, of the curves
+    threads: Count  # of each process that shares the networks, whatever engine.<data set> says
     hidden: Count
     batch_size: Count
     epochs: Count
     learning_rate: Positive
     codes: dict[Name, Codes]  # by kind, the first part of a network's name
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train: of a kind of the section, with a size of its code and a seed."""
+
+    kind: str
+    size: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of the network, its file and its progress."""
+        return f"{self.kind}_k{self.size}_seed{self.seed}"
+
+
+def members_of(settings: Any) -> list[Member]:
+    """All networks that the section names."""
+    return [Member(k, size, seed) for k, c in settings.codes.items() for size in c.sizes for seed in c.seeds]
 
 
 SECTION = dict[Name, TrainCodes]

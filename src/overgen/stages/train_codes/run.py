@@ -10,7 +10,6 @@ them. And the cell: curves.csv, a row a network and epoch; the error of each kin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,26 +22,14 @@ from overgen.measures.outputs import part
 from overgen.models import codes
 from overgen.run import results
 from overgen.run.files import replace_directory
+from overgen.run.devices import limited_to
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.stages.train_codes.module import CodeTraining
+from overgen.stages.train_codes.params import Member, members_of
 from overgen.training.members import curve_arrays, save_member, train_together, weight_arrays
 
 COLUMNS = ["network", "kind", "size", "seed", "epoch", "loss", "test_error", "test_psnr"]
-
-
-@dataclass(frozen=True)
-class Member:
-    """One network to train: of a kind of the section, with a size of its code and a seed."""
-
-    kind: str
-    size: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Of the network, its file and its progress."""
-        return f"{self.kind}_k{self.size}_seed{self.seed}"
 
 
 def main(stage: Stage) -> None:
@@ -53,7 +40,8 @@ def main(stage: Stage) -> None:
         if (asked := getattr(settings, name)) > len(there):
             raise OvergenError(f"params.yaml, {key}.{name}: {asked}, but {source.name} has {len(there)}")
     members = members_of(settings)
-    trained = stage.members([m.name for m in members], lambda i, run: train(stage, run, members[i]))
+    with limited_to(settings.threads):
+        trained = stage.members([m.name for m in members], lambda i, run: train(stage, run, members[i]))
     if stage.rank != 0:
         return
     budget = {f"{key}.images": settings.images, f"{key}.epochs": settings.epochs}
@@ -67,11 +55,6 @@ def main(stage: Stage) -> None:
     table = pd.concat(curves)[COLUMNS].astype({"epoch": int})
     own = {kind: {f"{key}.codes.{kind}.epochs": c.epochs} for kind, c in settings.codes.items() if c.epochs}
     results.write(stage.cell, budget=budget, metrics=rows(table, own), tables={"curves": table})
-
-
-def members_of(settings: Any) -> list[Member]:
-    """All networks that the section names."""
-    return [Member(k, size, seed) for k, c in settings.codes.items() for size in c.sizes for seed in c.seeds]
 
 
 def network_of(member: Member, settings: Any, pixels: int) -> dict[str, Any]:
