@@ -25,7 +25,10 @@ def bits_of(images: np.ndarray, codec: str) -> int:
     if codec == "gzip":
         return 8 * len(gzip.compress(images.tobytes(), 9, mtime=0))
     if codec == "xz":
-        return 8 * len(lzma.compress(images.tobytes(), preset=9))
+        # A dictionary as large as the images: that of the level, 64 MB, would be cleared for each of them.
+        size = max(4096, images.nbytes)
+        own = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": size}]
+        return 8 * len(lzma.compress(images.tobytes(), filters=own))
     if codec != "png":
         raise ValueError(f"codec {codec!r}: must be one of {LOSSLESS}")
     from PIL import Image

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+ROUNDING = 1 / (12 * 255**2)  # the squared error of rounding to 8 bits
+
 
 def psnr(squared_error: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio, 10·log₁₀(1/MSE), of images in [0, 1].
 
-    squared_error: the mean over the pixels of each image, at least 0. Returns dB; infinite without an error.
+    squared_error: the mean over the pixels of each image, at least 0. Returns dB. An error below that of rounding to
+    8 bits counts as this, so that no image has more than 58.9 dB, and means over images exist.
     """
-    with np.errstate(divide="ignore"):
-        return -10 * np.log10(squared_error)
+    return -10 * np.log10(np.maximum(squared_error, ROUNDING))
 
 
 def cross_entropy(restored: np.ndarray, x: np.ndarray) -> np.ndarray:

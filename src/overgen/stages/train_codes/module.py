@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from overgen.data import floats
 from overgen.measures.pixels import psnr
 from overgen.models.codes import LinearCode, VariationalCode
+from overgen.run.trainer import Steps
 from overgen.training.module import Training, binary_cross_entropy
 
 
@@ -31,26 +33,39 @@ class CodeTraining(Training):
     ) -> None:
         labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         super().__init__(network, images, labels, l2=0.0, falling=True, **options)
+        self.automatic_optimization = False
         self.loss, self.pairs = loss, tested
 
-    def training_step(self, index: Tensor, batch_idx: int = 0) -> Tensor:
-        clean = floats(self.images[index]).flatten(1)
+    def train_dataloader(self) -> Steps:
+        """One Lightning step an epoch: of steps as short as these, Lightning's own share would be a third."""
+        return Steps([[index.to(self.images.device) for index in self.batches(self.current_epoch)]])
+
+    def training_step(self, order: Sequence[Tensor], batch_idx: int = 0) -> None:  # type: ignore[override]
+        adam: Any = self.optimizers()
+        for index in order:
+            loss, error = self.losses(floats(self.images[index]).flatten(1))
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            with torch.no_grad():
+                nothing, n = loss.new_zeros(()), len(index)
+                self.sums += torch.stack([loss.new_tensor(n), n * loss, nothing, n * error, nothing])
+        schedule: Any = self.lr_schedulers()
+        schedule.step()
+
+    def losses(self, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss on a batch, and the error of the reconstruction that is a part of it. clean: (N, D)."""
         x = clean
         if self.noise_std:
-            x = clean + self.noise_std * torch.randn(clean.shape, generator=self.noise, device=self.device)
+            x = clean + self.noise_std * torch.randn(clean.shape, generator=self.noise, device=clean.device)
         if isinstance(self.network, VariationalCode):
             mean, log_variance = self.network.moments(x)
             error = binary_cross_entropy(self.network.decode(self.network.drawn(x, self.noise)), clean).mean()
-            loss = error + divergence(mean, log_variance).mean() / clean.shape[1]
-        else:
-            restored = self.network.decode(self.network.encode(x))
-            squared = self.loss == "squared"
-            error = F.mse_loss(restored, clean) if squared else binary_cross_entropy(restored, clean).mean()
-            loss = error
-        n = len(index)
-        with torch.no_grad():
-            self.sums += torch.stack([loss.new_tensor(n), n * loss, loss.new_zeros(()), n * error, loss.new_zeros(())])
-        return loss
+            return error + divergence(mean, log_variance).mean() / clean.shape[1], error
+        restored = self.network.decode(self.network.encode(x))
+        squared = self.loss == "squared"
+        error = F.mse_loss(restored, clean) if squared else binary_cross_entropy(restored, clean).mean()
+        return error, error
 
     @torch.no_grad()
     def tested(self) -> dict[str, float]:

@@ -21,8 +21,8 @@ from overgen.measures.means import mean_row
 from overgen.measures.outputs import part
 from overgen.models import codes
 from overgen.run import results
-from overgen.run.files import replace_directory
 from overgen.run.devices import limited_to
+from overgen.run.files import replace_directory
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.stages.train_codes.module import CodeTraining
@@ -90,7 +90,8 @@ def train(stage: Stage, run: Any, member: Member) -> dict[str, np.ndarray]:
     settings = stage.params(f"train_codes.{source.name}")
     described = settings.codes[member.kind]
     sigma = stage.params(f"training.{source.name}").noise_std if described.noisy else 0.0
-    key = (source.name, "codes", member.kind, member.size, member.seed)
+    # Not the kind: where two differ in the loss or in the noise alone, all else is the same.
+    key = (source.name, "codes", member.size, member.seed)
     network = codes.build(network_of(member, settings, math.prod(source.shape)))
     network.initialise(generator(*key, "weights"))
     clean = data.floats(source.test_images[: settings.test_images])
