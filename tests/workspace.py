@@ -140,6 +140,16 @@ TINY = {
     },
     "evaluate_confidence.noise_images": 100,
     "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
+    "explore_compression.digits": {"images": 40, "size": 8, "qualities": [1, 90], "shown": [2]},
+    "explore_denoising.digits": {
+        "networks": ["dae_sym"],
+        "size": 8,
+        "levels": {"gaussian": [0.5], "salt_and_pepper": [0.1]},
+        "held_out": 10,
+        "strengths": {"median": [[3], [5]], "nlm": [[5, 0.2]], "pca": [[4], [8]]},
+        "median_at": 0.2,
+        "shown": 2,
+    },
     "explore_noise.digits": {
         "networks": ["cnn", "dae_sym"],
         "scaled_volumes": ["dae_sym"],
@@ -223,7 +233,7 @@ TINY = {
         "learning_rate": 0.005,
         "codes": {
             "ae": {"sizes": [2, 8], "seeds": [0, 1]},
-            "dae": {"sizes": [8], "noisy": True},
+            "dae": {"sizes": [8], "seeds": [0, 1], "noisy": True},
             "linear": {"sizes": [2, 8], "network": "linear", "loss": "squared", "epochs": 3},
             "ae_mse": {"sizes": [8], "seeds": [0, 1], "loss": "squared"},
             "vae": {"sizes": [8], "network": "variational"},

@@ -21,6 +21,16 @@ LIKE_THE_STUDY: dict[tuple[str, str], dict[str, Any]] = {  # options of examples
     ("evaluate_fooling", "cnn"): WITNESSED,
     ("evaluate_fooling", "dae_sym"): WITNESSED,
     ("evaluate_openset", "dae_sym"): {"longer": 2},
+    ("explore_compression", "codes"): {
+        "sizes": {"ae": (2, 8), "dae": (8,), "linear": (2, 8), "ae_mse": (8,), "pca": (2, 8)},
+        "size": 8,
+        "kinds": ("test", "silhouettes", "shuffled", "noise"),
+        "shown": (2,),
+    },
+    ("explore_denoising", "codes"): {
+        "ways": ("noisy", "median", "nlm", "pca", "ae", "dae", "dae_sym"),
+        "levels": {"gaussian": (0.2, 0.5), "salt_and_pepper": (0.1, 0.2)},
+    },
     ("fool_fgn", "cnn"): {"variants": {"lr_1e-3": 39}},
     ("fool_fgn", "dae_sym"): {"scaled": 3.0},
     ("fool_controls", "dae_sym_gate_off"): STARTS,
@@ -30,6 +40,10 @@ LIKE_THE_STUDY: dict[tuple[str, str], dict[str, Any]] = {  # options of examples
     ("fool_variants", "dae_sym_l2_10"): {"base": "dae_sym", "scaled": 3.0},
     ("retrain_on_fooling", "lenet"): {"rounds": 1},
     ("train_autoencoder", "dae_sym"): {"tested": True},
+    ("train_codes", "codes"): {
+        "sizes": {"ae": (2, 8), "dae": (8,), "linear": (2, 8), "ae_mse": (8,), "vae": (8,)},
+        "own": {"linear": 3},
+    },
     ("train_classifier", "cnn"): {"tested": True},
     ("train_classifier", "lenet"): {"tested": True},
 }

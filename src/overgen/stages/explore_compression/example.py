@@ -29,7 +29,12 @@ def example_cell(
     rows, rates = [], []
     for kind, seed in ((code, s) for code in sizes for s in range(1 if code == "pca" else 2)):
         for k in sizes[kind]:
-            error = 0.05 / np.sqrt(k) * (1 if kind in ("pca", "linear") else 0.01 * k + 0.7) * (1 + 0.02 * seed)
+            error = (
+                0.05
+                / np.sqrt(k)
+                * (1 if kind in ("pca", "linear") else 0.01 * k + 0.7)
+                * (1 + (0.002 if kind == "linear" else 0.02) * seed)
+            )
             error *= 0.95 if kind == "ae_mse" else 1
             for on in kinds if k == size else ["test"]:
                 squared = error * KINDS[on]

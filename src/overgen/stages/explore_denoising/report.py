@@ -19,7 +19,7 @@ def gain(study: Study, noise: str, over: str, **keys: str) -> Row | None:
 
 def of(row: Row) -> str:
     """What a gain's interval is over, with how many."""
-    return "{number} dB, {n} " + ("seeds" if "seeds" in row["interval"] else "images")
+    return "{number} dB, {n} " + ("seeds" if "seeds" in row["note"] else "images")
 
 
 def removes_noise(study: Study) -> Claim | None:

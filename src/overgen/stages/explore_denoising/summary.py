@@ -73,9 +73,12 @@ def over(name: str, values: np.ndarray, unit: str, **keys: Any) -> dict[str, Any
     several = len(values) > 1
     each = values.mean(1) if several else values[0]
     interval = mean_interval(each)
-    text = f"95 % t interval of the mean over {'seeds' if several else 'images'}"
-    metric = results.metric(name, **keys)
-    return results.row(EXPERIMENT, metric, float(values.mean()), unit=unit, n=len(each), interval=interval, kind=text)
+    whose = "seeds" if several else "images"
+    text = f"95 % t interval of the mean over {whose}"
+    return results.row(
+        EXPERIMENT, results.metric(name, **keys), float(values.mean()), unit=unit, n=len(each), interval=interval,
+        kind=text, note=f"over {whose}",
+    )  # fmt: skip
 
 
 def pictures(shown: Mapping[str, Arrays]) -> dict[str, np.ndarray]:
