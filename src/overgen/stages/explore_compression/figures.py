@@ -26,8 +26,7 @@ def kind_name(study: Study, kind: str) -> str:
     """A kind of images in words; the other data set by its name."""
     if kind != "other":
         return KINDS[kind]
-    others = study.settings.get("evaluate_scores.other_data") or {}
-    return dataset_name(others.get(study.dataset, "the other data set"))
+    return dataset_name(study.settings.get(f"explore_compression.{study.dataset}.other") or "the other data set")
 
 
 def error_by_size(study: Study) -> Figure | None:

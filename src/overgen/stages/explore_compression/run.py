@@ -127,11 +127,11 @@ def other_kinds(stage: Stage, source: data.Dataset, count: int) -> dict[str, Ten
     own = source.test_images[:count]
     streams = {kind: generator("explore_compression", source.name, kind) for kind in ("shuffled", "noise", "shapes")}
     kinds = {"test": own}
-    if name := stage.params("evaluate_scores.other_data").get(source.name):
+    if name := stage.params(f"explore_compression.{source.name}").other:
         borrowed = borrow.borrow(name, os.environ.get("OVERGEN_MIRROR") or None)
         if borrowed.shape != source.shape:
             raise OvergenError(
-                f"params.yaml, evaluate_scores.other_data.{source.name}: the images of {name} are of shape "
+                f"params.yaml, explore_compression.{source.name}.other: the images of {name} are of shape "
                 f"{borrowed.shape}, those of {source.name} of {source.shape}; name one of the same shape, or none"
             )
         kinds["other"] = borrowed.test_images[:count]

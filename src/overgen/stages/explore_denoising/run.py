@@ -24,6 +24,7 @@ from overgen.run import results
 from overgen.run.stage import Stage
 from overgen.scores.pca import PcaError
 from overgen.stages.explore_denoising import filters, summary
+from overgen.stages.train_codes.params import Member
 
 SHOWN = ("gaussian", "salt_and_pepper")  # of which pictures are kept
 
@@ -102,7 +103,7 @@ def denoise(stage: Stage, source: data.Dataset, pca: PcaError, noise: str, level
     for kind in ("ae", "dae"):
         restored[kind] = []
         for seed in trained.codes["dae"].seeds:
-            code, _ = codes.load(source.name, f"{kind}_k{settings.size}_seed{seed}")
+            code, _ = codes.load(source.name, Member(kind, settings.size, seed).name)
             restored[kind].append(_decoded(code, given, chunk))
     for name in settings.networks:
         network, _ = registry.trained(source.name, name, device=stage.device)

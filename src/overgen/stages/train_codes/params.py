@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from overgen.run.sections import Count, Distinct, Name, Positive, Section, Seeds
+from overgen.training.params import Training
 
 
 class Codes(Section):
@@ -28,6 +29,10 @@ class Codes(Section):
         if self.network == "variational" and (self.loss == "squared" or self.noisy):
             raise ValueError("a variational network has the loss bernoulli, and no noise")
         return self
+
+    def noise_std(self, training: Training) -> float:
+        """σ of the noise on the images that they are given. training: the section of the data set."""
+        return training.noise_std if self.noisy else 0.0
 
 
 class TrainCodes(Section):

@@ -79,7 +79,7 @@ def about(stage: Stage, member: Member, budget: dict[str, int]) -> dict[str, Any
         "network": network_of(member, settings, math.prod(source.shape)),
         "shape": list(source.shape),
         "loss": described.loss,
-        "noise_std": stage.params(f"training.{source.name}").noise_std if described.noisy else 0.0,
+        "noise_std": described.noise_std(stage.params(f"training.{source.name}")),
         "budget": budget | own,
     }
 
@@ -89,7 +89,7 @@ def train(stage: Stage, run: Any, member: Member) -> dict[str, np.ndarray]:
     source = data.load(stage.item["dataset"])
     settings = stage.params(f"train_codes.{source.name}")
     described = settings.codes[member.kind]
-    sigma = stage.params(f"training.{source.name}").noise_std if described.noisy else 0.0
+    sigma = described.noise_std(stage.params(f"training.{source.name}"))
     # Not the kind: where two differ in the loss or in the noise alone, all else is the same.
     key = (source.name, "codes", member.size, member.seed)
     network = codes.build(network_of(member, settings, math.prod(source.shape)))
