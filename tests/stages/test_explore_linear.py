@@ -45,7 +45,6 @@ def test_scores_are_those_of_the_distance() -> None:
     x = np.array([[0.0, 0.0], [1.0, 1.0], [0.2, 0.1]])
     assert_allclose(found.distance(x), [-0.2, 6 / 5, 0.0])
     assert_allclose(found.score(x), [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(-6)), 0.5])
-    assert_allclose(found.score_at(np.array([found.distance_at(0.9)])), 0.9)
 
 
 def test_the_direction_along_the_boundary_is_where_images_differ_most() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import eigh
 
 
 class Linear(NamedTuple):
@@ -19,15 +20,7 @@ class Linear(NamedTuple):
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """y of whichever class is the likelier, (N,), at least 0.5. x: (N, D)."""
-        return self.score_at(self.distance(x))
-
-    def score_at(self, distance: np.ndarray) -> np.ndarray:
-        """`score` at a distance from the boundary."""
-        return 1 / (1 + np.exp(-np.abs(distance) * np.linalg.norm(self.weight)))
-
-    def distance_at(self, score: float) -> float:
-        """How far from the boundary y has a value, in pixels. score: in [0.5, 1)."""
-        return float(np.log(score / (1 - score)) / np.linalg.norm(self.weight))
+        return 1 / (1 + np.exp(-np.abs(x @ self.weight + self.bias)))
 
 
 def logistic_regression(x: np.ndarray, second: np.ndarray, inverse_decay: float) -> Linear:
@@ -46,6 +39,7 @@ def across(classifier: Linear, x: np.ndarray) -> np.ndarray:
     normal = classifier.weight / np.linalg.norm(classifier.weight)
     centred = x - x.mean(0)
     within = centred - np.outer(centred @ normal, normal)
-    _, vectors = np.linalg.eigh(within.T @ within)
-    direction = vectors[:, -1]
+    size = len(normal)
+    _, vectors = eigh(within.T @ within, subset_by_index=(size - 1, size - 1))
+    direction = vectors[:, 0]
     return direction * np.sign(direction[np.abs(direction).argmax()])

@@ -34,7 +34,7 @@ def example_cell(path: Path, draw: np.random.Generator, *, budget: Mapping[str, 
 
 def made_up(draw: np.random.Generator, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
     """What the stage's `fitted` gives. counts: of each kind of images."""
-    arrays = {"weight": draw.normal(0, 0.1, 784), "bias": np.array(0.1)}
+    arrays = {"weight": draw.normal(0, 0.1, 784)}
     norm = float(np.linalg.norm(arrays["weight"]))
     centres = {"0": -2.0, "6": 2.0} | dict.fromkeys(KINDS, 4.0)
     for kind, count in counts.items():

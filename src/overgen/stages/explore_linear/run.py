@@ -10,6 +10,7 @@ which images differ most; plane.csv, what its scale is; examples.npz, one pictur
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,27 +37,33 @@ def main(stage: Stage) -> None:
                 f"params.yaml, {key}: class {label} of {len(dataset.classes)}, which are numbered from 0"
             )
 
+    kinds = kinds_of(dataset, settings)
+
     def fit(i: int, _: Any) -> dict[str, np.ndarray]:
-        return fitted(dataset, settings, settings.inverse_decays[i])
+        return fitted(dataset, kinds, settings.classes, settings.inverse_decays[i])
 
     found = stage.members([f"c{decay:g}" for decay in settings.inverse_decays], fit)
     if stage.rank == 0:
         taus = sorted({threshold.tau for threshold in stage.params(f"confidence.{dataset.name}").thresholds})
         decays = dict(zip(settings.inverse_decays, found, strict=True))
-        rows, tables, examples = summary.cell(decays, kinds_of(dataset, settings), dataset, settings, taus)
+        rows, tables, examples = summary.cell(decays, kinds, dataset, settings, taus)
         budget = {f"{key}.noise_images": settings.noise_images}
         results.write(stage.cell, budget=budget, metrics=rows, tables=tables, examples=examples)
 
 
-def fitted(dataset: data.Dataset, settings: Any, inverse_decay: float) -> dict[str, np.ndarray]:
-    """One classifier: weight and across (D,), bias; of each kind of images distance, height on across, and score."""
-    first, second = settings.classes
-    images, labels = data.select(dataset.train_images, dataset.train_labels, [first, second])
+def fitted(
+    dataset: data.Dataset, kinds: Mapping[str, Tensor], classes: Sequence[int], inverse_decay: float
+) -> dict[str, np.ndarray]:
+    """One classifier: its weight (D,); of each kind of images distance from the boundary, height along it, and score.
+
+    kinds: of `kinds_of`; classes: the two that it tells apart.
+    """
+    images, labels = data.select(dataset.train_images, dataset.train_labels, classes)
     x = flat(images)
-    classifier = logistic_regression(x, (labels == second).numpy(), inverse_decay)
+    classifier = logistic_regression(x, (labels == classes[1]).numpy(), inverse_decay)
     direction = across(classifier, x)
-    arrays = {"weight": classifier.weight, "bias": np.array(classifier.bias)}
-    for kind, of in kinds_of(dataset, settings).items():
+    arrays = {"weight": classifier.weight}
+    for kind, of in kinds.items():
         pixels = flat(of)
         arrays |= {
             f"{kind}.distance": classifier.distance(pixels),
