@@ -168,6 +168,17 @@ TINY = {
         "shown": 5,
     },
     "explore_stability": {"resamples": 20},
+    "explore_anomaly.digits": {
+        "networks": ["autoencoder", "dae_sym"],
+        "kinds": ["uniform", "constant"],
+        "other_data": [],
+        "known_images": 60,
+        "images": 20,
+        "fitted_images": 200,
+        "neighbours": 3,
+        "deviations": [1, 3],
+        "tutorial": {"hidden": 8, "batch_size": 100, "learning_rate": 0.01, "epochs": 3, "seeds": [0, 1]},
+    },
     "explore_transfer.digits": {
         "encoders": ["ae_k8_seed0", "ae_k8_seed1"],
         "networks": ["autoencoder", "dae_sym", "cnn"],

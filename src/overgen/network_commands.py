@@ -1,4 +1,4 @@
-"""The commands on one network: `overgen export`, `adopt`, `audit` and `fool`.
+"""The commands on one network: `overgen export`, `adopt`, `audit`, `fool` and `anomaly`.
 
 They import what they use, as those of `overgen.cli` do.
 """
@@ -292,3 +292,39 @@ def fool(
     )
     if not outcome.score > tau:
         raise OvergenError(f"not fooled: {outcome.score:.4g} is not above {tau:g}; try more --updates or another start")
+
+
+@commands.command()
+def anomaly(
+    picture: Annotated[str, typer.Argument(help="The picture: a file.")],
+    on: Annotated[
+        str,
+        typer.Option(
+            help="A network that reconstructs, as data set/model: fashion_mnist/autoencoder.",
+            autocompletion=complete(arguments.trained_cells),
+        ),
+    ],
+    k: Annotated[float, typer.Option(min=0, help="Deviations above the mean, beyond which it is an anomaly.")] = 3,
+    invert: Annotated[
+        bool | None,
+        typer.Option("--invert/--no-invert", help="Whether the picture is dark ink on a light ground, to be inverted."),
+    ] = None,
+) -> None:
+    """Say whether a picture is an anomaly to an autoencoder.
+
+    By the error of its reconstruction and by its code, against mean + k·deviation of known images, as the cell of
+    explore_anomaly has them. Exit 0 either way.
+    """
+    arguments.check_cell(on)
+    if not Path(picture).is_file():
+        raise OvergenError(f"{picture}: missing; a picture is a file")
+    from overgen.anomaly import judged
+
+    found = judged(on, picture, invert=invert)
+    for each in found:
+        print(
+            f"{each.what} {each.value:.4g}; threshold {each.threshold(k):.4g} = {each.mean:.4g} + {k:g} · "
+            f"{each.deviation:.4g} of {each.n:,} known images: {'strange' if each.strange(k) else 'passes'}"
+        )
+    strange = any(each.strange(k) for each in found)
+    print(f"{picture}: {'an anomaly' if strange else 'no anomaly'} to {on}")
