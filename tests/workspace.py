@@ -179,6 +179,17 @@ TINY = {
         "deviations": [1, 3],
         "tutorial": {"hidden": 8, "batch_size": 100, "learning_rate": 0.01, "epochs": 3, "seeds": [0, 1]},
     },
+    "silhouette_datasets": ["digits"],
+    "explore_silhouettes.digits": {
+        "kinds": ["letters"],
+        "networks": ["cnn", "dae_sym"],
+        "autoencoder": "autoencoder",
+        "animals": 1,
+        "letters": 2,
+        "known_images": 40,
+        "fitted_images": 100,
+        "neighbours": 2,
+    },
     "explore_transfer.digits": {
         "encoders": ["ae_k8_seed0", "ae_k8_seed1"],
         "networks": ["autoencoder", "dae_sym", "cnn"],
