@@ -190,6 +190,17 @@ TINY = {
         "fitted_images": 100,
         "neighbours": 2,
     },
+    "clutter_datasets": ["digits"],
+    "explore_clutter.digits": {
+        "networks": ["cnn", "dae_sym"],
+        "autoencoder": "dae_sym",
+        "photographs": ["temple"],
+        "images": 2,
+        "strengths": [0, 1],
+        "objects": [2],
+        "canvases": 4,
+        "attention": {"weight": 0.04, "smoothness": 0.02, "steps": 2, "rate": 0.4},
+    },
     "explore_transfer.digits": {
         "encoders": ["ae_k8_seed0", "ae_k8_seed1"],
         "networks": ["autoencoder", "dae_sym", "cnn"],
