@@ -77,12 +77,12 @@ def test_scaled_scores_reject_what_is_reconstructed_badly() -> None:
     rows, tables, examples = summary.cell({"dae_sym": arrays}, {"animals": of}, 10.0, lambda reconstructs: pairs)
     found = {(row["metric"], row["tau"]): row["reproduced"] for row in rows}
     assert found["accepted@kind=animals@score=y", 0.99] == 100
-    assert found["accepted@kind=animals@score=scaled", 0.99] == 0  # 0.995·exp(−3/784·9²) = 0.73
+    assert found["accepted@kind=animals@score=scaled", 0.99] == 0  # 0.995·exp(−3/784·9) = 0.96
     assert found["accepted@kind=animals@score=scaled@alpha=2", 0.99] == 0
     assert found["auroc@kind=animals@score=y", None] == 0.5
     assert found["auroc@kind=animals@score=scaled", None] == 1
     assert found["auroc@kind=animals@score=reconstruction", None] == 1
-    assert examples["score"][0, 0] == pytest.approx(0.995 * np.exp(-3 / 784 * 81), rel=1e-5)
+    assert examples["score"][0, 0] == pytest.approx(0.995 * np.exp(-3 / 784 * 9), rel=1e-5)
     assert tables["groups"]["answer_share"].tolist() == [1, 1, 1]
 
 

@@ -56,10 +56,9 @@ def cell(
         if "known.log_y" in arrays:
             models.append(model)
             of_shown = [(part(arrays, kind), places) for kind, places in shown.items()]
-            answers.append(np.concatenate([unknown["log_y"].argmax(1)[places] for unknown, places in of_shown]))
-            scores.append(
-                np.concatenate([np.exp(scaled(unknown, pairs[-1], beta)[places]) for unknown, places in of_shown])
-            )
+            answers.append(np.concatenate([unknown["log_y"].argmax(1)[i] for unknown, i in of_shown]))
+            sure = [np.exp(scaled(unknown, strictest(pairs), beta)[i]) for unknown, i in of_shown]
+            scores.append(np.concatenate(sure))
     examples = {
         "image": np.concatenate([kinds[kind].images[places] for kind, places in shown.items()]),
         "kind": np.array([kind for kind, places in shown.items() for _ in places]),
