@@ -34,11 +34,11 @@ def example_cell(path: Path, draw: np.random.Generator, *, budget: Mapping[str, 
     noise = {"label": labels, "kept": kept, "image": blobs(draw, len(SETTINGS.noises), CLASSES)}
     judged = {source: of_source(draw, kind) for source, kind in SOURCES.items()}
     rows, tables = summary.cell(plane, noise, judged, SETTINGS)
-    dataset = path.parts[-3]
+    dataset, names = path.parts[-3], [f"class {c}" for c in range(CLASSES)]
     spent = {f"explore_latents.{dataset}.{name}": n for name, n in (("shown", SHOWN), ("drawn", DRAWN))}
     results.write(
         path, budget=dict(budget or {}) | spent, metrics=rows, tables=tables,
-        examples=summary.examples(plane, noise, {"image": blobs(draw, 2, 9)}, judged),
+        examples=summary.examples(plane, noise, {"image": blobs(draw, 2, 9)}, judged, names),
     )  # fmt: skip
 
 

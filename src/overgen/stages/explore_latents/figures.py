@@ -19,24 +19,24 @@ MOST = 10  # classes that have a panel of their own
 def latents_plane(study: Study) -> Figure:
     """Test images by class: in the plane of the two first principal components of the latents, and by t-SNE."""
     arrays = examples(study)
-    names = [str(c) for c in np.unique(arrays["label"])]
+    labels = np.unique(arrays["label"])
     with style():
         figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 7.6))
         for axis, key, title in zip(
             axes, ("plane", "tsne"), ("two principal components of the latents", "t-SNE of the latents"), strict=True
         ):
-            for i, name in enumerate(names):
-                x, y = arrays[key][arrays["label"] == int(name)].T
-                axis.scatter(x, y, s=9, color=CLASS_COLOURS[i % len(CLASS_COLOURS)], lw=0, alpha=0.75)
+            for c in labels:
+                x, y = arrays[key][arrays["label"] == c].T
+                axis.scatter(x, y, s=9, color=CLASS_COLOURS[c % len(CLASS_COLOURS)], lw=0, alpha=0.75)
             axis.set_title(title)
             axis.set_xticks([])
             axis.set_yticks([])
             axis.grid(visible=False)
         handles = [
-            plt.Line2D([], [], color=CLASS_COLOURS[i % len(CLASS_COLOURS)], marker="o", lw=0, label=name)
-            for i, name in enumerate(names)
+            plt.Line2D([], [], color=CLASS_COLOURS[c % len(CLASS_COLOURS)], marker="o", lw=0, label=arrays["class"][c])
+            for c in labels
         ]
-        legend_below(figure, axes[1], handles, columns=10)
+        legend_below(figure, axes[1], handles, columns=5)
         return figure
 
 
@@ -52,7 +52,7 @@ def latents_by_class(study: Study) -> Figure:
             own = arrays["label"] == c
             axis.scatter(*arrays["plane"][~own].T, s=2, color="#d9d9d9", lw=0)
             axis.scatter(*arrays["plane"][own].T, s=5, color=CLASS_COLOURS[c % len(CLASS_COLOURS)], lw=0)
-            axis.set_title(str(c))
+            axis.set_title(arrays["class"][c], fontsize=9.5)
             axis.set_xticks([])
             axis.set_yticks([])
         blank(axes.flat[len(labels) :])

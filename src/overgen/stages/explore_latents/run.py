@@ -51,7 +51,9 @@ def main(stage: Stage) -> None:
         rows, tables = summary.cell(plane, noise, dict(zip(sources, judged, strict=True)), work.settings)
         results.write(
             stage.cell, budget=work.budget | own, metrics=rows, tables=tables,
-            examples=summary.examples(plane, noise, between, dict(zip(sources, judged, strict=True))),
+            examples=summary.examples(
+                plane, noise, between, dict(zip(sources, judged, strict=True)), work.source.classes
+            ),
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,12 +164,15 @@ def gain_row(prior: dict[str, Any], best: dict[str, Any], judge: str) -> dict[st
     )  # fmt: skip
 
 
-def examples(plane: Arrays, noise: Arrays, between: Arrays, judged: Judged) -> dict[str, np.ndarray]:
-    """Places of test images; pictures under noise, between two, and drawn: of each group its first seed's.
+def examples(
+    plane: Arrays, noise: Arrays, between: Arrays, judged: Judged, classes: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Places of test images, names of the classes; pictures under noise, between two, and drawn.
 
-    Of the autoencoders of `train_codes` those that are fitted are left out.
+    Drawn are those of the first seed of each group; fitted ones of the autoencoders of `train_codes` are left out.
     """
     kept = {name: plane[name].astype(np.float32) for name in ("plane", "tsne")} | {"label": plane["label"]}
+    kept |= {"class": np.array(classes)}
     kept |= {"noisy": as_bytes(noise["image"]), "between": as_bytes(between["image"])}
     names, pictures, passed = [], [], []
     seen = set()

@@ -143,6 +143,7 @@ def context(study: Study) -> dict[str, Any]:
     return {
         "settings": settings,
         "most": f"{most:,}",
+        "over_pca": measured(number(study, "precision_gain", over=PCA, at=FIRST)),
         "at_most": {name: measured(number(study, "accuracy_gain", over=name, labels=str(most)))
                     for name in (PIXELS, PCA, SCRATCH)},
     }  # fmt: skip
