@@ -15,6 +15,7 @@ from torch import Tensor
 from overgen import OvergenError, data
 from overgen.measures.neighbours import nearest
 from overgen.measures.outputs import image_outputs, scaled_scores
+from overgen.measures.thresholds import threshold_pairs
 from overgen.models import registry
 from overgen.run import results
 from overgen.run.stage import Stage
@@ -58,8 +59,8 @@ class Work:
         self.chunk, self.probes = (stage.params(f"engine.{self.name}.{key}") for key in ("chunk", "probes"))
         confidence = stage.params(f"confidence.{self.name}")
         self.device, self.beta = stage.device, confidence.beta
-        self.tau = max(threshold.tau for threshold in confidence.thresholds)
-        self.alpha = next(threshold.alpha for threshold in confidence.thresholds if threshold.tau == self.tau)
+        pairs = threshold_pairs(confidence.thresholds, reconstructs=True)
+        self.tau, self.alpha = max(pairs, key=lambda pair: pair[0])  # the first of them
         dataset = data.load(self.name)
         self.images = dataset.test_images
         self.pairs: Pairs = draw_pairs(dataset.test_labels.numpy(), self.settings.pairs, self.name)
