@@ -15,6 +15,7 @@ from overgen.report import claims
 from overgen.report.build import build_report
 from overgen.report.claims import Claim, verdict
 from overgen.report.study import Study
+from overgen.run.files import read_json
 from overgen.stages.evaluate_confidence import report as stage
 from report_study import MadeUp
 
@@ -74,6 +75,8 @@ def test_a_guided_page_has_a_screen_for_each_heading_and_the_report_lists_the_cl
     assert html.count('<section class="screen">') == html.count("<h2 ") == html.count("</section>") > 0
     assert 'href="report.html"' in html
     assert 'href="manifold.html"' in (tmp_path / "mnist/report.html").read_text()
+    (told,) = read_json(tmp_path / "mnist/claims.json")
+    assert (told["name"], told["verdict"], told["page"]) == ("noise_is_rejected", shown.verdict, "manifold")
     numbers = (tmp_path / "mnist/tables/claims.csv").read_text().splitlines()
     assert len(numbers) == 2
 

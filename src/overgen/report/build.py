@@ -48,6 +48,8 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
         (folder / "figures").mkdir()
         write_numbers(study, tables, folder)
         write_json(folder / "summary.json", metrics(study))
+        if tested := claims.listed(study):
+            write_json(folder / "claims.json", tested)
         drawn = draw(study, folder / "figures", dpi=dpi)
         asked = choices.choices(study, held=audit is not None)
         open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=asked, audit=audit)

@@ -67,12 +67,28 @@ def block(claim: Claim) -> str:
 
 def claims(study: Study) -> Table:
     """All claims of a study with their verdicts, in the order of dvc.yaml."""
-    lines, used = [], []
-    for stage in study.grid:
-        page = getattr(study.modules.get(stage), "PAGE", "report")
-        for claim in of_stage(study, stage).values():
-            shown = f"[figure]({page}.html)" if page != "report" else ""
-            lines.append([claim.says, f"{MARKS[claim.verdict]} {claim.verdict}", number_text(claim), claim.test, shown])
-            used.append(claim.row["place"])
+    lines = [
+        [each["claim"], f"{MARKS[each['verdict']]} {each['verdict']}", each["measured"], each["test"],
+         f"[figure]({each['page']}.html)" if each["page"] else ""]
+        for each in listed(study)
+    ]  # fmt: skip
+    used = [claim.row["place"] for stage in study.grid for claim in of_stage(study, stage).values()]
     header = ["claim", "verdict", "measured", "test, set before the run", ""]
     return table("claims", lines, header, study.frame.iloc[used])
+
+
+def listed(study: Study) -> list[dict[str, str]]:
+    """The claims of a study as texts, for `claims.json`: stage, name, claim, verdict, measured, test, page."""
+    return [
+        {
+            "stage": stage,
+            "name": name,
+            "claim": claim.says,
+            "verdict": claim.verdict,
+            "measured": number_text(claim),
+            "test": claim.test,
+            "page": getattr(study.modules[stage], "PAGE", ""),
+        }
+        for stage in study.grid
+        for name, claim in of_stage(study, stage).items()
+    ]

@@ -20,10 +20,13 @@ from jinja2.exceptions import TemplateError
 from overgen import OvergenError
 from overgen.measures.intervals import differs
 from overgen.measures.verdicts import VERDICTS, by_chance
+from overgen.report.claims import MARKS as CLAIM_MARKS
+from overgen.report.claims import VERDICTS as VERDICTS_OF_CLAIMS
 from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, kind, legend, model_name, start_mark
 from overgen.report.reported import records
 from overgen.report.study import Numbers, Row, read_reproduced
 from overgen.report.tables import bold, markdown_table, measured, reported
+from overgen.run.files import read_json
 
 PAGES = {"README.md": "docs/README.md.j2", "docs/findings.md": "docs/findings.md.j2"}
 DAES = ("dae_sym", "dae_asym")
@@ -118,6 +121,27 @@ def functions(root: Path) -> dict[str, Any]:
             for judge, attacked in (DAES, DAES[::-1])
         ]
 
+    def claims(dataset: str) -> dict[tuple[str, str], dict[str, str]]:
+        path = root / "reports" / dataset / "claims.json"
+        return {(each["stage"], each["name"]): each for each in read_json(path)} if path.is_file() else {}
+
+    def claim_counts(dataset: str) -> str:
+        """How many of the lectures' claims have which verdict: "20 hold, 3 are contradicted"."""
+        verdicts = [each["verdict"] for each in claims(dataset).values()]
+        words = {"holds": "hold", "contradicted": "are contradicted", "cannot tell": "cannot be told"}
+        return ", ".join(f"{verdicts.count(each)} {words[each]}" for each in VERDICTS_OF_CLAIMS if each in verdicts)
+
+    def claim_table(*datasets: str) -> str:
+        """The claims of some data sets with what became of each there, as Markdown."""
+        tested = {dataset: claims(dataset) for dataset in datasets}
+        lines = []
+        for key in dict.fromkeys(key for of in tested.values() for key in of):
+            first = next(of[key] for of in tested.values() if key in of)
+            told = [f"{CLAIM_MARKS[of[key]['verdict']]} {of[key]['measured']}" if key in of else "–"
+                    for of in tested.values()]  # fmt: skip
+            lines.append([first["claim"], *told])
+        return markdown_table(lines, ["claim", *map(dataset_name, datasets)])
+
     def unknown(dataset: str, model: str) -> str:
         """The best AUROC of a network's own scores, and in brackets without the problems of one known class."""
         texts = []
@@ -168,7 +192,7 @@ def functions(root: Path) -> dict[str, Any]:
         "percent": percent, "interval": interval, "count": count, "change": change, "spread": spread,
         "number": lambda number: f"{number:,}", "biggest": biggest, "above": above,
         "verdict_kinds": verdict_kinds, "verdict_numbers": verdict_numbers, "by_chance": chance, "tally": tally,
-        "dataset_name": dataset_name, "against": against,
+        "dataset_name": dataset_name, "against": against, "claim_counts": claim_counts, "claim_table": claim_table,
     }  # fmt: skip
 
 
