@@ -10,7 +10,7 @@ from overgen.report.study import Study
 from overgen.report.style import GREY, PITCH, WIDTH, ImageGrid, blank, colour, legend_below, style
 from overgen.stages.explore_latents.names import drawn_name
 
-CLASS_COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#a6761d", "#e377c2", "#5a5a5a", "#bcbd22",
+CLASS_COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#a6761d", "#4b2c7f", "#5a5a5a", "#bcbd22",
                  "#56b4e9")  # fmt: skip
 INKS = {"network": "#b2182b", "codes": "#de8f05", "variational": "#0173b2", "images": "#1b1b1b"}
 MOST = 10  # classes that have a panel of their own
