@@ -48,8 +48,6 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
         (folder / "figures").mkdir()
         write_numbers(study, tables, folder)
         write_json(folder / "summary.json", metrics(study))
-        if tested := claims.listed(study):
-            write_json(folder / "claims.json", tested)
         drawn = draw(study, folder / "figures", dpi=dpi)
         asked = choices.choices(study, held=audit is not None)
         open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=asked, audit=audit)
@@ -74,8 +72,10 @@ def build_page(study: Study, output: Path, *, dpi: int) -> None:
 
 
 def write_numbers(study: Study, tables: Mapping[str, list[Table]], folder: Path) -> None:
-    """reproduced.csv, and tables/ if any has a line."""
+    """reproduced.csv; tables/ and claims.json if there is any."""
     write(folder / "reproduced.csv", csv(as_reproduced(study.frame)))
+    if tested := claims.listed(study):
+        write_json(folder / "claims.json", tested)
     for table in (table for of_stage in tables.values() for table in of_stage if table.markdown):
         (folder / "tables").mkdir(exist_ok=True)
         write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
