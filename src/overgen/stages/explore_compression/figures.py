@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from overgen.report.names import dataset_name
@@ -46,11 +47,19 @@ def error_by_size(study: Study) -> Figure | None:
             axis.errorbar(mean.index, mean, ends, fmt=marks, color=INKS[kind], ms=5, label=NAMES[kind], capsize=2)
         sizes = sorted(table["size"].unique())
         axis.set(xscale="log", yscale="log", xlabel="size of the code", ylabel="squared error per pixel")
-        axis.set_ylim(bottom=0.7 * table.loc[table["kind"] == "ae", "squared_error"].min())
+        error_axis(axis, 0.8 * max(table["squared_error"].min(), 1e-4), table["squared_error"].max())
         axis.set_xticks(sizes, [str(size) for size in sizes])
-        axis.minorticks_off()
         legend_below(figure, axis)
         return figure
+
+
+def error_axis(axis: Axes, low: float, high: float) -> None:
+    """A logarithmic axis of squared errors, with plain numbers."""
+    ticks = [digit * 10.0**power for power in range(-5, 0) for digit in (1, 2, 5)]
+    shown = [tick for tick in ticks if low <= tick <= 1.2 * high]
+    axis.set_ylim(low, 1.2 * high)
+    axis.set_yticks(shown, [f"{tick:g}" for tick in shown])
+    axis.minorticks_off()
 
 
 def restored(study: Study) -> Figure | None:
@@ -131,10 +140,15 @@ def rates(study: Study) -> Figure | None:
         lossless = table[(table["squared_error"] == 0) & (table["how"] == "together") & table["of"].isin(list(FILES))]
         for place, (name, bits) in enumerate(lossless.sort_values("bits")[["of", "bits"]].itertuples(index=False)):
             axis.axvline(bits, color=GREY, lw=1, ls=":")
-            axis.annotate(FILES[name], (bits, 1), (-2, -12 - 12 * place), xycoords=("data", "axes fraction"),
-                          textcoords="offset points", ha="right", fontsize=8.5, color=GREY)  # fmt: skip
+            side = -3 if place == 0 else 3  # the smallest on its left, the others on their right, one below the other
+            axis.annotate(FILES[name], (bits, 1), (side, -12 * max(place, 1)), xycoords=("data", "axes fraction"),
+                          textcoords="offset points", ha="right" if place == 0 else "left", fontsize=8.5,
+                          color=GREY)  # fmt: skip
         axis.set(xscale="log", yscale="log", xlabel="bits an image", ylabel="squared error per pixel")
-        axis.set_ylim(bottom=0.4 * lossy.loc[lossy["of"] == "ae", "squared_error"].min())
+        codes = lossy.loc[lossy["of"] == "ae", "squared_error"]
+        error_axis(axis, 0.4 * codes.min(), lossy.loc[lossy["of"] == "pca", "squared_error"].max())
+        ticks = [10, 30, 100, 300, 1000, 3000]
+        axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         legend_below(figure, axis, columns=2)
         return figure
 

@@ -6,6 +6,7 @@ from overgen.report.claims import Claim, verdict
 from overgen.report.study import Row, Study
 from overgen.report.tables import Table, column, grouped, listing, pivot
 from overgen.stages.explore_compression import figures
+from overgen.stages.train_codes.spent import spent
 
 PAGE = "autoencoder"
 EXPERIMENT = "compression"
@@ -195,7 +196,8 @@ def context(study: Study) -> dict[str, object]:
     if not rows:
         return {}
     size = int(rows[0]["size"])
-    return {"size": size, "code_bits": 8 * size, "decoder_bits": f"{rows[0]['reproduced'] / 1e6:.1f} million"}
+    said = {"spent": spent(study.cells("explore_compression")["codes"])}
+    return said | {"size": size, "code_bits": 8 * size, "decoder_bits": f"{rows[0]['reproduced'] / 1e6:.1f} million"}
 
 
 TABLES = (errors, kinds, bits, loss)

@@ -41,6 +41,11 @@ def way_name(way: str) -> str:
     return WAYS.get(way) or model_name(way)
 
 
+def look_of(way: str) -> dict[str, Any]:
+    """The line of a way of denoising."""
+    return LOOKS.get(way, {"color": colour(way), "marker": "s"})
+
+
 def psnr(study: Study) -> Figure | None:
     """PSNR and SSIM of every way of denoising against the level of each noise, means over seeds and images."""
     cell = study.cells("explore_denoising").get("codes")
@@ -55,8 +60,7 @@ def psnr(study: Study) -> Figure | None:
             for axis, measure, text in zip(pair, ("psnr", "ssim"), ("PSNR, dB", "SSIM"), strict=True):
                 for way in of["way"].unique():
                     mean = of[of["way"] == way].groupby("level")[measure].mean()
-                    look = LOOKS.get(way, {"color": colour(way), "marker": "s"})
-                    axis.plot(mean.index, mean, ms=4, lw=1.4, label=way_name(way), **look)
+                    axis.plot(mean.index, mean, ms=4, lw=1.4, label=way_name(way), **look_of(way))
                 axis.set(xlabel=NOISES[noise][1], ylabel=text, xlim=(0, None))
             pair[0].set_title(NOISES[noise][0], loc="left")
         legend_below(figure, axes[0, 0], columns=3)
@@ -70,12 +74,12 @@ def epochs(study: Study) -> Figure | None:
         return None
     curve, table = cell.table("epochs"), cell.table("trials")
     sigma = float(study.settings[f"training.{study.dataset}.noise_std"])
-    at = table[(table["noise"] == "gaussian") & (table["level"] == sigma)].groupby("way")["psnr"].mean()
+    at = table[(table["noise"] == "gaussian") & (table["level"] == sigma)].groupby("way", sort=False)["psnr"].mean()
     last = curve["epoch"].max()
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 3.6))
-        for way in [way for way in ("noisy", "median", "gaussian", "nlm", "pca") if way in at]:
-            look = {name: LOOKS[way][name] for name in ("color", "ls")}
+        for way in [way for way in at.index if way not in ("ae", "dae")]:
+            look = {name: value for name, value in look_of(way).items() if name in ("color", "ls")}
             axis.axhline(at[way], lw=1.4, label=way_name(way), **look)
         for seed, of in curve.groupby("seed"):
             label = way_name("dae") if seed == curve["seed"].min() else None
@@ -97,7 +101,7 @@ def denoised(study: Study) -> list[tuple[str, Figure]] | None:
         with style():
             grid = ImageGrid(len(arrays["way"]), arrays[noise].shape[1], head=0.4, foot=0.02, side=0.6)
             for r, (way, images) in enumerate(zip(arrays["way"], arrays[noise], strict=True)):
-                ink = LOOKS.get(way, {"color": colour(way) if way != "image" else "black"})["color"]
+                ink = "black" if way == "image" else look_of(way)["color"]
                 grid.label(r, "before the noise" if way == "image" else way_name(way), ink)
                 for c, image in enumerate(images):
                     grid.image(r, c, image / 255)

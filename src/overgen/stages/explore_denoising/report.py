@@ -6,6 +6,7 @@ from overgen.report.claims import Claim, verdict
 from overgen.report.study import Row, Study
 from overgen.report.tables import Table, column, pivot
 from overgen.stages.explore_denoising import figures
+from overgen.stages.train_codes.spent import spent
 
 PAGE = "autoencoder"
 EXPERIMENT = "denoising"
@@ -116,6 +117,12 @@ def quality(study: Study) -> Table:
     of_all = {"experiment": EXPERIMENT}
     by = ("model", "noise", "level", "way")
     return pivot(study, "denoising", rows, by, labels, columns, once=2, of=of_all)
+
+
+def context(study: Study) -> dict[str, object]:
+    """What was spent on the networks."""
+    cells = study.cells("explore_denoising")
+    return {"spent": spent(cells["codes"])} if "codes" in cells else {}
 
 
 TABLES = (quality,)

@@ -58,7 +58,7 @@ def rows(found: Found, epochs: pd.DataFrame, *, sigma: float, share: float) -> l
     first = epochs[epochs["epoch"] == 1].sort_values("seed")["psnr"].to_numpy()
     if "nlm" in gaussian and len(first):
         behind = (first - gaussian["nlm"].mean())[:, None]
-        made.append(over("gain", behind, "dB", noise="gaussian", level=sigma, over="nlm", epochs=1))
+        made.append(over("gain", behind, "dB", noise="gaussian", level=sigma, over="nlm", epochs=1, of_seeds=True))
     return made
 
 
@@ -68,9 +68,12 @@ def best_filter(arrays: Arrays) -> str:
     return max((name for name in UNTRAINED if name in held_out), key=lambda name: float(held_out[name]), default="")
 
 
-def over(name: str, values: np.ndarray, unit: str, **keys: Any) -> dict[str, Any]:
-    """A mean of (S, N) values of seeds and images, with Student's interval over seeds; of one seed over its images."""
-    several = len(values) > 1
+def over(name: str, values: np.ndarray, unit: str, *, of_seeds: bool = False, **keys: Any) -> dict[str, Any]:
+    """A mean of (S, N) values of seeds and images, with Student's interval over seeds; of one seed over its images.
+
+    of_seeds: the values are of seeds, even if there is one only.
+    """
+    several = of_seeds or len(values) > 1
     each = values.mean(1) if several else values[0]
     interval = mean_interval(each)
     whose = "seeds" if several else "images"

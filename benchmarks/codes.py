@@ -1,0 +1,76 @@
+"""The size curve's 45 autoencoders (stage train_codes): two processes of one thread each, against one of two threads.
+
+    python benchmarks/codes.py [dataset] [images] [epochs]     # mnist 5000 3, which must be in data/
+
+Runs the stage itself in a temporary folder, each way once, and compares wall times from start to end, imports too. The
+errors must agree: bytes differ with the number of threads, and the trainings with them in the last digits. Two
+processes share the networks as in `OVERGEN_DEVICES=2 python -m overgen.run train_codes --dataset mnist --model codes`.
+
+MEASURED
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(dataset: str, images: int, epochs: int) -> None:
+    """Time both ways."""
+    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, {os.cpu_count()} cores, load "
+          f"{os.getloadavg()[0]:.1f}, {dataset}: {images} images, {epochs} epochs")  # fmt: skip
+    seconds, errors = {}, {}
+    for name, processes, threads in (("one after another, two threads", 1, 2), ("side by side, one thread each", 2, 1)):
+        with tempfile.TemporaryDirectory() as folder:
+            workspace = prepared(Path(folder), dataset, images=images, epochs=epochs, threads=threads)
+            seconds[name] = timed(workspace, dataset, processes)
+            curves = pd.read_csv(workspace / "reports/cells" / dataset / "train_codes/codes/curves.csv")
+        errors[name] = curves.groupby("network", sort=False)["test_error"].last().to_numpy()
+        print(f"    {name:32}{seconds[name]:8.1f} s, mean error {errors[name].mean():.6f}", flush=True)
+    first, second = seconds.values()
+    np.testing.assert_allclose(*errors.values(), rtol=0.05)
+    print(f"    {first / second:.2f} times as fast side by side, {len(curves['network'].unique())} networks")
+
+
+def prepared(folder: Path, dataset: str, *, images: int, epochs: int, threads: int) -> Path:
+    """A folder in which the stage runs: this checkout's code and data, with only the size curve to train."""
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    section = params["train_codes"][dataset]
+    section |= {"images": images, "epochs": epochs, "threads": threads}
+    section["codes"] = {"ae": section["codes"]["ae"]}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    (folder / "src").mkdir()
+    for name in ("src/overgen", "src/own", "data"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+def timed(folder: Path, dataset: str, processes: int) -> float:
+    """The wall time of the stage, in seconds, by so many processes."""
+    command = [sys.executable, "-m", "overgen.run", "train_codes", "--dataset", dataset, "--model", "codes"]
+    own = {"PYTHONPATH": str(ROOT / "src"), "OVERGEN_DEVICES": str(processes), "OVERGEN_ACCELERATOR": "cpu",
+           "OVERGEN_TRACKING": "off", "OVERGEN_PROGRESS": "off"}  # fmt: skip
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=folder, env=os.environ | own, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(*given[:1] or ("mnist",), *(int(text) for text in (*given[1:], *("5000", "3")[len(given[1:]) :])))
