@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +22,14 @@ from typer.testing import CliRunner
 from overgen import cli, data
 from overgen.measures.reconstruction import codes_and_errors, reconstruction_errors
 from overgen.models import registry
+from overgen.report.study import read_study
 from overgen.run.files import read_json, read_npz
 from overgen.run.streams import generator
-from overgen.stages.explore_anomaly import run, summary, tutorial
+from overgen.stages.explore_anomaly import report, run, summary, tutorial
+from report_study import BANDS, plan_of
 
-from workspace import Study
+from made_up import example_cell
+from workspace import ROOT, Study
 
 
 def test_errors_of_a_reconstruction_by_hand() -> None:
@@ -196,3 +200,26 @@ def test_what_cannot_be_judged_is_named(folder: Path, call: Call, monkeypatch: p
     assert "is of other weights than those here" in call(there, "--on", "digits/autoencoder")[1]
     shutil.rmtree("reports")
     assert "`dvc repro explore_anomaly@digits-networks` makes it" in call(there, "--on", "digits/dae_sym")[1]
+
+
+def test_the_claims_follow_the_numbers(tmp_path: Path) -> None:
+    (tmp_path / "budgets").mkdir()
+    shutil.copy(ROOT / "budgets/paper.txt", tmp_path / "budgets")
+
+    def verdicts(dataset: str, **options: Any) -> dict[str, str | None]:
+        example_cell(tmp_path / "reports/cells", "explore_anomaly", "networks", dataset=dataset, **options)
+        found = read_study(plan_of({"explore_anomaly": {"networks": {}}}), dataset, tmp_path, bands=BANDS)
+        claims = {claim.__name__: claim(found) for claim in report.CLAIMS}
+        return {name: claim and claim.verdict for name, claim in claims.items()}
+
+    of_mnist = verdicts("mnist")
+    assert of_mnist["slides_detector"] == "holds"
+    assert of_mnist["other_data_are_anomalies"] == "holds"
+    assert of_mnist["threshold_keeps_the_known"] in (
+        "contradicted",
+        "cannot tell",
+    )
+    assert of_mnist["codes_tell_anomalies"] == "cannot tell"  # one kind has the codes of test images
+    of_digits = verdicts("digits", kinds=("uniform",))
+    assert of_digits["slides_detector"] is None
+    assert of_digits["other_data_are_anomalies"] is None

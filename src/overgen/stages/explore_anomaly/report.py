@@ -128,7 +128,7 @@ def other_data_are_anomalies(study: Study) -> Claim | None:
 def slides_detector(study: Study) -> Claim | None:
     row = found(study, "tutorial_deviation_near_reported", model="tutorial")
     if row is None or study.dataset != "mnist":
-        return None  # only digits have such small errors after training
+        return None  # the mean cross-entropy hangs on how gray images are: other data have other errors
     band = 0.25 * summary.REPORTED_DEVIATION
     low, high = summary.REPORTED_DEVIATION - band, summary.REPORTED_DEVIATION + band
     outcomes = {verdict(row, above=low), verdict(row, below=high)}
