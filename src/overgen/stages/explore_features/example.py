@@ -42,7 +42,7 @@ def example_cell(
         budget=dict(budget or {}) | own,
         metrics=summary.rows(tables, settings, TAU),
         tables=tables,
-        examples=summary.shown(found | of_classes, settings),
+        examples=summary.shown(found | of_classes, settings, [f"class {c}" for c in range(classes)]),
     )
 
 

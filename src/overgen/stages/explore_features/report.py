@@ -187,9 +187,12 @@ def context(study: Study) -> dict[str, Any]:
     settings = {key.removeprefix(PREFIX): value for key, value in study.settings.items() if key.startswith(PREFIX)}
     sizes = {key.rpartition(".")[2]: value for key, value in settings.items()
              if key.startswith(f"sizes.{study.dataset}.")}  # fmt: skip
+    (cell,) = study.cells("explore_features").values()
+    named = [f"{c} {name}" for c, name in enumerate(cell.examples()["class_name"]) if name != str(c)]
     changed = of(study, "units", "answer_changed", start="picture")
     best = of(study, "units", "likes_its_image_best", start="noise")
-    return {"settings": settings, "sizes": sizes, "changed": measured(changed), "best": measured(best)}
+    return {"settings": settings, "sizes": sizes, "changed": measured(changed), "best": measured(best),
+            "named": ", ".join(named)}  # fmt: skip
 
 
 TABLES = (synthesised, liked)

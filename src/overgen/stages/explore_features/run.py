@@ -57,7 +57,7 @@ def main(stage: Stage) -> None:
             budget=work.budget | own,
             metrics=summary.rows(tables, settings, work.tau),
             tables=tables,
-            examples=summary.shown(found, settings),
+            examples=summary.shown(found, settings, work.source.classes),
         )
 
 

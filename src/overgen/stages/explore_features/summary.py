@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,12 +113,12 @@ def class_rows(classes: pd.DataFrame, settings: Any, tau: float) -> list[dict[st
     return numbers
 
 
-def shown(found: Mapping[str, Arrays], settings: Any) -> Arrays:
+def shown(found: Mapping[str, Arrays], settings: Any, names: Sequence[str]) -> Arrays:
     """Images to show, uint8.
 
-    class_way (W,), class_image (W, K, …) of every way; unit_network, unit_layer, unit_kind, unit_way, unit_start,
-    unit_number (U,), unit_image and unit_begin (U, …), where it began, of the first units of each kind in the ways that
-    begin with a picture, too.
+    class_name (K,); class_way (W,), class_image (W, K, …) of every way; unit_network, unit_layer, unit_kind, unit_way,
+    unit_start, unit_number (U,), unit_image and unit_begin (U, …), where it began, of the first units of each kind in
+    the ways that begin with a picture, too.
     """
     ways = [way for way in (*settings.ways, *settings.priors) if way in found]
     arrays: dict[str, list[Any]] = {}
@@ -135,6 +135,7 @@ def shown(found: Mapping[str, Arrays], settings: Any) -> Arrays:
                 arrays.setdefault("unit_begin", []).append(picture(own["start_image"][i]))
     classes = np.stack([np.stack([picture(image) for image in found[way]["image"]]) for way in ways])
     return {name: np.array(values) for name, values in arrays.items()} | {
+        "class_name": np.array(names),
         "class_way": np.array(ways),
         "class_image": classes,
     }
