@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
@@ -51,7 +53,9 @@ def path_curves(study: Study) -> Figure:
                     axis.plot(line["position"], line["q50"], color=ink, label=way_name(str(way)), lw=1.8)
                 axis.set_xlim(0, 1)
             row[0].set_ylabel(label)
-            row[0].set_ylim(bottom=0, top=None if measure in ("distance", "error") else 1.03)
+            lowest = table.loc[table["measure"] == measure, "q10"].min()
+            scores = (math.floor(4 * lowest) / 4, 1.03)  # in quarters
+            row[0].set_ylim(scores if measure in ("scaled", "score") else (0, None))
         for axis, name in zip(axes[0], KIND_NAMES.values(), strict=True):
             axis.set_title(name)
         for axis in axes[-1]:
