@@ -76,12 +76,12 @@ def rows(clouds: pd.DataFrame, *, pixels: int, parts: int) -> list[dict[str, Any
         for size, values in [*means.items(), ("all", whole)]:
             numbers.append(over_classes("mean_dimension", values, "dimensions", {"images": str(size)} | of))
         numbers.append(over_classes("share_of_pixels", 100 * whole / pixels, "percent", of))
-        numbers.append(over_classes("growth", whole / means[sizes[0]], "times", of))
+        numbers.append(over_classes("growth", whole / means[sizes[0]], "ratio", of))
         of_mixed = {size: own[estimator].to_numpy() for size, own in of_size.items()}
         for size, values in of_mixed.items():
             numbers.append(of_parts("mixed_dimension", values, size, "images", {"images": str(size)} | of))
         note = f"from {full[0]:,} to {full[-1]:,} images"
-        numbers.append(over_parts("mixed_growth", of_mixed[full[-1]] / of_mixed[full[0]], "times", of, note))
+        numbers.append(over_parts("mixed_growth", of_mixed[full[-1]] / of_mixed[full[0]], "ratio", of, note))
         numbers += known_rows(clouds, estimator)
     return numbers
 
