@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overgen import OvergenError
+from overgen.run.params import Params
 from overgen.run.results import parts
-from overgen.stages.explore_paths import summary
+from overgen.stages.explore_paths import params, summary
 from overgen.stages.explore_paths.geodesics import Graph
 from overgen.stages.explore_paths.pairs import Pairs, draw_pairs
 from overgen.stages.explore_paths.run import along
@@ -42,6 +44,15 @@ def test_fewer_pairs_than_class_pairs_are_of_different_ones() -> None:
 def test_too_few_test_images_are_refused() -> None:
     with pytest.raises(OvergenError, match=r"explore_paths.mine.pairs: 12 pairs need 8 test images of class 0.* has 5"):
         draw_pairs(np.arange(15) % 3, 12, "mine")
+
+
+def test_a_network_that_no_list_names_is_refused() -> None:
+    own = {"latents": ["autoencoder"], "denoiser": "dae", "classifier": "cnn"}
+    lists = {"classifiers": ["cnn"], "autoencoders": ["autoencoder", "dae_sym"]}
+    found = Params(lists | {"explore_paths": {"mine": SimpleNamespace(**own)}})
+    with pytest.raises(ValueError, match=r"paths.mine.denoiser: 'dae' is none of cnn, autoencoder, dae_sym"):
+        params.check(found)
+    params.check(Params(lists | {"adopted": ["dae"]} | {"explore_paths": {"mine": SimpleNamespace(**own)}}))
 
 
 def floyd_warshall(lengths: np.ndarray) -> np.ndarray:

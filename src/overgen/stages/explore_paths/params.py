@@ -34,7 +34,7 @@ SECTION = dict[Name, ExplorePaths]
 
 
 def check(params: Params) -> None:
-    known = [*params.names("classifiers"), *params.names("autoencoders")]
+    known = [name for key in ("classifiers", "autoencoders", "adopted") for name in params.names(key)]
     for dataset, section in params.explore_paths.items():
         for key, names in (
             ("latents", section.latents),
@@ -43,4 +43,4 @@ def check(params: Params) -> None:
         ):
             for name in names:
                 if name not in known:
-                    raise ValueError(f"explore_paths.{dataset}.{key}: {name!r} is trained by no stage; {known} are")
+                    raise ValueError(f"explore_paths.{dataset}.{key}: {name!r} is none of {', '.join(known)}")
