@@ -31,6 +31,7 @@ LIKE_THE_STUDY: dict[tuple[str, str], dict[str, Any]] = {  # options of examples
         "ways": ("noisy", "median", "nlm", "pca", "ae", "dae", "dae_sym"),
         "levels": {"gaussian": (0.2, 0.5), "salt_and_pepper": (0.1, 0.2)},
     },
+    ("explore_features", "networks"): {"witnesses": ["dae_sym"]},
     ("fool_fgn", "cnn"): {"variants": {"lr_1e-3": 39}},
     ("fool_fgn", "dae_sym"): {"scaled": 3.0},
     ("fool_controls", "dae_sym_gate_off"): STARTS,
