@@ -326,5 +326,7 @@ def anomaly(
             f"{each.what} {each.value:.4g}; threshold {each.threshold(k):.4g} = {each.mean:.4g} + {k:g} · "
             f"{each.deviation:.4g} of {each.n:,} known images: {'strange' if each.strange(k) else 'passes'}"
         )
+    if len(found) == 1:
+        print(f"the code of {on} is not judged: it is too large for the cell to hold what known ones are like")
     strange = any(each.strange(k) for each in found)
     print(f"{picture}: {'an anomaly' if strange else 'no anomaly'} to {on}")

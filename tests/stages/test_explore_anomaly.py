@@ -178,6 +178,7 @@ def test_a_picture_gets_the_verdict_of_the_study(folder: Path, study: Study, cal
         "digit.png", "--on", "digits/autoencoder", "--k", "50")[1].replace("digit.png", "inverse.png")  # fmt: skip
     assert "inverse.png: its ground is bright" in call("inverse.png", "--on", "digits/autoencoder")[1]
     status, said = call("digit.png", "--on", "digits/dae_sym", "--k", "50")
+    assert "the code of digits/dae_sym is not judged" in said
     assert (status, said.count("threshold")) == (0, 1)  # a code of 400 units is not in the cell
 
 
