@@ -23,7 +23,6 @@ FOOLED = {"cnn": 40, "cool": 12, "dae_sym": 0}  # of 40 trials, attack on y
 SCORES = {"cnn": ["softmax", "knn", "pca_pixels"], "dae_sym": ["scaled_output_alpha20", "knn"]}
 SETTINGS = {
     "training.mnist.batch_size": 37,
-    "training.mnist.noise_std": 0.2,
     "confidence.mnist.thresholds": [{"tau": 0.9, "alpha": 20.0}],
     "train_oneclass.mnist.training.dae_sym.l2": 10.0,
     "train_oneclass.mnist.training.dae_sym.noise_std": None,
@@ -86,9 +85,6 @@ def cells(*, full: bool = False, dataset: str = "mnist") -> dict[str, dict[str, 
                 "refused": {"energy": "no logit for each class"},
             },
         },
-        "train_codes": {"codes": {}},
-        "explore_compression": {"codes": {}},
-        "explore_denoising": {"codes": {}},
         "train_controls": {"cnn": {}, "dae_sym": {}},
         "evaluate_controls": {model: {"methods": methods} for model, methods in SCORES.items()},
         "train_oneclass": {"cool": epochs, "dae_sym": epochs, "ocsvm": epochs},

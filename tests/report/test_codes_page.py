@@ -10,17 +10,31 @@ import pytest
 
 from overgen.report import claims
 from overgen.report.study import Study, read_study
+from overgen.run.plans import Plan
 from overgen.stages.explore_compression import report as compression
 from overgen.stages.explore_denoising import report as denoising
-from report_study import BANDS, build, write_study
+from report_study import BANDS, build
+
+from made_up import example_cell
+from workspace import ROOT
 
 STAGES = ("train_codes", "explore_compression", "explore_denoising")
+SETTINGS = {"training.mnist.noise_std": 0.2, "explore_compression.mnist.other": "fashion_mnist"}
+
+
+def write_study(root: Path) -> Plan:
+    """The made-up cells of these stages below a repository's root."""
+    for stage in STAGES:
+        example_cell(root / "reports/cells", stage, "codes")
+    (root / "budgets").mkdir(exist_ok=True)
+    (root / "budgets/paper.txt").write_text((ROOT / "budgets/paper.txt").read_text())
+    return Plan({stage: ["codes"] for stage in STAGES}, SETTINGS)
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     """The made-up cells of these stages alone."""
-    return read_study(write_study(tmp_path, stages=STAGES), "mnist", tmp_path, bands=BANDS)
+    return read_study(write_study(tmp_path), "mnist", tmp_path, bands=BANDS)
 
 
 def test_claims_of_compression_turn_with_its_numbers(study: Study) -> None:
@@ -68,7 +82,7 @@ def test_claims_of_denoising_turn_with_its_numbers(study: Study) -> None:
 
 
 def test_the_page_shows_every_figure_and_claim(study: Study, tmp_path: Path, undrawn: None) -> None:
-    output = build(tmp_path, write_study(tmp_path, stages=STAGES))
+    output = build(tmp_path, write_study(tmp_path))
     page = html.unescape((output / "autoencoder.html").read_text(encoding="utf-8"))
     source = "".join(
         (Path(module.__file__).parent / "section.md.j2").read_text() for module in (compression, denoising)
