@@ -50,7 +50,7 @@ def measured(row: Row | None, unit: str = "", between: str = " ") -> str:
     sign = f" {sign}" if row["verdict"] else sign
     if pd.isna(row["reproduced"]):
         return f"–{sign}"
-    text = number(row["reproduced"], row["metric"], row["unit"]) + unit + sign
+    text = number(row["reproduced"], row["metric"], row["unit"]).replace("-", "−") + unit + sign
     if pd.isna(row["low"]) or row["low"] == row["high"]:  # one without a width says nothing
         return text
     low = number(row["low"], row["metric"], row["unit"])

@@ -26,7 +26,7 @@ from typing import Any
 
 import overgen
 from overgen import OvergenError
-from overgen.run import imports, pipeline, plans
+from overgen.run import imports, pipeline
 from overgen.run.imports import SOURCE, STAGES, Tree
 from overgen.run.yaml_files import read_yaml
 
@@ -140,6 +140,8 @@ def _texts_in(value: Any) -> Iterator[str]:
 def now(dependency: str) -> str:
     """What a file of `.overgen/code` would hold now, whether or not it is there. dependency: as dvc.yaml names it."""
     name = Path(dependency).relative_to(CODE).as_posix()
+    from overgen.run import plans  # only reports hang on it, which import it themselves
+
     stage = name.partition("/")[0]
     if stage == plans.PLANS:
         return plans.plan_texts()[name]
@@ -185,13 +187,16 @@ def _rule() -> str:
     return hashlib.md5(Path(__file__).read_bytes() + Path(imports.__file__).read_bytes()).hexdigest()
 
 
-def main(check: Callable[[], Mapping[str, str] | None] = plans.plan_texts) -> bool:
+def main(check: Callable[[], Mapping[str, str] | None] | None = None) -> bool:
     """Check params.yaml as a whole and write `.overgen/code`. Returns whether anything of it changed.
 
     Every other stage waits for this one, so that a value that cannot be meant stops `dvc repro` before anything runs.
-    check: gives further texts. Raises OvergenError for such a value, and for code that cannot be read.
+    check: gives further texts; of none, those of the plans. Raises OvergenError for such a value, and for code that
+    cannot be read.
     """
-    further = dict(check() or {})
+    from overgen.run.plans import plan_texts
+
+    further = dict((check or plan_texts)() or {})
     earlier = read_cache()
     tree = Tree(cache=earlier)
     contents = texts(tree, read_yaml(Path("params.yaml"))[0], pipeline.read_stages())

@@ -157,11 +157,11 @@ def hangs_on_the_start(numbers: Numbers) -> pd.Series:
     model without such variants it is not known.
     """
     notes = pd.Series("", index=numbers.frame.index)
-    for row in records(numbers.rows(experiment="fgn", metric=HANGING).reset_index(names="at")):
+    for row in records(numbers.rows(experiment="fgn", metric=HANGING).reset_index(names="place")):
         others = numbers.rows(model=row["model"], text=row["text"], tau=row["tau"])
         for other in records(others[others["experiment"].str.fullmatch(STARTS)]):
             if pd.notna(row["low"]) and pd.notna(other["low"]) and differs(*interval(row), *interval(other)):
-                notes[row["at"]] = START_NOTE
+                notes[row["place"]] = START_NOTE
     return notes
 
 
