@@ -6,7 +6,7 @@ from typing import Any
 
 from overgen.report.claims import Claim, verdict
 from overgen.report.study import Row, Study
-from overgen.report.tables import MODEL, Labels, Table, broken, column, pivot
+from overgen.report.tables import MODEL, Labels, Table, broken, column, measured, pivot
 from overgen.stages.explore_clutter import figures, summary
 from overgen.stages.explore_clutter.names import OF_CANVASES, WAYS
 
@@ -83,8 +83,9 @@ def a_mask_can_be_found(study: Study) -> Claim | None:
         return None
     says = "Attention to what can be copied finds the object."
     seen = SEEN.format(how="within the mask that is found")
-    return Claim(says, TEST.format(seen=seen, **ABOVE), verdict(row, above=HALF), "{number} of {n} pictures", row,
-                 "clutter_pictures")  # fmt: skip
+    whole = measured(strongest(study, "right", "whole"), "\u00a0%")  # the test, as it was set, does not ask for it
+    number = f"{{number}} of {{n}} pictures; of the same pictures seen whole {whole}"
+    return Claim(says, TEST.format(seen=seen, **ABOVE), verdict(row, above=HALF), number, row, "clutter_pictures")
 
 
 def a_sum_finds_several(study: Study) -> Claim | None:
