@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overgen.report import claims
-from overgen.report.build import build_report
+from overgen.report.build import build_report, check_names
 from overgen.report.claims import Claim, verdict
 from overgen.report.study import Study
 from overgen.run.files import read_json
@@ -84,3 +84,9 @@ def test_a_guided_page_has_a_screen_for_each_heading_and_the_report_lists_the_cl
 def test_a_stage_without_a_page_stays_in_the_report(made_up: MadeUp) -> None:
     assert not (made_up.report / "manifold.md").exists()
     assert "How far can the scores be trusted?" in made_up.text()
+
+
+def test_two_stages_cannot_write_the_same_file() -> None:
+    assert check_names("tables", ["a", "b"]) == ["a", "b"]
+    with pytest.raises(ValueError, match="tables: two stages have one called a;"):
+        check_names("tables", ["a", "b", "a"])

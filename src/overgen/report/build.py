@@ -76,7 +76,9 @@ def write_numbers(study: Study, tables: Mapping[str, list[Table]], folder: Path)
     write(folder / "reproduced.csv", csv(as_reproduced(study.frame)))
     if tested := claims.listed(study):
         write_json(folder / "claims.json", tested)
-    for table in (table for of_stage in tables.values() for table in of_stage if table.markdown):
+    filled = [table for of_stage in tables.values() for table in of_stage if table.markdown]
+    check_names("tables", [table.name for table in filled])
+    for table in filled:
         (folder / "tables").mkdir(exist_ok=True)
         write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
         write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
@@ -108,7 +110,7 @@ def draw(study: Study, folder: Path, *, dpi: int) -> list[str]:
     workers = min(len(functions), cores())
     if workers < 2:
         told = progress.steps(functions, "figure")
-        return [name for function in told for name in drawn(function, study, folder, dpi)]
+        return check_names("figures", [name for function in told for name in drawn(function, study, folder, dpi)])
     gc.freeze()  # what is there is neither searched again nor copied
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads: they are BLAS's
@@ -117,6 +119,13 @@ def draw(study: Study, folder: Path, *, dpi: int) -> list[str]:
             progress.follow(parts, "figure")
             names = [name for part in parts for name in part.result()]
     gc.unfreeze()
+    return check_names("figures", names)
+
+
+def check_names(kind: str, names: list[str]) -> list[str]:
+    """The names of files that stages write into one folder. Raises ValueError where two would write the same."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{kind}: two stages have one called {', '.join(twice)}; give each a name of its own")
     return names
 
 

@@ -22,7 +22,7 @@ WRONG = "#d55e00"
 
 def transfer_labels(study: Study) -> Figure:
     """Accuracy by the number of labelled images, a line for each kind of features, with intervals over draws."""
-    rows = study.rows(experiment="transfer", metric="accuracy")
+    rows = study.rows(experiment="transfer_learning", metric="accuracy")
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 3.9))
         for features, own in rows.groupby("features", sort=False):
@@ -42,7 +42,7 @@ def transfer_labels(study: Study) -> Figure:
 
 def transfer_layers(study: Study) -> Figure:
     """What a linear decoder of the class reads from each layer, from the lowest up, a line a network."""
-    rows = study.rows(experiment="transfer", metric="layer_accuracy")
+    rows = study.rows(experiment="transfer_learning", metric="layer_accuracy")
     networks = list(dict.fromkeys(rows["network"]))
     with style():
         figure, axes = plt.subplots(
@@ -66,7 +66,7 @@ def transfer_layers(study: Study) -> Figure:
 
 def search_precision(study: Study) -> Figure:
     """How many of the first answers are of the query's class, by features, with intervals over classes."""
-    rows = study.rows(experiment="transfer", metric="precision")
+    rows = study.rows(experiment="transfer_learning", metric="precision")
     features, counts = list(dict.fromkeys(rows["features"])), sorted(set(rows["at"].astype(int)))
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 0.5 * len(features) + 1.3))

@@ -99,20 +99,20 @@ def above_0(row: Row | None, says: str, difference: str, figure: str, *, over: s
 
 def number(study: Study, metric: str, **keys: str) -> Row | None:
     """A number of this stage."""
-    return next(iter(study.select(experiment="transfer", metric=metric, **keys)), None)
+    return next(iter(study.select(experiment="transfer_learning", metric=metric, **keys)), None)
 
 
-def transfer(study: Study) -> Table:
+def transfer_learning(study: Study) -> Table:
     """Accuracy by features, a line, and number of labels, a column."""
-    rows = study.rows(experiment="transfer", metric="accuracy")
+    rows = study.rows(experiment="transfer_learning", metric="accuracy")
     counts = sorted(set(rows["labels"]), key=int)
     columns = [column(f"{int(count):,}", "accuracy", labels=count) for count in counts]
-    return table_of(study, "transfer", rows, ("features",), features(study), columns)
+    return table_of(study, "transfer_learning", rows, ("features",), features(study), columns)
 
 
 def transfer_layer_numbers(study: Study) -> Table:
     """Accuracy of a linear decoder by network and layer."""
-    rows = study.rows(experiment="transfer", metric="layer_accuracy")
+    rows = study.rows(experiment="transfer_learning", metric="layer_accuracy")
     labels: Labels = {"network": lambda row: feature_name(study, row["network"]), "layer": lambda row: row["layer"]}
     return table_of(study, "transfer_layer_numbers", rows, ("network", "layer"), labels,
                     [column("right, %", "layer_accuracy")])  # fmt: skip
@@ -120,14 +120,14 @@ def transfer_layer_numbers(study: Study) -> Table:
 
 def search(study: Study) -> Table:
     """Precision by features, a line, and number of answers, a column."""
-    rows = study.rows(experiment="transfer", metric="precision")
+    rows = study.rows(experiment="transfer_learning", metric="precision")
     counts = sorted(set(rows["at"]), key=int)
     columns = [column(f"of the first {count}, %", "precision", at=count) for count in counts]
     return table_of(study, "search", rows, ("features",), features(study), columns)
 
 
 def table_of(study: Study, name: str, rows: Any, by: tuple[str, ...], labels: Labels, columns: list[Any]) -> Table:
-    of = {"experiment": "transfer", "model": "networks"}
+    of = {"experiment": "transfer_learning", "model": "networks"}
     return pivot(study, name, rows, by, labels, columns, of=of)
 
 
@@ -150,5 +150,5 @@ def context(study: Study) -> dict[str, Any]:
 
 
 CLAIMS = (few_labels, better_than_pca, better_than_scratch, finds_images, easier_higher_up, easier_without_labels)
-TABLES = (transfer, search, transfer_layer_numbers)
+TABLES = (transfer_learning, search, transfer_layer_numbers)
 FIGURES = (figures.transfer_labels, figures.search_precision, figures.search_answers, figures.transfer_layers)

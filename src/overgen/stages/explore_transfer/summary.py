@@ -109,8 +109,8 @@ def search_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def over_draws(name: str, values: np.ndarray, unit: str, bounds: tuple[float, float]) -> dict[str, Any]:
-    return mean_row("transfer", name, values, unit=unit, over=DRAWS, bounds=bounds)
+    return mean_row("transfer_learning", name, values, unit=unit, over=DRAWS, bounds=bounds)
 
 
 def over_classes(name: str, values: np.ndarray, unit: str, bounds: tuple[float, float]) -> dict[str, Any]:
-    return mean_row("transfer", name, values, unit=unit, over="classes", bounds=bounds)
+    return mean_row("transfer_learning", name, values, unit=unit, over="classes", bounds=bounds)
