@@ -24,6 +24,7 @@ from overgen.measures.retrieval import nearest, precision
 from overgen.models import codes, registry
 from overgen.models.layers import layers
 from overgen.run import results
+from overgen.run.devices import limited_to
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.stages.explore_transfer import heads, summary
@@ -35,7 +36,8 @@ def main(stage: Stage) -> None:
     """Write the cell."""
     work = Work(stage)
     names = [*(f"draw{d}" for d in range(work.settings.draws)), SEARCH]
-    found = stage.members(names, lambda i, run: work.search() if names[i] == SEARCH else work.draw(i))
+    with limited_to(1):  # matrices are small: two threads wait for each other for longer than they compute
+        found = stage.members(names, lambda i, run: work.search() if names[i] == SEARCH else work.draw(i))
     if stage.rank == 0:
         *draws, searched = found
         rows, tables = summary.cell(draws, searched, work.settings, len(work.source.classes))
