@@ -90,3 +90,11 @@ def test_two_stages_cannot_write_the_same_file() -> None:
     assert check_names("tables", ["a", "b"]) == ["a", "b"]
     with pytest.raises(ValueError, match="tables: two stages have one called a;"):
         check_names("tables", ["a", "b", "a"])
+
+
+@pytest.mark.parametrize(("n", "text"), [(1, "2.0 % over 1 seed"), (21, "2.0 % over 21 seeds")])
+def test_one_is_no_plural(n: int, text: str) -> None:
+    number = {"reproduced": 2.0, "low": math.nan, "high": math.nan, "n": n, "unit": "percent", "metric": "error",
+              "verdict": "", "note": ""}  # fmt: skip
+    said = claims.number_text(Claim("", "", "holds", "{number} over {n} seeds", number, ""))
+    assert said.replace("\u00a0", " ") == text

@@ -6,6 +6,7 @@ them in its section by the functions' names, `{{ claims.noise_is_no_class }}`; t
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import pandas as pd
@@ -56,7 +57,8 @@ def of_stage(study: Study, stage: str) -> dict[str, Claim]:
 def number_text(claim: Claim) -> str:
     """The number that decides a claim, with its interval and n: "1.2 % [0.6–2.3] of 1,000 images"."""
     unit = "\u00a0%" if claim.row["unit"] == "percent" else ""
-    return claim.number.format(number=measured(claim.row, unit), n=count_text(claim.row["n"]))
+    text = claim.number.format(number=measured(claim.row, unit), n=count_text(claim.row["n"]))
+    return re.sub(r"(?<![\d,.])1 (seed|run|draw|image|network|pair)s\b", r"1 \1", text)
 
 
 def block(claim: Claim) -> str:
