@@ -329,14 +329,17 @@ def test_stages_run_side_by_side_within_bounds(twins: Twins) -> None:
     assert len(locked(folder)) == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"), [("OMP_WAIT_POLICY", "PASSIVE", "ACTIVE"), ("OPENBLAS_THREAD_TIMEOUT", "4", "26")]
+)
 def test_threads_of_stages_sleep_while_they_wait_unless_told_otherwise(
-    twins: Twins, monkeypatch: pytest.MonkeyPatch
+    twins: Twins, monkeypatch: pytest.MonkeyPatch, name: str, ours: str, theirs: str
 ) -> None:
-    folder = one(twins, {"dvc.yaml": "stages: {s: {cmd: printenv OMP_WAIT_POLICY > x, outs: [x]}}"})
-    for own, told in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
-        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    folder = one(twins, {"dvc.yaml": f"stages: {{s: {{cmd: printenv {name} > x, outs: [x]}}}}"})
+    for own, told in ((None, ours), (theirs, theirs)):
+        monkeypatch.delenv(name, raising=False)
         if own:
-            monkeypatch.setenv("OMP_WAIT_POLICY", own)
+            monkeypatch.setenv(name, own)
         assert reproduce(force=True) == 0
         assert (folder / "x").read_text().strip() == told
 

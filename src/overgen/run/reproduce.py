@@ -62,6 +62,7 @@ def reproduce(
     name, such as its threads.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread that spins beside another cell stops both, almost
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2^4 cycles: the same for NumPy's and SciPy's threads
     warm = Warm()
     try:
         sure = check()
