@@ -179,6 +179,7 @@ TINY = {
         "deviations": [1, 3],
         "tutorial": {"hidden": 8, "batch_size": 100, "learning_rate": 0.01, "epochs": 3, "seeds": [0, 1]},
     },
+    "explored_datasets": ["digits"],
     "silhouette_datasets": ["digits"],
     "explore_silhouettes.digits": {
         "kinds": ["letters"],

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from overgen.report import claims
 from overgen.report.build import build_report, check_names
 from overgen.report.claims import Claim, verdict
+from overgen.report.modules import of_stage
 from overgen.report.study import Study
 from overgen.run.files import read_json
 from overgen.stages.evaluate_confidence import report as stage
 from report_study import MadeUp
+
+from workspace import ROOT
 
 NUMBERS = st.floats(-100, 100)
 
@@ -98,3 +101,10 @@ def test_one_is_no_plural(n: int, text: str) -> None:
               "verdict": "", "note": ""}  # fmt: skip
     said = claims.number_text(Claim("", "", "holds", "{number} over {n} seeds", number, ""))
     assert said.replace("\u00a0", " ") == text
+
+
+def test_each_stage_places_all_its_claims_and_no_others() -> None:
+    for section in (ROOT / "src/overgen/stages").glob("*/section.md.j2"):
+        module = of_stage(section.parent.name)
+        placed = set(re.findall(r'claims\.get\("(\w+)"', section.read_text()))
+        assert placed == {function.__name__ for function in getattr(module, "CLAIMS", ())}, section

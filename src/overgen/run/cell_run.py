@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from overgen.run import headline, pipeline
 from overgen.run.files import read_json
+from overgen.run.yaml_files import read_document
 
 RAN = Path(".overgen/ran.jsonl")  # when cells were computed here, a line each
 STEPS = ("epoch", "step")  # the column of curves.csv that counts; those before it say whose curve it is
@@ -152,7 +153,8 @@ def description(cell: Path, address: str, *, commit: str = "", when: str = "") -
 def by_dvc(cell: Path) -> bool:
     """Whether DVC runs the study that a cell lies in; it does not in the folder of an audit."""
     path = cell.absolute().parents[4] / "dvc.yaml"
-    return not path.is_file() or pipeline.has_code(pipeline.read_stages(path))
+    stages = (read_document(path).values or {}).get("stages") if path.is_file() else None
+    return not stages or pipeline.has_code(stages)
 
 
 def view(names: Sequence[str]) -> str:

@@ -35,7 +35,8 @@ SECTION = dict[Name, ExplorePaths]
 
 def check(params: Params) -> None:
     known = [name for key in ("classifiers", "autoencoders", "adopted") for name in params.names(key)]
-    for dataset, section in params.explore_paths.items():
+    explored = params.names("explored_datasets")
+    for dataset, section in ((name, own) for name, own in params.explore_paths.items() if name in explored):
         for key, names in (
             ("latents", section.latents),
             ("denoiser", [section.denoiser]),
