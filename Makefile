@@ -7,7 +7,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A thread that waits for the others sleeps: where anything else runs, two that spin stop each other almost entirely.
 export OMP_WAIT_POLICY ?= PASSIVE
-# the same for the threads of NumPy and SciPy: asleep after 2^4 cycles, not 2^26
+# the same for the threads of NumPy and SciPy
 export OPENBLAS_THREAD_TIMEOUT ?= 4
 # compiled modules halve the time that a stage spends on imports
 unexport PYTHONDONTWRITEBYTECODE
