@@ -91,6 +91,6 @@ def test_the_page_shows_every_figure_and_claim(study: Study, tmp_path: Path, und
         assert f"figures/{file.stem}." in source, "a figure that no screen shows"
     for stage in STAGES[1:]:
         for name, claim in claims.of_stage(study, stage).items():
-            assert f"claims.{name} " in source
+            assert f'claims.get("{name}"' in source
             assert claim.says in page
             assert (output / "figures" / f"{claim.figure}.png").is_file()

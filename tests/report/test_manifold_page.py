@@ -109,7 +109,7 @@ def test_the_page_shows_every_figure_claim_and_table(tmp_path: Path, undrawn: No
         figures = {function.__name__ for function in module.FIGURES}
         assert set(re.findall(r"figures/(\w+)\.", source)) == figures
         for name, claim in claims.of_stage(study, stage).items():
-            assert f"claims.{name} " in source
+            assert f'claims.get("{name}"' in source
             assert claim.figure in figures
             assert claim.says in page
         for function in module.TABLES:

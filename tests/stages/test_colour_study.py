@@ -71,7 +71,8 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     names = ["plain", "other"]
     lists = {"classifiers": names, "autoencoders": [], "attacked": names, "evolved": names, "openset_models": [],
              "unknown_models": []}  # fmt: skip
-    lists |= {f"{group}_datasets": [] for group in ("retrained", "variant", "oneclass", "searched", "szegedy")}
+    groups = ("retrained", "variant", "oneclass", "searched", "szegedy", "explored", "silhouette", "clutter")
+    lists |= {f"{group}_datasets": [] for group in groups}
     options = {"fool_fgn.digits.models": {name: {} for name in names}, "fool_fgn.digits.updates": 3}
     options |= {f"models.{name}": {"network": "src/own/plain.py:Plain"} for name in names}
     options |= {"evaluate_scores.methods": {}, "evaluate_unknowns.once": {}}

@@ -48,7 +48,7 @@ def test_too_few_test_images_are_refused() -> None:
 
 def test_a_network_that_no_list_names_is_refused() -> None:
     own = {"latents": ["autoencoder"], "denoiser": "dae", "classifier": "cnn"}
-    lists = {"classifiers": ["cnn"], "autoencoders": ["autoencoder", "dae_sym"]}
+    lists = {"classifiers": ["cnn"], "autoencoders": ["autoencoder", "dae_sym"], "explored_datasets": ["mine"]}
     found = Params(lists | {"explore_paths": {"mine": SimpleNamespace(**own)}})
     with pytest.raises(ValueError, match=r"paths.mine.denoiser: 'dae' is none of cnn, autoencoder, dae_sym"):
         params.check(found)

@@ -48,6 +48,7 @@ def trained(project: Path, run_stage: Run, **options: object) -> tuple[list[byte
     """The weights of two seeds of a network with these options, and what was said."""
     changes: dict[str, object] = {"models.plain": NETWORK | options, "classifiers": ["plain"]}
     changes |= {name: [] for name in ("autoencoders", "attacked", "evolved", "openset_models")}
+    changes |= {f"{group}_datasets": [] for group in ("explored", "silhouette", "clutter")}
     changes |= {
         f"{name}_datasets": [] for name in ("retrained", "variant", "oneclass", "searched", "szegedy", "scored")
     }

@@ -254,6 +254,10 @@ def test_a_whole_module_needs_the_flag(folder: Path) -> None:
 def rewritten(change: Callable[[str, bytes], bytes], more: dict[str, bytes] | None = None) -> None:
     """changed.pt2: a program of torch.export with some members changed, none of them to anything that does harm."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).eval()
+    with torch.no_grad():
+        network[1].bias.copy_(
+            torch.tensor([-9.0, 0.0, 9.0])
+        )  # logits for certain: all below 0 they might be logarithms
     dynamic = {"input": {0: torch.export.Dim("N")}}
     torch.export.save(torch.export.export(network, (torch.zeros(2, *SHAPE),), dynamic_shapes=dynamic), "good.pt2")
     with zipfile.ZipFile("good.pt2") as good, zipfile.ZipFile("changed.pt2", "w", zipfile.ZIP_STORED) as changed:
