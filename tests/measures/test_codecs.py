@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from overgen.measures.codecs import LOSSLESS, apart, bits_of, jpeg, mosaic
 
@@ -23,7 +25,9 @@ def test_a_mosaic_comes_apart_again(count: int, height: int, width: int, colour:
     whole = mosaic(images)
     assert np.array_equal(apart(whole, count, height, width), images)
     assert np.array_equal(whole[:height, :width], images[0])
-    assert whole.size >= images.size
+    rows, side = whole.shape[0] // height, whole.shape[1] // width
+    assert side == math.ceil(math.sqrt(count))
+    assert (rows - 1) * side < count <= rows * side
 
 
 def test_bits_are_those_of_files_that_give_the_image_back() -> None:
@@ -37,6 +41,25 @@ def test_bits_are_those_of_files_that_give_the_image_back() -> None:
     assert all(bits_of(np.zeros_like(image), codec) < 8 * 100 for codec in LOSSLESS)
     with pytest.raises(ValueError, match="'zip'"):
         bits_of(image, "zip")
+
+
+def test_lossless_files_are_of_the_highest_level() -> None:
+    digits = (load_digits().images[:200] * 15).astype(np.uint8)
+    bits = {codec: bits_of(digits, codec) for codec in ("gzip", "xz")}
+    assert bits["gzip"] == 8 * len(gzip.compress(digits.tobytes(), 9)) < 8 * len(gzip.compress(digits.tobytes(), 6))
+    assert (
+        bits["xz"]
+        <= 8 * len(lzma.compress(digits.tobytes(), preset=9))
+        < 8 * len(lzma.compress(digits.tobytes(), preset=0))
+    )
+
+
+def test_jpeg_keeps_the_colours_of_single_pixels() -> None:
+    columns = np.zeros((16, 16, 3), np.uint8)
+    columns[:, ::2] = 200, 60, 60
+    columns[:, 1::2] = 60, 60, 200
+    _, back = jpeg(columns, 95)
+    assert np.abs(back.astype(int) - columns).max() < 20
 
 
 def test_jpeg_has_more_bits_and_less_error_at_a_higher_quality() -> None:

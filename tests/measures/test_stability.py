@@ -71,6 +71,16 @@ def test_the_chi_squared_test_is_pearsons() -> None:
     assert found.p == pytest.approx(chi2.sf(value, len(groups) - 2))
 
 
+def test_small_bins_are_put_together_from_either_end() -> None:
+    pixels, counts = (1, 2, 3, 100, 101), np.array([3, 1, 2, 80, 1, 13])
+    expected = 100 * -np.diff([1, *np.exp(-0.02 * np.array(pixels)), 0])
+    assert (expected[[0, 1, 2, 4]] < 2).all()  # the first three hold more than 5 together
+    held, groups = np.array([6, 80, 14]), np.array([expected[:3].sum(), expected[3], expected[4:].sum()])
+    found = misfit(pixels, counts, Law(0.02, 1.0, 0.0), fitted=0)
+    assert found.chi_squared == pytest.approx(((held - groups) ** 2 / groups).sum())
+    assert found.freedom == 2
+
+
 @pytest.mark.parametrize("counts", [[0, 0, 0, 0, 0, 0, 50], [50, 0, 0, 0, 0, 0, 0]])
 def test_labels_that_all_stay_or_all_go_end_at_an_edge(counts: list[int]) -> None:
     found = fit(PIXELS, np.array(counts))

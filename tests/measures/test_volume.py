@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln
 from torch import Tensor
 
 from overgen.measures.volume import Volume, folded, log10_of_ball, log_volumes
@@ -72,6 +72,27 @@ def test_a_run_whose_levels_end_is_a_bound() -> None:
         assert not found.reached
         assert log10_of_ball(0.5, 100) < found.log10 < -3
         assert len(found.inside) == 0
+
+
+def test_points_that_no_chain_leaves_count_as_one_each() -> None:
+    """Of 20 chains of 10 the 20 largest points are two starts, ten times each: ψ and the variance are those of 2 of 20.
+
+    The first population is drawn independently: there the share is that of 20 of 200.
+    """
+    asked = []
+
+    def stays(points: Tensor) -> Tensor:
+        asked.append(len(points))
+        return points[:, 0] if len(asked) == 1 else torch.full((len(points),), -1.0)
+
+    ((first,),) = log_volumes(lambda x: x[:, 0], 3, [2.0], draws(1), chains=20, length=10, levels=0)
+    ((second,),) = log_volumes(stays, 3, [2.0], draws(1), chains=20, length=10, levels=1)
+    share, variance = digamma(21) - digamma(201), 1 / 20 - 1 / 200
+    assert first.log10 == pytest.approx(share / math.log(10))
+    assert first.variation == pytest.approx(math.sqrt(variance))
+    assert second.log10 == pytest.approx((share + digamma(3) - digamma(21)) / math.log(10))
+    assert second.variation == pytest.approx(math.sqrt(variance + 1 / 2 - 1 / 20))
+    assert (second.levels, second.evaluations) == (2, 200 + 20 * 9)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
