@@ -28,6 +28,24 @@ def test_a_code_has_its_size_and_is_linear_in_the_last_hidden_layer(network: str
     assert not bool((h == 0).any()), "a ReLU would give zeros"
 
 
+@pytest.mark.parametrize("network", codes.KINDS)
+def test_weights_begin_as_glorots_and_biases_at_0(network: str) -> None:
+    built = codes.build({"network": network, "pixels": 300, "size": 50})
+    built.initialise(generator(0))
+    for layer in (layer for layer in built.modules() if isinstance(layer, torch.nn.Linear)):
+        assert not layer.bias.any()
+        limit = (6 / (layer.in_features + layer.out_features)) ** 0.5
+        assert 0.99 * limit < float(layer.weight.detach().abs().max()) <= limit
+
+
+@pytest.mark.parametrize("network", codes.KINDS)
+def test_only_the_linear_code_restores_what_is_no_pixel(network: str) -> None:
+    built = codes.build({"network": network, "pixels": 30, "size": 5})
+    built.initialise(generator(0))
+    restored = built.decode(20 * torch.randn(40, 5, generator=generator(1)))
+    assert bool(((restored >= 0) & (restored <= 1)).all()) == (network != "linear")
+
+
 def test_codes_drawn_for_an_image_have_its_moments() -> None:
     network = codes.VariationalCode(20, 2, hidden=10)
     network.initialise(generator(0))
@@ -53,7 +71,10 @@ def test_what_is_no_such_network_is_refused_with_its_place(tmp_path: Path, monke
         codes.load("digits", "ae_k3_seed0")
     codes.folder("digits").mkdir(parents=True)
     stored("ae_k3_seed0")
-    assert codes.load("digits", "ae_k3_seed0")[0].encode(torch.rand(4, 20)).shape == (4, 3)
+    network, _ = codes.load("digits", "ae_k3_seed0")
+    assert network.encode(torch.rand(4, 20)).shape == (4, 3)
+    assert not network.training
+    assert not any(weights.requires_grad for weights in network.parameters())
     with pytest.raises(OvergenError, match=r"ae_k5_seed0.*there are ae_k3_seed0"):
         codes.load("digits", "ae_k5_seed0")
     stored("ae_k4_seed0", name="ae_k9_seed0")
