@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from overgen.data import animals, letters
 from overgen.measures.intervals import wilson
@@ -39,6 +40,19 @@ def test_letters_lie_in_the_box_of_digits(seed: int) -> None:
         assert letters.LEAST - 1 <= max(sides) <= letters.BOX
         for side in (rows, columns):
             assert abs(side[0] + side[-1] - 27) / 2 <= letters.SHIFT + 1
+
+
+def test_letters_have_every_size_and_shift() -> None:
+    whole = letters.placed(Image.new("L", (80, 40), 255), 18, 2, -1)  # 18 × 9, in the middle but for (2, −1)
+    assert (np.flatnonzero(whole.any(0)) == np.arange(7, 25)).all()
+    assert (np.flatnonzero(whole.any(1)) == np.arange(8, 17)).all()
+    images, _ = letters.letters(8, generator("letters"))
+    ends = np.array([[np.flatnonzero(image.any(axis))[[0, -1]] for axis in (0, 1)] for image in images])
+    longest = (ends[..., 1] - ends[..., 0]).max(1) + 1
+    assert {letters.LEAST + 1, letters.BOX - 1, letters.BOX} <= set(longest.tolist())
+    off = ends.mean(2) - 13.5  # from the middle
+    assert (off.min(0) <= -1.5).all()
+    assert (off.max(0) >= 1.5).all()
 
 
 def test_every_font_draws_every_letter_and_no_two_alike() -> None:
