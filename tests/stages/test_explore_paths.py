@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overgen import OvergenError
+from overgen.measures.intervals import mean_interval
 from overgen.run.params import Params
 from overgen.run.results import parts
 from overgen.stages.explore_paths import params, summary
@@ -154,3 +155,19 @@ def test_numbers_by_hand() -> None:
     curves = summary.curves(made, pairs)
     middle = curves[(curves["way"] == "pixels") & (curves["kind"] == "across") & (curves["position"] == 0.5)]
     assert middle.set_index("measure")["q50"]["distance"] == 3.5
+
+
+def test_an_interval_knows_that_pairs_share_classes() -> None:
+    """What each of ten classes adds to all its pairs: an interval that takes pairs for independent misses the mean."""
+    classes = np.array([(a, b) for a in range(10) for b in range(a)])
+    draw = np.random.default_rng(0)
+    shared = apart = 0
+    for _ in range(300):
+        values = draw.normal(size=10)[classes].sum(1) + 0.5 * draw.normal(size=45)
+        for k, found in enumerate((summary.interval_over_shared(values, classes), mean_interval(values))):
+            assert found is not None
+            covers = found[0] < 0 < found[1]
+            shared, apart = shared + covers * (k == 0), apart + covers * (k == 1)
+    assert shared > 0.9 * 300
+    assert apart < 0.7 * 300
+    assert summary.interval_over_shared(np.ones(4), np.array([[0, 1]] * 4)) is None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
-from overgen.measures.intervals import interval_over_groups, wilson
+from overgen.measures.intervals import Interval, interval_over_groups, wilson
 from overgen.run import results
 from overgen.stages.explore_paths.pairs import KINDS, Pairs
 
@@ -16,7 +18,6 @@ Arrays = dict[str, np.ndarray]  # what `run.Work.of_way` gives
 MEASURES = ("distance", "error", "scaled", "score")
 QUANTILES = (0.1, 0.5, 0.9)  # of the bands
 PICTURES = 7  # images of a path that is shown
-GROUPS = {"within": "classes", "across": "pairs of classes"}
 
 
 def pairs_table(made: Mapping[str, Arrays], pairs: Pairs, tau: float) -> pd.DataFrame:
@@ -100,22 +101,36 @@ def mean(
     unit: str = "distance",
     tau: float | None = None,
 ) -> dict[str, Any]:
-    """A mean over pairs, with an interval over what they share: their class, or their two classes.
+    """A mean over pairs, with an interval over what they share: their class, or each of their two classes.
 
     unit: "distance" is ‖·‖₂ of pixels in [0, 1].
     """
-    each = values.to_numpy(dtype=np.float64)
-    groups = (own["first"].astype(str) + "-" + own["second"].astype(str)).to_numpy()
-    interval, least = interval_over_groups(each, groups), ""
+    each, classes = values.to_numpy(dtype=np.float64), own[["first", "second"]].to_numpy()
+    within, least = of["pairs"] == "within", ""
+    interval = interval_over_groups(each, classes[:, 0]) if within else interval_over_shared(each, classes)
     if unit == "percent":  # where all are alike, groups say nothing of the next one
         low, high = wilson(round(each.sum() / 100), len(each))
         ends = [100 * low, 100 * high, *(interval or ())]
         interval, least = (max(min(ends), 0.0), min(max(ends), 100.0)), ", no narrower than Wilson over all"
-    kind = f"95 % t interval of the mean, drawn by class: {len(np.unique(groups))} {GROUPS[of['pairs']]}{least}"
+    kind = f"95 % t interval of the mean over {'' if within else 'pairs of '}{len(np.unique(classes))} classes{least}"
     return results.row(
         "paths", results.metric(metric, **of), float(each.mean()), unit=unit, n=len(each), tau=tau, note=note,
         interval=interval, kind=kind,
     )  # fmt: skip
+
+
+def interval_over_shared(values: np.ndarray, classes: np.ndarray) -> Interval | None:
+    """95 % t interval of a mean over pairs of classes, where pairs with a class in common are alike.
+
+    values: (P,); classes: (P, 2), the two of each. The variance of the mean over pairs is four times that of the mean
+    over classes, with each class's mean over its pairs (Hoeffding 1948). None for fewer than three classes.
+    """
+    means = np.array([values[(classes == c).any(1)].mean() for c in np.unique(classes)])
+    count, mean = len(means), float(values.mean())
+    if count < 3:
+        return None
+    half = 2 * float(means.std(ddof=1)) / math.sqrt(count) * float(special.stdtrit(count - 1, 0.975))
+    return mean - half, mean + half
 
 
 def shown(made: Mapping[str, Arrays], pairs: Pairs, count: int) -> Arrays:
