@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from overgen.measures.groups import share_row
 from overgen.measures.intervals import median_interval
 from overgen.run import results
 
@@ -61,19 +63,22 @@ def unit_rows(units: pd.DataFrame, tau: float) -> list[dict[str, Any]]:
         for start, own in of_network.groupby("start", sort=False):
             for way, images in [(None, own), *((str(w), each) for w, each in own.groupby("way", sort=False))]:
                 keys = {"start": str(start), "way": way}
-                liked = images["activity"] > images["most"]
-                numbers.append(rate("likes_its_image_best", liked, str(network), keys))
-                numbers.append(rate("accepted", images["confidence"] > tau, str(network), keys, tau))
+                unit = images["layer"] + " " + images["kind"] + " " + images["unit"].astype(str)
+                share = partial(rate, units=unit, network=str(network), keys=keys)
+                numbers.append(share("likes_its_image_best", images["activity"] > images["most"]))
+                numbers.append(share("accepted", images["confidence"] > tau, tau=tau))
                 if start == "picture":
-                    numbers.append(rate("answer_changed", images["before"] != images["after"], str(network), keys))
+                    numbers.append(share("answer_changed", images["before"] != images["after"]))
     return numbers
 
 
 def rate(
-    metric: str, hits: pd.Series, network: str, keys: Mapping[str, Any], tau: float | None = None
+    metric: str, hits: pd.Series, units: pd.Series, network: str, keys: Mapping[str, Any], tau: float | None = None
 ) -> dict[str, Any]:
-    """A share of the images of units."""
+    """A share of the images of units, with an interval over units where these have several images, which are alike."""
     name = results.metric(metric, **keys)
+    if units.duplicated().any():
+        return share_row("units", name, hits.to_numpy(), units.to_numpy(str), over="units", model=network, tau=tau)
     return results.rate_row("units", name, [int(hits.sum())], len(hits), of="images", tau=tau, model=network)
 
 
