@@ -41,6 +41,9 @@ def test_a_number_for_reading() -> None:
     assert tables.measured(NUMBER | {"high": None}) == "34.5 [28.3–∞]"
     assert tables.measured(NUMBER | {"reproduced": None}) == tables.measured(None) == "–"
     assert tables.measured(NUMBER | {"low": -3.0, "reproduced": -1.0}) == "−1.0 [−3.0 to 41.3]"
+    near = NUMBER | {"reproduced": -1.0, "low": -2.0, "high": -0.0312}
+    assert tables.measured(near | {"unit": "percentage points"}) == "−1.0 [−2.0 to −0.03]"
+    assert tables.measured(near | {"unit": "percentage points", "low": 0.04, "high": 1.0}) == "−1.0 [0.04–1.0]"
     nines = {"reproduced": 99.999952, "low": 99.98, "high": 100.0, "metric": "median_confidence"}
     assert tables.measured(NUMBER | nines) == "99.9999 [99.98–100.00]"
     assert tables.entry(NUMBER | {"value": "34"}) == "34 → 34.5 [28.3–41.3]"
@@ -129,6 +132,9 @@ def test_budgets_in_words() -> None:
     assert budgets.budget_text(spent, paper) == "10 of 100 epochs, 1 of 5 seeds"
     more = {"train_classifier.mnist.epochs": 200, "a.b.new_things": 3, "a.b.restarts": 1}
     assert budgets.budget_text(more, paper) == "200 epochs, 3 new things, 1 restart"
+    assert budgets.budget_text({"fool_lbfgs.mnist.draws": 1, "explore_transfer.mnist.draws": 5}, {}) == (
+        "1 draw of noise an image, 5 draws of labelled images"
+    )
     assert not budgets.at_paper_budget({"train_classifier.mnist.seeds": 4}, paper)
     assert budgets.at_paper_budget({"train_classifier.mnist.epochs": 200, "other": 1}, paper)
 

@@ -17,6 +17,7 @@ from overgen.report.study import Numbers, Row, as_reproduced
 
 Show = Callable[..., str]  # from the row of each metric of a column, None where there is none, to what is written
 Labels = dict[str, Callable[[Row], str]]  # of a line, by heading
+DIFFERENCES = ("percentage points", "dB")  # units, of which the sign says which is larger
 
 
 class Table(NamedTuple):
@@ -53,11 +54,18 @@ def measured(row: Row | None, unit: str = "", between: str = " ") -> str:
     text = number(row["reproduced"], row["metric"], row["unit"]).replace("-", "−") + unit + sign
     if pd.isna(row["low"]) or row["low"] == row["high"]:  # one without a width says nothing
         return text
-    low = number(row["low"], row["metric"], row["unit"])
-    high = "∞" if pd.isna(row["high"]) else number(row["high"], row["metric"], row["unit"])
+    low, high = end(row, "low"), "∞" if pd.isna(row["high"]) else end(row, "high")
     if low.startswith("-"):  # of a difference
         return f"{text}{between}[{low} to {high}]".replace("-", "−")
     return f"{text}{between}[{low}–{high}]"
+
+
+def end(row: Row, which: str) -> str:
+    """An end of an interval; of a difference never 0 where it is not: on its sign hangs what is said of it."""
+    text = number(row[which], row["metric"], row["unit"])
+    if row["unit"] in DIFFERENCES and abs(row[which]) >= 1e-3 and not text.strip("-0."):
+        return f"{row[which]:.1g}"
+    return text
 
 
 def reported(row: Row | None, unit: str = "") -> str:
