@@ -51,7 +51,7 @@ def at_paper_budget(budget: Mapping[str, int], paper: Mapping[str, int]) -> bool
     return all(spent >= paper[key] for key, spent in budget.items() if key in paper)
 
 
-# How a budget is called, in the singular and the plural, by the last part of its key.
+# How a budget is called, in the singular and the plural, by the last part of its key, or by its first and its last.
 BUDGET_WORDS = {
     "epochs": ("epoch", "epochs"),
     "seeds": ("seed", "seeds"),
@@ -65,6 +65,14 @@ BUDGET_WORDS = {
     "subsets": ("class subset", "class subsets"),
     "images": ("image a network", "images a network"),
     "draws": ("draw of noise an image", "draws of noise an image"),
+    "explore_transfer.draws": ("draw of labelled images", "draws of labelled images"),
+    "explore_clutter.images": ("picture a class", "pictures a class"),
+    "explore_anomaly.images": ("image a kind of unknown", "images a kind of unknown"),
+    "explore_noise.images": ("image a kind of noise", "images a kind of noise"),
+    "explore_compression.images": ("test image", "test images"),
+    "explore_silhouettes.animals": ("image an animal", "images an animal"),
+    "explore_silhouettes.letters": ("image a letter", "images a letter"),
+    "explore_features.units": ("unit a layer and kind", "units a layer and kind"),
     "classes": ("class alone", "classes, each alone"),
     "trained_elsewhere": ("network trained elsewhere", "networks trained elsewhere"),
 }
@@ -78,6 +86,7 @@ def budget_text(budget: Mapping[str, int], paper: Mapping[str, int]) -> str:
         full = paper.get(key, spent)
         shown = f"{spent:,} of {full:,}" if spent < full else f"{spent:,}"
         plural = name.replace("_", " ")
-        words = BUDGET_WORDS.get(name, (plural.removesuffix("s"), plural))
+        known = BUDGET_WORDS.get(f"{key.split('.')[0]}.{name}") or BUDGET_WORDS.get(name)
+        words = known or (plural.removesuffix("s"), plural)
         parts.append(f"{shown} {words[0] if max(spent, full) == 1 else words[1]}")
     return ", ".join(parts)
