@@ -103,7 +103,13 @@ def a_sum_finds_several(study: Study) -> Claim | None:
 def context(study: Study) -> dict[str, Any]:
     """The settings of the section."""
     prefix = f"explore_clutter.{study.dataset}."
-    return {"settings": {k.removeprefix(prefix): v for k, v in study.settings.items() if k.startswith(prefix)}}
+    one = study.find(experiment=EXPERIMENT, metric="objects_found", model=NETWORK, view="true", objects="1")
+    anything = strongest(study, "accepted", "whole", "0.9")
+    return {
+        "settings": {k.removeprefix(prefix): v for k, v in study.settings.items() if k.startswith(prefix)},
+        "one": measured(one, "\u00a0%") if one else "",
+        "anything": measured(anything, "\u00a0%"),
+    }
 
 
 TABLES = (clutter, clutter_found)

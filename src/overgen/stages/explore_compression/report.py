@@ -102,7 +102,7 @@ def lossy(study: Study) -> Claim | None:
         test="Holds if the 95 % interval of the share of test images that come back with every pixel right in 8 bits, "
         "from the largest code, lies below 1 %; contradicted if above.",
         verdict=verdict(row, below=1),
-        number=f"{{number}} of {{n}} images come back from {row['size']} units",
+        number=f"{{number}} of {{n}} images come back from {row['size']} units of one network",
         row=row,
         figure="restored",
     )

@@ -130,7 +130,7 @@ def other_is_not_feasible(study: Study) -> Claim | None:
         return None
     budget = study.settings[f"{PREFIX}negatives.counts"][-1]
     return Claim(
-        says='An "other" class is not feasible.',
+        says='An "other" class of points drawn blindly is not feasible.',
         test=f"With the whole budget of {budget:,} negatives in {most} dimensions, the share of points that are still "
         "accepted as one of the classes though they are as far off the plane, in a random direction, as the disc is "
         "wide in which the curve lies (radius 1). Holds if the 95 % interval of the mean over networks lies above "

@@ -21,7 +21,7 @@ WAY_NAMES = {
     "total_variation": "total variation",
     "jitter": "jitter",
     "fourier": "Fourier space",
-    "all": "all of them",
+    "all": "Fourier, jitter, variation",
     "projection": "autoencoder: r(x) after each step",
     "confidence": "autoencoder: ỹ rises",
 }

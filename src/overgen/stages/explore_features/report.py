@@ -69,9 +69,9 @@ def no_class_is_synthesised(study: Study) -> Claim | None:
 
 
 def regularisers_do_not_help(study: Study) -> Claim | None:
-    """With all regularisers."""
+    """With several regularisers at once."""
     return recognised_below(
-        study, "all", "Nor with all the regularisers that smooth the image.",
+        study, "all", "Nor with regularisers that smooth the image.",
         "in Fourier space with jitter and total variation",
     )  # fmt: skip
 
@@ -137,10 +137,18 @@ def units_like_no_picture(study: Study) -> Claim | None:
         f"autoencoder accepts as any class, {at_tau(row['tau'])}. Holds if the 95 % interval lies below 5 %; "
         "contradicted if above.",
         verdict=verdict(row, below=5),
-        number="{number} of {n} images are accepted",
+        number=f"{{number}} of {{n}} images of {unit_count(study)} units are accepted",
         row=row,
         figure="features_network_noise",
     )
+
+
+def unit_count(study: Study) -> int:
+    """How many units of the classifier have images."""
+    (cell,) = study.cells("explore_features").values()
+    table = cell.table("units")
+    own = table[table["network"] == study.settings[f"{PREFIX}network"]]
+    return len(own[["layer", "kind", "unit"]].drop_duplicates())
 
 
 def synthesised(study: Study) -> Table:
@@ -192,7 +200,7 @@ def context(study: Study) -> dict[str, Any]:
     changed = of(study, "units", "answer_changed", start="picture")
     best = of(study, "units", "likes_its_image_best", start="noise")
     return {"settings": settings, "sizes": sizes, "changed": measured(changed), "best": measured(best),
-            "named": ", ".join(named)}  # fmt: skip
+            "units": unit_count(study), "named": ", ".join(named)}  # fmt: skip
 
 
 TABLES = (synthesised, liked)

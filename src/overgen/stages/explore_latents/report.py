@@ -73,7 +73,7 @@ def blind_latents(study: Study) -> Claim | None:
         test=f"The share of such images that the dAE recognises (ỹ > {row['tau']}), the larger of uniform and "
         "standard normal latents. Holds if its 95 % interval lies below 5 %; contradicted if above.",
         verdict=verdict(row, below=5),
-        number="{number} of {n} images",
+        number=f"{{number}} of {{n}} images, {model_name(study.settings[f'explore_latents.{study.dataset}.network'])}",
         row=row,
         figure="latents_drawn",
     )
@@ -84,13 +84,14 @@ def variational_cure(study: Study) -> Claim | None:
     row = number(study, "recognised_gain", judge="judge")
     if row is None or min(copied(study).values()) < COPIES:
         return None
+    seeds = len(study.settings[f"explore_latents.{study.dataset}.variational"])
     return Claim(
         says="A variational autoencoder cures it: latents drawn from its prior decode to images of something.",
         test=f"The share of images that the dAE recognises (ỹ > {row['tau']}), from the prior of the VAE, minus the "
         "larger share of uniform and standard normal latents of the autoencoder with as many units. Holds if the 95 % "
         "interval lies above 0; contradicted if below.",
         verdict=verdict(row, above=0),
-        number="{number} percentage points; {n} images from the prior",
+        number=f"{{number}} percentage points; {{n}} images from the prior of {seeds} VAEs",
         row=row,
         figure="latents_recognised",
     )
@@ -142,6 +143,7 @@ def context(study: Study) -> dict[str, Any]:
         "network": model_name(settings["network"]),
         "plane_share": measured(number(study, "variance", components="2")),
         "restored": measured(restored, "\u00a0%"),
+        "small_blind": measured(number(study, "recognised_blind", judge="judge", of="codes"), "\u00a0%"),
         "copies": COPIES,
         "sizes": settings["codes"][0].split("_k")[1].partition("_")[0],
     }

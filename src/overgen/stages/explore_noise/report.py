@@ -61,7 +61,8 @@ def classifiers_call_noise_a_class(study: Study) -> Claim | None:
         test="Holds if the CNN gives y > τ, at the largest τ, to more than 5 % of the kind of noise that it calls a "
         "class most often (whole 95 % interval); contradicted if to less.",
         verdict=verdict(row, above=CALLED),
-        number=f"{{number}} of {{n}} images, {figures.KIND_NAMES[row['on']]}, at {at_tau(row['tau'])}",
+        number=f"{{number}} of {{n}} images, {figures.KIND_NAMES[row['on']]}, {model_name(CLASSIFIER)} at "
+        f"{at_tau(row['tau'])}",
         row=row,
         figure="noise_called_a_class",
     )

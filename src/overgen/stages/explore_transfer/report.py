@@ -76,6 +76,7 @@ def easier_higher_up(study: Study) -> Claim | None:
         "The higher the layer of a network that has learned classes, the more plainly the class can be read from it.",
         "Accuracy of a linear decoder of the top hidden layer of the dAE minus that of its first layer.",
         "transfer_layers",
+        of=", dAE sym",
     )
 
 
@@ -89,12 +90,18 @@ def easier_without_labels(study: Study) -> Claim | None:
     )
 
 
-def above_0(row: Row | None, says: str, difference: str, figure: str, *, over: str = "draws") -> Claim | None:
-    """A claim that a difference lies above 0. difference: what is subtracted from what; over: what the mean is over."""
+def above_0(
+    row: Row | None, says: str, difference: str, figure: str, *, over: str = "draws", of: str = ""
+) -> Claim | None:
+    """A claim that a difference lies above 0.
+
+    difference: what is subtracted from what; over: what the mean is over; of: what follows the number.
+    """
     if row is None:
         return None
     test = f"{difference} Holds if the 95 % interval over {over} lies above 0; contradicted if below."
-    return Claim(says, test, verdict(row, above=0), f"{{number}} percentage points over {{n}} {over}", row, figure)
+    number = f"{{number}} percentage points over {{n}} {over}{of}"
+    return Claim(says, test, verdict(row, above=0), number, row, figure)
 
 
 def number(study: Study, metric: str, **keys: str) -> Row | None:
