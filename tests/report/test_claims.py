@@ -103,6 +103,16 @@ def test_one_is_no_plural(n: int, text: str) -> None:
     assert said.replace("\u00a0", " ") == text
 
 
+def test_a_claim_says_where_its_values_are_all_alike_and_where_its_test_was_not_set_before() -> None:
+    number = {"reproduced": 2.0, "low": 2.0, "high": 2.0, "n": 5, "unit": "percent", "metric": "error",
+              "verdict": "", "note": ""}  # fmt: skip
+    of = Claim("", "Below 5 %.", "holds", "{number} over {n} seeds", number, "")
+    assert claims.number_text(of).endswith("2.0\u00a0% over 5 seeds, all alike")
+    assert "alike" not in claims.number_text(of._replace(row=number | {"high": 2.1}))
+    assert "before the run" in claims.block(of)
+    assert "before the run" not in claims.block(of._replace(before=False))
+
+
 def test_each_stage_places_all_its_claims_and_no_others() -> None:
     for section in (ROOT / "src/overgen/stages").glob("*/section.md.j2"):
         module = of_stage(section.parent.name)

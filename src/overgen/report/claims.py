@@ -1,4 +1,4 @@
-"""Claims and what became of them: each with a test that was written down before the run, and its verdict.
+"""Claims and what became of them: each with a test that was written down before the run or says when, and its verdict.
 
 A stage's CLAIMS are functions of a Study that give a Claim, or None where its cells cannot test one. A stage places
 them in its section by the functions' names, `{{ claims.noise_is_no_class }}`; the report lists those of all stages.
@@ -19,7 +19,8 @@ MARKS = {"holds": "✓", "contradicted": "✗", "cannot tell": "○"}
 
 
 class Claim(NamedTuple):
-    """says: the claim in our words, without a number; test: what decides it, written before the run.
+    """says: the claim in our words, without a number; test: what decides it; before: whether it was set before the run,
+    else it says when.
 
     verdict: of VERDICTS; number: what the row's number is of, "{number} of {n} images"; row: the number that decides,
     of the study's frame; figure: the name of the one that shows it.
@@ -31,6 +32,7 @@ class Claim(NamedTuple):
     number: str
     row: Row
     figure: str
+    before: bool = True
 
 
 def verdict(row: Row, *, above: float | None = None, below: float | None = None) -> str:
@@ -55,16 +57,20 @@ def of_stage(study: Study, stage: str) -> dict[str, Claim]:
 
 
 def number_text(claim: Claim) -> str:
-    """The number that decides a claim, with its interval and n: "1.2 % [0.6–2.3] of 1,000 images"."""
+    """The number that decides a claim, with its interval and n: "1.2 % [0.6–2.3] of 1,000 images".
+
+    An interval without a width is not shown, so that all the values behind it are alike is said.
+    """
     unit = "\u00a0%" if claim.row["unit"] == "percent" else ""
     text = claim.number.format(number=measured(claim.row, unit), n=count_text(claim.row["n"]))
-    return re.sub(r"(?<![\d,.])1 (seed|run|draw|image|network|pair)s\b", r"1 \1", text)
+    alike = ", all alike" if claim.row["low"] == claim.row["high"] else ""
+    return re.sub(r"(?<![\d,.])1 (seed|run|draw|image|network|pair)s\b", r"1 \1", text) + alike
 
 
 def block(claim: Claim) -> str:
     """A claim in a section: what is said, the verdict with its number, and the test."""
     head = f"> **{claim.says}**\n>\n> {MARKS[claim.verdict]} **{claim.verdict}**: {number_text(claim)}."
-    return f"{head}\n>\n> *Test, set before the run:* {claim.test}"
+    return f"{head}\n>\n> *Test{', set before the run' if claim.before else ''}:* {claim.test}"
 
 
 def claims(study: Study) -> Table:
@@ -75,7 +81,7 @@ def claims(study: Study) -> Table:
         for each in listed(study)
     ]  # fmt: skip
     used = [claim.row["place"] for stage in study.grid for claim in of_stage(study, stage).values()]
-    header = ["claim", "verdict", "measured", "test, set before the run", ""]
+    header = ["claim", "verdict", "measured", "test, set before the run or as it says", ""]
     return table("claims", lines, header, study.frame.iloc[used])
 
 

@@ -9,7 +9,7 @@ A stage's report.py may have
 - CHOICES, what the papers leave open: pairs of question and what is used (see `choices`);
 - FINDINGS, functions of a Study that give a Finding, with which the report opens, or None (see `findings`);
 - PAGE, the guided page where its section stands instead of in the report (see `guided`);
-- CLAIMS, functions of a Study that give a Claim or None, with a test set before the run (see `claims`);
+- CLAIMS, functions of a Study that give a Claim or None, with a test that was set before (see `claims`);
 - GLANCE, numbers for the table of all models (see `glance`);
 - METRICS, a few numbers by which studies are compared, for `dvc metrics`: by label, experiment, metric and keys;
 - ORDERINGS of models (see `overview.orderings`);

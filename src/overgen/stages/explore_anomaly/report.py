@@ -141,6 +141,7 @@ def slides_detector(study: Study) -> Claim | None:
         number=f"deviation {{number}} nats per pixel (slides: {summary.REPORTED_DEVIATION})",
         row=row,
         figure="anomaly_tutorial",
+        before=False,
     )
 
 

@@ -52,7 +52,8 @@ def many(study: Study, model: str, kind: str, says: str, first: str = "") -> Cla
         return None
     about = {"what": KIND_NAMES[kind], "score": "y", "groups": summary.over(kind), "where": "above", "other": "below"}
     test = TEST.format(**about, limit=SURE) + first
-    return Claim(says, test, verdict(row, above=SURE), f"{model_name(model)}: {{number}} of {{n}} images", row, FIGURE)
+    number = f"{model_name(model)}: {{number}} of {{n}} images"
+    return Claim(says, test, verdict(row, above=SURE), number, row, FIGURE, before=not first)
 
 
 def few(study: Study, model: str, kind: str, says: str, first: str = "") -> Claim | None:
@@ -62,7 +63,8 @@ def few(study: Study, model: str, kind: str, says: str, first: str = "") -> Clai
         return None
     about = {"what": KIND_NAMES[kind], "score": "ỹ", "groups": summary.over(kind), "where": "below", "other": "above"}
     test = TEST.format(**about, limit=SURE) + first
-    return Claim(says, test, verdict(row, below=SURE), f"{model_name(model)}: {{number}} of {{n}} images", row, FIGURE)
+    number = f"{model_name(model)}: {{number}} of {{n}} images"
+    return Claim(says, test, verdict(row, below=SURE), number, row, FIGURE, before=not first)
 
 
 FIGURE = "silhouettes_accepted"
