@@ -1,6 +1,8 @@
 # The study's commands. Everything that they need is set up by themselves; see README.md.
 PYTHON ?= python3
 DATASET ?= digits
+# data sets whose stages say all of their report themselves
+PAGES := rings curve imagenet_demo
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
@@ -16,7 +18,7 @@ ifeq ($(DATASET),all)
 TARGETS :=
 REPORT := reports/<data set>/report.html
 else
-TARGETS := $(patsubst report@rings,report_page@rings,$(patsubst report@curve,report_page@curve,$(patsubst report@imagenet_demo,report_page@imagenet_demo,$(DATASET:%=report@%))))
+TARGETS := $(foreach name,$(DATASET),$(if $(filter $(name),$(PAGES)),report_page,report)@$(name))
 REPORT := reports/$(DATASET)/report.html
 endif
 
