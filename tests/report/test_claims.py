@@ -73,7 +73,8 @@ def test_a_guided_page_has_a_screen_for_each_heading_and_the_report_lists_the_cl
     assert heading not in report
     assert f"## {heading}" in page
     (shown,) = claims.of_stage(study, "evaluate_confidence").values()
-    assert f"{claims.number_text(shown)} | Below 5 %. | [figure](manifold.html)" in re.sub(" +", " ", report)
+    link = "[figure](manifold.html#how-far-can-the-scores-be-trusted)"
+    assert f"{claims.number_text(shown)} | Below 5 %. | {link}" in re.sub(" +", " ", report)
     html = (tmp_path / "mnist/manifold.html").read_text()
     assert html.count('<section class="screen">') == html.count("<h2 ") == html.count("</section>") > 0
     assert 'href="report.html"' in html

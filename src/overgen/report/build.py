@@ -20,6 +20,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from overgen.report import budgets, choices, claims, findings, glance, guided, index, modules, overview, style
+from overgen.report.addresses import places
 from overgen.report.html import ENVIRONMENT, html
 from overgen.report.names import legend, model_name
 from overgen.report.papers import bibliography, paper
@@ -41,14 +42,15 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
     """
     tables = {stage: list(stage_tables(study, stage)) for stage in study.grid}
     tables["report"] = [
-        glance.glance(study), overview.orderings(study), claims.claims(study), overview.not_measured(study),
+        glance.glance(study), overview.orderings(study), overview.not_measured(study),
         overview.provenance(study, commands=audit is None),
     ]  # fmt: skip
     with replace_directory(output) as folder:
         (folder / "figures").mkdir()
+        drawn = draw(study, folder / "figures", dpi=dpi)
+        tables["report"].append(claims.claims(study, write_guided(study, tables, drawn, folder)))
         write_numbers(study, tables, folder)
         write_json(folder / "summary.json", metrics(study))
-        drawn = draw(study, folder / "figures", dpi=dpi)
         asked = choices.choices(study, held=audit is not None)
         open_choices = text_of("report/choices.md.j2", study, tables, drawn, choices=asked, audit=audit)
         write(folder / "assumptions.md", open_choices)
@@ -56,7 +58,6 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
         further |= {"guided": guided.pages(study)}
         text = text_of("report/report.md.j2", study, tables, drawn, **further)
         write_text(folder, findings.placed(text, study), output, guided.pages(study))
-        write_guided(study, tables, drawn, folder)
 
 
 def build_page(study: Study, output: Path, *, dpi: int) -> None:
@@ -228,12 +229,17 @@ def write_text(folder: Path, text: str, output: Path, pages: Mapping[str, str] |
         write(folder / index.CARD, index.card_script(output.name, text))
 
 
-def write_guided(study: Study, tables: Mapping[str, list[Table]], drawn: list[str], folder: Path) -> None:
-    """The guided pages of a report's folder, whose figures are drawn, as Markdown and HTML."""
-    titles = guided.pages(study)
+def write_guided(study: Study, tables: Mapping[str, list[Table]], drawn: list[str], folder: Path) -> dict[str, str]:
+    """The guided pages of a report's folder, whose figures are drawn, as Markdown and HTML.
+
+    Returns the address of the screen that shows a figure or table, by its name.
+    """
+    titles, shown = guided.pages(study), dict[str, str]()
     for name, title in titles.items():
         of_page = {"title": title, "about": guided.PAGES[name][1], "page": name}
         text = text_of("report/guided.md.j2", study, tables, drawn, **of_page)
         write(folder / f"{name}.md", text)
         beside = [("Report", "report.html"), *((other, f"{key}.html") for key, other in titles.items() if key != name)]
         write(folder / f"{name}.html", html(text, folder, others=beside, screens=True))
+        shown |= {key: f"{name}.html#{address}" for key, (_, address, _) in places(text).items()}
+    return shown

@@ -1,12 +1,14 @@
 """Claims and what became of them: each with a test that was written down before the run or says when, and its verdict.
 
 A stage's CLAIMS are functions of a Study that give a Claim, or None where its cells cannot test one. A stage places
-them in its section by the functions' names, `{{ claims.noise_is_no_class }}`; the report lists those of all stages.
+them in its section by the functions' names, `{{ claims.get("noise_is_no_class", "") }}`; the report lists those of all
+stages.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -73,16 +75,19 @@ def block(claim: Claim) -> str:
     return f"{head}\n>\n> *Test{', set before the run' if claim.before else ''}:* {claim.test}"
 
 
-def claims(study: Study) -> Table:
-    """All claims of a study with their verdicts, in the order of dvc.yaml."""
+def claims(study: Study, shown: Mapping[str, str]) -> Table:
+    """All claims of a study with their verdicts, in the order of dvc.yaml.
+
+    shown: the address of the screen that shows a figure, by the figure's name.
+    """
+    tested = [claim for stage in study.grid for claim in of_stage(study, stage).values()]
     lines = [
-        [each["claim"], f"{MARKS[each['verdict']]} {each['verdict']}", each["measured"], each["test"],
-         f"[figure]({each['page']}.html)" if each["page"] else ""]
-        for each in listed(study)
+        [claim.says, f"{MARKS[claim.verdict]} {claim.verdict}", number_text(claim), claim.test,
+         f"[figure]({shown[claim.figure]})" if claim.figure in shown else ""]
+        for claim in tested
     ]  # fmt: skip
-    used = [claim.row["place"] for stage in study.grid for claim in of_stage(study, stage).values()]
     header = ["claim", "verdict", "measured", "test, set before the run or as it says", ""]
-    return table("claims", lines, header, study.frame.iloc[used])
+    return table("claims", lines, header, study.frame.iloc[[claim.row["place"] for claim in tested]])
 
 
 def listed(study: Study) -> list[dict[str, str]]:
