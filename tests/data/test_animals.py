@@ -7,6 +7,7 @@ import gzip
 import pickle
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,12 @@ def test_anything_else_is_named_and_not_run(tmp_path: Path) -> None:
         def __reduce__(self) -> Any:
             return Path.touch, (tmp_path / "ran",)
 
+    class Saves:
+        def __reduce__(self) -> Any:
+            return np.savetxt, (str(tmp_path / "ran"), [1.0])
+
     for value, says in (
+        (Saves(), "asks for numpy.*savetxt.*no NumPy array"),  # NumPy's functions write files, too
         (Runs(), "asks for .*Path.*no NumPy array"),
         (collections.Counter("ab"), "asks for collections.Counter"),
         (np.array([collections.Counter("ab")], object), "asks for collections.Counter"),
@@ -55,6 +61,29 @@ def test_a_file_that_is_missing_or_cut_is_named(tmp_path: Path) -> None:
         (tmp_path / "array.gz").write_bytes(content)
         with pytest.raises(OvergenError, match=r"array.gz: not a whole gzipped pickle"):
             animals.read_pickled_array(tmp_path / "array.gz")
+
+
+def test_a_package_with_other_images_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is of the shape, the type and the order that are known gets the names of animals."""
+    (tmp_path / animals.FILES["data"]).parent.mkdir(parents=True)
+    package = SimpleNamespace(locate_file=tmp_path.joinpath, version="9")
+    monkeypatch.setattr(animals.metadata, "distribution", lambda name: package)
+    images, labels = np.zeros((10_000, 28, 28), np.uint8), np.repeat(np.arange(10), 1000)
+
+    def held(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        for name, array in (("data", images), ("label", labels)):
+            pickled(tmp_path / animals.FILES[name], array)
+        return animals.silhouettes()
+
+    assert [array.shape for array in held(images, labels)] == [(10_000, 28, 28), (10_000,)]
+    for other in (images.astype(np.float32), images[1:], images[:, 1:]):
+        with pytest.raises(
+            OvergenError, match=r"animal_data_version_3.gz: .*not uint8 \(10000, 28, 28\); .* 9 is there"
+        ):
+            held(other, labels)
+    for order in (labels[::-1], np.arange(10_000) % 10, labels.astype(np.float32)):
+        with pytest.raises(OvergenError, match=r"animal_label_version_3.gz: not 1000 labels of each animal in order"):
+            held(images, order)
 
 
 def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,9 @@ def test_noise_has_the_level_that_is_asked_for() -> None:
     covered = corrupted(IMAGES, "occlusion", 0.25, 0) == 0.5
     assert (covered.sum((1, 2, 3)) == 14 * 14).all()
     assert len({tuple(image.nonzero()[0].tolist()) for image in covered}) > 30, "squares lie anywhere"
+    tall = corrupted(torch.full((200, 1, 28, 20), 0.25), "occlusion", 0.25, 0) == 0.5
+    for rows in (tall.any(3), tall.any(2)):
+        assert rows.any(0).all(), "to the last row and column"
     assert (corrupted(IMAGES, "occlusion", 1.0, 0) == 0.5).all()
 
 
