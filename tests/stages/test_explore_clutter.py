@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor, nn
 
 from overgen.data import clutter
@@ -28,6 +29,8 @@ def test_a_white_pixel_hides_the_ground_and_a_black_one_shows_it() -> None:
     assert clutter.over(x, ground, 0.8).flatten().tolist() == [102, 255, round(51 + 0.8 * 102)]
     assert torch.equal(clutter.over(x, ground, 0), x)
     assert clutter.masks(x).flatten().tolist() == [False, True, True]
+    dim = torch.tensor([[[[1, 25, 26, 255]]]], dtype=torch.uint8)  # a tenth of white is 25.5
+    assert clutter.masks(dim).flatten().tolist() == [False, False, True, True]
 
 
 def test_grounds_are_cut_from_the_photographs() -> None:
@@ -36,9 +39,9 @@ def test_grounds_are_cut_from_the_photographs() -> None:
     assert torch.equal(found, again)
     assert found.shape == (6, 1, 28, 28)
     assert 0 <= float(found.min()) < float(found.max()) <= 1
-    gray = np.tensordot(clutter.LUMA, clutter.photograph("temple", clutter.SIDE) / 255, 1)
-    whole = clutter.grounds(["temple"], 1, clutter.SIDE, generator("whole"))
-    np.testing.assert_allclose(whole[0, 0].numpy(), gray)
+    colours = Image.fromarray(np.moveaxis(clutter.photograph("flower", clutter.SIDE), 0, 2))
+    whole = clutter.grounds(["flower"], 1, clutter.SIDE, generator("whole"))
+    np.testing.assert_allclose(255 * whole[0, 0].numpy(), colours.convert("L"), atol=1)  # Pillow's gray is ITU-R 601
 
 
 @settings(max_examples=20, deadline=None)
@@ -64,6 +67,13 @@ class Blind(nn.Module):
         return Output(None, (x * seen).flatten(1))
 
 
+class Turned(Blind):
+    """Reconstructs the upper half as it is, and the lower half as black."""
+
+    def forward(self, x: Tensor) -> Output:
+        return Output(None, super().forward(x.mT).reconstruction.view_as(x).mT.flatten(1))  # type: ignore[union-attr]
+
+
 def test_a_mask_closes_where_the_picture_is_not_copied() -> None:
     x = torch.full((2, 1, 4, 8), 0.8)
     x[1] = 0.4
@@ -76,6 +86,17 @@ def test_a_mask_closes_where_the_picture_is_not_copied() -> None:
     alone = attention(Blind(), x[:1], weight=0.1, **chosen)
     torch.testing.assert_close(alone, a[:1])
     assert attention(Blind(), x, weight=10, **chosen).min() > 0.9
+
+
+def test_a_smooth_mask_has_smaller_steps_between_neighbours_in_either_direction() -> None:
+    x = torch.full((1, 1, 8, 8), 0.8)
+
+    def steps(smoothness: float, images: Tensor, network: nn.Module) -> float:
+        a = attention(network, images, weight=0.1, smoothness=smoothness, steps=200, rate=0.1)
+        return float(a.diff(dim=2).abs().sum() + a.diff(dim=3).abs().sum())
+
+    for network in (Blind(), Turned()):
+        assert steps(3.0, x, network) < 0.5 * steps(0.0, x, network)
 
 
 def test_as_many_classes_are_answered_as_there_are_different_objects() -> None:
@@ -91,5 +112,7 @@ def test_a_share_over_groups_has_both_intervals() -> None:
     ends = [*mean_interval(rates, bounds=(0, 100)), *(100 * end for end in wilson(4, 6))]  # type: ignore[misc]
     assert (row["reproduced"], row["n"], row["tau"]) == (pytest.approx(200 / 3), 6, 0.9)
     assert (row["low"], row["high"]) == (min(ends), max(ends))
+    uneven = share_row("e", "m", np.array([True, False, False, False, True]), np.array([0, 0, 0, 0, 1]), over="classes")
+    assert (uneven["reproduced"], uneven["n"]) == ((25 + 100) / 2, 5)  # each class counts alike
     same = share_row("e", "m", np.zeros(20, bool), np.arange(20) % 2, over="classes")
     assert (same["low"], same["high"]) == (0, pytest.approx(100 * wilson(0, 20)[1]))
