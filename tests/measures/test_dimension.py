@@ -38,6 +38,13 @@ def test_known_dimensions_are_found(name: str) -> None:
     assert again[:3] == found[:3]
 
 
+def test_a_roll_is_uniform_on_its_plane() -> None:
+    """The mean of t² is then that of its ends, and the squared length of a point t² + h², however it is turned."""
+    x = swiss_roll(np.random.default_rng(0), 20_000, 5)
+    expected = np.pi**2 * (1.5**2 + 4.5**2) / 2 + 21**2 / 3
+    assert np.square(x).sum(1).mean() == pytest.approx(expected, abs=4)
+
+
 def test_unit_and_place_do_not_matter() -> None:
     x = cube(np.random.default_rng(0), 400, 3, 30)
     for estimator, first, second in zip(ESTIMATORS, dimension(x), dimension(255 * x + 7), strict=False):
