@@ -57,6 +57,13 @@ def test_a_prior_keeps_images_where_it_puts_them() -> None:
     assert (made[:, 0, 0, 0] - GOAL.mean((1, 2, 3))).abs().max() < 0.02
 
 
+def test_what_a_prior_makes_of_an_image_is_one() -> None:
+    made = maximise(
+        nearness, START, Way("pixels", 0.01), steps=2, centre=BLACK, streams=streams(), prior=lambda x: 5 * x - 2
+    )  # fmt: skip
+    assert (float(made.min()), float(made.max())) == (0, 1)
+
+
 def test_an_image_without_a_gradient_stays_and_the_others_move() -> None:
     mask = torch.tensor([1.0, 0.0, 1.0])
     made = maximise(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from overgen import OvergenError
+from overgen.measures.intervals import mean_interval
 from overgen.run import params
 from overgen.run.stage import execute
 from overgen.run.streams import generator
@@ -143,6 +144,36 @@ def test_disagreement_is_that_of_all_pairs(count: int, points: int, seed: int) -
     votes = np.random.default_rng(seed).random((count, points)) < 0.5
     pairs = [float((votes[i] != votes[j]).mean()) for i, j in combinations(range(count), 2)]
     assert summary.differs(votes).mean() == pytest.approx(np.mean(pairs))
+
+
+def test_tables_by_hand() -> None:
+    """Of one network, three points and two directions from each."""
+    smallest = np.array([[0.1, 0.2, 0.4]])
+    random = np.array([[[0.1, 0.2], [0.41, 0.9], [np.inf, np.inf]]])  # 2 of 6 within twice the smallest
+    votes = np.array([[True, False, True, True]])
+    arrays = {"along": np.array([[0.3, 0.5, 0.9]]), "smallest": smallest, "random": random, "accuracy": np.array([0.9]),
+              "off_plane": np.array([[0.0, 0.5, 1.0]]), "on_curve": np.concatenate([votes, ~votes]),
+              "in_plane": np.concatenate([votes, votes])}  # fmt: skip
+    blind = {name: np.array([[0.1], [0.2]]) for name in ("accuracy", *summary.KINDS)}
+    of = SimpleNamespace(boundaries=SimpleNamespace(limit=5.0), negatives=SimpleNamespace(counts=[4, 8]), distances=[])
+    found = summary.tables({2: arrays}, {2: blind}, of)
+    (line,) = found["boundaries"].to_dict("records")
+    assert line == {"dimension": 2, "seed": 0, "accuracy": 0.9, "along": 0.5, "smallest": 0.2,
+                    "random": pytest.approx((0.41 + 0.9) / 2), "never": pytest.approx(1 / 3),
+                    "in_twice": pytest.approx(1 / 3), "off_plane": 0.5, "differs_on_curve": 1.0,
+                    "differs_in_plane": 0.0}  # fmt: skip
+    negatives = found["negatives"]
+    assert negatives[["negatives", "seed", "uniform"]].to_numpy().tolist() == [[4, 0, 0.1], [8, 0, 0.2]]
+    assert negatives["worst_off"].isna().all()
+
+
+def test_disagreement_has_twice_the_interval_that_networks_without_pairs_had() -> None:
+    shares = np.array([0.3, 0.32, 0.29, 0.33, 0.31])
+    row = summary.pairs_row("differs", shares, {"dimension": 2.0})
+    low, high = mean_interval(100 * shares)  # type: ignore[misc]
+    assert (row["reproduced"], row["n"]) == (pytest.approx(31), 10)  # of five networks there are ten pairs
+    assert (row["low"], row["high"]) == (pytest.approx(31 - 2 * (31 - low)), pytest.approx(31 + 2 * (high - 31)))
+    assert summary.pairs_row("differs", np.array([0.0, 0.1]), {"dimension": 2.0})["low"] == 0
 
 
 def test_what_is_needed_is_the_least_number_from_which_on_it_is_enough() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_allclose
 
 from overgen.run.files import read_json
-from overgen.stages.explore_linear import report
+from overgen.stages.explore_linear import report, summary
 from overgen.stages.explore_linear.classifier import Linear, across, logistic_regression
 from overgen.stages.explore_linear.params import ExploreLinear
 from report_study import changed, study_of
@@ -76,6 +78,25 @@ def test_the_cell_counts_what_the_classifier_says(study: Study) -> None:
     assert rows["sure@uniform 0.99"]["reproduced"] == pytest.approx(100 * uniform["sure"] / uniform["images"])
     assert rows["accuracy None"]["reproduced"] > 90
     assert rows["sure@other-class@c=0.01 0.9"]["reproduced"] <= rows["sure@other-class 0.9"]["reproduced"]
+
+
+def test_numbers_by_hand() -> None:
+    """Classes 0 and 6 are told apart; 1 and 2 are the others, of which 2 has twice as many images."""
+    scores = {"0": [0.9, 0.8, 0.7], "6": [0.95], "1": [0.95, 0.5], "2": [0.2, 0.95, 0.95, 0.95], "flat": [0.91, 0.5]}
+    distances = {"0": [-2, -1, 0.5], "6": [3.0], "1": [-3, 0.1], "2": [1, 3, 3, -3], "flat": [-0.1, 0.1]}
+    arrays = {f"{kind}.score": np.array(values) for kind, values in scores.items()}
+    arrays |= {f"{kind}.distance": np.array(values) for kind, values in distances.items()}
+    kinds = dict.fromkeys(scores, torch.zeros(0))
+    rows = {row["metric"]: row for row in summary.classifier_rows(arrays, kinds, [0, 6], [0.9], c=None)}
+    assert (rows["accuracy"]["reproduced"], rows["accuracy"]["n"]) == (75, 4)
+    assert rows["sure@other-class"]["reproduced"] == (50 + 75) / 2  # each class counts alike
+    assert (rows["sure@flat"]["reproduced"], rows["sure@flat"]["n"]) == (50, 2)
+    named = SimpleNamespace(classes=[f"class {c}" for c in range(10)])
+    table = summary.images_table(arrays, kinds, named, ["0", "6"], [0.9])  # type: ignore[arg-type]
+    assert table[["group", "name", "images", "sure", "second"]].to_numpy().tolist() == [
+        ["known", "class 0", 3, 0, 0], ["known", "class 6", 1, 1, 1], ["other", "class 1", 2, 1, 0],
+        ["other", "class 2", 4, 3, 2], ["noise", "flat", 2, 1, 0],
+    ]  # fmt: skip
 
 
 def test_a_class_that_the_data_lack_is_named(workspace: Path, run_stage: Run) -> None:
