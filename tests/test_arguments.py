@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from overgen import OvergenError, arguments
 
-from workspace import ROOT
+from workspace import ROOT, set_params
 
 HEAVY = {"torch", "torchvision", "pytorch_lightning", "pandas", "scipy", "dvc", "mlflow", "matplotlib"}
 SCRIPT = f"""
@@ -75,6 +76,12 @@ def test_which_stage_makes_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert arguments.maker("mnist/vgg") == arguments.maker("mnist") == ""
     monkeypatch.chdir(tmp_path)
     assert arguments.maker("mnist/cnn") == ""
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    only = {"network": "adopted", "datasets": ["digits"]}
+    set_params(tmp_path / "params.yaml", {"adopted": ["mine"], "models.mine": only})
+    assert arguments.maker("digits/mine") == "adopt@digits-mine"
+    assert arguments.maker("mnist/mine") == ""  # a matrix has it, the data set has not
 
 
 def test_targets_that_dvc_knows_are_let_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,3 +121,5 @@ def test_a_cell_of_an_audit_is_remade_by_the_audit(tmp_path: Path) -> None:
     assert "`dvc repro adopt@mine-net`" in cell_run.description(cell, "adopt@mine-net")
     (tmp_path / "dvc.yaml").write_text("stages: {adopt: {cmd: b}}\n")
     assert "dvc repro" not in cell_run.description(cell, "adopt@mine-net")
+    (tmp_path / "dvc.yaml").unlink()  # cells alone, which a study of some dvc.yaml has made
+    assert "`dvc repro adopt@mine-net`" in cell_run.description(cell, "adopt@mine-net")

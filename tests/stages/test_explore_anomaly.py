@@ -26,7 +26,7 @@ from overgen.report.study import read_study
 from overgen.run.files import read_json, read_npz
 from overgen.run.streams import generator
 from overgen.stages.explore_anomaly import report, run, summary, tutorial
-from report_study import BANDS, plan_of
+from report_study import BANDS, changed, plan_of, study_of
 
 from made_up import example_cell
 from workspace import ROOT, Study
@@ -224,3 +224,19 @@ def test_the_claims_follow_the_numbers(tmp_path: Path) -> None:
     of_digits = verdicts("digits", kinds=("uniform",))
     assert of_digits["slides_detector"] is None
     assert of_digits["other_data_are_anomalies"] is None
+
+
+def test_the_slides_deviation_must_lie_within_a_quarter_of_theirs(tmp_path: Path) -> None:
+    """0.036 of the slides: from 0.027 to 0.045 with the whole interval; beyond either end it is another network's."""
+    study = study_of(tmp_path, explore_anomaly="networks")
+
+    def said(low: float, high: float) -> str:
+        claim = report.slides_detector(
+            changed(study, {"metric": "tutorial_deviation_near_reported"}, low=low, high=high)
+        )
+        assert claim is not None
+        return claim.verdict
+
+    assert said(0.028, 0.044) == "holds"
+    assert said(0.02, 0.026) == said(0.046, 0.06) == "contradicted"
+    assert said(0.02, 0.03) == said(0.04, 0.05) == said(0.02, 0.05) == "cannot tell"

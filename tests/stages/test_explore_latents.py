@@ -140,23 +140,24 @@ def test_the_distance_to_the_nearest_image_is_that_of_scipy(work: Work, cell: Ce
 
 def test_seeds_are_one_group_and_a_gain_has_the_interval_of_both() -> None:
     def of(hits: int, *ways: str) -> dict[str, np.ndarray]:
-        passed = np.arange(100) < hits
-        one = {"y": passed, "scaled": passed, "nearest": np.ones(100), "frechet": np.array(float(hits))}
+        passed, sure = np.arange(100) < hits, np.arange(100) < hits + 5
+        one = {"y": sure, "scaled": passed, "nearest": np.ones(100), "frechet": np.array(float(hits))}
         return {f"{way}.{key}": values for way in ways for key, values in one.items()}
 
-    judged = {("images", ""): of(90, "real"), ("a", "network"): of(3, *WAYS, "restored"),
-              ("b0", "codes"): of(10, "restored", *WAYS), ("b1", "codes"): of(20, "restored", *WAYS),
+    judged = {("images", ""): of(90, "real"), ("a", "network"): of(3, *WAYS, "restored") | of(1, "uniform"),
+              ("b0", "codes"): of(10, "restored", *WAYS) | of(2, "uniform"), ("b1", "codes"): of(20, "restored", *WAYS),
               ("c", "variational"): of(60, "restored", "standard")}  # fmt: skip
     settings = type("Settings", (), {"tau": 0.99})
     found = {row["metric"]: row for row in summary.drawn_rows(judged, settings)}
     both = found["recognised@judge=judge@of=codes@way=standard"]
     assert (both["reproduced"], both["n"]) == (15, 200)
-    assert found["recognised_blind@judge=judge@of=network"]["reproduced"] == 3
+    assert found["recognised@judge=classifier@of=codes@way=standard"]["reproduced"] == 20
+    assert found["recognised_blind@judge=judge@of=network"]["reproduced"] == 3  # the larger of two
     gain = found["recognised_gain@judge=judge"]
     assert gain["reproduced"] == 45
     assert 30 < gain["low"] < 45 < gain["high"] < 60
-    assert found["frechet@of=codes@way=uniform"]["reproduced"] == 15
-    assert found["frechet@of=codes@way=uniform"]["low"] is None  # two seeds
+    assert found["frechet@of=codes@way=standard"]["reproduced"] == 15
+    assert found["frechet@of=codes@way=standard"]["low"] is None  # two seeds
 
 
 def test_what_cannot_be_is_refused(workspace: Path, run_stage: Run, study: Study) -> None:
