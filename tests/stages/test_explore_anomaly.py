@@ -20,6 +20,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from typer.testing import CliRunner
 
 from overgen import cli, data
+from overgen.anomaly import Judged
 from overgen.measures.reconstruction import codes_and_errors, reconstruction_errors
 from overgen.models import registry
 from overgen.report.study import read_study
@@ -113,6 +114,12 @@ def test_thresholds_are_set_on_other_images_than_are_judged(study: Study) -> Non
     assert not held_out & known
     held_out, known = (set(part.tolist()) for part in run.halves(dataset, 10**6))
     assert len(held_out | known) == len(dataset.test_images)
+
+
+def test_what_lies_more_than_k_deviations_above_the_mean_is_strange() -> None:
+    measured = Judged("error", 1.5, 1.0, 0.25, 60)
+    assert [measured.threshold(k) for k in (0, 1, 2)] == [1, 1.25, 1.5]
+    assert [measured.strange(k) for k in (0, 1, 2, 3)] == [True, True, False, False]
 
 
 @pytest.fixture

@@ -120,41 +120,42 @@ def test_positions_along_a_path_are_even_by_length() -> None:
 
 
 def test_numbers_by_hand() -> None:
-    """Two pairs of two classes: a missing path leaves its pair out of that way, and of the comparison."""
-    pairs = Pairs(
-        np.array(["across", "across", "within"]), np.arange(3), np.arange(3), np.array([[0, 1], [1, 2], [2, 2]])
-    )
+    """Three pairs of two classes: a missing path leaves its pair out of that way, and of the comparison."""
+    kinds = np.array(["across", "across", "across", "within"])
+    pairs = Pairs(kinds, np.arange(4), np.arange(4), np.array([[0, 2], [1, 2], [1, 2], [2, 2]]))
 
-    def way(distance: list[list[float]], answer: float = 1) -> dict[str, np.ndarray]:
+    def way(distance: list[list[float]], answer: float = 2) -> dict[str, np.ndarray]:
         values = np.array(distance)
-        scores = np.where(np.isnan(values), np.nan, [[1.0, 0.995, 1.0]] * 3)
+        scores = np.where(np.isnan(values), np.nan, [[1.0, 0.5, 0.995, 0.5, 1.0]] * 4)
         return {"distance": values, "error": values / 2, "score": scores, "scaled": 0.9 * scores,
                 "answer": np.where(np.isnan(values), np.nan, answer)}  # fmt: skip
 
-    none = [np.nan] * 3
-    made = {"pixels": way([[1, 5, 3], [1, 2, 1], [2, 2, 2]]), "geodesic": way([[1, 4, 3], none, none], answer=2)}
+    none = [np.nan] * 5
+    straight = [[1, 9, 5, 9, 3], [1, 9, 2, 9, 1], [1, 9, 5, 9, 3], [2, 9, 2, 9, 2]]
+    made = {"pixels": way(straight), "geodesic": way([none, [1, 9, 4, 9, 3], none, none], answer=0)}
     table = summary.pairs_table(made, pairs, 0.99)
-    assert len(table) == 4
+    assert len(table) == 5
     rows = {tuple(parts(row["metric"]).values()): row for row in summary.rows(table, 0.99)}
 
     def value(*of: str) -> float:
         return rows[of]["reproduced"]
 
-    assert value("distance_rise", "pixels", "across") == 2
-    assert value("error_rise", "pixels", "across") == 1
+    assert value("distance_rise", "pixels", "across") == pytest.approx((3 + 1 + 3) / 3)
+    assert value("error_rise", "pixels", "across") == pytest.approx(7 / 6)
     assert value("distance_rise", "pixels", "within") == 0
     assert value("distance_rise", "geodesic", "across") == 2
-    assert value("distance_rise_beyond_pixels", "geodesic", "across") == -1
-    assert rows["distance_rise", "geodesic", "across"]["note"] == "pairs without a path: 1"
+    assert value("distance_rise_beyond_pixels", "geodesic", "across") == 2 - 1  # of the second pair alone
+    assert rows["distance_rise", "geodesic", "across"]["note"] == "pairs without a path: 2"
     assert value("middle_sure", "pixels", "across") == 100
-    assert value("middle_scaled_sure", "pixels", "across") == 0
-    assert rows["middle_scaled_sure", "pixels", "across"]["high"] == pytest.approx(100 * 0.6576, abs=0.01)
+    passed = rows["middle_scaled_sure", "pixels", "across"]
+    wilson = 100 * 1.959964**2 / (3 + 1.959964**2)  # none of three
+    assert (passed["reproduced"], passed["low"], passed["high"]) == (0, 0, pytest.approx(wilson, abs=0.01))
     assert value("middle_of_ends", "pixels", "across") == 100
     assert value("middle_of_ends", "geodesic", "across") == 0
     assert ("distance_rise", "geodesic", "within") not in rows
     curves = summary.curves(made, pairs)
     middle = curves[(curves["way"] == "pixels") & (curves["kind"] == "across") & (curves["position"] == 0.5)]
-    assert middle.set_index("measure")["q50"]["distance"] == 3.5
+    assert middle.set_index("measure")["q50"]["distance"] == 5
 
 
 def test_an_interval_knows_that_pairs_share_classes() -> None:
