@@ -30,6 +30,15 @@ def test_a_network_that_keeps_the_law_has_no_gap_and_one_that_does_not_has_one()
     assert found["lawful", "p"]["reproduced"] > 1e-3 > found["steep", "p"]["reproduced"]
 
 
+def test_one_degree_of_freedom_is_of_the_fit_and_intervals_hold_95_percent() -> None:
+    after = np.random.default_rng(0).geometric(0.005, 2000)  # about 10 before the first, 60 beyond the last
+    rows, _ = summary.cell({"net": after[:, None] > np.array(PIXELS)}, PIXELS, resamples=20)
+    (p,) = (row for row in rows if row["metric"] == "p")
+    assert p["note"].endswith("3 degrees of freedom")  # five bins, their sum, and ε
+    low, high = summary.ends(list(np.random.default_rng(1).permutation(2001)))
+    assert (low, high) == (50, 1950)
+
+
 def test_the_cell_has_the_counts_of_the_attack(study: Study, tmp_path: Path, run_stage: Run) -> None:
     cell = study.cell("explore_stability", "perceptrons")
     ours = pd.read_csv(cell / "stability.csv")
