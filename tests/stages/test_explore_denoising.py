@@ -91,6 +91,17 @@ def found(draw: np.random.Generator) -> summary.Found:
     return {("gaussian", 0.2): arrays(14), ("salt_and_pepper", 0.2): arrays(30)}
 
 
+def test_trials_are_means_over_images() -> None:
+    """Of two seeds of a network and of one filter, which alone has a strength."""
+    arrays = {"psnr.dae": [[20, 22], [30, 32]], "ssim.dae": [[0.25, 0.75], [0.5, 0.75]], "psnr.nlm": [[10, 12]],
+              "ssim.nlm": [[0.0, 0.25]], "strength.nlm": [3, 0.1], "held_out.nlm": 11.5}  # fmt: skip
+    table = summary.trials({("gaussian", 0.2): {name: np.array(values) for name, values in arrays.items()}})
+    assert table[["way", "seed", "psnr", "ssim", "strength"]].to_numpy().tolist() == [
+        ["dae", 0, 21, 0.5, ""], ["dae", 1, 31, 0.625, ""], ["nlm", 0, 11, 0.125, "3 0.1"],
+    ]  # fmt: skip
+    assert table["held_out"].isna().tolist() == [True, True, False]
+
+
 def test_gains_are_paired_and_their_intervals_over_seeds() -> None:
     made = found(np.random.default_rng(0))
     assert summary.best_filter(made["gaussian", 0.2]) == "nlm", "PCA knows the data"

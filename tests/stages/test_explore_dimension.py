@@ -61,17 +61,22 @@ def test_repeated_rows_are_told_and_change_nothing() -> None:
 
 
 def cell(share: dict[str, float]) -> dict[tuple[str, ...], Any]:
-    """The rows of two classes of which parts have 10 and 20 dimensions, and the whole `share` times as many."""
+    """The rows of two classes, of which small parts have 10 and 20 dimensions and the whole `share` times as many.
 
-    def clouds(true: float, sizes: list[int], whole: int | None = None) -> dict[str, np.ndarray]:
-        at = [(size, part) for size in sizes for part in range(2)] + ([(whole, 0)] if whole else [])
+    Parts of the next size have half as many more. Of the largest size one class, and all together, have one part only.
+    """
+
+    def clouds(true: float, sizes: list[int], whole: int | None = None, single: int = 0) -> dict[str, np.ndarray]:
+        at = [(size, part) for size in sizes for part in range(1 if size == single else 2)]
+        at += [(whole, 0)] if whole else []
         size, part = (np.array(column) for column in zip(*at, strict=True))
         found = {"size": size, "part": part, "points": size, "repeated": 0 * size}
-        return found | {name: true * np.where(size == whole, share[name], 1.0) for name in summary.ESTIMATORS}
+        rise = 1 + 0.5 * np.searchsorted(sizes, size)
+        return found | {name: true * np.where(size == whole, share[name], rise) for name in summary.ESTIMATORS}
 
     table = summary.table(
-        {"a": clouds(10, [30, 40], 100), "b": clouds(20, [30, 40], 100)},
-        clouds(12, [50, 80]),
+        {"a": clouds(10, [30, 40, 45], 100), "b": clouds(20, [30, 40, 45], 100, single=45)},
+        clouds(12, [50, 80, 90], single=90),
         {"cube_7": (7, clouds(5, [60]))},
         {"all": (7, clouds(8.4, [60], 120))},
     )
@@ -85,13 +90,16 @@ def test_numbers_by_hand() -> None:
     def value(*of: str) -> float:
         return rows[of]["reproduced"]
 
-    assert value("class_dimension", "b", "mle") == 20
+    assert value("class_dimension", "b", "mle") == 30  # of parts of 40, the largest of which both classes have two
     assert rows["class_dimension", "b", "mle"]["n"] == 80
     assert value("mean_dimension", "30", "two_nn") == 15
+    assert value("mean_dimension", "40", "two_nn") == 22.5
+    assert ("mean_dimension", "45", "two_nn") not in rows
     assert value("mean_dimension", "all", "mle") == 30
     assert value("share_of_pixels", "mle") == 30
     assert (value("growth", "mle"), value("growth", "correlation")) == (2, 0.5)
-    assert value("mixed_growth", "two_nn") == 1
+    assert value("mixed_growth", "two_nn") == 1.5  # from 50 to 80
+    assert rows["mixed_growth", "two_nn"]["n"] == 2
     assert value("known_dimension", "cube_7", "two_nn") == 5
     assert value("views_dimension", "all", "two_nn") == pytest.approx(8.4)
     assert value("views_dimension_together", "all", "mle") == pytest.approx(16.8)
