@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from overgen import data
 from overgen.measures.pixels import ROUNDING, cross_entropy, psnr
+from overgen.models.codes import DeepCode
 from overgen.run.results import Cell
 from overgen.run.results import read as read_cell
 from overgen.run.streams import generator
@@ -111,6 +112,40 @@ def test_losses_are_compared_seed_by_seed() -> None:
     assert rows["loss_ratio@measure=cross_entropy"]["reproduced"] == 300
     assert rows["loss_ratio@measure=cross_entropy"]["n"] == 2
     assert summary.loss_rows(table[table["kind"] == "ae"], 4) == []
+
+
+def test_numbers_by_hand() -> None:
+    """A deep code of two seeds against PCA, on its own images and on others."""
+    table = pd.DataFrame(
+        {"kind": kind, "size": 4, "seed": seed, "on": on, "squared_error": error, "relative_error": relative,
+         "exact": exact, "images": 100, "spread": 0.2}
+        for kind, seed, on, error, relative, exact in (
+            ("pca", 0, "test", 0.5, 40.0, 0), ("pca", 0, "noise", 0.8, 60.0, 0), ("ae", 0, "test", 0.2, 10.0, 3),
+            ("ae", 1, "test", 0.4, 20.0, 50), ("ae", 0, "noise", 0.9, 30.0, 0), ("ae", 1, "noise", 0.9, 80.0, 0),
+        )
+    )  # fmt: skip
+    test = table[table["on"] == "test"]
+    rows = {
+        row["metric"]: row
+        for row in (*summary.error_rows(test), *summary.kind_rows(table, 4), *summary.exact_rows(test))
+    }
+
+    def value(name: str) -> float:
+        return rows[name]["reproduced"]
+
+    assert value("error_of_pca@kind=ae@size=4") == pytest.approx(100 * (0.2 / 0.5 + 0.4 / 0.5) / 2)
+    assert value("relative_error@noise@kind=ae@size=4") == 55
+    assert value("times_own@noise@kind=ae@size=4") == (30 / 10 + 80 / 20) / 2  # seed by seed
+    assert value("times_own@noise@kind=pca@size=4") == 1.5
+    pca = rows["squared_error@kind=pca@size=4"]
+    assert (pca["low"], pca["high"]) == pytest.approx((0.5 - 0.0392, 0.5 + 0.0392))  # 1.96 · 0.2 / √100
+    exact = rows["exact@kind=ae@size=4"]
+    assert (exact["reproduced"], exact["n"]) == (3, 100)  # of the first seed alone
+
+
+def test_the_decoders_bits_are_those_of_its_weights() -> None:
+    weights = sum(each.numel() for each in DeepCode(30, 4, hidden=7).decoder.parameters())
+    assert summary.decoder_row(4, 30, 7)["reproduced"] == 16 * weights
 
 
 def test_measures_of_pixels() -> None:
