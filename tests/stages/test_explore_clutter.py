@@ -105,6 +105,38 @@ def test_as_many_classes_are_answered_as_there_are_different_objects() -> None:
     assert summary.objects_found(scores, labels).tolist() == [[True, True], [True, True], [True, False]]
 
 
+def test_numbers_by_hand() -> None:
+    """Two images of class 0 and one of 1: what is right, what is sure, and classes that are summed over places."""
+    labels = np.array([0, 0, 1])
+    sure, unsure = (
+        np.eye(3)[labels] * 0.997 + 0.001,
+        np.array([[0.95, 0.03, 0.02], [0.02, 0.95, 0.03], [0.5, 0.4, 0.1]]),
+    )
+    places = np.array([[0.98, 0.005, 0.015], *[[0.01, 0.39, 0.60]] * 3])
+    arrays = {f"scene.{way}.{strength}.log_y": np.log(y, dtype=np.float32)
+              for way in summary.SCENES for strength, y in ((0, sure), (1, unsure))}  # fmt: skip
+    arrays |= {f"canvas.{way}.2.log_y": np.log(places if way != "whole" else places[:1], dtype=np.float32)
+               for way in summary.CANVASES}  # fmt: skip
+    made = {f"scene.{way}.1": np.zeros((3, 1, 4, 4), np.uint8) for way in summary.SCENES}
+    made |= {"labels": labels, "labels.2": np.array([[1, 2]]), "mask.1": np.zeros((3, 4, 4))}
+    pairs = [(0.9, 20.0), (0.99, 3.0), (0.99, 2.0)]
+    assert summary.firsts(pairs) == pairs[:2]
+    rows, tables, examples = summary.cell({"cnn": arrays}, made, [0, 1], [2], 10.0, lambda reconstructs: pairs)
+    found = {(row["metric"], row["tau"]): row["reproduced"] for row in rows}
+
+    def value(name: str, strength: int, tau: float | None = None) -> float:
+        return found[f"{name}@view=true@strength={strength}", tau]
+
+    assert value("right", 0) == value("accepted_right", 0, 0.99) == 100
+    assert (value("right", 1), value("accepted_right", 1, 0.9), value("accepted", 1, 0.9)) == (25, 25, 50)
+    assert value("accepted", 1, 0.99) == 0
+    assert found["objects_found@view=places@objects=2", None] == 100  # by the largest alone it were 0 and 2
+    assert found["objects_found@view=whole@objects=2", None] == 50
+    assert len(tables["scenes"]) == 3 * 2 * 2 * (1 + 2 * 2)
+    assert examples["cnn.true.answer"].tolist() == [0, 0]  # of the first image of each class
+    assert examples["cnn.true.score"] == pytest.approx([0.95, 0.5])
+
+
 def test_a_share_over_groups_has_both_intervals() -> None:
     hits = np.array([True, True, True, False, False, True])
     row = share_row("e", "m", hits, np.array([0, 0, 1, 1, 2, 2]), over="classes", tau=0.9)
