@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
@@ -81,27 +82,53 @@ def test_the_nearest_image_is_that_of_an_exact_search_over_blocks() -> None:
 def test_who_took_part_is_not_asked() -> None:
     settings = SimpleNamespace(
         network="cnn", autoencoder="dae_sym", witnesses=["lenet", "dae_sym"], ways={"plain": None},
-        priors={"projection": SimpleNamespace(by="projection")},
+        priors={"projection": SimpleNamespace(by="projection"), "sure": SimpleNamespace(by="confidence")},
     )  # fmt: skip
     arrays = {
-        "target": np.array([0, 1]), "answer_cnn": np.array([0, 1]), "answer_lenet": np.array([0, 1]),
-        "answer_dae_sym": np.array([0, 0]), "confidence": np.array([0.95, 0.2]), "distance": np.array([2.0, 5.0]),
-        "nearest_label": np.array([0, 0]), "nearest": np.array([4, 4]), "image": np.zeros((2, 1, 2, 2), np.uint8),
+        "target": np.array([0, 1, 2]), "answer_cnn": np.array([0, 1, 2]), "answer_lenet": np.array([0, 1, 0]),
+        "answer_dae_sym": np.array([0, 0, 0]), "confidence": np.array([0.95, 0.2, 0.3]),
+        "distance": np.array([2.0, 5.0, 2.0]), "nearest_label": np.array([0, 0, 0]), "nearest": np.array([4, 4, 4]),
+        "image": np.zeros((3, 1, 2, 2), np.uint8),
     }  # fmt: skip
-    usual = {"label": np.repeat([0, 1], 21), "distance": np.tile(np.linspace(2, 4, 21), 2)}  # 95 % lie below 3.9
-    tables = summary.tables({"cnn": {"unit": np.zeros(1)}}, {"plain": arrays, "projection": arrays}, usual, settings)
+    usual = {"label": np.repeat([0, 1, 2], 21), "distance": np.tile(np.linspace(2, 4, 21), 3)}  # 95 % lie below 3.9
+    made = dict.fromkeys(("plain", "projection", "sure"), arrays)
+    tables = summary.tables({"cnn": {"unit": np.zeros(1)}}, made, usual, settings)
     classes = tables["classes"].set_index("way")
-    assert classes.loc["plain", "recognised"].tolist() == [True, False]
-    assert classes.loc["projection", "recognised"].tolist() == [True, True]
-    assert classes["times"].tolist() == pytest.approx([2 / 3.9, 5 / 3.9] * 2)
+    assert classes.loc["plain", "recognised"].tolist() == [True, False, False]
+    assert classes.loc["projection", "recognised"].tolist() == [True, True, False]
+    assert classes["times"].tolist() == pytest.approx([2 / 3.9, 5 / 3.9, 2 / 3.9] * 3)
     rows = {row["metric"]: row for row in summary.class_rows(tables["classes"], settings, 0.9)}
-    assert rows["recognised@way=plain"]["reproduced"] == 50
-    assert rows["far_from_data@way=plain"]["reproduced"] == 50
-    assert rows["nearest_is_class@way=plain"]["reproduced"] == 50
-    assert (rows["accepted@way=plain"]["reproduced"], rows["accepted@way=plain"]["tau"]) == (50, 0.9)
+    for name in ("recognised", "far_from_data", "nearest_is_class", "accepted"):
+        assert rows[f"{name}@way=plain"]["reproduced"] == pytest.approx(100 / 3), name
+    assert rows["accepted@way=plain"]["tau"] == 0.9
+    models = {way: rows[f"accepted@way={way}"]["model"] for way in made}
+    assert models == {"plain": "cnn", "projection": "cnn", "sure": "dae_sym"}  # whose score was made to rise
     settings.witnesses = ["dae_sym"]
     none = {row["metric"]: row for row in summary.class_rows(tables["classes"], settings, 0.9)}
     assert (none["recognised@way=projection"]["reproduced"], none["recognised@way=projection"]["n"]) == (None, 0)
+
+
+def test_shares_of_units_by_hand() -> None:
+    """Units 0 and 1 begin with noise in two ways, and three with a picture in one."""
+    columns = ("start", "way", "unit", "activity", "most", "confidence", "before", "after")
+    table = pd.DataFrame(
+        [
+            ("noise", "plain", 0, 2, 1, 0.95, 0, 0), ("noise", "plain", 1, 1, 2, 0.95, 0, 0),
+            ("noise", "all", 0, 3, 1, 0.1, 0, 0), ("noise", "all", 1, 3, 2, 0.95, 0, 0),
+            ("picture", "plain", 0, 1, 3, 0.1, 3, 3), ("picture", "plain", 1, 1, 3, 0.1, 3, 4),
+            ("picture", "plain", 2, 4, 3, 0.1, 1, 1),
+        ],
+        columns=columns,
+    ).assign(network="network", layer="fc1", kind="unit")  # fmt: skip
+    rows = {row["metric"]: row for row in summary.unit_rows(table, 0.9)}
+    best = rows["likes_its_image_best@start=noise"]
+    assert (best["reproduced"], best["n"]) == (75, 4)
+    assert "over 2 units" in best["interval"]  # of each there are two images
+    assert rows["likes_its_image_best@start=noise@way=all"]["reproduced"] == 100
+    assert rows["likes_its_image_best@start=picture"]["reproduced"] == pytest.approx(100 / 3)
+    assert (rows["accepted@start=noise"]["reproduced"], rows["accepted@start=noise"]["tau"]) == (75, 0.9)
+    assert rows["answer_changed@start=picture"]["reproduced"] == pytest.approx(100 / 3)
+    assert "answer_changed@start=noise" not in rows
 
 
 @pytest.fixture
