@@ -192,6 +192,35 @@ def test_what_is_needed_is_the_least_number_from_which_on_it_is_enough() -> None
     assert "too small for 1 of 3" in row["note"]
 
 
+def test_ratios_are_of_the_most_dimensions_to_the_least() -> None:
+    """Geometric means over two seeds; where the whole budget is too small, twice the budget counts."""
+    of = SimpleNamespace(
+        distances=[], rejected=95.0, boundaries=SimpleNamespace(tested=5, directions=2, limit=9.0),
+        negatives=SimpleNamespace(counts=[4, 16, 64], tested=50),
+    )  # fmt: skip
+    columns = ("along", "random", "accuracy", "off_plane", "in_twice", "never", "differs_on_curve", "differs_in_plane")
+    lengths = {2: [0.4, 0.4], 8: [0.2, 0.1]}
+    boundaries_table = pd.DataFrame(
+        dict.fromkeys(columns, 0.5) | {"dimension": d, "seed": s, "smallest": value}
+        for d, values in lengths.items() for s, value in enumerate(values)
+    )  # fmt: skip
+    rows = {row["metric"]: row for row in summary.curve_rows(boundaries_table, of)}
+    assert rows["smallest_ratio"]["reproduced"] == pytest.approx(math.sqrt(0.5 * 0.25))
+    assert (rows["ratio@dimension=8"]["reproduced"], rows["accuracy@dimension=8"]["reproduced"]) == (
+        pytest.approx(0.3), 50
+    )  # fmt: skip
+    shares = {(2, 0): [0.02] * 3, (2, 1): [0.5, 0.01, 0.01], (8, 0): [0.5] * 3, (8, 1): [0.5, 0.5, 0.01]}
+    blind = pd.DataFrame(
+        dict.fromkeys(summary.KINDS, share) | {"dimension": d, "seed": s, "negatives": n, "accuracy": 0.9,
+                                               "worst_off": math.nan}
+        for (d, s), of_counts in shares.items() for n, share in zip((4, 16, 64), of_counts, strict=True)
+    )  # fmt: skip
+    rows = {row["metric"]: row for row in summary.other_rows(blind, of)}
+    assert rows["needed_ratio"]["reproduced"] == pytest.approx(math.sqrt(128 / 4 * 64 / 16))
+    assert rows["accepted@kind=uniform@dimension=8"]["reproduced"] == pytest.approx((50 + 1) / 2)
+    assert rows["accuracy@dimension=2"]["reproduced"] == pytest.approx(90)
+
+
 def test_far_points_are_off_the_curve_and_ascent_accepts_no_less() -> None:
     planes = geometry.embeddings(2, 6, generator("planes"))
     of = SimpleNamespace(near=0.2, negatives=SimpleNamespace(tested=40))

@@ -53,6 +53,15 @@ def test_scores_are_those_of_the_scaled_output(study: Study, monkeypatch: pytest
         assert torch.allclose(found[above], exact[above], atol=1e-5)
 
 
+def test_each_score_is_counted_above_its_own_tau() -> None:
+    """Of four images: y, and ỹ at the α of either τ."""
+    y, first, second = [0.95, 0.995, 0.5, 0.91], [0.92, 0.8, 0.3, 0.1], [0.995, 0.992, 0.3, 0.2]
+    found = summary.noise_of("dae_sym", {"uniform.scores": np.log([y, first, second])}, PAIRS, ["uniform"])
+    assert found[["score", "tau", "called", "images"]].to_numpy().tolist() == [
+        ["y", 0.9, 3, 4], ["scaled", 0.9, 1, 4], ["y", 0.99, 1, 4], ["scaled", 0.99, 2, 4],
+    ]  # fmt: skip
+
+
 def runs(log10: list[float], reached: list[bool]) -> pd.DataFrame:
     spent = {"variation": 0.5, "evaluations": 100}
     return pd.DataFrame({"log10": log10, "reached": reached}).assign(**spent)

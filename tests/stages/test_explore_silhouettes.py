@@ -78,6 +78,16 @@ def test_shares_are_means_over_letters_with_and_without_those_like_digits() -> N
     assert (of_none[0]["low"], of_none[0]["high"]) == (0, pytest.approx(100 * wilson(0, 60)[1]))
 
 
+def test_a_group_has_its_commonest_answer_and_its_first_image() -> None:
+    of = kind(5)
+    answers, hits = np.repeat([7, 7, 2, 0, 7], 3), np.arange(15) < 7
+    lines = summary.group_rows("cnn", "letters", answers, {("y", 0.9, None): hits}, of)
+    assert [(line["name"], line["answer"], line["answer_share"], line["y_0.9"]) for line in lines] == [
+        ("A", 7, 1.0, 1.0), ("B", 2, 0.6, 0.4), ("C", 7, 0.6, 0.0)
+    ]  # fmt: skip
+    assert summary.first_of_each(of, "animals") == [0, 5, 10]
+
+
 def test_scaled_scores_reject_what_is_reconstructed_badly() -> None:
     def outputs(count: int, distance: float) -> dict[str, np.ndarray]:
         log_y = np.log(np.tile(np.float32([0.995, 0.005]), (count, 1)))
