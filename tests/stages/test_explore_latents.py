@@ -12,9 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from scipy.stats import ttest_ind
 
 from overgen import data
-from overgen.measures.intervals import wilson
+from overgen.measures.intervals import difference_interval, wilson
+from overgen.run import results
 from overgen.run.results import Cell
 from overgen.run.stage import opened
 from overgen.run.streams import generator
@@ -158,6 +160,19 @@ def test_seeds_are_one_group_and_a_gain_has_the_interval_of_both() -> None:
     assert 30 < gain["low"] < 45 < gain["high"] < 60
     assert found["frechet@of=codes@way=standard"]["reproduced"] == 15
     assert found["frechet@of=codes@way=standard"]["low"] is None  # two seeds
+
+
+def test_a_gain_over_seeds_has_welchs_interval_where_seeds_differ() -> None:
+    def gain(prior: list[int], blind: list[int]) -> tuple[float, float]:
+        of = [results.rate_row("latents", "recognised", hits, 1000, of="trials") for hits in (prior, blind)]
+        found = summary.gain_row(*of, "judge", [np.array(hits) / 10 for hits in (prior, blind)])
+        return found["low"], found["high"]
+
+    prior, blind = [289, 303], [206, 220, 264]
+    welch = ttest_ind(np.array(prior) / 10, np.array(blind) / 10, equal_var=False).confidence_interval()
+    assert gain(prior, blind) == pytest.approx((welch.low, welch.high))
+    alike = difference_interval(0.3, wilson(600, 2000), 0.2, wilson(400, 2000))
+    assert gain([300, 300], [200, 200]) == pytest.approx([100 * end for end in alike])  # they say no more than trials
 
 
 def test_what_cannot_be_is_refused(workspace: Path, run_stage: Run, study: Study) -> None:
