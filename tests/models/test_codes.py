@@ -58,6 +58,17 @@ def test_codes_drawn_for_an_image_have_its_moments() -> None:
     assert not torch.equal(network.prior(3, "a"), network.prior(3, "b"))
 
 
+def test_the_first_half_of_a_variational_code_is_the_mean() -> None:
+    """Which half is which, trained weights do not say."""
+    network = codes.VariationalCode(4, 2, hidden=3)
+    last = network.encoder[2]
+    torch.nn.init.zeros_(last.weight)
+    last.bias.data = torch.tensor([1.0, 2.0, -3.0, -4.0])
+    mean, log_variance = network.moments(torch.rand(1, 4))
+    assert (mean[0].tolist(), log_variance[0].tolist()) == ([1, 2], [-3, -4])
+    assert network.encode(torch.rand(1, 4))[0].tolist() == [1, 2]
+
+
 def stored(file: str, **about: object) -> None:
     network = codes.DeepCode(20, 3, hidden=5)
     options = {"network": "deep", "pixels": 20, "size": 3, "hidden": 5}

@@ -68,6 +68,24 @@ def test_a_linear_code_comes_to_pca() -> None:
     assert best <= module.tested()["test_error"] < 1.01 * best
 
 
+def test_a_denoising_code_sees_noise_and_is_taught_what_is_clean() -> None:
+    images = torch.randint(0, 256, (30, 1, 3, 4), generator=generator(1), dtype=torch.uint8)
+    clean = data.floats(images).flatten(1)
+    given = clean + 0.3 * torch.randn(clean.shape, generator=generator(2))
+    for loss, of in (
+        ("squared", torch.nn.functional.mse_loss),
+        ("bernoulli", torch.nn.functional.binary_cross_entropy),
+    ):
+        network = codes.DeepCode(12, 2, hidden=5)
+        network.initialise(generator(0))
+        module = CodeTraining(network, images, loss=loss, tested=(clean, given), key=("test",), batch_size=30,
+                              learning_rate=0.01, noise_std=0.3)  # fmt: skip
+        module.noise = generator(2)
+        restored = network(given).reconstruction
+        torch.testing.assert_close(module.losses(clean)[0], of(restored, clean))
+        assert module.tested()["test_error"] == pytest.approx((restored - clean).square().mean().item(), rel=1e-5)
+
+
 def test_the_loss_of_a_variational_code_is_minus_its_bound() -> None:
     network = codes.VariationalCode(12, 2, hidden=5)
     network.initialise(generator(0))
