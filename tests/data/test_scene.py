@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from overgen.data import scene
 
@@ -85,3 +86,18 @@ def test_wrong_parameters_are_refused() -> None:
     with pytest.raises(ValueError, match="'zoom' is none of turn_x"):
         scene.drawn(np.random.default_rng(0), 1, ("zoom",))
     assert scene.views(np.zeros((0, 7))).shape == (0, 28, 28)
+
+
+def test_rotations_are_scipys_about_fixed_axes() -> None:
+    angles = np.random.default_rng(0).uniform(-2, 2, (20, 3))
+    np.testing.assert_allclose(scene.rotation(angles), Rotation.from_euler("xyz", angles).as_matrix(), atol=1e-12)
+
+
+def test_what_does_not_vary_stands_in_the_middle() -> None:
+    drawn = scene.drawn(np.random.default_rng(0), 300, ("turn_y", "lamp_x"))
+    for k, (name, (low, high)) in enumerate(scene.PARAMETERS.items()):
+        if name not in ("turn_y", "lamp_x"):
+            assert (drawn[:, k] == (low + high) / 2).all()
+            continue
+        assert low <= drawn[:, k].min() < low + 0.05 * (high - low)
+        assert high - 0.05 * (high - low) < drawn[:, k].max() <= high

@@ -58,6 +58,11 @@ def test_every_object_of_a_canvas_stands_in_a_place_of_its_own(count: int, seed:
     assert float((clutter.halved(canvas).double().mean() - canvas.double().mean()).abs()) < 0.5
 
 
+def test_an_object_stands_in_any_place_whatever_its_number() -> None:
+    _, places = clutter.canvases(objects(400), 2, generator("places"))
+    assert len({tuple(pair) for pair in places.tolist()}) == 12  # 4 · 3
+
+
 class Blind(nn.Module):
     """Reconstructs the left half as it is, and the right half as black."""
 

@@ -60,6 +60,12 @@ def test_repeated_rows_are_told_and_change_nothing() -> None:
     assert found[0] == found[1]
 
 
+def test_draws_are_different_ones() -> None:
+    settings = SimpleNamespace(neighbours=5, parts=3, points=30)
+    for found in (run.of_manifold("cube_5", settings), run.of_views("all", settings)):
+        assert len(set(found["two_nn"][:3].tolist())) == 3
+
+
 def cell(share: dict[str, float]) -> dict[tuple[str, ...], Any]:
     """The rows of two classes, of which small parts have 10 and 20 dimensions and the whole `share` times as many.
 

@@ -103,6 +103,8 @@ def test_the_cell_agrees_with_its_tables(study: Study) -> None:
     wide = noise.pivot(index=["network", "kind", "tau"], columns="score", values="called").dropna()
     assert (wide["scaled"] <= wide["y"]).all()
     assert len(volumes) == 2 * 2 * (1 + 2)  # runs, τ
+    assert (volumes.groupby(["network", "score", "tau"])["log10"].nunique() == 2).any()  # runs are different ones
+    assert (pd.read_csv(cell / "balls.csv").groupby("dimension")["log10"].nunique() == 2).all()
     assert ((volumes["log10"] <= 0) & (volumes["levels"] <= 4)).all()
     shown = read_npz(cell / "examples.npz")
     assert shown["image"].shape == (2, 4, 28, 28)
