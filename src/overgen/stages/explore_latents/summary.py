@@ -164,10 +164,8 @@ def gain_row(prior: dict[str, Any], best: dict[str, Any], judge: str, rates: Seq
     two seeds each or more the interval is Welch's over seeds, no narrower than the one of both shares.
     """
     ends = [(row["reproduced"], (row["low"], row["high"])) for row in (prior, best)]
-    both, kind = (
-        [*difference_interval(*ends[0], *ends[1])],
-        "95 %, put together from those of both shares (Newcombe 1998)",
-    )
+    both = list(difference_interval(*ends[0], *ends[1]))
+    kind = "95 %, put together from those of both shares (Newcombe 1998)"
     if min(map(len, rates)) > 1:
         _, half = stratified_mean([rates[0], -rates[1]], (-50, 50))  # of half the difference
         both += [2 * end for end in half or ()]
