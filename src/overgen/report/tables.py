@@ -215,5 +215,10 @@ def count_text(n: Any) -> str:
     return "–" if pd.isna(n) else f"{int(n):,}"
 
 
+def n_text(row: Row | None) -> str:
+    """The n of a number, as a column shows it."""
+    return count_text(None if row is None else row["n"])
+
+
 MODEL: Labels = {"": lambda row: bold(row["model"])}  # the first label of most tables
 TAU: Labels = {"τ": lambda row: row["tau"] or "–"}

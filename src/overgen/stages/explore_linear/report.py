@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from overgen.report.claims import Claim, verdict
 from overgen.report.glance import best_row
-from overgen.report.study import Row, Study, rising
-from overgen.report.tables import Table, at_tau, column, count_text, pivot
+from overgen.report.study import Study, rising
+from overgen.report.tables import Table, at_tau, column, n_text, pivot
 from overgen.stages.explore_linear import figures
 
 PAGE = "manifold"
@@ -63,17 +63,13 @@ def linear(study: Study) -> Table:
     columns = [
         column("accuracy on the two, %", "accuracy", tau=""),
         column("sure of other classes, %", "sure", on="other-class"),
-        column("classes", "sure", on="other-class", show=n),
+        column("classes", "sure", on="other-class", show=n_text),
         *(column(f"{name}, %", "sure", on=kind) for kind, name in figures.KIND_NAMES.items()),
-        column("images of each noise", "sure", on="uniform", show=n),
+        column("images of each noise", "sure", on="uniform", show=n_text),
     ]
     labels = {"C": lambda row: row["c"] or "the study's", "τ": lambda row: row["tau"]}
     of = {"experiment": "linear", "model": "images"}
     return pivot(study, "linear", rows, ("c", "tau"), labels, columns, of=of)
-
-
-def n(row: Row | None) -> str:
-    return count_text(None if row is None else row["n"])
 
 
 TABLES = (linear,)

@@ -8,7 +8,7 @@ from overgen.report.claims import Claim, verdict
 from overgen.report.glance import best_row
 from overgen.report.names import model_name
 from overgen.report.study import Row, Study, rising
-from overgen.report.tables import MODEL, Table, at_tau, column, count_text, measured, number, pivot
+from overgen.report.tables import MODEL, Table, at_tau, column, measured, n_text, number, pivot
 from overgen.stages.explore_noise import figures
 
 PAGE = "manifold"
@@ -89,7 +89,7 @@ def noise_called(study: Study) -> Table:
     """How much noise is called a class: a row a network, score and τ."""
     rows = study.rows(experiment="noise")
     columns = [column(f"{name}, %", "called_a_class", on=kind) for kind, name in figures.KIND_NAMES.items()]
-    columns.append(column("n", "called_a_class", on="uniform", show=n))
+    columns.append(column("n", "called_a_class", on="uniform", show=n_text))
     labels = MODEL | {"score": lambda row: f"{figures.SCORE_NAMES[row['score']]} > {row['tau']}"}
     return pivot(study, "noise_called", rows, ("model", "score", "tau"), labels, columns, of={"experiment": "noise"})
 
@@ -99,7 +99,7 @@ def noise_volumes(study: Study) -> Table:
     rows = study.rows(experiment="volume")
     columns = [
         column("log₁₀ of the share", "log_volume", show=or_bound),
-        column("runs", "log_volume", show=n),
+        column("runs", "log_volume", show=n_text),
         column("spent on it", "log_volume", show=lambda row: row["note"].split("; ")[-1] if row else "–"),
         column("plain sampling, %", "called_a_class", experiment="noise", on="uniform"),
     ]
@@ -114,7 +114,7 @@ def balls(study: Study) -> Table:
     columns = [
         column("exact log₁₀", "log_volume", show=lambda row: row["note"].split("exact: ")[-1] if row else "–"),
         column("estimated", "log_volume"),
-        column("runs", "log_volume", show=n),
+        column("runs", "log_volume", show=n_text),
     ]
     labels = {"dimension": lambda row: row["dimension"]}
     of = {"experiment": "volume_check", "model": "networks", "on": "ball"}
@@ -126,10 +126,6 @@ def or_bound(row: Row | None) -> str:
     if row is not None and pd.isna(row["reproduced"]):
         return f"at most {number(row['high'], 'log_volume', row['unit'])}".replace("-", "−")
     return measured(row).replace("-", "−")
-
-
-def n(row: Row | None) -> str:
-    return count_text(None if row is None else row["n"])
 
 
 TABLES = (noise_called, noise_volumes, balls)

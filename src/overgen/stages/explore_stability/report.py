@@ -8,7 +8,7 @@ from overgen.report.claims import Claim, verdict
 from overgen.report.glance import best_row
 from overgen.report.names import model_name, number
 from overgen.report.study import Row, Study
-from overgen.report.tables import MODEL, Table, column, count_text, measured, pivot
+from overgen.report.tables import MODEL, Table, column, measured, n_text, pivot
 from overgen.stages.explore_stability import figures
 
 PAGE = "manifold"
@@ -62,7 +62,7 @@ def noise_as_large(study: Study) -> Table:
     columns = [
         column("smallest change that fools, rms of a pixel", "mean_distortion", show=alone, experiment="lbfgs"),
         column("label changed by noise as large, %", "label_changed"),
-        column("noisy images", "label_changed", show=lambda row: count_text(None if row is None else row["n"])),
+        column("noisy images", "label_changed", show=n_text),
     ]
     return pivot(study, "noise_as_large", rows, ("model",), MODEL, columns, of={"experiment": "lbfgs_noise"})
 
@@ -80,7 +80,7 @@ def power_laws(study: Study) -> Table:
         column("k of exp(−(λn)ᵏ)", "exponent"),
         column("largest gap to (1 − ε)ⁿ, percentage points", "largest_gap"),
         column("χ² test of (1 − ε)ⁿ", "p", show=test),
-        column("images", "epsilon", show=lambda row: count_text(None if row is None else row["n"])),
+        column("images", "epsilon", show=n_text),
     ]
     return pivot(study, "power_laws", rows, ("model",), MODEL, columns, of={"experiment": "power_law"})
 

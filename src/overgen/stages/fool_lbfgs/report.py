@@ -11,10 +11,10 @@ from overgen.report.tables import (
     Labels,
     Table,
     column,
-    count_text,
     entry,
     grouped,
     measured,
+    n_text,
     pivot,
     plain,
     reported,
@@ -66,7 +66,7 @@ def transfer(study: Study) -> Table:
         "made for": lambda row: model_name(row["made_for"]),
         "distortion": lambda row: row["rms"] or "smallest",
     }
-    columns.append(column("n", "error", show=n, model=next(iter(judges), "")))
+    columns.append(column("n", "error", show=n_text, model=next(iter(judges), "")))
     ordered = grouped(rows, rms=sorted(set(rows["rms"])), made_for=())
     by, of = ("made_for", "rms"), {"experiment": "lbfgs_transfer"}
     return pivot(study, "transfer", ordered, by, labels, columns, once=0, whole=True, of=of)
@@ -86,17 +86,13 @@ def stability(study: Study) -> Table:
         column("ε", "epsilon"),
         column("variance unexplained, %", "unexplained"),
         column("largest gap, counted − fitted, percentage points", "largest_gap", show=gap),
-        column("images", "largest_gap", show=n),
+        column("images", "largest_gap", show=n_text),
     ]
     return pivot(study, "stability", rows, ("model",), MODEL, columns, whole=True, of={"experiment": "stability"})
 
 
 def gap(row: Row | None) -> str:
     return "–" if row is None else f"{measured(row)} {row['note']}"
-
-
-def n(row: Row | None) -> str:
-    return count_text(None if row is None else row["n"])
 
 
 def noise_as_large(study: Study) -> Finding | None:

@@ -7,8 +7,8 @@ from typing import Any
 from overgen.report.findings import Finding, known
 from overgen.report.names import model_name
 from overgen.report.reported import records
-from overgen.report.study import Metrics, Row, Study
-from overgen.report.tables import MODEL, Table, broken, column, count_text, pivot
+from overgen.report.study import Metrics, Study
+from overgen.report.tables import MODEL, Table, broken, column, n_text, pivot
 from overgen.stages.fool_smallest import figures
 
 CHOICES = [
@@ -30,7 +30,7 @@ def smallest_of(study: Study) -> Table:
         column("mean ‖r‖₂", "mean_smallest_change", show=broken),
         column("median RMS", "median_distortion", show=broken),
         column("mean RMS", "mean_distortion", show=broken),
-        column("images", "fooling_rate", show=count),
+        column("images", "fooling_rate", show=n_text),
     ]
     return pivot(study, "smallest_of", rows, ("model",), MODEL, columns, of={"experiment": "smallest"})
 
@@ -39,10 +39,6 @@ def context(study: Study) -> dict[str, Any]:
     """The networks that were not testable, each with the reason."""
     rows = records(study.rows(experiment="smallest", metric="fooling_rate"))
     return {"smallest_untested": [f"{model_name(row['model'])}: {row['note']}" for row in rows if row["n"] == 0]}
-
-
-def count(row: Row | None) -> str:
-    return count_text(None if row is None else row["n"])
 
 
 def closest(study: Study) -> Finding | None:
