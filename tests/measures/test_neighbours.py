@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
 
 from overgen.measures import neighbours
 from overgen.measures.neighbours import distinct, nearest, pairs_within
@@ -64,6 +65,20 @@ def nearest_rows_are_those_of_all_distances(
     np.testing.assert_allclose(found.distances, np.sort(every, 1)[:, :k], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(np.take_along_axis(every, found.places, 1), found.distances, rtol=1e-12, atol=1e-12)
     assert all(len(set(row)) == k for row in found.places.tolist())
+
+
+def test_nearest_rows_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("overgen.scores.arrays.BLOCK", 200)  # several blocks of queries
+    draw = np.random.default_rng(0)
+    base, queries = draw.normal(100, 1, (50, 7)), draw.normal(100, 1, (23, 7))
+    expected = NearestNeighbors(n_neighbors=6, algorithm="brute").fit(base).kneighbors(queries, return_distance=False)
+    assert (nearest(base, 6, queries).places == expected).all()
+    assert (np.sort(nearest(base, 50, queries).places) == np.arange(50)).all()
+
+
+def test_of_equally_near_rows_the_first_comes_first() -> None:
+    base = np.array([[4.0], [1.0], [-1.0], [1.0]])
+    assert nearest(base, 3, np.array([[0.0]])).places.tolist() == [[1, 2, 3]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -131,5 +146,9 @@ def test_too_few_rows_are_refused() -> None:
     with pytest.raises(ValueError, match=r"k = 3 nearest of 3 rows: must lie in 1\.\.2"):
         nearest(np.eye(3), 3)
     assert nearest(np.eye(3), 3, np.eye(3)).distances.shape == (3, 3)
+    with pytest.raises(ValueError, match="k = 3 nearest of 2 rows"):
+        nearest(np.zeros((2, 4)), 3, np.zeros((5, 4)))
+    with pytest.raises(ValueError, match=r"shape \(5, 3\)"):
+        nearest(np.zeros((9, 4)), 3, np.zeros((5, 3)))
     with pytest.raises(ValueError, match="row 1, column 0"):
         nearest(np.array([[0.0], [np.nan]]), 1)

@@ -22,7 +22,7 @@ from torch import Tensor
 from overgen import OvergenError, data
 from overgen.confidence import ScaledOutput
 from overgen.measures.frechet import frechet_distance
-from overgen.measures.retrieval import nearest
+from overgen.measures.neighbours import nearest
 from overgen.measures.thresholds import threshold_pairs
 from overgen.models import codes, registry
 from overgen.run import results
@@ -150,11 +150,8 @@ class Work:
         spaces = {"pixels": data.floats(images).flatten(1).numpy(), "latents": latents} | found
         found |= {"label": labels, "variance": components.explained_variance_ratio_}
         for name, values in spaces.items():
-            near = nearest(values, values, self.settings.neighbours + 1)
-            others = near != np.arange(len(near))[:, None]
-            others[others.all(1), -1] = False  # of an image that is there more often than that, itself is not found
-            same = labels[near] == labels[:, None]
-            found[f"pure.{name}"] = (same & others).sum(1) / self.settings.neighbours
+            near = nearest(values, self.settings.neighbours).places
+            found[f"pure.{name}"] = (labels[near] == labels[:, None]).mean(1)
             found[f"silhouette.{name}"] = np.array(silhouette_score(values, labels))
         return found
 
@@ -221,7 +218,7 @@ class Work:
         """What `judged` gives of pictures, (N, C, H, W) in [0, 1]."""
         log_tau, flat = math.log(self.settings.tau), pictures.flatten(1).numpy()
         base = data.floats(self.fitted).flatten(1).numpy()
-        gaps = flat - base[nearest(base, flat, 1)[:, 0]]
+        gaps = flat - base[nearest(base, 1, flat).places[:, 0]]
         return {
             "y": self.answers(pictures).max(1) > log_tau,
             "scaled": self.accepted(pictures, log_tau),

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from overgen import OvergenError, data
-from overgen.measures.retrieval import nearest, precision
+from overgen.measures.neighbours import nearest
+from overgen.measures.retrieval import precision
 from overgen.models import codes, registry
 from overgen.models.layers import layers
 from overgen.run import results
@@ -190,7 +191,7 @@ class Work:
         found = {"label": queries}
         for name, views in {"code": self.coded, **{name: [both] for name, both in self.features.items()}}.items():
             count = max(*settings.at, settings.shown)
-            answers = [nearest(pool, tests[: len(queries)], count) for pool, tests in views]
+            answers = [nearest(pool, count, tests[: len(queries)]).places for pool, tests in views]
             found[f"precision.{name}"] = np.mean([precision(a, labels, queries, settings.at) for a in answers], axis=0)
             found[f"answer.{name}"] = answers[0][:, : settings.shown]
         return found
