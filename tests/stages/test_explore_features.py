@@ -166,6 +166,20 @@ def test_images_of_the_cell_are_what_its_tables_say(work: Work, cell: Cell) -> N
     assert float(work.networks["cnn"].conv1(begin).mean((2, 3))[0, int(line["unit"])]) < float(activity)
 
 
+def test_each_class_begins_with_noise_of_its_own(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[torch.Tensor] = []
+
+    def noted(objective: object, start: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        begun.append(start)
+        return start
+
+    monkeypatch.setattr(work, "maximised", noted)
+    for way in ("plain", "projection"):
+        work.classes(way)
+    for start in begun:
+        assert len(np.unique(start.flatten(1).numpy(), axis=0)) == len(start) == 10
+
+
 def test_networks_that_cannot_do_their_part_are_refused(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """An autoencoder without a decoder, and a network with several units for a class."""
     with opened("explore_features", dataset="digits", model="networks") as stage:

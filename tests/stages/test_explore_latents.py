@@ -20,7 +20,7 @@ from overgen.run import results
 from overgen.run.results import Cell
 from overgen.run.stage import opened
 from overgen.run.streams import generator
-from overgen.stages.explore_latents import summary
+from overgen.stages.explore_latents import run, summary
 from overgen.stages.explore_latents.run import Work
 from overgen.stages.explore_latents.ways import WAYS, drawn, root
 
@@ -138,6 +138,20 @@ def test_the_distance_to_the_nearest_image_is_that_of_scipy(work: Work, cell: Ce
     assert (row["reproduced"], row["low"]) == (
         pytest.approx(own["y"]), pytest.approx(100 * wilson(round(own["y"] / 5), 20)[0])
     )  # fmt: skip
+
+
+def test_each_network_and_way_draws_from_a_stream_of_its_own(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[tuple[object, ...]] = []
+
+    def noted(*key: object) -> torch.Generator:
+        keys.append(key)
+        return generator(*key)
+
+    monkeypatch.setattr(run, "generator", noted)
+    monkeypatch.setattr(work, "judgement", lambda pictures: {})
+    for name in work.coders:
+        work.judged(name, "codes")
+    assert len(keys) == len(set(keys)) == len(work.coders) * len(WAYS) > len(WAYS)
 
 
 def test_seeds_are_one_group_and_a_gain_has_the_interval_of_both() -> None:
