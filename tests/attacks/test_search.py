@@ -137,6 +137,35 @@ def test_a_trial_does_not_depend_on_the_others_or_their_order(name: str, ball: B
         torch.testing.assert_close(other.guide, together.guide[trials], rtol=0, atol=1e-9)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    name=st.sampled_from(ATTACKS),
+    ball=st.one_of(
+        st.builds(Ball, st.sampled_from(["linf", "l2"]), st.floats(0.01, 2)), st.just(Ball("none", math.inf))
+    ),
+    seed=st.integers(0, 10**6),
+    ends=st.floats(0, 0.5),
+    trials=st.integers(1, 4),
+    budget=st.integers(1, 12),
+)
+def test_whatever_the_ball_and_the_images(
+    name: str, ball: Ball, seed: int, ends: float, trials: int, budget: int
+) -> None:
+    """In ball and cube, never worse than the start, and the last trial ends as it does alone."""
+    drawn = torch.rand(trials, PIXELS, generator=generator(seed), dtype=torch.float64)
+    centre = ((drawn - ends) / (1 - 2 * ends + 1e-9)).clamp(0, 1)  # up to black and white
+    found = attack(name, above(99), centre, centre, ball, budget=budget)
+    moved = found.image - centre
+    slack = 1e-9 if name == "square" else search.INSIDE
+    assert 0 <= float(found.image.min()) <= float(found.image.max()) <= 1
+    assert ball.norm != "linf" or float(moved.abs().max()) <= ball.radius + slack
+    assert ball.norm != "l2" or float(moved.norm(dim=1).max()) <= ball.radius + slack * PIXELS
+    assert bool((found.guide >= network(centre) - 1e-3).all())
+    last = [trials - 1]
+    alone = attack(name, above(99), centre[last], centre[last], ball, budget=budget, trials=last)
+    torch.testing.assert_close(alone.image, found.image[last], rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", GRADIENTS)
 @pytest.mark.parametrize("ball", BALLS, ids=lambda ball: ball.norm)
 def test_a_quadratic_ends_at_its_constrained_maximum(name: str, ball: Ball) -> None:
@@ -158,7 +187,7 @@ def test_a_quadratic_ends_at_its_constrained_maximum(name: str, ball: Ball) -> N
 
 
 class Guarded:
-    """The network behind a clamp, which has no gradient at exactly 0 and 1, and how many images it has seen there."""
+    """The network behind a clamp, which has no gradient at exactly 0 and 1."""
 
     def __init__(self, guard: bool) -> None:
         self.guard = guard
