@@ -69,22 +69,29 @@ class Ball:
         if self.norm == "linf":
             lowest, highest = (centre - self.radius).clamp(min=0), (centre + self.radius).clamp(max=1)
             return torch.minimum(torch.maximum(x, lowest), highest)
-        step = (x - centre).double()
+        projected = x.clamp(0, 1)
+        far = ((projected - centre).norm(dim=1) > self.radius).nonzero()[:, 0]
+        if len(far):
+            projected[far] = self.shortened(x[far] - centre[far], centre[far])
+        return projected
+
+    def shortened(self, step: Tensor, centre: Tensor) -> Tensor:
+        """clip(c + t·step, 0, 1) with the t ≤ 1 for which it lies on the L2 ball's surface. (R, D) each."""
         length = step.abs()
-        room = torch.where(step > 0, 1 - centre.double(), centre.double())
-        square = self.radius**2
-        t = (self.radius / length.square().sum(1).sqrt()).clamp(max=1)
+        room = torch.where(step > 0, 1 - centre, centre)
+        t = (self.radius / length.norm(dim=1)).clamp(max=1)
+        free = t[:, None] * length < room
         while True:
-            free = t[:, None] * length < room
             taken = torch.where(free, 0.0, room).square().sum(1)
-            # nothing free, or nothing that would move: t has no bound but 1
-            further = ((square - taken).clamp(min=0) / torch.where(free, length, 0.0).square().sum(1)).sqrt()
-            further = further.nan_to_num(nan=1.0, posinf=1.0).clamp(max=1).maximum(t)
-            if bool((free == (further[:, None] * length < room)).all()):
+            along = torch.where(free, length, 0.0).square().sum(1)
+            # nothing is free, or nothing that would move: t has no bound but 1
+            further = ((self.radius**2 - taken).clamp(min=0) / along).sqrt().nan_to_num(nan=1.0, posinf=1.0)
+            t = further.clamp(max=1).maximum(t)
+            still = t[:, None] * length < room
+            if torch.equal(still, free):
                 break
-            t = further
-        moved = torch.minimum(further[:, None] * length, room)
-        return (centre + torch.copysign(moved, step)).to(x.dtype).clamp(0, 1)
+            free = still
+        return (centre + torch.copysign(torch.minimum(t[:, None] * length, room), step)).clamp(0, 1)
 
     def starts(self, centre: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         """A random image for each trial, as AutoPGD begins (Croce & Hein 2020): on the ball's surface, then projected.
