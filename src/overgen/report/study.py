@@ -66,6 +66,10 @@ class Numbers:
         """`rows` one by one, each with its `place` as of `find`."""
         return [self._records[place] for place in np.flatnonzero(self._kept(of))]
 
+    def first(self, **of: str | Collection[str]) -> Row | None:
+        """The first of `select`; None if there is none."""
+        return next(iter(self.select(**of)), None)
+
     def rows(self, **of: str | Collection[str]) -> pd.DataFrame:
         """The rows with some values in some columns: rows(experiment="fgn", metric=("fooling_rate", "auroc"))."""
         return self.frame[self._kept(of)]
@@ -132,6 +136,16 @@ class Study(Numbers):
     def cells(self, *stages: str) -> dict[str, Cell]:
         """The cells of one or several stages by model; none of a stage that is not run on this data set."""
         return {model: cell for stage in stages for model, cell in self.grid.get(stage, {}).items()}
+
+    def cell(self, stage: str) -> Cell:
+        """The cell of a stage that has one on each data set."""
+        (cell,) = self.grid[stage].values()
+        return cell
+
+    def section(self, key: str) -> dict[str, Any]:
+        """The settings below a dotted path by the rest of theirs: `section("explore_noise.mnist")["balls"]`."""
+        prefix = f"{key}."
+        return {name.removeprefix(prefix): value for name, value in self.settings.items() if name.startswith(prefix)}
 
 
 def read_study(

@@ -19,7 +19,7 @@ LETTERS = 11  # of a class's name under its champion
 
 def thousand_classes(study: Study) -> Figure:
     """Median confidence of the champions of all classes over generations, with the band between the deciles."""
-    (cell,) = study.cells("evolve_classes").values()
+    cell = study.cell("evolve_classes")
     table = cell.table("generations")
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 2.9))
@@ -41,7 +41,7 @@ def thousand_classes(study: Study) -> Figure:
 
 def thousand_champions(study: Study) -> Iterator[tuple[str, Figure]]:
     """The last champions of the classes that were drawn before, one figure an encoding."""
-    (cell,) = study.cells("evolve_classes").values()
+    cell = study.cell("evolve_classes")
     shown = cell.examples()
     for encoding in dict.fromkeys(shown["encoding"].tolist()):
         own = np.flatnonzero(shown["encoding"] == encoding)

@@ -40,8 +40,7 @@ def thousand(study: Study) -> Table:
 
 def reported(study: Study, encoding: str) -> dict[str, Any]:
     """What secondary sources quote of Nguyen et al. 2015 for an encoding."""
-    prefix = f"evolve_classes.reported.{encoding}."
-    return {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
+    return study.section(f"evolve_classes.reported.{encoding}")
 
 
 def patterns_climb(study: Study) -> Finding | None:

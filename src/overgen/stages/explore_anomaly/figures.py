@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from overgen.report.names import model_name
 from overgen.report.study import Study
 from overgen.report.style import GREY, WIDTH, ImageGrid, colour, legend_below, ridges, style
-from overgen.run.results import Cell
 from overgen.stages.evaluate_unknowns.names import kind_name
 from overgen.stages.explore_anomaly import summary
 from overgen.stages.explore_anomaly.names import COLOURS, SHORT
@@ -18,16 +17,9 @@ from overgen.stages.explore_anomaly.names import COLOURS, SHORT
 CODE = ("mahalanobis", "gaussian_density", "knn")
 
 
-def the_cell(study: Study) -> Cell | None:
-    """The stage's only cell on the data set."""
-    return study.cells("explore_anomaly").get("networks")
-
-
 def anomaly_errors(study: Study) -> Figure | None:
     """Errors of reconstruction of test images and of each kind of unknown ones, by the first network; thresholds."""
-    cell = the_cell(study)
-    if cell is None:
-        return None
+    cell = study.cell("explore_anomaly")
     table, limits = cell.table("errors"), cell.table("thresholds")
     model = table["model"].iloc[0]
     rows = [
@@ -52,9 +44,7 @@ def anomaly_errors(study: Study) -> Figure | None:
 
 def anomaly_roc(study: Study) -> Figure | None:
     """ROC of each measure, a panel a network: a mean over kinds, with the interval over the known images' classes."""
-    cell = the_cell(study)
-    if cell is None:
-        return None
+    cell = study.cell("explore_anomaly")
     table = cell.table("roc")
     models = list(dict.fromkeys(table["model"]))
     with style():
@@ -77,9 +67,7 @@ def anomaly_roc(study: Study) -> Figure | None:
 
 def anomaly_kinds(study: Study) -> Figure | None:
     """AUROC of every measure (rows) on every kind (columns), a panel a network."""
-    cell = the_cell(study)
-    if cell is None:
-        return None
+    cell = study.cell("explore_anomaly")
     areas = cell.table("classes").groupby(["model", "measure", "kind"], sort=False)["auroc"].mean()
     models = list(dict.fromkeys(areas.index.get_level_values("model")))
     with style():
@@ -103,9 +91,7 @@ def anomaly_kinds(study: Study) -> Figure | None:
 
 def anomaly_pictures(study: Study) -> Figure | None:
     """Of the test images and of each kind the image with the median error, its reconstruction and the verdict."""
-    cell = the_cell(study)
-    if cell is None:
-        return None
+    cell = study.cell("explore_anomaly")
     examples, limits = cell.examples(), cell.table("thresholds")
     model = limits["model"].iloc[0]
     limits = limits[(limits["model"] == model) & (limits["measure"] == "rmse")]
@@ -128,9 +114,7 @@ def anomaly_pictures(study: Study) -> Figure | None:
 
 def anomaly_tutorial(study: Study) -> Figure | None:
     """Mean and deviation of the errors of the tutorial's network by epoch, beside those of the slides."""
-    cell = the_cell(study)
-    if cell is None:
-        return None
+    cell = study.cell("explore_anomaly")
     curves: pd.DataFrame = cell.table("tutorial")
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.5))

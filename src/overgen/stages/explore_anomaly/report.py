@@ -147,15 +147,12 @@ def slides_detector(study: Study) -> Claim | None:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section says of the thresholds and of the slides' numbers."""
-    prefix = f"explore_anomaly.{study.dataset}."
     near = {
         name: found(study, f"tutorial_{name}_near_reported", model="tutorial")
         for name in ("mean", "deviation", "epoch")
     }
     return {
-        "settings": {
-            key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)
-        },
+        "settings": study.section(f"explore_anomaly.{study.dataset}"),
         "near": {name: measured(row) for name, row in near.items()},
         "slides": summary,
     }

@@ -15,9 +15,7 @@ from overgen.stages.explore_clutter.names import COLOURS, OF_CANVASES, WAYS
 
 def clutter_pictures(study: Study) -> Figure | None:
     """Pictures over the strongest ground, within the true mask, the mask that is found, and within that."""
-    cell = study.cells("explore_clutter").get("networks")
-    if cell is None:
-        return None
+    cell = study.cell("explore_clutter")
     examples = cell.examples()
     models = list(dict.fromkeys(name.split(".")[0] for name in examples if name.endswith(".answer")))
     model, labels = models[-1], examples["labels"].tolist()

@@ -102,11 +102,10 @@ def a_sum_finds_several(study: Study) -> Claim | None:
 
 def context(study: Study) -> dict[str, Any]:
     """The settings of the section."""
-    prefix = f"explore_clutter.{study.dataset}."
     one = study.find(experiment=EXPERIMENT, metric="objects_found", model=NETWORK, view="true", objects="1")
     anything = strongest(study, "accepted", "whole", "0.9")
     return {
-        "settings": {k.removeprefix(prefix): v for k, v in study.settings.items() if k.startswith(prefix)},
+        "settings": study.section(f"explore_clutter.{study.dataset}"),
         "one": measured(one, "\u00a0%") if one else "",
         "anything": measured(anything, "\u00a0%"),
     }

@@ -45,7 +45,7 @@ def draw_curve(axis: Axes, curve: Curve) -> None:
 
 def curve_boundaries(study: Study) -> Figure:
     """The boundaries that all networks chose, in the plane itself and in the plane within the most dimensions."""
-    (cell,) = study.cells("explore_curve").values()
+    cell = study.cell("explore_curve")
     curve, maps = curve_of(study), cell.examples()["map"]
     dimensions = study.settings["explore_curve.dimensions"]
     side = maps.shape[-1]
@@ -66,7 +66,7 @@ def curve_boundaries(study: Study) -> Figure:
 
 def curve_moves(study: Study) -> Figure:
     """One network in the plane: the boundary, and the smallest change of some points of the curve."""
-    (cell,) = study.cells("explore_curve").values()
+    cell = study.cell("explore_curve")
     shown, curve = cell.examples(), curve_of(study)
     side = shown["map"].shape[-1]
     axis_of = (np.arange(side) + 0.5) * 2 / side - 1
@@ -109,7 +109,7 @@ def band(axis: Axes, by: Iterable[tuple[Any, pd.Series]], **line: Any) -> None:
 
 def curve_distances(study: Study) -> Figure:
     """How far a point is from another class, by the number of dimensions around the curve."""
-    (cell,) = study.cells("explore_curve").values()
+    cell = study.cell("explore_curve")
     table = cell.table("boundaries")
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 3.3))
@@ -160,7 +160,7 @@ def other_needed(study: Study) -> Figure:
 
 def other_off(study: Study) -> Figure:
     """What is accepted as one of the classes with the whole budget, by how far it is off the plane of the curve."""
-    (cell,) = study.cells("explore_curve").values()
+    cell = study.cell("explore_curve")
     table = cell.table("negatives")
     off = study.settings["explore_curve.distances"]
     most = table[(table["negatives"] == table["negatives"].max()) & table[f"off_{off[0]:g}"].notna()]

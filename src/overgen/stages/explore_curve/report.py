@@ -184,9 +184,8 @@ def needed_text(row: Row | None) -> str:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
-    settings = {key.removeprefix(PREFIX): value for key, value in study.settings.items() if key.startswith(PREFIX)}
-    (cell,) = study.cells("explore_curve").values()
-    return {"settings": settings, "cell": cell, "length": figures.curve_of(study).length}
+    length = figures.curve_of(study).length
+    return {"settings": study.section("explore_curve"), "cell": study.cell("explore_curve"), "length": length}
 
 
 def finding(test: Callable[[Study], Claim | None]) -> Callable[[Study], Finding | None]:

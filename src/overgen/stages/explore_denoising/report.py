@@ -14,8 +14,7 @@ EXPERIMENT = "denoising"
 
 def gain(study: Study, noise: str, over: str, **keys: str) -> Row | None:
     """How much better the dAE's PSNR is than that of something else, at the one level where this is measured."""
-    rows = study.select(experiment=EXPERIMENT, model="codes", metric="gain", noise=noise, over=over, **keys)
-    return rows[0] if rows else None
+    return study.first(experiment=EXPERIMENT, model="codes", metric="gain", noise=noise, over=over, **keys)
 
 
 def of(row: Row) -> str:
@@ -121,8 +120,7 @@ def quality(study: Study) -> Table:
 
 def context(study: Study) -> dict[str, object]:
     """What was spent on the networks."""
-    cells = study.cells("explore_denoising")
-    return {"spent": spent(cells["codes"])} if "codes" in cells else {}
+    return {"spent": spent(study.cell("explore_denoising"))}
 
 
 TABLES = (quality,)

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from overgen.measures.intervals import mean_interval
 from overgen.report.study import Study
 from overgen.report.style import GREY, PITCH, WIDTH, ImageGrid, style
-from overgen.run.results import Cell
 
 ESTIMATOR_NAMES = {"two_nn": "two neighbours", "mle": "maximum likelihood", "correlation": "correlation"}
 INKS = {"two_nn": ("#0173b2", "o"), "mle": ("#d55e00", "s"), "correlation": ("#029e73", "^")}
@@ -28,15 +27,10 @@ VARIED_NAMES = {"shift": "shift, 2", "lamp": "light, 2", "turn": "turn, 3", "all
 CLASSES = 12  # whose images are shown, at most
 
 
-def the_cell(study: Study) -> Cell:
-    (cell,) = study.cells("explore_dimension").values()
-    return cell
-
-
 def dimension_by_class(study: Study) -> Figure:
     """Each class by all estimators, of parts of one size; bars are 95 % intervals over parts. Behind them the range of
     the dimension around single images."""
-    clouds, around = the_cell(study).table("dimensions"), the_cell(study).table("local")
+    clouds, around = (study.cell("explore_dimension").table(name) for name in ("dimensions", "local"))
     clouds = clouds[(clouds["kind"] == "class")].astype({"of": str})
     clouds = clouds[clouds.duplicated("of", keep="last")]  # without the whole classes
     counts = clouds.groupby("size").size()
@@ -70,7 +64,7 @@ def points(axis: Axes, values: list[np.ndarray], heights: np.ndarray, estimator:
 
 def dimension_with_n(study: Study) -> Figure:
     """The estimates against the number of images, of a class (mean) and of all classes together."""
-    clouds = the_cell(study).table("dimensions")
+    clouds = study.cell("explore_dimension").table("dimensions")
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.1), sharey=True)
         for axis, kind, title in zip(axes, ("class", "mixed"), ("one class", "all classes together"), strict=True):
@@ -113,7 +107,7 @@ def sizes_of(own: pd.DataFrame) -> pd.Series:
 
 def local_dimension(study: Study) -> Figure:
     """Of each class the images around which the dimension is lowest, on the left, and highest, on the right."""
-    shown = the_cell(study).examples()
+    shown = study.cell("explore_dimension").examples()
     each = shown["image"].shape[2]
     with style():
         rows = min(CLASSES, len(shown["class"]))
@@ -129,7 +123,7 @@ def local_dimension(study: Study) -> Figure:
 
 def scene_views(study: Study) -> Figure:
     """Some views of the object: turned, shifted and lit at random."""
-    views = the_cell(study).examples()["view"]
+    views = study.cell("explore_dimension").examples()["view"]
     across = 5
     with style():
         grid = ImageGrid(-(-len(views) // across), across, head=0.04, foot=0.02, side=WIDTH / (PITCH * across - 0.1))
@@ -140,7 +134,7 @@ def scene_views(study: Study) -> Figure:
 
 def views_dimension(study: Study) -> Figure:
     """Estimated dimensions of views against the degrees of freedom that vary, and of a cube of seven beside them."""
-    clouds = the_cell(study).table("dimensions")
+    clouds = study.cell("explore_dimension").table("dimensions")
     clouds = clouds[clouds["true"].notna() & (clouds["part"] >= 0)]
     kinds = [*VARIED_NAMES, "cube_7"]
     names = [*VARIED_NAMES.values(), "a flat cube, 7"]

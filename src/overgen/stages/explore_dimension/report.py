@@ -146,9 +146,7 @@ def joined(name: str, study: Study, tables: list[Table]) -> Table:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
-    prefix = f"explore_dimension.{study.dataset}."
-    own = {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
-    return {"own": own, "width": SIDE**2}
+    return {"settings": study.section(f"explore_dimension.{study.dataset}"), "width": SIDE**2}
 
 
 CLAIMS = (almost_no_dimension, more_images_more_dimensions, mixed_classes_mislead, views_have_about_seven)

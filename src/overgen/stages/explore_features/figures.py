@@ -64,7 +64,7 @@ def unit_grid(shown: dict[str, np.ndarray], network: str, start: str) -> Figure 
 
 def features_units(study: Study) -> Iterator[tuple[str, Figure]]:
     """What units of the classifier and of the autoencoder's encoder like, from noise and from test pictures."""
-    (cell,) = study.cells("explore_features").values()
+    cell = study.cell("explore_features")
     shown = cell.examples()
     prefix = "explore_features."
     with style():
@@ -75,7 +75,7 @@ def features_units(study: Study) -> Iterator[tuple[str, Figure]]:
 
 def features_classes(study: Study) -> Figure:
     """An image of each class made in each way: a frame where every network that took no part recognises it."""
-    (cell,) = study.cells("explore_features").values()
+    cell = study.cell("explore_features")
     shown, table = cell.examples(), cell.table("classes")
     ways = shown["class_way"].tolist()
     asked = [way for way in ways if is_asked(study, way)]
@@ -99,7 +99,7 @@ def is_asked(study: Study, way: str) -> bool:
 
 def features_recognised(study: Study) -> Figure:
     """How many classes of each way are the answer of each network."""
-    (cell,) = study.cells("explore_features").values()
+    cell = study.cell("explore_features")
     table = cell.table("classes")
     ways = list(dict.fromkeys(table["way"]))
     names = networks_of(table)
@@ -127,7 +127,7 @@ def ways_axis(axis: Any, ways: list[str]) -> None:
 
 def features_distance(study: Study) -> Figure:
     """How far images of classes are from the nearest training image, beside test images of the same class."""
-    (cell,) = study.cells("explore_features").values()
+    cell = study.cell("explore_features")
     table, usual = cell.table("classes"), cell.table("usual")
     limits = usual.groupby("label")["distance"].quantile(0.95)
     ways = list(dict.fromkeys(table["way"]))

@@ -34,7 +34,7 @@ def of(study: Study, experiment: str, metric: str, *, model: str = "network", **
 
 def of_way(study: Study, metric: str, way: str, **keys: str) -> Row | None:
     """A number of the classes made in a way, whose model is the network that was maximised."""
-    return next(iter(study.select(experiment="classes", metric=metric, way=way, network=keys.get("network", ""))), None)
+    return study.first(experiment="classes", metric=metric, way=way, network=keys.get("network", ""))
 
 
 def ways(study: Study) -> list[str]:
@@ -94,7 +94,7 @@ def far_from_the_data(study: Study) -> Claim | None:
 
 def the_autoencoder_rejects_them(study: Study) -> Claim | None:
     """By ỹ of the denoising autoencoder."""
-    row = next(iter(study.select(experiment="classes", metric="accepted", way="plain")), None)
+    row = study.first(experiment="classes", metric="accepted", way="plain")
     if row is None:
         return None
     return Claim(
@@ -126,9 +126,9 @@ def a_prior_helps(study: Study) -> Claim | None:
 
 def units_like_no_picture(study: Study) -> Claim | None:
     """Images of the classifier's units, by ỹ of the autoencoder."""
-    row = next(iter(study.select(
+    row = study.first(
         experiment="units", model=study.settings[f"{PREFIX}network"], metric="accepted", start="noise", way=""
-    )), None)  # fmt: skip
+    )
     if row is None:
         return None
     return Claim(
@@ -179,8 +179,7 @@ def liked(study: Study) -> Table:
         if row["start"] == "picture" and not row["way"]:
             continue
         of_row = {"experiment": "units", "model": row["model"], "start": row["start"], "way": row["way"]}
-        rows = [row, *(next(iter(study.select(metric=metric, **of_row)), None)
-                       for metric in ("accepted", "answer_changed"))]  # fmt: skip
+        rows = [row, *(study.first(metric=metric, **of_row) for metric in ("accepted", "answer_changed"))]
         used += [each["place"] for each in rows if each]
         way = figures.way_name(row["way"]) if row["way"] else "all ways"
         lines.append([model_name(row["model"]), f"a {row['start']}" if row["start"] == "picture" else "noise", way,
@@ -192,11 +191,9 @@ def liked(study: Study) -> Table:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
-    settings = {key.removeprefix(PREFIX): value for key, value in study.settings.items() if key.startswith(PREFIX)}
-    sizes = {key.rpartition(".")[2]: value for key, value in settings.items()
-             if key.startswith(f"sizes.{study.dataset}.")}  # fmt: skip
-    (cell,) = study.cells("explore_features").values()
-    named = [f"{c} {name}" for c, name in enumerate(cell.examples()["class_name"]) if name != str(c)]
+    settings, sizes = study.section("explore_features"), study.section(f"explore_features.sizes.{study.dataset}")
+    names = study.cell("explore_features").examples()["class_name"]
+    named = [f"{c} {name}" for c, name in enumerate(names) if name != str(c)]
     changed = of(study, "units", "answer_changed", start="picture")
     best = of(study, "units", "likes_its_image_best", start="noise")
     return {"settings": settings, "sizes": sizes, "changed": measured(changed), "best": measured(best),

@@ -140,5 +140,4 @@ def latents_recognised(study: Study) -> Figure:
 
 
 def examples(study: Study) -> dict[str, np.ndarray]:
-    (cell,) = study.cells("explore_latents").values()
-    return cell.examples()
+    return study.cell("explore_latents").examples()

@@ -105,7 +105,7 @@ def copied(study: Study) -> dict[str, float]:
 
 def number(study: Study, metric: str, **keys: str) -> Row | None:
     """A number of this stage."""
-    return next(iter(study.select(experiment=EXPERIMENT, metric=metric, **keys)), None)
+    return study.first(experiment=EXPERIMENT, metric=metric, **keys)
 
 
 def latents_spaces(study: Study) -> Table:
@@ -135,8 +135,7 @@ def of_cell(study: Study, name: str, rows: Any, by: tuple[str, ...], labels: Any
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
-    prefix = f"explore_latents.{study.dataset}."
-    settings = {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
+    settings = study.section(f"explore_latents.{study.dataset}")
     restored = number(study, "recognised", judge="judge", of="network", way="restored")
     return {
         "settings": settings,

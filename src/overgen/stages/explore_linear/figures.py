@@ -19,11 +19,6 @@ KIND_NAMES = {"uniform": "uniform noise", "normal": "normal noise", "shuffled": 
               "phase": "phases drawn anew"}  # fmt: skip
 
 
-def cell_of(study: Study) -> Cell:
-    """The one cell of the stage."""
-    return next(iter(study.cells("explore_linear").values()))
-
-
 def names_of(cell: Cell) -> dict[str, str]:
     """How each kind of images is called."""
     table = cell.table("images").astype({"kind": str, "name": str})
@@ -36,7 +31,7 @@ def linear_plane(study: Study) -> Figure:
     The background is y of the likelier class, the line in the middle the boundary. Above, the picture of each kind at
     its median distance, in the order of these, with its y and a line to its point.
     """
-    cell = cell_of(study)
+    cell = study.cell("explore_linear")
     table, shown = cell.table("points").astype({"kind": str}), cell.examples()
     norm, names = float(cell.table("plane")["norm"].iloc[0]), names_of(cell)
     kinds = list(dict.fromkeys(table["kind"]))
@@ -79,7 +74,7 @@ def linear_plane(study: Study) -> Figure:
 
 def linear_shares(study: Study) -> Figure:
     """How often y lies above τ, a row a class or kind of noise, with 95 % Wilson bars."""
-    cell = cell_of(study)
+    cell = study.cell("explore_linear")
     table, names = cell.table("images").astype({"kind": str}), names_of(cell)
     inks = {"known": "#1b1b1b", "other": "#d55e00", "noise": "#8a8a8a"}
     kinds = [kind for group in inks for kind in dict.fromkeys(table.loc[table["group"] == group, "kind"])]

@@ -14,15 +14,9 @@ from overgen.measures.intervals import mean_interval, wilson
 from overgen.report.names import model_name
 from overgen.report.study import Study
 from overgen.report.style import GREY, WIDTH, ImageGrid, colour, legend_below, score_text, style
-from overgen.run.results import Cell
 
 KIND_NAMES = {"uniform": "uniform", "normal": "normal", "shuffled": "pixels shuffled", "phase": "phases drawn anew"}
 SCORE_NAMES = {"y": "y", "scaled": "ỹ"}
-
-
-def cell_of(study: Study) -> Cell:
-    """The one cell of the stage, which holds all networks."""
-    return next(iter(study.cells("explore_noise").values()))
 
 
 def noise_called_a_class(study: Study) -> Figure:
@@ -30,7 +24,7 @@ def noise_called_a_class(study: Study) -> Figure:
 
     At the largest τ; bars are 95 % Wilson intervals.
     """
-    table = cell_of(study).table("noise")
+    table = study.cell("explore_noise").table("noise")
     table = table[table["tau"] == table["tau"].max()]
     names, kinds = list(dict.fromkeys(table["network"])), list(dict.fromkeys(table["kind"]))
     with style():
@@ -59,7 +53,7 @@ def noise_called_a_class(study: Study) -> Figure:
 
 def surest_noise(study: Study) -> Figure:
     """Of each kind (rows) the image that each network (columns) is surest of, with the class and y."""
-    shown = cell_of(study).examples()
+    shown = study.cell("explore_noise").examples()
     networks, kinds = [str(name) for name in shown["network"]], [str(kind) for kind in shown["kind"]]
     with style():
         grid = ImageGrid(len(kinds), len(networks), head=0.42, foot=0.26, side=0.95)
@@ -78,7 +72,7 @@ def volumes(study: Study) -> Figure:
 
     A point a run, bars are t intervals over runs; a triangle where the levels ended before the set.
     """
-    cell = cell_of(study)
+    cell = study.cell("explore_noise")
     table, balls = cell.table("volumes"), cell.table("balls")
     lines = list(table.groupby(["network", "score", "tau"], sort=False))
     checks = list(balls.groupby("dimension", sort=False))
@@ -122,7 +116,7 @@ def in_words(runs: pd.DataFrame) -> str:
 
 def images_called_a_class(study: Study) -> Figure | None:
     """An image drawn at random from each set that was reached, with its score: a column a network. None if none was."""
-    shown = cell_of(study).examples()
+    shown = study.cell("explore_noise").examples()
     if not len(shown["inside"]):
         return None
     of = [(str(s), float(t)) for s, t in zip(shown["inside_score"], shown["inside_tau"], strict=True)]

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from overgen.report.names import model_name
 from overgen.report.study import Study
 from overgen.report.style import GREY, PITCH, WIDTH, ImageGrid, colour, score_text, style
-from overgen.run.results import Cell
 
 WAY_NAMES = {"pixels": "straight, pixels", "geodesic": "along neighbours"}
 INKS = {"pixels": "#3b3b3b", "geodesic": "#d55e00"}
@@ -26,14 +25,9 @@ def ink_of(way: str) -> str:
     return INKS.get(way) or ("#0173b2" if way == "autoencoder" else colour(way))
 
 
-def the_cell(study: Study) -> Cell:
-    (cell,) = study.cells("explore_paths").values()
-    return cell
-
-
 def path_curves(study: Study) -> Figure:
     """What is measured along the way: medians over pairs, with the band of the middle 80 % for each way."""
-    table = the_cell(study).table("curves")
+    table = study.cell("explore_paths").table("curves")
     prefix = f"explore_paths.{study.dataset}."
     denoiser, classifier = (model_name(study.settings[prefix + key]) for key in ("denoiser", "classifier"))
     measures = {
@@ -70,7 +64,7 @@ def path_curves(study: Study) -> Figure:
 
 def path_pictures(study: Study) -> Figure:
     """Images along the paths of some pairs, a row a way; under each the classifier's answer and its y."""
-    shown = the_cell(study).examples()
+    shown = study.cell("explore_paths").examples()
     ways, pairs = len(shown["way"]), len(shown["kind"])
     across = shown["score"].shape[2]
     tau = max(float(tau) for tau in study.rows(experiment="paths", metric="middle_sure")["tau"])

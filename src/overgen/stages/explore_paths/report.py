@@ -28,8 +28,7 @@ HALF = 50  # percent of the pairs
 
 def number(study: Study, metric: str, way: str, pairs: str = "across") -> Row | None:
     """A number of this stage."""
-    found = study.select(experiment="paths", model="networks", metric=metric, way=way, pairs=pairs)
-    return found[0] if found else None
+    return study.first(experiment="paths", model="networks", metric=metric, way=way, pairs=pairs)
 
 
 def latent(study: Study) -> str:
@@ -156,9 +155,7 @@ def path_middles(study: Study) -> Table:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
-    prefix = f"explore_paths.{study.dataset}."
-    own = {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
-    return {"own": own}
+    return {"settings": study.section(f"explore_paths.{study.dataset}")}
 
 
 CLAIMS = (

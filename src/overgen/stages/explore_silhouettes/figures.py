@@ -10,14 +10,8 @@ from overgen.report.names import model_name
 from overgen.report.reported import records
 from overgen.report.study import Study
 from overgen.report.style import GREY, WIDTH, ImageGrid, colour, score_text, style
-from overgen.run.results import Cell
 from overgen.stages.explore_silhouettes import summary
 from overgen.stages.explore_silhouettes.names import KIND_NAMES
-
-
-def the_cell(study: Study) -> Cell | None:
-    """The stage's only cell on the data set."""
-    return study.cells("explore_silhouettes").get("networks")
 
 
 def silhouettes_accepted(study: Study) -> Figure | None:
@@ -63,8 +57,8 @@ def letters_answers(study: Study) -> Figure | None:
 
 def answers(study: Study, kind: str) -> Figure | None:
     """Images of a kind in a row a network: its answer and ỹ; framed where ỹ is above the largest τ."""
-    cell = the_cell(study)
-    if cell is None or not (examples := cell.examples())["kind"].tolist().count(kind):
+    cell = study.cell("explore_silhouettes")
+    if not (examples := cell.examples())["kind"].tolist().count(kind):
         return None
     places = np.flatnonzero(examples["kind"] == kind)
     taus = study.taus(summary.EXPERIMENT, "accepted")

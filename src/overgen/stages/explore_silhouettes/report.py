@@ -97,11 +97,7 @@ def a_dae_sees_few_digits_in_letters(study: Study) -> Claim | None:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section says of the images, and the commonest answers."""
-    cell = figures.the_cell(study)
-    if cell is None:
-        return {}
-    prefix = f"explore_silhouettes.{study.dataset}."
-    table = cell.table("groups")
+    table = study.cell("explore_silhouettes").table("groups")
     model = table["model"].iloc[0]
     common = {
         kind: ", ".join(
@@ -111,7 +107,7 @@ def context(study: Study) -> dict[str, Any]:
         for kind, of in table[table["model"] == model].groupby("kind", sort=False)
     }
     return {
-        "settings": {k.removeprefix(prefix): v for k, v in study.settings.items() if k.startswith(prefix)},
+        "settings": study.section(f"explore_silhouettes.{study.dataset}"),
         "common": common,
         "common_model": model,
         "unlike": summary.UNLIKE_LETTERS,

@@ -13,17 +13,11 @@ from overgen.measures.intervals import wilson
 from overgen.report.names import model_name
 from overgen.report.study import Study
 from overgen.report.style import GREY, WIDTH, blank, colour, legend_below, style
-from overgen.run.results import Cell
-
-
-def cell_of(study: Study) -> Cell:
-    """The one cell of the stage, which holds all networks."""
-    return next(iter(study.cells("explore_stability").values()))
 
 
 def power_law(study: Study) -> Figure:
     """Labels that outlive noise on n pixels, (1 − ε)ⁿ, and exp(−(λn)ᵏ): a panel a network, with 95 % Wilson bars."""
-    table = cell_of(study).table("stability")
+    table = study.cell("explore_stability").table("stability")
     names = list(dict.fromkeys(table["network"]))
     columns = min(3, len(names))
     with style():
@@ -70,7 +64,7 @@ def exponents(study: Study) -> Figure:
 
     A line a network; only numbers of pixels at which some labels, but not all, are lost.
     """
-    table = cell_of(study).table("stability")
+    table = study.cell("explore_stability").table("stability")
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 4.2))
         n = np.array([1.0, table["pixels"].max()])

@@ -91,8 +91,7 @@ def search_precision(study: Study) -> Figure:
 
 def search_answers(study: Study) -> Figure:
     """A query of each class with its first answers, by pixels on the left and by the code on the right."""
-    (cell,) = study.cells("explore_transfer").values()
-    arrays = cell.examples()
+    arrays = study.cell("explore_transfer").examples()
     count, shown = arrays["answer"].shape[1:3]
     with style():
         grid = ImageGrid(count, 2 * shown + 1, head=0.04, foot=0.06, side=WIDTH / (1.1 * (2 * shown + 1)))

@@ -106,7 +106,7 @@ def above_0(
 
 def number(study: Study, metric: str, **keys: str) -> Row | None:
     """A number of this stage."""
-    return next(iter(study.select(experiment="transfer_learning", metric=metric, **keys)), None)
+    return study.first(experiment="transfer_learning", metric=metric, **keys)
 
 
 def transfer_learning(study: Study) -> Table:
@@ -144,8 +144,7 @@ def features(study: Study) -> Labels:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
-    prefix = f"explore_transfer.{study.dataset}."
-    settings = {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
+    settings = study.section(f"explore_transfer.{study.dataset}")
     most = max(settings["labels"])
     return {
         "settings": settings,

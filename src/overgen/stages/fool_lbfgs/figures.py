@@ -14,12 +14,6 @@ from overgen.measures.intervals import wilson
 from overgen.report.names import model_name
 from overgen.report.study import Study
 from overgen.report.style import GREY, WIDTH, ImageGrid, blank, colour, legend_below, style
-from overgen.run.results import Cell
-
-
-def cell_of(study: Study) -> Cell:
-    """The one cell of the stage, which holds all networks."""
-    return next(iter(study.cells("fool_lbfgs").values()))
 
 
 def smallest_changes(study: Study) -> Figure:
@@ -28,7 +22,7 @@ def smallest_changes(study: Study) -> Figure:
     Under a changed image the label that it gets and the rms of the change. Ten times the difference Δ
     is black at −1, grey at 0 and white at 1.
     """
-    examples = cell_of(study).examples()
+    examples = study.cell("fool_lbfgs").examples()
     networks = [str(name) for name in examples["network"]]
     shown = min(3, examples["image"].shape[1])
     with style():
@@ -55,7 +49,7 @@ def transfer(study: Study) -> Figure:
     """Errors of each network (columns) on the examples made for each (rows), in percent, a panel a distortion."""
     import seaborn as sns  # takes a second
 
-    table = cell_of(study).table("transfer")
+    table = study.cell("fool_lbfgs").table("transfer")
     names = list(dict.fromkeys(table["made_for"]))
     titles = {"smallest": "smallest distortion", "magnified": "the same distortion for all"}
     with style():
@@ -83,7 +77,7 @@ def stability(study: Study) -> Figure:
 
     Bars are 95 % Wilson intervals.
     """
-    table = cell_of(study).table("stability")
+    table = study.cell("fool_lbfgs").table("stability")
     names = list(dict.fromkeys(table["network"]))
     columns = min(3, len(names))
     with style():

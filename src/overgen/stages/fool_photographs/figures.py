@@ -13,7 +13,7 @@ MAGNIFIED = 20  # of changes
 
 def photographs(study: Study) -> Figure | None:
     """A row a start: the picture, what it became for two classes, and the first change, magnified about grey."""
-    (cell,) = study.cells("fool_photographs").values()
+    cell = study.cell("fool_photographs")
     shown = cell.examples()
     columns = 2 + shown["picture"].shape[1]
     with style():
@@ -33,7 +33,7 @@ def changes(study: Study) -> Figure | None:
     """How much of 255 the mean pixel changes: by ascent until the class is certain, and at least, by L-BFGS."""
     import matplotlib.pyplot as plt
 
-    (cell,) = study.cells("fool_photographs").values()
+    cell = study.cell("fool_photographs")
     ascents, smallest = cell.table("ascents"), cell.table("smallest")
     names = list(dict.fromkeys(ascents["start"]))
     with style():

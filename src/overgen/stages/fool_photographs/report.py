@@ -17,7 +17,7 @@ STARTS = ("photograph", "noise")
 def of(study: Study, experiment: str, metric: str, **keys: str) -> Row | None:
     """A number of the network under study."""
     (model,) = study.cells("fool_photographs")
-    return next(iter(study.select(experiment=experiment, metric=metric, model=model, **keys)), None)
+    return study.first(experiment=experiment, metric=metric, model=model, **keys)
 
 
 def photographs_fool(study: Study) -> Table:
@@ -96,9 +96,8 @@ def context(study: Study) -> dict[str, Any]:
         "elsewhere": elsewhere,
         "sources": [f"{name}: {PHOTOGRAPHS[name].source}" for name in names],
         "of": lambda *args, **keys: measured(of(study, *args, **keys)),
-        "settings": {key.partition(".")[2]: value for key, value in study.settings.items()
-                     if key.startswith("fool_photographs.")},
-    }  # fmt: skip
+        "settings": study.section("fool_photographs"),
+    }
 
 
 TABLES = (photographs_fool, photographs_transfer)

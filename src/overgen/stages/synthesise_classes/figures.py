@@ -30,7 +30,7 @@ def way_name(way: str) -> str:
 
 def synthesised_cat(study: Study) -> Figure:
     """The cat in every way, with what a network of another size says of it."""
-    (cell,) = study.cells("synthesise_classes").values()
+    cell = study.cell("synthesise_classes")
     shown, table = cell.examples(), cell.table("images")
     witness = study.settings["imagenet.witnesses"][0]
     cat = table[table["target"] == study.settings["synthesise_classes.cat"]].drop_duplicates("way").set_index("way")
@@ -48,7 +48,7 @@ def synthesised_cat(study: Study) -> Figure:
 
 def synthesised_classes(study: Study) -> Figure:
     """All classes in the ways that are shown: a frame where every other network recognises the class."""
-    (cell,) = study.cells("synthesise_classes").values()
+    cell = study.cell("synthesise_classes")
     shown, table = cell.examples(), cell.table("images").drop_duplicates(["way", "target"])
     ways, witnesses = study.settings["synthesise_classes.shown"], study.settings["imagenet.witnesses"]
     across = 6
@@ -81,7 +81,7 @@ def recognition(study: Study) -> Figure:
     """How many classes of each way are recognised by the network itself and by those of other sizes."""
     import matplotlib.pyplot as plt
 
-    (cell,) = study.cells("synthesise_classes").values()
+    cell = study.cell("synthesise_classes")
     table, witnesses = cell.table("images"), study.settings["imagenet.witnesses"]
     ways = list(dict.fromkeys(table["way"]))
     with style():

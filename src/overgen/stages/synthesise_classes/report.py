@@ -15,7 +15,7 @@ VERDICTS = ("the claim holds", "the claim is contradicted", "cannot tell")
 
 def of(study: Study, metric: str, **keys: str) -> Row | None:
     """A number of the synthesis."""
-    return next(iter(study.select(experiment="synthesis", metric=metric, **keys)), None)
+    return study.first(experiment="synthesis", metric=metric, **keys)
 
 
 def ways(study: Study) -> list[str]:
@@ -69,7 +69,7 @@ def claim(study: Study) -> Finding | None:
 
 def recognised_cat(study: Study, way: str) -> bool:
     """Whether every other network answers the cat's class to the cat of a way."""
-    (cell,) = study.cells("synthesise_classes").values()
+    cell = study.cell("synthesise_classes")
     table = cell.table("images")
     cat = table[(table["way"] == way) & (table["target"] == study.settings["synthesise_classes.cat"])]
     return bool(figures.recognised(cat, study.settings["imagenet.witnesses"]).all())
@@ -77,15 +77,12 @@ def recognised_cat(study: Study, way: str) -> bool:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
-    prefix = "synthesise_classes."
     nearest = {kind: [row for way in ways(study)
                       if (row := of(study, "nearest_photograph_is_the_cat", way=way, of=kind))]
                for kind in ("cat", "others")}  # fmt: skip
     hits = {kind: sum(round(row["reproduced"] * row["n"] / 100) for row in rows) for kind, rows in nearest.items()}
     return {
-        "settings": {
-            key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)
-        },
+        "settings": study.section("synthesise_classes"),
         "photographs": len(study.settings["imagenet.photographs"]),
         "nearest": {kind: f"{hits[kind]} of {sum(row['n'] for row in rows)}" for kind, rows in nearest.items()},
         "witness": study.settings["imagenet.witnesses"][0],

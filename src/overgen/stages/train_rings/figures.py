@@ -22,7 +22,7 @@ def rings(study: Study) -> Figure:
     In the first three panels a class has a colour, and a pixel is their mixture: white is where the
     outputs add up to 0, the implicit reject class. In the last two, white is 0 and black 1.
     """
-    (cell,) = study.cells("train_rings").values()
+    cell = study.cell("train_rings")
     examples = cell.examples()
     extent, labels = float(examples["extent"]), examples["labels"]
     ink = np.array([matplotlib.colors.to_rgb(name) for name in RING_COLOURS[: examples["y"].shape[2]]])

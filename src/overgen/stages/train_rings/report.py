@@ -16,7 +16,7 @@ from overgen.stages.train_rings import figures
 
 def context(study: Study) -> dict[str, Any]:
     """What the section names: the options of train_rings, its numbers and their n by metric, and what was spent."""
-    (cell,) = study.cells("train_rings").values()
+    cell = study.cell("train_rings")
     rows = records(study.frame)
     return {key.removeprefix("train_rings."): value for key, value in study.settings.items()} | {
         "numbers": {row["text"]: measured(row) for row in rows},

@@ -10,7 +10,7 @@ from overgen.report.style import GREY, PITCH, WIDTH, ImageGrid, style
 
 def units(study: Study) -> Figure:
     """A row a layer: the images that some of its units like best."""
-    (cell,) = study.cells("visualise_units").values()
+    cell = study.cell("visualise_units")
     shown, layers = cell.examples(), study.settings["visualise_units.layers"]
     rows, columns = shown["unit"].shape
     with style():
@@ -24,7 +24,7 @@ def units(study: Study) -> Figure:
 
 def dreams(study: Study) -> Figure:
     """A row a photograph: as it was, and what layers see in it."""
-    (cell,) = study.cells("visualise_units").values()
+    cell = study.cell("visualise_units")
     shown, table = cell.examples(), cell.table("dreams")
     layers = study.settings["visualise_units.dream.layers"]
     names, columns = shown["photograph"].tolist(), 1 + len(layers)

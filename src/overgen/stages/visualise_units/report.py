@@ -12,7 +12,7 @@ from overgen.stages.visualise_units import figures
 
 def better_than_photographs(study: Study) -> Finding | None:
     """How often a unit likes its synthesised image better than every photograph."""
-    row = next(iter(study.select(experiment="units", metric="likes_its_image_best", layer="")), None)
+    row = study.first(experiment="units", metric="likes_its_image_best", layer="")
     if row is None or not known(row):
         return None
     says = f"What a unit likes best is {how_often(row)} no photograph: textures, then parts, of nothing there is."
@@ -24,9 +24,7 @@ def better_than_photographs(study: Study) -> Finding | None:
 def context(study: Study) -> dict[str, Any]:
     """What the section names."""
     rows = {row["text"]: measured(row) for row in study.select(experiment=("units", "dreams"))}
-    prefix = "visualise_units."
-    settings = {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
-    return {"numbers": rows, "settings": settings}
+    return {"numbers": rows, "settings": study.section("visualise_units")}
 
 
 FIGURES = (figures.units, figures.dreams)
