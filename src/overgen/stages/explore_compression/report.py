@@ -191,13 +191,16 @@ def loss(study: Study) -> Table:
 
 
 def context(study: Study) -> dict[str, object]:
-    """The size of the code that is compared, its bits in 8 bits a unit, and those of its decoder."""
-    rows = study.select(experiment=EXPERIMENT, metric="decoder_bits")
-    if not rows:
-        return {}
-    size = int(rows[0]["size"])
-    said = {"spent": spent(study.cells("explore_compression")["codes"])}
-    return said | {"size": size, "code_bits": 8 * size, "decoder_bits": f"{rows[0]['reproduced'] / 1e6:.1f} million"}
+    """What was spent, the size of the code that is compared, its bits in 8 bits a unit, and those of its decoder."""
+    (decoder,) = study.select(experiment=EXPERIMENT, metric="decoder_bits")
+    size = int(decoder["size"])
+    return {
+        "settings": study.section(f"explore_compression.{study.dataset}"),
+        "spent": spent(study.cell("explore_compression")),
+        "size": size,
+        "code_bits": 8 * size,
+        "decoder_bits": f"{decoder['reproduced'] / 1e6:.1f} million",
+    }
 
 
 TABLES = (errors, kinds, bits, loss)
