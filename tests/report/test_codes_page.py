@@ -19,7 +19,11 @@ from made_up import example_cell
 from workspace import ROOT
 
 STAGES = ("train_codes", "explore_compression", "explore_denoising")
-SETTINGS = {"training.mnist.noise_std": 0.2, "explore_compression.mnist.other": "fashion_mnist"}
+SETTINGS = {
+    "training.mnist.noise_std": 0.2,
+    "explore_compression.mnist.other": "fashion_mnist",
+    "explore_compression.mnist.size": 64,
+}
 
 
 def write_study(root: Path) -> Plan:
