@@ -105,6 +105,18 @@ def test_a_pivot_has_a_line_for_each_key_and_keeps_what_it_shows() -> None:
     assert tables.pivot(numbers, "x", numbers.frame[:0], ("model",), tables.MODEL, columns).markdown == ""
 
 
+def test_a_key_that_no_number_has_is_empty() -> None:
+    numbers, columns = numbers_of({"reproduced": 1.0}), [tables.column("rate", "fooling_rate")]
+    of = {"experiment": "fgn", "tau": "0.9"}
+    assert numbers.find(metric="fooling_rate", model="cnn", c="", **of) == numbers.find(
+        metric="fooling_rate", model="cnn", **of
+    )
+    assert numbers.find(metric="fooling_rate", model="cnn", c="1", **of) is None
+    labels = tables.MODEL | {"C": lambda row: row["c"] or "the only one"}
+    table = tables.pivot(numbers, "x", numbers.frame, ("model", "c"), labels, columns, of=of)
+    assert lines_of(table.markdown)[-1][1] == "the only one"
+
+
 def test_a_number_is_found_by_all_that_it_is_of() -> None:
     """Not by less: a rate from one start is not the rate. The main paper's row comes before another source's."""
     numbers = numbers_of({"start": "noise"}, {"source": "kardan2017"}, {"source": "spigler2019", "reproduced": 7.0})

@@ -57,7 +57,7 @@ class Numbers:
 
         The row has a further `place`, that in the frame.
         """
-        if not set(of) <= set(self.keys):
+        if not {name for name, value in of.items() if value} <= set(self.keys):
             return None  # no number of this frame has such a key
         place = self._places.get(tuple(of.get(name, "") for name in self.keys))
         return None if place is None else self._records[place]

@@ -122,7 +122,7 @@ def pivot(
     """
     lines: list[list[str]] = []
     used: list[int] = []
-    first = records(rows.drop_duplicates(list(by)))
+    first = records(rows.assign(**{key: "" for key in by if key not in rows}).drop_duplicates(list(by)))
     for row in first:
         at = dict(of or {}) | {key: row[key] for key in by}
         cells = [[numbers.find(**at | dict(each.of) | {"metric": m}) for m in each.metrics] for each in columns]

@@ -131,8 +131,7 @@ def views_dimensions(study: Study) -> Table:
 def by_estimator(study: Study, rows: Any, labels: Any, metric: str) -> Table:
     """A table with a column for each estimator."""
     columns = [column(name, metric, estimator=key) for key, name in ESTIMATOR_NAMES.items()]
-    keys = ["experiment", "model", "of", "images"]
-    return pivot(study, metric, rows, [key for key in keys if key in rows], labels, columns)
+    return pivot(study, metric, rows, ("experiment", "model", "of", "images"), labels, columns)
 
 
 def joined(name: str, study: Study, tables: list[Table]) -> Table:
