@@ -17,6 +17,7 @@ from overgen.report.study import Row, Study
 from overgen.report.tables import Table, count_text, measured, table
 
 VERDICTS = ("holds", "contradicted", "cannot tell")
+LECTURES, QUESTIONS = "lectures", "questions"  # who says it: the lecture material, or docs/questions.md
 MARKS = {"holds": "✓", "contradicted": "✗", "cannot tell": "○"}
 
 
@@ -25,7 +26,7 @@ class Claim(NamedTuple):
     else it says when.
 
     verdict: of VERDICTS; number: what the row's number is of, "{number} of {n} images"; row: the number that decides,
-    of the study's frame; figure: the name of the one that shows it.
+    of the study's frame; figure: the name of the one that shows it. source: who says it.
     """
 
     says: str
@@ -34,6 +35,7 @@ class Claim(NamedTuple):
     number: str
     row: Row
     figure: str
+    source: str = LECTURES
     before: bool = True
 
 
@@ -91,7 +93,7 @@ def claims(study: Study, shown: Mapping[str, str]) -> Table:
 
 
 def listed(study: Study) -> list[dict[str, str]]:
-    """The claims of a study as texts, for `claims.json`: stage, name, claim, verdict, measured, test, page."""
+    """The claims of a study as texts, for `claims.json`: stage, name, claim, verdict, measured, test, source, page."""
     return [
         {
             "stage": stage,
@@ -100,6 +102,7 @@ def listed(study: Study) -> list[dict[str, str]]:
             "verdict": claim.verdict,
             "measured": number_text(claim),
             "test": claim.test,
+            "source": claim.source,
             "page": getattr(study.modules[stage], "PAGE", ""),
         }
         for stage in study.grid

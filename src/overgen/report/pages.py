@@ -20,6 +20,7 @@ from jinja2.exceptions import TemplateError
 from overgen import OvergenError
 from overgen.measures.intervals import differs
 from overgen.measures.verdicts import VERDICTS, by_chance
+from overgen.report.claims import LECTURES
 from overgen.report.claims import MARKS as CLAIM_MARKS
 from overgen.report.claims import VERDICTS as VERDICTS_OF_CLAIMS
 from overgen.report.names import MARKS, PAPER_TABLE, dataset_name, kind, legend, model_name, start_mark
@@ -127,15 +128,15 @@ def functions(root: Path) -> dict[str, Any]:
 
     def claim_counts(dataset: str) -> str:
         """How many of the lectures' claims have which verdict: "20 hold, 3 are contradicted"."""
-        verdicts = [each["verdict"] for each in claims(dataset).values()]
+        verdicts = [each["verdict"] for each in claims(dataset).values() if each["source"] == LECTURES]
         words = {"holds": "hold", "contradicted": "are contradicted", "cannot tell": "cannot be told"}
         return ", ".join(f"{verdicts.count(each)} {words[each]}" for each in VERDICTS_OF_CLAIMS if each in verdicts)
 
-    def claim_table(*datasets: str) -> str:
-        """The claims of some data sets with what became of each there, as Markdown."""
+    def claim_table(*datasets: str, source: str = LECTURES) -> str:
+        """The claims of some data sets with what became of each there, as Markdown. source: whose claims."""
         tested = {dataset: claims(dataset) for dataset in datasets}
         lines = []
-        for key in dict.fromkeys(key for of in tested.values() for key in of):
+        for key in dict.fromkeys(key for of in tested.values() for key in of if of[key]["source"] == source):
             first = next(of[key] for of in tested.values() if key in of)
             told = [f"{CLAIM_MARKS[of[key]['verdict']]} {of[key]['measured']}" if key in of else "–"
                     for of in tested.values()]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from overgen.measures.intervals import differs
-from overgen.report.claims import Claim
+from overgen.report.claims import QUESTIONS, Claim
 from overgen.report.findings import known
 from overgen.report.names import model_name
 from overgen.report.reported import records
@@ -98,6 +98,7 @@ def some_score_holds(study: Study) -> Claim | None:
         number=f"{share}; least fooled is {name(least)}: {{number}} of {{n}} trials{named}",
         row=least,
         figure="attacked_rates",
+        source=QUESTIONS,
     )
 
 
@@ -129,6 +130,7 @@ def fooled_is_no_class(study: Study) -> Claim | None:
         f"{name(least)}: {{number}} of {{n}} successes",
         row=least,
         figure="attacked_rates",
+        source=QUESTIONS,
     )
 
 
@@ -153,6 +155,7 @@ def neighbours_beat_the_dae(study: Study) -> Claim | None:
         f"{measured(other_l2)}",
         row=mine,
         figure="attacked_balls",
+        source=QUESTIONS,
     )
 
 
