@@ -185,6 +185,7 @@ def context(study: Study) -> dict[str, Any]:
     settings = {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
     return {
         "attacked": settings,
+        "keep": study.settings["evaluate_scores.keep"],
         "attacked_tried": len(tried),
         "attacked_trials": max((int(row["n"]) for row in tried), default=0),
         "attacked_black": black,
