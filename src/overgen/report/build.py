@@ -48,6 +48,7 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
     with replace_directory(output) as folder:
         (folder / "figures").mkdir()
         drawn = draw(study, folder / "figures", dpi=dpi)
+        write_further(study, folder)
         tables["report"].append(claims.claims(study, write_guided(study, tables, drawn, folder)))
         write_numbers(study, tables, folder)
         write_json(folder / "summary.json", metrics(study))
@@ -83,6 +84,14 @@ def write_numbers(study: Study, tables: Mapping[str, list[Table]], folder: Path)
         (folder / "tables").mkdir(exist_ok=True)
         write(folder / "tables" / f"{table.name}.csv", csv(table.rows))
         write(folder / "tables" / f"{table.name}.md", table.markdown + "\n")
+
+
+def write_further(study: Study, folder: Path) -> None:
+    """The stages' own FILES."""
+    for module in study.modules.values():
+        for function in getattr(module, "FILES", ()):
+            for name, text in function(study).items():
+                write(folder / name, text)
 
 
 def metrics(study: Study) -> dict[str, dict[str, float]]:

@@ -13,6 +13,7 @@ A stage's report.py may have
 - GLANCE, numbers for the table of all models (see `glance`);
 - METRICS, a few numbers by which studies are compared, for `dvc metrics`: by label, experiment, metric and keys;
 - ORDERINGS of models (see `overview.orderings`);
+- FILES, functions of a Study that give further files of the report's folder: their texts by name;
 - `context`, a function of a Study: further values for the stage's templates;
 - `experiment_name`, a function of an experiment: how the table of budgets calls it;
 - COMPARED, False where the cells' numbers are no results and stay out of reproduced.csv.

@@ -12,7 +12,7 @@ from overgen.report.names import model_name
 from overgen.report.reported import records
 from overgen.report.study import Row, Study
 from overgen.report.tables import Labels, Table, broken, column, measured, pivot
-from overgen.stages.attack_scores import figures, summary
+from overgen.stages.attack_scores import figures, labelling, summary
 from overgen.stages.evaluate_scores.names import method_name
 
 EXPERIMENT = summary.EXPERIMENT
@@ -185,6 +185,7 @@ def context(study: Study) -> dict[str, Any]:
     settings = {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
     return {
         "attacked": settings,
+        "attacked_sheet": labelling.sheet(study) is not None,
         "keep": study.settings["evaluate_scores.keep"],
         "attacked_tried": len(tried),
         "attacked_trials": max((int(row["n"]) for row in tried), default=0),
@@ -205,3 +206,4 @@ def attempts_text(attempts: Sequence[Any]) -> str:
 CLAIMS = (some_score_holds, fooled_is_no_class, neighbours_beat_the_dae)
 TABLES = (attacked_scores, attacked_starts)
 FIGURES = (figures.attacked_rates, figures.attacked_balls, figures.attacked_images)
+FILES = (labelling.pages,)
