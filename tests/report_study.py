@@ -24,6 +24,11 @@ SCORES = {"cnn": ["softmax", "knn", "pca_pixels"], "dae_sym": ["scaled_output_al
 SETTINGS = {
     "training.mnist.batch_size": 37,
     "confidence.mnist.thresholds": [{"tau": 0.9, "alpha": 20.0}],
+    "evaluate_scores.keep": 0.95,
+    "attack_scores.mnist.starts": ["noise", "other_data"],
+    "attack_scores.mnist.images": 40,
+    "attack_scores.mnist.attempts": [{"attack": "autopgd", "updates": 500}],
+    "attack_scores.mnist.ball_attempts": [{"attack": "square", "updates": 100}],
     "train_oneclass.mnist.training.dae_sym.l2": 10.0,
     "train_oneclass.mnist.training.dae_sym.noise_std": None,
     "train_oneclass.mnist.training.cool.l2": 10.0,
