@@ -208,3 +208,20 @@ def test_the_third_question(tmp_path: Path, mine: float, other: float, verdict: 
     assert claim is not None
     assert claim.verdict == verdict
     assert report.neighbours_beat_the_dae(of_cells(tmp_path / "one", {"cnn": cells["cnn"]})) is None
+
+
+@pytest.mark.parametrize(("of", "kept", "verdict"), [
+    ("knn_normalised", 0.9, "holds"), ("knn_normalised", 0.899, "cannot tell"),
+    ("scaled_output_alpha20", 0.9, "holds"), ("scaled_output_alpha20", 0.899, "cannot tell"),
+])  # fmt: skip
+def test_what_keeps_too_little_counts_in_no_answer_to_the_third_question(
+    tmp_path: Path, of: str, kept: float, verdict: str
+) -> None:
+    cells = {
+        model: {"methods": (method,), "moved": {method: moved}, "kept": {of: kept}}
+        for model, method, moved in (("cnn", "knn_normalised", 0.1), ("dae_sym", "scaled_output_alpha20", 0.9))
+    }
+    claim = report.neighbours_beat_the_dae(of_cells(tmp_path, cells))
+    assert claim is not None
+    assert claim.verdict == verdict
+    assert ("keeps fewer than 90 %" in claim.number) == (verdict == "cannot tell")

@@ -143,16 +143,22 @@ def neighbours_beat_the_dae(study: Study) -> Claim | None:
         differs(mine["reproduced"], (mine["low"], mine["high"]), other["reproduced"], (other["low"], other["high"]))
         for mine, other in pairs
     }
-    verdict = "holds" if signs == {-1} else "contradicted" if signs == {1} else "cannot tell"
     (mine, other), (mine_l2, other_l2) = pairs
+    counts = {key(row) for row in counted(study)}
+    left_out = [name(row) for row in (mine, other) if key(row) not in counts]
+    verdict = "cannot tell"
+    if not left_out:
+        verdict = "holds" if signs == {-1} else "contradicted" if signs == {1} else "cannot tell"
+    why = f". {' and '.join(left_out)} keeps fewer than {KEEPS:.0f} % of the test images" if left_out else ""
     return Claim(
         says="Nearest neighbours on the CNN's features keep more than the dAE's ỹ under attack, too.",
         test="The area under the curve of images of other data that are accepted within a ball of each radius. Holds "
         "if that of normalised nearest neighbours is below that of ỹ of dAE sym, at the α of the largest τ, beyond the "
-        "interval of the difference, for L∞ and for L2 balls; contradicted if above for both; else it cannot be told.",
+        "interval of the difference, for L∞ and for L2 balls; contradicted if above for both; else, and where one of "
+        f"the two keeps fewer than {KEEPS:.0f} % of the test images, it cannot be told.",
         verdict=verdict,
         number=f"L∞: {{number}} over {{n}} images, against {measured(other)}; L2: {measured(mine_l2)}, against "
-        f"{measured(other_l2)}",
+        f"{measured(other_l2)}{why}",
         row=mine,
         figure="attacked_balls",
         source=QUESTIONS,
