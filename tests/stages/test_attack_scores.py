@@ -172,6 +172,9 @@ def of_cells(root: Path, cells: dict[str, dict[str, Any]]) -> Study:
         ({"fooled": {"a": 0.0}, "restarts": 2}, "cannot tell"),  # 0 of 40: the interval ends at 8.8 %
         ({"fooled": {"a": 0.0}, "kept": {"a": 0.89}}, "contradicted"),  # it does not count
         ({"fooled": {"a": 0.0}, "kept": {"a": 0.9}}, "holds"),
+        ({"fooled": {"a": 0.0}, "flat": ("a",)}, "cannot tell"),  # nothing to follow: not fooled is not held
+        ({"fooled": {"a": 0.0}, "black_box": {"a": "no form in tensors"}}, "cannot tell"),
+        ({"fooled": {"a": 0.0}, "flat": ("b",)}, "holds"),
     ],
 )  # fmt: skip
 def test_the_first_question(tmp_path: Path, options: dict[str, Any], verdict: str) -> None:

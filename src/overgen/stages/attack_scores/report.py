@@ -78,12 +78,17 @@ def name(row: Row) -> str:
     return f"{method_name(row['method'])} on {model_name(row['model'])}"
 
 
+def blind(row: Row) -> bool:
+    """Whether attacks on a score had nothing to follow, in some trial or at all: that they failed says little."""
+    return "black box alone" in row["note"] or "gradient was 0" in row["note"]
+
+
 def some_score_holds(study: Study) -> Claim | None:
     """Question 1."""
     rows = counted(study)
     if not rows:
         return None
-    held = [row for row in rows if row["reproduced"] == 0 and row["high"] < HELD]
+    held = [row for row in rows if row["reproduced"] == 0 and row["high"] < HELD and not blind(row)]
     least = min(held or rows, key=lambda row: (row["reproduced"], row["high"]))
     unfooled = [row for row in rows if row["reproduced"] == 0]
     verdict = "holds" if held else "cannot tell" if unfooled else "contradicted"
@@ -92,8 +97,8 @@ def some_score_holds(study: Study) -> Claim | None:
     return Claim(
         says="Some open-set score is never fooled, when the attack goes for that score.",
         test=f"Holds if a score that keeps {KEEPS:.0f} % of the test images or more is fooled in no trial, with the "
-        f"upper end of its 95 % interval below {HELD:.0f} %; contradicted if all such are fooled; else it cannot "
-        "be told.",
+        f"upper end of its 95 % interval below {HELD:.0f} %, and had a gradient to follow; contradicted if all such "
+        "are fooled; else it cannot be told.",
         verdict=verdict,
         number=f"{share}; least fooled is {name(least)}: {{number}} of {{n}} trials{named}",
         row=least,
