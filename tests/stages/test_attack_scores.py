@@ -13,8 +13,11 @@ import torch
 from torch import Tensor
 
 from overgen.attacks.search import Ball
+from overgen.models.cnn import CNN
 from overgen.report.study import Study
+from overgen.scores.tensors import log_odds
 from overgen.stages.attack_scores import attack, report, summary
+from overgen.stages.attack_scores import score as stage_score
 from overgen.stages.attack_scores.params import AttackScores, Attempt
 from report_study import plan_of
 
@@ -228,3 +231,56 @@ def test_what_keeps_too_little_counts_in_no_answer_to_the_third_question(
     assert claim is not None
     assert claim.verdict == verdict
     assert ("keeps fewer than 90 %" in claim.number) == (verdict == "cannot tell")
+
+
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_a_threshold_at_the_end_of_a_range_is_refused(end: float) -> None:
+    """Log-odds of 0 and 1 are infinite: no attack has a way to go there."""
+    score = SimpleNamespace(accepts=np.ones(3, bool), threshold=end, black_box="", judge=SimpleNamespace(rise=log_odds))
+    study: Any = SimpleNamespace(score=lambda _: score)
+    found = attack.attacked(study, "w_svm")
+    assert set(found) == {"refused"}
+    assert f"its threshold is {end:g}" in str(found["refused"])
+
+
+OWN = """
+class Darkness:
+    view = "pixels"
+
+    def fit(self, x, labels):
+        return self
+
+    def score(self, x):
+        return -x.mean(1)
+"""
+FORM = """
+    def tensor_score(self, x):
+        return -x.mean(1)
+"""
+
+
+@pytest.mark.parametrize("form", ["", FORM])
+def test_a_score_of_ones_own_is_a_black_box_unless_it_has_a_form(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "src/own").mkdir(parents=True)
+    (tmp_path / "src/own/mine.py").write_text(OWN + form)
+    monkeypatch.chdir(tmp_path)
+    options = {"fit_images": 9, "network_updates": {"other": 1}, "keep": 0.9}
+    options |= dict.fromkeys(("neighbours", "clusters", "components", "tail"), 1)
+    images = (torch.arange(200)[:, None, None, None] % 100).expand(200, 1, 28, 28).to(torch.uint8)
+    study = object.__new__(stage_score.Study)
+    vars(study).update(
+        stage=SimpleNamespace(params=lambda key: options[key.removeprefix("evaluate_scores.")]),
+        dataset=SimpleNamespace(name="d", shape=(1, 28, 28), classes=range(10), train_labels=torch.arange(200) % 10),
+        network=CNN().eval(), device="cpu", chunk=64, flat_parts={}, _seen={}, fit=torch.arange(50),
+        labels=np.zeros(60, int), parts={"fit": images[:50], "held_out": images[:100], "known": images[100:160]},
+    )  # fmt: skip
+    score = stage_score.AttackedScore(study, "src/own/mine.py:Darkness")
+    assert score.threshold == pytest.approx(-89 / 255, abs=1.01 / 255)  # keeps nine tenths of means 0 to 99
+    assert score.accepts.all()  # means 0 to 59
+    x = torch.rand(5, 784)
+    look = score.judge(x.requires_grad_())
+    np.testing.assert_allclose(look.score.detach().numpy(), score.of(x.detach())[0], rtol=1e-5)
+    assert look.guide.requires_grad == bool(form)
+    assert ("tensor_score" in score.black_box) == (not form)
