@@ -253,7 +253,7 @@ class Nearness:
 """
 
 
-def test_a_score_of_ones_own_enters_both_stages_and_makes_nothing_else_stale(
+def test_a_score_of_ones_own_enters_its_stages_and_makes_nothing_else_stale(
     study: Study, tmp_path: Path, run_stage: Run
 ) -> None:
     study.cell("evaluate_unknowns", "dae_sym")
@@ -268,7 +268,8 @@ def test_a_score_of_ones_own_enters_both_stages_and_makes_nothing_else_stale(
     write_code(path, known=study.root)
     after = {file.relative_to(path): file.read_bytes() for file in (path / CODE).rglob("*") if file.is_file()}
     changed = {file.as_posix() for file in after if after[file] != before[file]} - {".overgen/code/plans/digits"}
-    assert changed == {f".overgen/code/evaluate_{stage}/dae_sym" for stage in ("scores", "unknowns")}
+    judging = ("evaluate_scores", "evaluate_unknowns", "attack_scores")
+    assert changed == {f".overgen/code/{stage}/dae_sym" for stage in judging}
     assert all(b"src/own/mine.py" in after[Path(file)] for file in changed)
     for stage in ("evaluate_unknowns", "evaluate_scores"):
         run_stage(path, stage, model="dae_sym")
