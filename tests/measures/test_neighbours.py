@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from overgen.measures import neighbours
-from overgen.measures.neighbours import distinct, nearest, pairs_within
+from overgen.measures.neighbours import Cloud, distinct, nearest, pairs_within, smallest
 
 
 def all_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ def test_nearest_rows_are_those_of_all_distances(
     seed: int, count: int, width: int, kind: str, others: bool, large: int, data: st.DataObject
 ) -> None:
     """Whether an outline is searched first or not."""
-    with patch.object(neighbours, "LARGE", large):
+    with patch.object(neighbours, "LARGE", large), patch.object(neighbours, "ASKED", 0):
         nearest_rows_are_those_of_all_distances(seed, count, width, kind, others, data)
 
 
@@ -113,18 +113,61 @@ def test_an_outline_is_searched_where_it_is_enough(monkeypatch: pytest.MonkeyPat
     """Rows near a plane need no other search, and none of its distances is above that of the rows."""
     draw = np.random.default_rng(0)
     x = draw.normal(size=(300, 4)) @ draw.normal(size=(4, 40)) + 0.01 * draw.normal(size=(300, 40))
-    axes = neighbours.outline_axes(x - x.mean(0))
-    assert axes is not None
+    found = neighbours.outline_axes(x - x.mean(0))
+    assert found is not None
+    axes, spare = found
     assert axes.shape[1] <= 4
+    assert spare == neighbours.SPARE
     shadows = neighbours.outline(x - x.mean(0), axes)
     assert (all_distances(shadows, shadows) <= all_distances(x, x) + 1e-12).all()
     monkeypatch.setattr(neighbours, "LARGE", 100)
-    whole = list(neighbours.forms(x, 5))
-    assert len(whole) == 3
-    monkeypatch.setattr(neighbours, "forms", lambda x, k: whole[:1])
-    every = all_distances(x, x)
-    np.fill_diagonal(every, np.inf)
-    np.testing.assert_allclose(nearest(x, 5).distances, np.sort(every, 1)[:, :5], rtol=1e-12)
+    cloud = Cloud(x)
+    expected = np.sort(all_distances(x, x) + np.diag(np.full(300, np.inf)), 1)[:, :5]
+    np.testing.assert_allclose(cloud.nearest(5).distances, expected, rtol=1e-12)
+    assert "outlined" in vars(cloud)
+    assert "centred" not in vars(cloud)  # what an outline settles is searched in no other form
+
+
+def test_an_outline_of_a_quarter_takes_more_candidates_and_is_left_where_it_holds_too_little() -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(500, 40))
+    x[:, :8] *= 8  # holds 0.94 of the variance
+    found = neighbours.outline_axes(x - x.mean(0))
+    assert found is not None
+    assert found[0].shape == (40, 10)
+    assert found[1] == neighbours.SPARE * neighbours.MORE
+    assert neighbours.outline_axes(draw.normal(size=(500, 40))) is None
+
+
+@pytest.mark.parametrize(("count", "asked", "outlined"), [(4000, 1, False), (4000, 8, True), (3999, 8, False)])
+def test_few_rows_or_queries_are_not_worth_an_outline(count: int, asked: int, outlined: bool) -> None:
+    draw = np.random.default_rng(0)
+    x = (draw.normal(size=(count, 2)) @ draw.normal(size=(2, 40))).astype(np.float32)
+    cloud = Cloud(x)
+    queries = x[:asked] + np.float32(0.1)
+    expected = np.sort(all_distances(queries, x), 1)[:, :3]
+    np.testing.assert_allclose(cloud.nearest(3, queries).distances, expected, rtol=1e-12)
+    assert ("outlined" in vars(cloud)) == outlined
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), kind=st.sampled_from(["plain", "grid", "far away", "tight pairs", "flat"]))
+def test_a_query_gets_the_same_bits_alone_and_among_others(seed: int, kind: str) -> None:
+    """Whatever form was searched: distances are computed as they are written."""
+    x, queries = cloud(seed, 60, 9, kind), cloud(seed + 1, 7, 9, kind)
+    with patch.object(neighbours, "LARGE", 1), patch.object(neighbours, "ASKED", 0):
+        together = nearest(x, 4, queries).distances
+    alone = np.concatenate([nearest(x, 4, query[None]).distances for query in queries])
+    np.testing.assert_array_equal(together, alone)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(0, 700))
+def test_the_smallest_of_each_row_are_found(seed: int, count: int, more: int) -> None:
+    values = np.random.default_rng(seed).integers(50, size=(3, count + 1 + more)).astype(np.float32)  # with ties
+    place = smallest(values, count)
+    assert all(len(set(row)) == count for row in place.tolist())
+    np.testing.assert_array_equal(np.sort(np.take_along_axis(values, place, 1)), np.sort(values)[:, :count])
 
 
 def test_what_float32_cannot_tell_is_searched_again() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytorch_ood import detector as peers
 from sklearn.neighbors import NearestNeighbors
 
-from overgen.scores.knn import NearestNeighbours, smallest
+from overgen.scores.knn import NearestNeighbours
 
 from processes import environment
 
@@ -46,15 +46,6 @@ def test_neighbours_are_exact_where_float32_cannot_tell_them_apart(seed: int, sp
     queries = x[:7] + spread * draws.normal(size=(7, 5))
     naive = np.sort(np.linalg.norm(queries[:, None] - x, axis=2), 1)[:, :k]
     np.testing.assert_allclose(NearestNeighbours(neighbours=k).fit(x).distances(queries), naive, rtol=1e-9)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(0, 700))
-def test_the_smallest_of_each_row_are_found(seed: int, count: int, more: int) -> None:
-    values = np.random.default_rng(seed).integers(50, size=(3, count + 1 + more)).astype(np.float32)  # with ties
-    place = smallest(values, count)
-    assert all(len(set(row)) == count for row in place.tolist())
-    np.testing.assert_array_equal(np.sort(np.take_along_axis(values, place, 1)), np.sort(values)[:, :count])
 
 
 def test_neighbours_of_many_copies() -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from overgen.scores.arrays import BLOCK, blocks, rows
-from overgen.scores.knn import SPARE, smallest
 
-Form = Callable[[np.ndarray], np.ndarray]
+Project = Callable[[np.ndarray], np.ndarray]
 CACHED = 1 << 18  # elements of a temporary array that stays in a cache: 2 MiB in float64
+SPARE = 12  # candidates beyond the k asked for
+GROUP = 16  # columns of which only the smallest counts at first
 LARGE = 4000  # rows, from which on an outline of the rows is searched first
-HELD = 0.97  # share of the variance in the principal components of an outline
+ASKED = 20  # D² so many times: the pairs of rows and queries, from which on an outline is worth its axes
+HELD = 0.97  # share of the variance in the principal components of an outline, where a third of the columns hold it
+LEAST_HELD = 0.9  # else in a quarter of the columns, at least
+MORE = 4  # times as many candidates as are spared otherwise, where an outline holds less
 
 
 class Nearest(NamedTuple):
@@ -21,6 +26,17 @@ class Nearest(NamedTuple):
 
     distances: np.ndarray
     places: np.ndarray
+
+
+class Form(NamedTuple):
+    """A form in which rows are searched. of: rows (N, D) in it; x: (N, P), the cloud in it; norms: (N,), its squared
+    lengths; spare: how many candidates it takes beyond k, and beyond 2k if it is an outline."""
+
+    of: Project
+    x: np.ndarray
+    norms: np.ndarray
+    spare: int
+    outline: bool
 
 
 def distinct(x: np.ndarray) -> np.ndarray:
@@ -34,77 +50,148 @@ def distinct(x: np.ndarray) -> np.ndarray:
     return np.array(list(first.values()), dtype=np.int64)
 
 
-def nearest(x: np.ndarray, k: int, queries: np.ndarray | None = None) -> Nearest:
-    """The k nearest rows of a cloud (L2) to each query, or to each of its own rows, which is no neighbour of itself.
+class Cloud:
+    """A cloud of rows that is asked for its nearest ones, again and again: what a search needs of it is made once.
 
-    x: (N, D), finite; queries: (M, D), finite; without them the queries are x.
-    Exact up to float64 rounding, as in `scores.knn`: a float32 matrix product finds candidates, of which the distances
-    are computed as they are written; where another neighbour could hide behind its rounding error the query is searched
-    again in float64. Of many rows it is an `outline` that is searched first, at a fraction of the columns. Of equal
-    distances the first place comes first among candidates. Beside the inputs, once more in either precision, memory
-    stays below 1 GiB.
-    Raises ValueError for fewer rows than k neighbours need, and for a k below 1.
+    x: (N, D), finite.
+
+    Exact up to float64 rounding: a float32 matrix product finds candidates, of which the distances are computed in
+    float64 as they are written; where another neighbour could hide behind its rounding error (bounded as usual, by
+    u·D·‖a‖·‖b‖) the query is searched again in float64. Where there are many rows and queries it is an `outline` that
+    is searched first, at a fraction of the columns. Beside the rows themselves (once as given, once outlined and
+    centred in float32, and in float64 if need be) memory stays below 1 GiB whatever their number.
     """
-    x = rows(x)
-    itself = queries is None
-    asked = x if queries is None else rows(queries, x.shape[1])
-    most = len(x) - itself
-    if not 1 <= k <= most:
-        raise ValueError(f"k = {k} nearest of {len(x)} rows: must lie in 1..{most}")
-    distances, places = np.empty((len(asked), k)), np.empty((len(asked), k), np.int64)
-    wide = x.astype(np.float64)
-    left = np.arange(len(asked))
-    for form, spare in forms(x, k):
-        if not len(left):
-            break
-        reference, count = form(x), min(k + spare, most)
-        norms = np.einsum("nd,nd->n", reference, reference)
-        unsettled = []
-        for start, own in blocks(left, len(x)):
-            query = form(asked[own])
-            approximate = (-2 * query) @ reference.T  # ‖b‖² − 2ab, which ranks as the squared distance does
-            approximate += norms
-            if itself:
-                approximate[np.arange(len(own)), own] = np.inf
-            if count < len(x):
-                place = np.sort(smallest(approximate, count), 1)
-            else:
-                place = np.broadcast_to(np.arange(count), (len(own), count))
-            exact = np.concatenate(
-                [
-                    between(asked[part][:, None], wide[place[first : first + len(part)]])
-                    for first, part in blocks(own, count * x.shape[1] * (BLOCK // CACHED))
-                ]
-            )
-            order = np.argsort(exact, 1, kind="stable")[:, :k]
-            distances[own] = np.take_along_axis(exact, order, 1)
-            places[own] = np.take_along_axis(place, order, 1)
-            if count < most:
-                # every one that is no candidate has an approximate value of at least the largest of the candidates'
-                lengths = np.einsum("bd,bd->b", query, query, dtype=np.float64)
-                floor = np.take_along_axis(approximate, place, 1).max(1) + lengths
-                settled = distances[own, -1] ** 2 <= floor - rounding(lengths, norms, query.shape[1], query.dtype)
-                unsettled.append(start + np.flatnonzero(~settled))
-        left = left[np.concatenate(unsettled)] if unsettled else left[:0]
-    return Nearest(distances, places)
+
+    def __init__(self, x: np.ndarray) -> None:
+        self.x = rows(x)
+        self.centre = self.x.mean(0, dtype=np.float64)  # distances do not change, but rounding errors shrink
+
+    def nearest(self, k: int, queries: np.ndarray | None = None) -> Nearest:
+        """The k nearest rows (L2) to each query, or to each of the cloud's rows, which is no neighbour of itself.
+
+        queries: (M, D), finite; None: the rows of the cloud.
+        Of equal distances the first place comes first among candidates.
+        Raises ValueError for fewer rows than k neighbours need, and for a k below 1.
+        """
+        itself = queries is None
+        asked = self.x if queries is None else rows(queries, self.x.shape[1])
+        most = len(self.x) - itself
+        if not 1 <= k <= most:
+            raise ValueError(f"k = {k} nearest of {len(self.x)} rows: must lie in 1..{most}")
+        distances, places = np.empty((len(asked), k)), np.empty((len(asked), k), np.int64)
+        left = np.arange(len(asked))
+        for made in self._forms(len(asked)):
+            if not len(left):
+                break
+            form = made()
+            count = min(k + form.spare + k * form.outline, most)
+            unsettled = []
+            held: np.ndarray | None = None  # of one block, for all: pages that are there already cost nothing
+            for start, own in blocks(left, len(self.x)):
+                query = form.of(asked[own])
+                held = np.empty((len(own), len(self.x)), query.dtype) if held is None else held
+                # ‖b‖² − 2ab, which ranks as the squared distance does
+                approximate = np.matmul(-2 * query, form.x.T, out=held[: len(own)])
+                approximate += form.norms
+                if itself:
+                    approximate[np.arange(len(own)), own] = np.inf
+                if count < len(self.x):
+                    place = np.sort(smallest(approximate, count), 1)
+                else:
+                    place = np.broadcast_to(np.arange(count), (len(own), count))
+                exact = np.concatenate(
+                    [
+                        between(asked[part][:, None], self.x[place[first : first + len(part)]].astype(np.float64))
+                        for first, part in blocks(own, count * self.x.shape[1] * (BLOCK // CACHED))
+                    ]
+                )
+                order = np.argsort(exact, 1, kind="stable")[:, :k]
+                distances[own] = np.take_along_axis(exact, order, 1)
+                places[own] = np.take_along_axis(place, order, 1)
+                if count < most:
+                    # all that are no candidates have an approximate value of at least the largest of the candidates'
+                    lengths = np.einsum("bd,bd->b", query, query, dtype=np.float64)
+                    floor = np.take_along_axis(approximate, place, 1).max(1) + lengths
+                    error = rounding(lengths, form.norms, query.shape[1], query.dtype)
+                    unsettled.append(start + np.flatnonzero(~(distances[own, -1] ** 2 <= floor - error)))
+            left = left[np.concatenate(unsettled)] if unsettled else left[:0]
+        return Nearest(distances, places)
+
+    def _forms(self, asked: int) -> Iterator[Callable[[], Form]]:
+        """In what forms the rows are searched for so many queries, in turn: each is made when it is called."""
+        count, width = self.x.shape
+        if count >= LARGE and asked * count >= ASKED * width**2 and (outlined := self.outlined) is not None:
+            yield lambda: outlined
+        yield lambda: self.centred
+        yield lambda: self._form(np.float64)
+
+    @cached_property
+    def centred(self) -> Form:
+        """The rows less their mean, in float32."""
+        return self._form(np.float32)
+
+    def _form(self, kind: type) -> Form:
+        def of(some: np.ndarray) -> np.ndarray:
+            made = np.empty(some.shape, kind)
+            for start, block in blocks(some, some.shape[1]):
+                made[start : start + len(block)] = block - self.centre
+            return made
+
+        x = of(self.x)
+        return Form(of, x, np.einsum("nd,nd->n", x, x), SPARE, outline=False)
+
+    @cached_property
+    def outlined(self) -> Form | None:
+        """An outline of the rows, in float32; None where it would not be worth it."""
+        found = outline_axes(self.x[:: max(1, len(self.x) // LARGE)] - self.centre)
+        if found is None:
+            return None
+        axes, spare = found
+
+        def of(some: np.ndarray) -> np.ndarray:
+            made = np.empty((len(some), axes.shape[1] + 1), np.float32)
+            for start, block in blocks(some, some.shape[1]):
+                made[start : start + len(block)] = outline(block - self.centre, axes)
+            return made
+
+        x = of(self.x)
+        return Form(of, x, np.einsum("nd,nd->n", x, x), spare, outline=True)
 
 
-def forms(x: np.ndarray, k: int) -> Iterator[tuple[Form, int]]:
-    """In what forms rows are searched, in turn, each with how many candidates are taken beyond k."""
-    centre = x.mean(0, dtype=np.float64)  # distances do not change, but rounding errors shrink
-    if len(x) >= LARGE and (axes := outline_axes(x[:: len(x) // LARGE] - centre)) is not None:
-        yield lambda rows: outline(rows - centre, axes).astype(np.float32), SPARE + k
-    yield lambda rows: (rows - centre).astype(np.float32), SPARE
-    yield lambda rows: rows - centre, SPARE
+def nearest(x: np.ndarray, k: int, queries: np.ndarray | None = None) -> Nearest:
+    """The k nearest rows of a cloud to each query, or to each of its own rows: see `Cloud.nearest`."""
+    return Cloud(x).nearest(k, queries)
 
 
-def outline_axes(x: np.ndarray) -> np.ndarray | None:
-    """The principal axes (D, P) that hold most of the variance of centred rows; None where there are too many of them
-    to be worth it. x: (N, D) float64."""
+def smallest(values: np.ndarray, count: int) -> np.ndarray:
+    """Where the `count` smallest values of each row are, in no order. values: (B, N), N > count. Returns (B, count).
+
+    They lie in the `count` groups of columns with the smallest minima: what is partitioned is short.
+    """
+    columns = values.shape[1] // GROUP
+    if columns <= count:
+        return np.argpartition(values, count - 1, axis=1)[:, :count]
+    whole = columns * GROUP  # a group: columns g, g + columns, g + 2·columns …
+    minima = values[:, :whole].reshape(len(values), GROUP, columns).min(1)
+    groups = np.argpartition(minima, count - 1, axis=1)[:, :count]
+    place = (groups[:, :, None] + columns * np.arange(GROUP)).reshape(len(values), -1)
+    rest = np.broadcast_to(np.arange(whole, values.shape[1]), (len(values), values.shape[1] - whole))
+    place = np.concatenate([place, rest], 1)
+    best = np.argpartition(np.take_along_axis(values, place, 1), count - 1, axis=1)[:, :count]
+    return np.take_along_axis(place, best, 1)
+
+
+def outline_axes(x: np.ndarray) -> tuple[np.ndarray, int] | None:
+    """The principal axes (D, P) that hold most of the variance of centred rows, and how many candidates an outline
+    along them spares; None where there are too many of them to be worth it. x: (N, D) float64."""
     values, axes = np.linalg.eigh(x.T @ x)
     held = np.cumsum(values[::-1]) / max(values.sum(), np.finfo(np.float64).tiny)
-    count = int(np.searchsorted(held, HELD)) + 1
-    return axes[:, ::-1][:, :count] if count <= x.shape[1] // 3 else None
+    count, spare = int(np.searchsorted(held, HELD)) + 1, SPARE
+    if count > x.shape[1] // 3:
+        count, spare = x.shape[1] // 4, SPARE * MORE
+        if not count or held[count - 1] < LEAST_HELD:
+            return None
+    return axes[:, ::-1][:, :count], spare
 
 
 def outline(x: np.ndarray, axes: np.ndarray) -> np.ndarray:

@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from overgen import OvergenError
+from overgen.measures.neighbours import SPARE
 from overgen.scores.autoencoder import AutoencoderError
 from overgen.scores.energy import Energy
 from overgen.scores.entropy import NegativeEntropy
 from overgen.scores.gaussian_density import GaussianDensity
 from overgen.scores.k_means import KMeansDistance
-from overgen.scores.knn import SPARE, NearestNeighbours
+from overgen.scores.knn import NearestNeighbours
 from overgen.scores.mahalanobis import Mahalanobis
 from overgen.scores.max_logit import MaxLogit
 from overgen.scores.one_class_svm import OneClassSVM
