@@ -52,6 +52,23 @@ def test_an_image_counts_for_the_score_that_it_was_made_against_before_any_other
     assert table["trial"].tolist() == [0, 1, 2, 3] * 2
 
 
+def test_a_network_all_of_whose_scores_are_refused_has_a_cell_and_a_section(tmp_path: Path) -> None:
+    study = of_cells(tmp_path, {"cnn": {"methods": (), "refused": {"a": "too few inputs"}}})
+    (row,) = study.rows(experiment=summary.EXPERIMENT).to_dict("records")
+    assert (row["method"], row["n"], row["note"]) == ("a", 0, "not testable: too few inputs")
+    tables = study.cells("attack_scores")["cnn"]
+    assert list(tables.table("trials"))[:3] == ["method", "trial", "start"]
+    assert list(tables.table("radii")) == ["method", "direction", "image", "linf", "l2"]
+    assert [claim(study) for claim in report.CLAIMS] == [None] * len(report.CLAIMS)
+    assert [figure(study) for figure in report.FIGURES] == [None] * len(report.FIGURES)
+    assert [files(study) for files in report.FILES] == [{}] * len(report.FILES)
+    for table in report.TABLES:
+        table(study)
+    said = report.context(study)
+    assert (said["attacked_tried"], said["attacked_sheet"]) == (0, False)
+    assert "too few inputs" in said["attacked_refused"][0]
+
+
 def test_radii_are_0_at_the_start_and_empty_where_none_did_it() -> None:
     at = {f"{d}.{n}": np.array([0, 2, NEVER]) for d in summary.DIRECTIONS for n in summary.NORMS}
     at |= {f"{d}.image": np.array([4, 5, 6]) for d in summary.DIRECTIONS}

@@ -62,7 +62,7 @@ def example_cell(
     found |= {method: {"refused": np.array(why)} for method, why in (refused or {}).items()}
     table = summary.trial_table(trials, ["autopgd"], found, judged)
     order = table.groupby("method").cumcount() / len(trials)
-    shares = table["method"].map(lambda method: (no_class or {}).get(method, 1.0))
+    shares = table["method"].map(lambda method: (no_class or {}).get(method, 1.0)).astype(float)
     table["distance"] = np.where(table["fooled"], 8.0, np.nan)
     table["beyond"] = table["fooled"] & (order < shares)
     table["seen"] = np.where(table["fooled"], (table["target"] + table["beyond"]) % classes, -1)

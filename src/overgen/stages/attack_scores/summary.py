@@ -17,6 +17,12 @@ DIRECTIONS = ("accept", "reject")
 NORMS = ("linf", "l2")
 NEVER = -1
 
+TRIAL_COLUMNS = {
+    "method": str, "trial": int, "start": str, "target": int, "number": int, "attack": str, "step": int, "flat": bool,
+    "began_accepted": bool, "own": bool, "by": str, "fooled": bool,
+}  # fmt: skip
+RADIUS_COLUMNS = {"method": str, "direction": str, "image": int, "linf": float, "l2": float}
+
 Arrays = Mapping[str, np.ndarray]
 Trial = tuple[str, int, int]  # start, target, number
 
@@ -30,7 +36,7 @@ def trial_table(
     none; step, its updates; flat, whether the gradient was 0 throughout; began_accepted, whether the start fooled; own,
     whether an attack on this method fooled it; by, the method against which the image that fooled was made, "" where
     none did; fooled.
-    found: of `attack.attacked` by method; judged: of `attack.transferred`.
+    found: of `attack.attacked` by method; judged: of `attack.transferred`. A method that was refused has no row.
     """
     tables = []
     for method, arrays in found.items():
@@ -55,7 +61,7 @@ def trial_table(
                 fooled=by != "",
             )
         )
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True) if tables else empty(TRIAL_COLUMNS)
 
 
 def radius_table(found: Mapping[str, Arrays], radii: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -74,7 +80,12 @@ def radius_table(found: Mapping[str, Arrays], radii: Mapping[str, Sequence[float
             table.insert(0, "direction", direction)
             table.insert(0, "method", method)
             tables.append(table)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True) if tables else empty(RADIUS_COLUMNS)
+
+
+def empty(columns: Mapping[str, type]) -> pd.DataFrame:
+    """A table of no row, with the columns and their types."""
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
 
 
 def rows(
