@@ -132,7 +132,7 @@ class Cloud:
 
     def _form(self, kind: type) -> Form:
         def of(some: np.ndarray) -> np.ndarray:
-            made = np.empty(some.shape, kind)
+            made: np.ndarray = np.empty(some.shape, kind)
             for start, block in blocks(some, some.shape[1]):
                 made[start : start + len(block)] = block - self.centre
             return made
@@ -149,7 +149,7 @@ class Cloud:
         axes, spare = found
 
         def of(some: np.ndarray) -> np.ndarray:
-            made = np.empty((len(some), axes.shape[1] + 1), np.float32)
+            made: np.ndarray = np.empty((len(some), axes.shape[1] + 1), np.float32)
             for start, block in blocks(some, some.shape[1]):
                 made[start : start + len(block)] = outline(block - self.centre, axes)
             return made
