@@ -5,13 +5,14 @@
 MNIST's training images (`dvc repro download@mnist` first), without repeated ones, of which scikit-dimension's maximum
 likelihood answers 0. In turn, one run; CPU time, one thread (OMP_NUM_THREADS=1). The values are compared.
 
-One busy core of an Intel Xeon with AVX-512, 20,000 images:
+One busy core of an AMD EPYC (Zen 3, AVX2), 60,000 images:
 
-    ours                       9.5 s  13.756970978, 12.385378836, 4.814209425
-    scikit-dimension          55.5 s  13.756970978, 12.385378836, 4.814209425
-    5.8 times as fast (goal 5); values differ by at most 2.7e-15 of themselves (goal 1e-6)
+    ours                     112.4 s  14.902421695, 13.367632497, 4.336307333
+    scikit-dimension         875.3 s  14.902421695, 13.367632497, 4.336307333
+    7.8 times as fast (goal 5); values differ by at most 1.6e-14 of themselves (goal 1e-6)
 
-On 10,000 images it is 3 times: what is linear in their number, the distances of candidates, weighs more there.
+On 20,000 images it was 5.8 times, on 10,000 3 times (a core of an Intel Xeon with AVX-512): what is linear in their
+number, the distances of candidates, weighs more there.
 """
 
 from __future__ import annotations
