@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,23 @@ def run_program(
     return done
 
 
+@contextmanager
+def logged(said: io.StringIO) -> Iterator[None]:
+    """What DVC logs goes to `said`, too: its own handlers keep the stdout of the moment when it was first imported."""
+    logger, handler = logging.getLogger("dvc"), logging.StreamHandler(said)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
 def run_dvc(folder: Path, *arguments: str) -> set[str]:
     """Do a command of DVC in a folder. Returns the stages that ran, or would run; not `code`, which no clone has."""
     import dvc.cli
 
     said = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), warnings.catch_warnings(), logged(said):
         warnings.filterwarnings("ignore", "_NoneStep.value", DeprecationWarning)  # DVC's use of pygtrie
         for name, value in environment(PYTHONPATH=str(folder / "src")).items():
             patch.setenv(name, value)

@@ -215,6 +215,7 @@ def test_a_fresh_clone_is_up_to_date(clone: Path) -> None:
     with params_read_once():
         reports = [f"report@{dataset}" for dataset in others]
         assert run_dvc(clone, "repro", "--allow-missing", "--dry", *reports) == set()
+        assert run_dvc(clone, "repro", "--dry", "-s", "-f", *reports) == set(reports)  # else nothing could be seen
 
 
 def test_a_new_file_of_ones_own_makes_nothing_stale(clone: Path) -> None:
