@@ -281,6 +281,27 @@ def test_files_are_kept_where_nothing_changed(study: Path, capsys: pytest.Captur
     assert capsys.readouterr().out.splitlines()[-1] == "7 texts of what stages hang on; changed: score"
 
 
+def test_folders_that_people_fill_are_made_and_files_beside_them_are_named(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DVC refuses a dependency that is not there, and Git holds no empty folder. No file of a person is touched."""
+    main(check=unchecked)
+    assert not Path("reports").exists()  # no stage here depends on such a folder
+    with Path("dvc.yaml").open("a") as file:
+        file.write("  read: {matrix: {d: [a, b]}, cmd: x, deps: [data, 'reports/labels/${item.d}']}\n")
+    labels = Path("reports/labels")
+    for name in ("b/anna.csv", "c/ben.csv", "cem.CSV", "README.md"):
+        (labels / name).parent.mkdir(parents=True, exist_ok=True)
+        (labels / name).write_text(name)
+    main(check=unchecked)
+    assert sorted(path.name for path in labels.iterdir() if path.is_dir()) == ["a", "b", "c"]
+    assert not Path("data").exists()
+    said = capsys.readouterr().err.splitlines()
+    place = "read by no stage; it belongs into one of reports/labels/a, reports/labels/b"
+    assert said == [f"reports/labels/c/ben.csv: {place}", f"reports/labels/cem.CSV: {place}"]
+    assert all((labels / name).read_text() == name for name in ("b/anna.csv", "c/ben.csv", "cem.CSV", "README.md"))
+
+
 def test_the_cache_saves_parsing_only(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     main(check=unchecked)
     cold = all_texts()

@@ -46,7 +46,7 @@ def held_by(page: str) -> dict[str, Any]:
 @pytest.mark.parametrize("shape", [(28, 28), (8, 9, 3)])
 def test_the_page_holds_pixels_and_numbers_and_nothing_else_of_an_item(shape: tuple[int, ...]) -> None:
     study = made(shape=shape)
-    images, table = labelling.sheet(study) or pytest.fail("no sheet")
+    images, table = labelling.sheet_of(study) or pytest.fail("no sheet")
     held = held_by(labelling.pages(study)["label.html"])
     assert set(held) == {"dataset", "items", "height", "width", "channels", "answers", "pixels"}
     assert held["answers"] == ["0", "1", "2", "3", "4", "5", "no class", "cannot tell"]
@@ -60,14 +60,14 @@ def test_the_page_holds_pixels_and_numbers_and_nothing_else_of_an_item(shape: tu
 
 def test_the_key_is_of_the_images_and_the_order_of_the_data_set() -> None:
     study = made()
-    images, table = labelling.sheet(study) or pytest.fail("no sheet")
+    images, table = labelling.sheet_of(study) or pytest.fail("no sheet")
     for image, row in zip(images, table.to_dict("records"), strict=True):
         arrays = study.cells("attack_scores")[row["model"] or "cnn"].examples()
         part, number = ("real", "label") if row["kind"] == "real" else ("sheet", "target")
         (place,) = np.flatnonzero((arrays[f"{part}_image"] == image).all((1, 2)))
         assert arrays[f"{part}_{number}"][place] == row[number]
     assert labelling.pages(study) == labelling.pages(made())
-    other = labelling.sheet(made("fashion_mnist")) or pytest.fail("no sheet")
+    other = labelling.sheet_of(made("fashion_mnist")) or pytest.fail("no sheet")
     assert list(other[1]["kind"]) != list(table["kind"])
     assert len(set(table["kind"][:COUNT])) == 2  # mixed
 

@@ -151,17 +151,6 @@ METRIC_NAMES = {
 }
 
 
-CLASSES = {
-    "fashion_mnist": ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
-                      "ankle boot"),
-}  # fmt: skip
-
-
-def class_names(dataset: str, count: int) -> tuple[str, ...]:
-    """What a data set's classes are called, at least `count` of them: their numbers where they have no other name."""
-    return CLASSES.get(dataset, tuple(map(str, range(count))))
-
-
 def metric_name(metric: str) -> str:
     """A metric as it is written in reports: "fooling_rate@alpha=2" is "trials that fool, α = 2"."""
     name, *suffixes = metric.split("@")

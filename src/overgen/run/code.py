@@ -32,6 +32,7 @@ from overgen.run.yaml_files import read_yaml
 
 CODE = Path(".overgen/code")
 CACHE = Path(".overgen/code.json")  # of each file, by its MD5, what is said of it here; only saves time
+FILLED_BY_PEOPLE = Path("reports/labels")  # with a folder a data set: Git holds no empty one, and DVC wants it there
 REGISTRY = "overgen.models.registry"
 ADOPTED = "overgen.models.adopted.saved"
 
@@ -174,6 +175,19 @@ def _replace(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def make_room(entries: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> None:
+    """Make the folders that people put files into and stages depend on, and say which files there no stage reads."""
+    reading = [entry for entry in entries.values() if f"{FILLED_BY_PEOPLE}/" in str(entry.get("deps"))]
+    deps = [Path(dep) for entry in reading for item in pipeline.cells_of(entry, values)
+            for dep in pipeline.filled(entry, item)["deps"]]  # fmt: skip
+    folders = sorted(path for path in deps if path.parent == FILLED_BY_PEOPLE)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(FILLED_BY_PEOPLE.rglob("*")) if folders else ():
+        if path.suffix.lower() == ".csv" and path.parent not in folders:
+            print(f"{path}: read by no stage; it belongs into one of {', '.join(map(str, folders))}", file=sys.stderr)
+
+
 def read_cache(path: Path = CACHE) -> dict[str, Any]:
     """What an earlier run found out about each file, unless this file has changed since; empty if there is none."""
     try:
@@ -199,7 +213,9 @@ def main(check: Callable[[], Mapping[str, str] | None] | None = None) -> bool:
     further = dict((check or plan_texts)() or {})
     earlier = read_cache()
     tree = Tree(cache=earlier)
-    contents = texts(tree, read_yaml(Path("params.yaml"))[0], pipeline.read_stages())
+    values, entries = read_yaml(Path("params.yaml"))[0], pipeline.read_stages()
+    contents = texts(tree, values, entries)
+    make_room(entries, values)
     changed = write(contents | further)
     if tree.cache != earlier:
         CACHE.parent.mkdir(parents=True, exist_ok=True)

@@ -196,7 +196,7 @@ def context(study: Study) -> dict[str, Any]:
     settings = {key.removeprefix(prefix): value for key, value in study.settings.items() if key.startswith(prefix)}
     return {
         "attacked": settings,
-        "attacked_sheet": labelling.sheet(study) is not None,
+        "attacked_sheet": labelling.sheet_of(study) is not None,
         "keep": study.settings["evaluate_scores.keep"],
         "attacked_tried": len(tried),
         "attacked_trials": max((int(row["n"]) for row in tried), default=0),
