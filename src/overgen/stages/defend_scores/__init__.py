@@ -1,0 +1,1 @@
+"""Open-set scores with a defence, under attacks that know it."""
