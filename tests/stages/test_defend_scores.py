@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +14,14 @@ from torch import Tensor
 from overgen.attacks.on_scores import OnOutput
 from overgen.measures.smoothing import certified_radius
 from overgen.models import Output
+from overgen.report.study import Study, read_study
 from overgen.stages.attack_scores import score as plain
-from overgen.stages.defend_scores import attack, score, summary
+from overgen.stages.defend_scores import attack, report, score, summary
 from overgen.stages.defend_scores.params import DefendScores, Name
+from report_study import BANDS, plan_of
+
+from made_up import example_cell
+from workspace import ROOT
 
 NEVER = summary.NEVER
 RADII = {"linf": [0.1, 0.2], "l2": [1.0, 2.0]}
@@ -258,3 +264,63 @@ def test_a_score_without_a_gradient_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(plain, "AttackedScore", lambda *_: blind)
     with pytest.raises(OvergenError, match="knn has no gradient: no form"):
         score.Defended(PLAIN, SimpleNamespace())  # type: ignore[arg-type]
+
+
+def of_cell(root: Path, **options: Any) -> Study:
+    """The study of one made-up cell."""
+    example_cell(root / "reports/cells", "defend_scores", "scores", **options)
+    (root / "budgets").mkdir()
+    (root / "budgets/paper.txt").write_text((ROOT / "budgets/paper.txt").read_text())
+    return read_study(plan_of({"defend_scores": {"scores": {}}}), "mnist", root, bands=BANDS)
+
+
+SCALED = "scaled_output_alpha20"
+SMOOTHED = [(method, "smoothed") for method in ("knn", "softmax", SCALED)]
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict"),
+    [
+        ({}, "holds"),
+        ({"moved": dict.fromkeys(SMOOTHED, 0.9)}, "contradicted"),
+        ({"moved": {SMOOTHED[0]: 0.5}}, "cannot tell"),
+        ({"moved": {SMOOTHED[0]: 0.9}}, "cannot tell"),
+        ({"moved": {SMOOTHED[0]: 0.5}, "kept": {SMOOTHED[0]: 0.899}}, "holds"),  # it does not count
+        ({"moved": {SMOOTHED[0]: 0.5}, "kept": {("knn", "none"): 0.899}}, "holds"),  # nor without the defence
+        ({"moved": {SMOOTHED[0]: 0.5}, "kept": {SMOOTHED[0]: 0.9}}, "cannot tell"),
+    ],
+)
+def test_smoothing_is_asked_of_every_score_that_counts(tmp_path: Path, options: dict[str, Any], verdict: str) -> None:
+    claim = report.smoothing_buys(of_cell(tmp_path, **options))
+    assert claim is not None
+    assert claim.verdict == verdict
+    assert claim.row["norm"] == "linf"
+
+
+@pytest.mark.parametrize("defence", ["ensemble", "adversarial"])
+@pytest.mark.parametrize(
+    ("share", "kept", "verdict"),
+    [(0.2, 0.9, "holds"), (0.9, 0.9, "contradicted"), (0.5, 0.9, "cannot tell"), (0.2, 0.899, "cannot tell")],
+)
+def test_a_defence_of_one_score(tmp_path: Path, defence: str, share: float, kept: float, verdict: str) -> None:
+    study = of_cell(tmp_path, moved={(SCALED, defence): share}, kept={(SCALED, defence): kept})
+    claim = {"ensemble": report.ensemble_buys, "adversarial": report.further_training_buys}[defence](study)
+    assert claim is not None
+    assert claim.verdict == verdict
+    assert ("keeps fewer than 90 %" in claim.number) == (kept < 0.9)
+
+
+def test_both_norms_have_to_say_the_same() -> None:
+    below, above, across = ({"low": low, "high": high} for low, high in ((-3, -1), (1, 3), (-1, 1)))
+    none = {"low": np.nan, "high": np.nan}
+    sides = {(-1,): (below, below), (1,): (above, above), (0,): (below, above)}
+    assert all(report.side(pair) == side for (side,), pair in sides.items())  # type: ignore[arg-type]
+    assert [report.side((below, other)) for other in (across, none)] == [0, 0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("options", "verdict"), [({}, "holds"), ({"confirmed": 1}, "contradicted"),
+                                                  ({"certified": False}, "cannot tell")])  # fmt: skip
+def test_a_confirmed_success_contradicts_certificates(tmp_path: Path, options: dict[str, Any], verdict: str) -> None:
+    claim = report.certificates_agree(of_cell(tmp_path, **options))
+    assert claim is not None
+    assert claim.verdict == verdict
