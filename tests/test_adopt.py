@@ -72,7 +72,8 @@ def test_adopted_networks_go_through_the_study(project: Path, run_stage: Run) ->
     settings = params.load()
     assert settings.adopted == ["mine"]
     assert settings.attacked[-1] == settings.evolved[-1] == "mine"
-    groups = ("retrained", "variant", "oneclass", "searched", "szegedy", "scored", "explored", "silhouette", "clutter")
+    groups = ("retrained", "variant", "oneclass", "searched", "szegedy", "scored", "explored", "silhouette", "clutter",
+              "defended")  # fmt: skip
     lists: dict[str, object] = {f"{group}_datasets": [] for group in groups}
     lists |= {"attacked": ["mine"], "evolved": ["mine"], "classifiers": [], "autoencoders": [], "openset_models": []}
     set_params(project / "params.yaml", lists)

@@ -34,7 +34,7 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = re.search(r"The file, here `(.*?)`", SECTION)[1]  # type: ignore[index]
     (workspace / path).write_text(block("python"))
     lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "evolved": ["resnet"],
-             "explored_datasets": [], "silhouette_datasets": [], "clutter_datasets": [],
+             "explored_datasets": [], "silhouette_datasets": [], "clutter_datasets": [], "defended_datasets": [],
              "openset_models": ["resnet"], "unknown_models": ["resnet"]}  # fmt: skip
     lists |= {f"{group}_datasets": [] for group in ("retrained", "variant", "oneclass", "searched", "szegedy")}
     options = {"fool_fgn.digits.models": {"resnet": {}}, "fool_fgn.digits.updates": 3}

@@ -39,6 +39,7 @@ TINY = {
     "evolved": ["cnn", "dae_sym"],
     "retrained_datasets": ["digits"],
     "scored_datasets": ["digits"],
+    "defended_datasets": ["digits"],
     "retrain_on_fooling.digits.rounds": 1,
     "retrain_on_fooling.digits.runs": 2,
     "retrain_on_fooling.digits.epochs": 1,

@@ -71,7 +71,17 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     names = ["plain", "other"]
     lists = {"classifiers": names, "autoencoders": [], "attacked": names, "evolved": names, "openset_models": [],
              "unknown_models": []}  # fmt: skip
-    groups = ("retrained", "variant", "oneclass", "searched", "szegedy", "explored", "silhouette", "clutter")
+    groups = (
+        "retrained",
+        "variant",
+        "oneclass",
+        "searched",
+        "szegedy",
+        "explored",
+        "silhouette",
+        "clutter",
+        "defended",
+    )
     lists |= {f"{group}_datasets": [] for group in groups}
     options = {"fool_fgn.digits.models": {name: {} for name in names}, "fool_fgn.digits.updates": 3}
     options |= {f"models.{name}": {"network": "src/own/plain.py:Plain"} for name in names}

@@ -50,7 +50,8 @@ def trained(project: Path, run_stage: Run, **options: object) -> tuple[list[byte
     changes |= {name: [] for name in ("autoencoders", "attacked", "evolved", "openset_models")}
     changes |= {f"{group}_datasets": [] for group in ("explored", "silhouette", "clutter")}
     changes |= {
-        f"{name}_datasets": [] for name in ("retrained", "variant", "oneclass", "searched", "szegedy", "scored")
+        f"{name}_datasets": []
+        for name in ("retrained", "variant", "oneclass", "searched", "szegedy", "scored", "defended")
     }
     changes |= {"train_classifier.digits.epochs": 2, "engine.digits.together": 2}
     set_params(project / "params.yaml", changes)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from overgen.measures.smoothing import reach
 from overgen.report.claims import QUESTIONS, Claim
 from overgen.report.findings import known
 from overgen.report.names import model_name
@@ -193,6 +194,9 @@ def context(study: Study) -> dict[str, Any]:
     learnt = [study.first(**of, when=when) for when in ("before", "after")]
     return {
         "defended": settings,
+        "defended_reach": reach(smoothing["certificate_draws"], smoothing["sigma"], smoothing["error"])
+        if (smoothing := settings["smoothing"])
+        else None,
         "defended_members": [model_name(model) for model in settings.get("ensemble", [])],
         "defended_attempts": {part: attempts_text(settings.get(part, [])) for part in ("attempts", "ball_attempts")},
         "defended_learnt": [measured(row, " %") for row in learnt if known(row)],
