@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -324,3 +326,28 @@ def test_a_confirmed_success_contradicts_certificates(tmp_path: Path, options: d
     claim = report.certificates_agree(of_cell(tmp_path, **options))
     assert claim is not None
     assert claim.verdict == verdict
+
+
+def test_a_cell_counts_what_its_tables_hold(study: Any) -> None:
+    folder = study.cell("defend_scores", "scores")
+    rows = {row["metric"]: row for row in json.loads((folder / "metrics.json").read_text())["metrics"]}
+    radii, trials = pd.read_csv(folder / "radii.csv"), pd.read_csv(folder / "trials.csv")
+    scores = radii[["method", "defence"]].drop_duplicates().to_numpy().tolist()
+    scaled = "scaled_output_alpha2"
+    assert scores == [["softmax", "none"], ["softmax", "smoothed"],
+                      *([scaled, defence] for defence in ("none", "smoothed", "ensemble", "adversarial"))]  # fmt: skip
+    for (method, defence, direction, norm), some in radii.groupby(["method", "defence", "direction", "norm"]):
+        key = f"method={method}@defence={defence}@direction={direction}@norm={norm}"
+        limit = 0.1 if norm == "linf" else 1
+        moved = 100 * (some["radius"] <= limit).mean()
+        assert rows[f"moved@{key}@radius={limit}"]["reproduced"] == pytest.approx(moved)
+        assert rows[f"area@{key}"]["reproduced"] == pytest.approx(moved / 100)  # there is one radius
+    for (method, defence), some in trials.groupby(["method", "defence"]):
+        key = f"fooled@method={method}@defence={defence}"
+        assert rows[key]["reproduced"] == pytest.approx(100 * some["fooled"].mean())
+        assert rows[key]["n"] == len(some) == 10
+    tried = radii["within"].notna().sum()
+    assert rows["confirmed_within"]["n"] == rows["moved_within"]["n"] == tried == radii["certified"].notna().sum()
+    assert rows[f"passes@method={scaled}@defence=smoothed"]["reproduced"] == 3
+    assert rows[f"passes@method={scaled}@defence=ensemble"]["reproduced"] == 2
+    assert rows["right_when_moved@when=after"]["reproduced"] >= rows["right_when_moved@when=before"]["reproduced"]

@@ -14,7 +14,7 @@ from overgen.stages.defend_scores import summary
 from overgen.stages.defend_scores.params import ADVERSARIAL, ENSEMBLE, NONE, SCALED, SMOOTHED, Name
 
 RADII = {"linf": (0.05, 0.1, 0.2), "l2": (0.5, 1.0, 2.0)}
-CERTIFIED = (0.1, 0.2)
+CERTIFIED = (2.0, 3.0)
 SCORES = (("cnn", "knn"), ("cnn", "softmax"), ("dae_sym", f"{SCALED}_alpha20"))
 
 
@@ -59,7 +59,7 @@ def example_cell(
                 sure = (np.arange(images) % 2 == 0) & certified
                 came = np.where(sure, summary.STAYED, summary.UNTRIED)
                 for direction in dict(summary.BALLS):
-                    arrays[f"{direction}.certified"] = np.where(sure, 0.15, -np.inf)
+                    arrays[f"{direction}.certified"] = np.where(sure, 2.5, -np.inf)
                     arrays[f"{direction}.within"] = came.copy()
                 broken = np.flatnonzero(sure)[:confirmed]
                 arrays["accept.within"][broken] = summary.CONFIRMED
