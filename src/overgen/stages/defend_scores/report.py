@@ -121,7 +121,7 @@ def smoothing_buys(study: Study) -> Claim | None:
     if not pairs:
         return None
     sides = [side(pair) for pair in pairs]
-    verdict = {(-1,): "holds", (1,): "contradicted"}.get(tuple(set(sides)), "cannot tell")
+    verdict = "holds" if set(sides) == {-1} else "contradicted" if set(sides) == {1} else "cannot tell"
     linf, l2 = max(pairs, key=lambda pair: max(row["reproduced"] for row in pair))
     counts = f"{sides.count(-1)} of {len(pairs)} scores that count are lower, {sides.count(1)} higher"
     return claim(
