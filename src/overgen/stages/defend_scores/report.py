@@ -124,11 +124,11 @@ def smoothing_buys(study: Study) -> Claim | None:
     verdict = "holds" if set(sides) == {-1} else "contradicted" if set(sides) == {1} else "cannot tell"
     linf, l2 = max(pairs, key=lambda pair: max(row["reproduced"] for row in pair))
     counts = f"{sides.count(-1)} of {len(pairs)} scores that count are lower, {sides.count(1)} higher"
-    return claim(
-        "Smoothing by the median lowers how far an attack that knows it gets, with every score.", SMOOTHED, verdict,
-        linf, f"{counts}; least with {name(linf)}, L∞: {{number}} percentage points over {{n}} images, L2: "
-        f"{measured(l2)}", every=", with every score that counts",
-    )  # fmt: skip
+    says = "Smoothing by the median lowers how far an attack that knows it gets, with every score."
+    worst = (
+        f"the least favourable is {name(linf)}, L∞: {{number}} percentage points over {{n}} images, L2: {measured(l2)}"
+    )
+    return claim(says, SMOOTHED, verdict, linf, f"{counts}; {worst}", every=", with every score that counts")
 
 
 def ensemble_buys(study: Study) -> Claim | None:
