@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from overgen.measures import metrics
+from overgen.measures.calibration import losses, resampled_error
 from overgen.measures.intervals import mean_interval
 from overgen.measures.outputs import scaled_scores
 from overgen.models.adopted import Adopted
@@ -50,14 +51,11 @@ def cell(
         rows.append(results.rate_row("adopt", "accepted_accuracy", [hits], n, of="test images", tau=tau))
     sure = np.exp(scores.max(1))
     diagram = metrics.reliability(sure, right, bins)
-    interval = resampled(sure, right, bins, resamples, key=key)
+    interval = resampled_error(sure, right, bins, resamples, generator("adopt", "calibration", *key))
     kind = f"95 % percentile bootstrap over {n} test images"
     error = metrics.calibration_error(diagram)
     rows.append(results.row("adopt", "calibration_error", error, unit="fraction", n=n, interval=interval, kind=kind))
-    y = np.exp(scores)
-    of_true = scores[np.arange(n), labels]
-    brier = (y**2).sum(1) - 2 * np.exp(of_true) + 1
-    for name, values in (("negative_log_likelihood", -of_true), ("brier_score", brier)):
+    for name, values in losses(scores, labels).items():
         bounds = (0.0, np.inf) if name == "negative_log_likelihood" else (0.0, 2.0)
         mean, spread = float(values.mean()), mean_interval(values, bounds=bounds) if n > 1 else None
         kind = f"95 % t interval of the mean over {n} test images"
@@ -66,25 +64,6 @@ def cell(
 
 
 CALIBRATION = {"calibration_error": "fraction", "negative_log_likelihood": "nats", "brier_score": "fraction"}  # units
-
-
-def resampled(
-    scores: np.ndarray, right: np.ndarray, bins: int, resamples: int, *, key: Sequence[str]
-) -> tuple[float, float]:
-    """The 95 % percentile interval of the expected calibration error over images drawn with replacement.
-
-    scores: (N,) of the predicted class; right: (N,) bool; key: of the random stream. The error of a finite sample is
-    too large on average, and that of its resamples more so: the interval of a well calibrated network lies high.
-    """
-    import torch
-
-    draws = generator("adopt", "calibration", *key)
-    errors = []
-    for _ in range(resamples):
-        chosen = torch.randint(len(scores), (len(scores),), generator=draws).numpy()
-        errors.append(metrics.calibration_error(metrics.reliability(scores[chosen], right[chosen], bins)))
-    low, high = np.quantile(errors, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def about(network: Adopted) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Open-set scores under attack."""
