@@ -36,8 +36,8 @@ def at_temperature(network: nn.Module, temperature: float) -> nn.Module:
     copied = copy.deepcopy(network)
     if isinstance(copied, COOL):
         with torch.no_grad():
-            copied.fc2.weight /= temperature
-            copied.fc2.bias /= temperature
+            for parameter in copied.fc2.parameters():
+                parameter.div_(temperature)
         return copied
 
     def divided(module: nn.Module, inputs: Any, output: Output) -> Output:

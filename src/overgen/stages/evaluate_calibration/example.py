@@ -57,7 +57,7 @@ def example_cell(
     found = summary.temperatures(test, of_training, classes, key=key)
     rows, diagrams = summary.cell(test, of_kinds, found, pairs, BETA, classes=classes, bins=10, resamples=20, key=key)
     kept = kept_images(path.name, classes)
-    trials, images = new_trials(draw, path, pairs, [("noise", target, i) for target in range(classes)
+    trials, pictured = new_trials(draw, path, pairs, [("noise", target, i) for target in range(classes)
                                                     for i in range(restarts)], fooled)  # fmt: skip
     hits = np.flatnonzero(trials["step"].notna())
     results.write(
@@ -65,7 +65,7 @@ def example_cell(
         budget=whole,
         metrics=rows + summary.kept_rows(kept) + summary.trial_rows(trials),
         tables={"reliability": diagrams, "kept": kept, "trials": trials},
-        successes={"trial": hits, "image": pictures.rounded(images[hits], SHAPE)},
+        successes={"trial": hits, "image": pictures.rounded(pictured[hits], SHAPE)},
     )
 
 

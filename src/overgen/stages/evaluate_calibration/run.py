@@ -117,16 +117,17 @@ def seen(attacked: Attacked, settings: Any) -> Arrays:
         "training.labels": source.train_labels[chosen].numpy(),
         "test.labels": attacked.outputs["labels"][known],
     }
-    of_kinds = {kind: (images.to(device), None) for kind, images in unknown_images(attacked, settings).items()}
-    stored = {name: attacked.outputs[name][0][known] for name in ("log_y", *summary.OF_C) if name in attacked.outputs}
-    of_kinds["test"] = (source.test_images[torch.from_numpy(known)].to(device), stored)
-    for kind, (images, outputs) in of_kinds.items():
-        outputs = outputs or image_outputs(network, images, chunk=attacked.chunk, probes=attacked.probes)
+    kinds = {kind: images.to(device) for kind, images in unknown_images(attacked, settings).items()}
+    said = {kind: image_outputs(network, images, chunk=attacked.chunk, probes=attacked.probes)
+            for kind, images in kinds.items()}  # fmt: skip
+    kinds["test"] = source.test_images[torch.from_numpy(known)].to(device)
+    said["test"] = {name: attacked.outputs[name][0][known] for name in ("log_y", *summary.OF_C)
+                    if name in attacked.outputs}  # fmt: skip
+    for kind, images in kinds.items():
         units = temperature.has_units(network)
-        arrays[f"{kind}.logits"] = (
-            temperature.logits(network, images, chunk=attacked.chunk) if units else outputs["log_y"]
-        )
-        arrays |= {f"{kind}.{name}": outputs[name] for name in summary.OF_C if name in outputs}
+        logits = temperature.logits(network, images, chunk=attacked.chunk) if units else said[kind]["log_y"]
+        arrays[f"{kind}.logits"] = logits
+        arrays |= {f"{kind}.{name}": said[kind][name] for name in summary.OF_C if name in said[kind]}
     return arrays
 
 
