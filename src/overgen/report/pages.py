@@ -132,16 +132,21 @@ def functions(root: Path) -> dict[str, Any]:
         words = {"holds": "hold", "contradicted": "are contradicted", "cannot tell": "cannot be told"}
         return ", ".join(f"{verdicts.count(each)} {words[each]}" for each in VERDICTS_OF_CLAIMS if each in verdicts)
 
-    def claim_table(*datasets: str, source: str = LECTURES) -> str:
-        """The claims of some data sets with what became of each there, as Markdown. source: whose claims."""
+    def claim_table(*datasets: str, source: str = LECTURES, stage: str = "") -> str:
+        """The claims of some data sets with what became of each there, as Markdown; "" for none.
+
+        source: whose claims; stage: of which stage, by default of all.
+        """
         tested = {dataset: claims(dataset) for dataset in datasets}
         lines = []
-        for key in dict.fromkeys(key for of in tested.values() for key in of if of[key]["source"] == source):
+        for key in dict.fromkeys(
+            key for of in tested.values() for key in of if of[key]["source"] == source and stage in ("", key[0])
+        ):
             first = next(of[key] for of in tested.values() if key in of)
             told = [f"{CLAIM_MARKS[of[key]['verdict']]} {of[key]['measured']}" if key in of else "–"
                     for of in tested.values()]  # fmt: skip
             lines.append([first["claim"], *told])
-        return markdown_table(lines, ["claim", *map(dataset_name, datasets)])
+        return markdown_table(lines, ["claim", *map(dataset_name, datasets)]) if lines else ""
 
     def unknown(dataset: str, model: str) -> str:
         """The best AUROC of a network's own scores, and in brackets without the problems of one known class."""

@@ -4,7 +4,7 @@ NUMBERS = {
     "temperature": ("calibration", "temperature@fitted_on=test"),
     "error": ("calibration", "calibration_error@temperature=1"),
     "calibrated_error": ("calibration", "calibration_error@temperature=fitted"),
-    "fooled": ("calibration", "fooled@start=noise@temperature=fitted"),
+    "fooled": ("calibration", "fooling_rate@start=noise@temperature=fitted"),
 }
 SAYS = (
     "temperature {temperature:.2f}",

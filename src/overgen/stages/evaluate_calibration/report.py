@@ -44,7 +44,7 @@ def calibration(study: Study) -> Table:
         Line("calibration error", "calibration_error"),
         Line("negative log-likelihood", "negative_log_likelihood"),
         *(Line(f"right and above {at_tau(tau)}, %", "accepted_accuracy", tau) for tau in taus),
-        *(Line(f"fooled by gradients, {at_tau(tau)}, %", "fooled", tau, {"start": START}) for tau in taus),
+        *(Line(f"fooled by gradients, {at_tau(tau)}, %", "fooling_rate", tau, {"start": START}) for tau in taus),
         *(Line(f"{kind_name(kind)} accepted where 95 % of the known are, %", "fpr_at_95_tpr", keys={"kind": kind})
           for kind in kinds),
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def calibration_more(study: Study) -> Table:
             Line(f"test images above {at_tau(tau)}, %", "accepted", tau),
             Line("of these right, %", "right_of_accepted", tau),
             *(Line(f"{kind_name(kind)} above {at_tau(tau)}, %", "accepted", tau, {"kind": kind}) for kind in kinds),
-            *(Line(f"what fooled still above {at_tau(tau)}, {ATTACKS[attack]}, %", "still_fools", tau,
+            *(Line(f"what fooled still above {at_tau(tau)}, {ATTACKS[attack]}, %", "fooling_rate_of_kept", tau,
                    {"attack": attack}) for attack in attacks),
             Line(f"updates until fooled, {at_tau(tau)}", "mean_steps_to_fool", tau, {"start": START}),
         ]  # fmt: skip
@@ -121,7 +121,7 @@ def kind_name(kind: str) -> str:
 
 def fooling_gets_rare(study: Study) -> Claim | None:
     """Question 5a."""
-    rows = records(study.rows(experiment=EXPERIMENT, metric="fooled", model=JUDGED, start=START, temperature=AFTER)
+    rows = records(study.rows(experiment=EXPERIMENT, metric="fooling_rate", model=JUDGED, start=START, temperature=AFTER)
                    .reset_index(names="place"))  # fmt: skip
     rows = [row for row in rows if known(row)]
     if not rows:
@@ -210,7 +210,7 @@ def order_of_fooling(study: Study) -> Claim | None:
     """Question 5b, of fooling rates."""
     says = "Calibrated, the networks are in another order of how often they are fooled at a fixed τ."
     what = f"the share of trials of the gradient attack from {START} that fool, made anew after calibration"
-    return order_claim(study, says, what, "trials", "fooled", start=START)
+    return order_claim(study, says, what, "trials", "fooling_rate", start=START)
 
 
 def order_without_tau(study: Study) -> Claim | None:
@@ -260,7 +260,7 @@ def below(first: Row, second: Row) -> bool:
 
 def calibrated_and_fooled(study: Study) -> Finding | None:
     """The network that is fooled least when it is calibrated, at the largest τ."""
-    rows = records(study.rows(experiment=EXPERIMENT, metric="fooled", start=START, temperature=AFTER)
+    rows = records(study.rows(experiment=EXPERIMENT, metric="fooling_rate", start=START, temperature=AFTER)
                    .reset_index(names="place"))  # fmt: skip
     rows = [row for row in rows if known(row)]
     if not rows:

@@ -230,7 +230,7 @@ def kept_rows(kept: pd.DataFrame) -> list[dict[str, Any]]:
     groups: Any = kept.groupby([pd.Series(names, kept.index, str), "tau"], sort=False)
     for (attack, tau), images in groups:
         for name, column in ((BEFORE, "plain"), (AFTER, "calibrated")):
-            metric = f"still_fools@attack={attack}@temperature={name}"
+            metric = f"fooling_rate_of_kept@attack={attack}@temperature={name}"
             hits = [int((images[column] > tau).sum())]
             rows.append(results.rate_row(EXPERIMENT, metric, hits, len(images), of="images that fooled", tau=tau))
     return rows
@@ -259,7 +259,7 @@ def trial_rows(trials: pd.DataFrame) -> list[dict[str, Any]]:
         for name, column in ((BEFORE, "step_before"), (AFTER, "step")):
             suffix = f"@start={start}@temperature={name}"
             hits = some[column].notna()
-            rows.append(rate(f"fooled{suffix}", hits, some["target"]) | {"experiment": EXPERIMENT, "tau": tau})
+            rows.append(rate(f"fooling_rate{suffix}", hits, some["target"]) | {"experiment": EXPERIMENT, "tau": tau})
             fooled = some[hits]
             metric = f"mean_steps_to_fool{suffix}"
             rows.append(steps_row(EXPERIMENT, metric, fooled[column], fooled["target"], tau=tau))
