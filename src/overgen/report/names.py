@@ -59,7 +59,7 @@ ENCODING_NAMES = {"direct": "direct", "cppn": "CPPN"}
 ATTACK_NAMES = {"fgn": "FGN", "gradient": "gradients of ỹ", "evolution": "evolution"}
 DECIMALS = {"percent": 2, "fraction": 3, "updates": 1, "generations": 1, "nats per pixel": 4, "rms pixel in [0,1]": 3,
             "percentage points": 1, "of 255": 2, "dimensions": 2, "distance": 2, "ratio": 2, "dB": 1,
-            "times": 1}  # fmt: skip
+            "times": 1, "temperature": 2}  # fmt: skip
 # Rates over trials, whose hundredths say nothing.
 ONE_DECIMAL = ("fooling_rate", "seen_as_target", "accepted_as_target", "label_changed", "answer_changed",
                "answers_", "reached", "class_in_five", "crop_answers", "likes_its_image")  # fmt: skip

@@ -54,6 +54,7 @@ def calibrated_reliability(study: Study) -> Figure | None:
         handles = [Line2D([], [], color=GREY, marker="o", mfc="white", ms=5, lw=0, label="before, T = 1"),
                    Line2D([], [], color=GREY, marker="o", ms=5, lw=0, label="after, at T"),
                    Line2D([], [], color=GREY, lw=1, ls=":", label="calibrated")]  # fmt: skip
+        figure.align_ylabels()
         figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.55, 0.3 / height), ncols=3)
         return figure
 

@@ -12,7 +12,6 @@ from overgen.measures.intervals import differs
 from overgen.report.claims import QUESTIONS, Claim
 from overgen.report.findings import Finding, how_often, known
 from overgen.report.names import dataset_name, model_name
-from overgen.report.reported import records
 from overgen.report.study import Row, Study, rising
 from overgen.report.tables import Table, at_tau, measured, table
 from overgen.stages.evaluate_calibration import figures
@@ -121,9 +120,8 @@ def kind_name(kind: str) -> str:
 
 def fooling_gets_rare(study: Study) -> Claim | None:
     """Question 5a."""
-    rows = records(study.rows(experiment=EXPERIMENT, metric="fooling_rate", model=JUDGED, start=START, temperature=AFTER)
-                   .reset_index(names="place"))  # fmt: skip
-    rows = [row for row in rows if known(row)]
+    of = {"experiment": EXPERIMENT, "metric": "fooling_rate", "start": START, "temperature": AFTER}
+    rows = [row for row in study.select(**of, model=JUDGED) if known(row)]
     if not rows:
         return None
     verdict = "cannot tell"
@@ -260,9 +258,8 @@ def below(first: Row, second: Row) -> bool:
 
 def calibrated_and_fooled(study: Study) -> Finding | None:
     """The network that is fooled least when it is calibrated, at the largest τ."""
-    rows = records(study.rows(experiment=EXPERIMENT, metric="fooling_rate", start=START, temperature=AFTER)
-                   .reset_index(names="place"))  # fmt: skip
-    rows = [row for row in rows if known(row)]
+    of = {"experiment": EXPERIMENT, "metric": "fooling_rate", "start": START, "temperature": AFTER}
+    rows = [row for row in study.select(**of) if known(row)]
     if not rows:
         return None
     tau = max((row["tau"] for row in rows), key=float)
@@ -276,7 +273,7 @@ def calibrated_and_fooled(study: Study) -> Finding | None:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section says of what was done, and the networks that have no temperature."""
-    rows = records(study.rows(experiment=EXPERIMENT, metric="temperature", fitted_on="test"))
+    rows = study.select(experiment=EXPERIMENT, metric="temperature", fitted_on="test")
     refused = [f"{model_name(row['model'])}: {row['note'].partition(': ')[2]}" for row in rows if not row["n"]]
     attack = study.section(f"evaluate_calibration.{study.dataset}.attack")
     return {"calibration_attack": attack, "calibration_refused": refused}
