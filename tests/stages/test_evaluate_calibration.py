@@ -22,7 +22,7 @@ from overgen.report.study import read_study
 from overgen.run.files import read_json, read_npz
 from overgen.stages.evaluate_calibration import report, run, summary
 from overgen.stages.evaluate_calibration.params import EvaluateCalibration, check
-from report_study import BANDS, plan_of
+from report_study import BANDS, changed, plan_of
 
 from made_up import example_cell
 from workspace import ROOT, Study
@@ -197,7 +197,7 @@ def attacked(network: Any, labels: torch.Tensor, train_labels: torch.Tensor | No
                           pictures, labels)  # fmt: skip
     outputs = {"labels": labels.numpy(), "log_y": network(pictures / 255).log_y[None].detach().numpy()}
     return SimpleNamespace(
-        dataset="mine", model="net", seeds=[0], network=lambda seed: network, source=source, outputs=outputs, chunk=16,
+        dataset="mine", model="net", source=source, outputs=outputs, chunk=16,
         probes=1, stage=SimpleNamespace(device="cpu"), shape=(1, 28, 28),
     )  # fmt: skip
 
@@ -212,7 +212,7 @@ def test_of_cool_the_units_are_seen() -> None:
     settings = SimpleNamespace(training_images=7, kinds=["uniform"], other_data=[], images=5)
     labels = torch.arange(30) % 10
     labels[3] = -1
-    found = run.seen(attacked(cool(), labels), settings)
+    found = run.seen(attacked(cool(), labels), settings, cool())
     shapes = {name: array.shape for name, array in found.items()}
     assert shapes == {
         "test.logits": (29, 100), "test.labels": (29,), "training.logits": (7, 100), "training.labels": (7,),
@@ -241,7 +241,7 @@ class Scores(CNN):
     ],
 )
 def test_why_a_network_has_no_temperature(network: Any, labels: torch.Tensor, train: Any, why: str) -> None:
-    found = run.refused(attacked(network, labels, train))
+    found = run.refused(attacked(network, labels, train), network)
     assert (why in found) if why else (found == "")
 
 
@@ -296,7 +296,11 @@ def test_whether_fooling_gets_rare(tmp_path: Path, share: float, verdict: str) -
 
 def test_fooling_is_rare_only_if_so_at_every_threshold(tmp_path: Path) -> None:
     study = of_cells(tmp_path, {"cnn": {"fooled": (1.0, 0.0)}})
-    at = (study.frame["metric"] == "fooling_rate") & (study.frame["tau"] == "0.9") & (study.frame["temperature"] == "fitted")
+    at = (
+        (study.frame["metric"] == "fooling_rate")
+        & (study.frame["tau"] == "0.9")
+        & (study.frame["temperature"] == "fitted")
+    )
     study.frame.loc[at, ["reproduced", "low", "high"]] = [100.0, 88.0, 100.0]
     claim = report.fooling_gets_rare(study)
     assert claim is not None
@@ -349,9 +353,8 @@ def test_whether_training_images_would_do(tmp_path: Path, cnn: float, cool: floa
 
 def test_a_temperature_at_the_end_of_the_range_counts_as_it_is(tmp_path: Path) -> None:
     study = of_cells(tmp_path, {"cnn": {"training": 1.0}})
-    at = (study.frame["metric"] == "temperature") & (study.frame["fitted_on"] == "training")
-    study.frame.loc[at, ["reproduced", "low", "high"]] = [0.01, math.nan, math.nan]
-    claim = report.training_images_will_not_do(study)
+    of = {"metric": "temperature", "fitted_on": "training"}
+    claim = report.training_images_will_not_do(changed(study, of, reproduced=0.01, low=math.nan, high=math.nan))
     assert claim is not None
     assert claim.verdict == "holds"
 

@@ -55,18 +55,17 @@ def main(stage: Stage) -> None:
     """Write the cell. Where there is nothing that a temperature could be fitted on, or divide, it says why."""
     attacked = Attacked(stage)
     attacked.refuse_black_box()
-    settings = stage.params(f"evaluate_calibration.{attacked.dataset}")
-    if why := refused(attacked):
+    settings, plain = stage.params(f"evaluate_calibration.{attacked.dataset}"), attacked.network(attacked.seeds[0])
+    if why := refused(attacked, plain):
         if stage.rank == 0:
             rows, diagrams = summary.refused(why)
             write(attacked, settings, rows, tables={"reliability": diagrams})
         return
-    stage.members(["seen"], lambda i, _: seen(attacked, settings))
+    stage.members(["seen"], lambda i, _: seen(attacked, settings, plain))
     arrays = read_npz(stage.progress / "seen.npz")  # on every rank
     found = summary.temperatures(
         part(arrays, "test"), part(arrays, "training"), attacked.classes, key=(attacked.dataset, attacked.model)
     )
-    plain = attacked.network(attacked.seeds[0])
     calibrated = temperature.at_temperature(plain, found.test.value)
     kept, images = committed(attacked)
     both = {"plain": plain, "calibrated": calibrated}
@@ -90,7 +89,7 @@ def main(stage: Stage) -> None:
     write(attacked, settings, rows, tables=tables, successes=successes)
 
 
-def refused(attacked: Attacked) -> str:
+def refused(attacked: Attacked, network: nn.Module) -> str:
     """Why a network has no temperature; "" if it has one."""
     known = int((attacked.outputs["labels"] >= 0).sum())
     if known < 2 * LEAST:
@@ -98,16 +97,16 @@ def refused(attacked: Attacked) -> str:
     if (training := int((attacked.source.train_labels >= 0).sum())) < LEAST:
         return f"{training} training images have a label, and a temperature needs {LEAST}"
     images = attacked.source.test_images[: attacked.chunk].to(attacked.stage.device)
-    return temperature.refused(attacked.network(attacked.seeds[0]), images)
+    return temperature.refused(network, images)
 
 
-def seen(attacked: Attacked, settings: Any) -> Arrays:
+def seen(attacked: Attacked, settings: Any, network: nn.Module) -> Arrays:
     """What the network says of labelled test images, of training images and of each kind of unknown, by kind.
 
     `<kind>.logits` (N, C·ω), and where it reconstructs distance and gamma (N,), not of training images; of test and
     training images labels, too.
     """
-    network, source, device = attacked.network(attacked.seeds[0]), attacked.source, attacked.stage.device
+    source, device = attacked.source, attacked.stage.device
     known = attacked.outputs["labels"] >= 0
     order = (source.train_labels >= 0).nonzero()[:, 0]
     order = order[torch.randperm(len(order), generator=generator("calibration", attacked.dataset, "training"))]
