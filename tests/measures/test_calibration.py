@@ -108,6 +108,48 @@ def test_without_a_mistake_a_temperature_falls_to_the_end_and_has_no_interval() 
     assert found.interval is None
 
 
+def test_a_top_score_is_fitted_to_how_often_it_is_right() -> None:
+    """Against a grid of its loss, written out; of a softmax it is much the temperature of the likelihood."""
+    logits, labels = problem(7, n=3000, classes=3, sure=1.5)
+    found = calibration.fit_top_score(logits, labels, 3)
+    grid = np.geomspace(0.5, 8, 1001)
+    costs = []
+    for t in grid:
+        p = np.exp(logits / t) / np.exp(logits / t).sum(1, keepdims=True)
+        right = p.argmax(1) == labels
+        costs.append(-np.log(np.where(right, p.max(1), 1 - p.max(1))).mean())
+    assert found.value == pytest.approx(grid[int(np.argmin(costs))], rel=0.01)
+    likely = calibration.fit(logits, labels, 3)
+    low, high = found.interval
+    assert low < likely.value < high
+    assert high - low == pytest.approx(likely.interval[1] - likely.interval[0], rel=0.5)
+    with pytest.raises(ValueError, match="must be one for each"):
+        calibration.fit_top_score(logits, labels[1:], 3)
+
+
+def test_units_that_are_calibrated_make_no_calibrated_product() -> None:
+    """As COOL's, of 8 units a class: its own temperature brings the error down, that of the likelihood does not."""
+    draw = np.random.default_rng(8)
+    labels = draw.integers(4, size=4000)
+    z = draw.normal(0, 0.05, (4000, 4, 8)) + 3 * draw.normal(0, 1, (4000, 4, 1))
+    z[np.arange(4000), labels] += 8
+    z = z.reshape(4000, -1)
+    errors = {}
+    fitted = {name: fit(z, labels, 4).value for name, fit in (("likelihood", calibration.fit),
+                                                               ("top", calibration.fit_top_score))}  # fmt: skip
+    for name, temperature in ({"plain": 1.0} | fitted).items():
+        log_y = calibration.log_scores(z, temperature, 4)
+        diagram = metrics.reliability(np.exp(log_y.max(1)), log_y.argmax(1) == labels, 15)
+        errors[name] = metrics.calibration_error(diagram)
+    assert errors["top"] < errors["plain"] / 2 < errors["likelihood"] / 2
+
+
+def test_a_top_score_that_is_always_right_falls_to_the_end() -> None:
+    found = calibration.fit_top_score(np.eye(3)[[0, 1, 2, 1]], np.array([0, 1, 2, 1]), 3)
+    assert found.interval is None
+    assert found.value == pytest.approx(calibration.RANGE[0], rel=0.01)
+
+
 def test_what_is_no_problem_is_refused() -> None:
     logits, labels = problem(n=5)
     with pytest.raises(ValueError, match="must be one of"):

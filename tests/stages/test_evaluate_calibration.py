@@ -57,6 +57,8 @@ def test_no_image_is_judged_at_a_temperature_that_it_took_part_in() -> None:
     np.testing.assert_array_equal(after[own], before[own])
     assert (np.abs(after - before)[~own].max(1) > 1e-3).all()
     assert again.test != found.test
+    tops = [summary.judged(test, each.halves, each.judging(summary.TOP), 3)[own] for each in (found, again)]
+    np.testing.assert_array_equal(*tops)
     assert again.training == found.training == calibration.fit(training["logits"], training["labels"], 3)
 
 
@@ -66,7 +68,8 @@ def test_what_passes_each_threshold_is_counted_at_the_temperature_of_its_half() 
     logits = np.stack([gap, np.zeros(4)], 1)
     test = {"logits": logits, "labels": np.array([0, 1, 0, 0])}
     kinds = {"uniform": {"logits": np.array([[2.3, 0.0], [2.3, 0.0], [0.0, 4.5]])}}  # halves 0, 1, 0
-    found = summary.Temperatures(HALVES, (temperature(1.0), temperature(2.0)), temperature(1.5), temperature(0.5))
+    halves = (temperature(1.0), temperature(2.0))
+    found = summary.Temperatures(HALVES, halves, temperature(1.5), temperature(0.5), halves, temperature(1.5))
     rows = {
         (row["metric"], row["tau"]): row
         for name in (summary.BEFORE, summary.AFTER)
@@ -142,6 +145,8 @@ def test_the_cell_follows_from_what_the_network_says(study: Study, model: str, m
     assert rows["temperature@fitted_on=test", None]["reproduced"] == pytest.approx(fitted.value)
     accuracies = [rows[f"accuracy@temperature={name}", None]["reproduced"] for name in ("1", "fitted", "training")]
     assert accuracies == [100 * float(np.mean(log_y.argmax(1) == labels))] * 3
+    top = calibration.fit_top_score(log_y, labels, 10)
+    assert rows["temperature@fitted_on=top_score", None]["reproduced"] == pytest.approx(top.value)
     plain = metrics.reliability(np.exp(log_y.max(1)), log_y.argmax(1) == labels, 10)
     error = rows["calibration_error@temperature=1", None]["reproduced"]
     assert error == pytest.approx(metrics.calibration_error(plain))
@@ -336,6 +341,9 @@ def test_an_order_is_asked_of_accuracy_and_of_other_data(tmp_path: Path) -> None
     assert other is not None
     assert accuracy.verdict == "holds"
     assert (accuracy.row["metric"], accuracy.row["temperature"]) == ("accepted_accuracy", "fitted")
+    top = report.order_by_top_scores(study)
+    assert top is not None
+    assert (top.row["metric"], top.row["temperature"], top.before) == ("accepted_accuracy", "top_score", False)
     assert (other.row["metric"], other.row["kind"]) == ("fpr_at_95_tpr", "data_fashion_mnist")
     assert report.order_without_tau(of_cells(tmp_path / "none", {"cnn": {}, "cool": {}})) is None
 

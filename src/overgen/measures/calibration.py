@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 RANGE = (0.01, 100.0)  # in which T is looked for
 Z = float(special.ndtri(0.975))  # of a two-sided 95 % interval
 CLOSE = 1e-6  # of log T, to which it is found
+GRID = 47  # places of log T that are looked at first, a fifth apart
+STEP = 1e-3  # of log T, over which differences are taken
+ROUNDING = 1e-15  # by which log s lies below 0 at least, so that a mistake costs 34.5 nats at most
 
 
 class Temperature(NamedTuple):
@@ -96,6 +99,43 @@ def fit(logits: np.ndarray, labels: np.ndarray, classes: int) -> Temperature:
     bend = omega * ((p * units**2).sum((1, 2)) - mean**2)
     half = Z * math.sqrt((slope**2).mean() / len(units)) / bend.mean() * value
     return Temperature(value, (value * math.exp(-half), value * math.exp(half)), len(units))
+
+
+def fit_top_score(logits: np.ndarray, labels: np.ndarray, classes: int) -> Temperature:
+    """The temperature at which the top score is the best chance of its class being right, by the log-loss of that.
+
+    The mean of −log s where the class with the highest score s is right, and of −log (1 − s) where it is not, is least.
+    A softmax gets much the same temperature from `fit`. The scores of COOL do not sum to 1 over the classes: the
+    likelihood of a label calibrates its units, which need not calibrate the score.
+    logits, classes: as of `log_scores`; labels: (N,) integers. The interval is the sandwich as of `fit`, by differences
+    over a thousandth of log T. Raises ValueError for no image.
+    """
+    labels, ends = np.asarray(labels), (math.log(RANGE[0]), math.log(RANGE[1]))
+    if not len(labels) or labels.shape != (len(logits),):
+        raise ValueError(f"labels {labels.shape}: must be one for each of {len(logits)} images")
+    right = log_scores(logits, 1.0, classes).argmax(1) == labels  # at every temperature
+    if right.all() or not right.any():
+        return Temperature(RANGE[0] if right.all() else RANGE[1], None, len(labels))
+
+    def of_images(log_temperature: float) -> np.ndarray:
+        log_s = np.minimum(log_scores(logits, math.exp(log_temperature), classes).max(1), -ROUNDING)
+        return np.where(right, -log_s, -np.log(-np.expm1(log_s)))
+
+    grid = np.linspace(*ends, GRID)  # it may have several minima
+    place = int(np.argmin([of_images(each).mean() for each in grid]))
+    bounds = grid[max(place - 1, 0)], grid[min(place + 1, GRID - 1)]
+    found = optimize.minimize_scalar(lambda each: float(of_images(each).mean()), bounds=bounds, method="bounded",
+                                     options={"xatol": CLOSE, "maxiter": 500})  # fmt: skip
+    log_temperature = float(found.x)
+    value = math.exp(log_temperature)
+    if min(log_temperature - ends[0], ends[1] - log_temperature) < 1e-3:
+        return Temperature(value, None, len(labels))
+    below, at, above = (of_images(log_temperature + step) for step in (-STEP, 0.0, STEP))
+    bend = float((above - 2 * at + below).mean()) / STEP**2
+    if bend <= 0:
+        return Temperature(value, None, len(labels))
+    half = Z * math.sqrt(float((((above - below) / (2 * STEP)) ** 2).mean()) / len(labels)) / bend
+    return Temperature(value, (value * math.exp(-half), value * math.exp(half)), len(labels))
 
 
 def losses(log_y: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:

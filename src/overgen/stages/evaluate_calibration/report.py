@@ -15,11 +15,12 @@ from overgen.report.names import dataset_name, model_name
 from overgen.report.study import Row, Study, rising
 from overgen.report.tables import Table, at_tau, measured, table
 from overgen.stages.evaluate_calibration import figures
-from overgen.stages.evaluate_calibration.summary import AFTER, BEFORE, EXPERIMENT, TRAINING
+from overgen.stages.evaluate_calibration.summary import AFTER, BEFORE, EXPERIMENT, TOP, TRAINING
 
 START = "noise"  # of the attack that the questions are about
 JUDGED = "cnn"  # the network of question 5a
 HALF = 50.0  # percent
+ACCURACY = "the share of test images that are right and above τ"
 WORDS = {"uniform": "uniform noise", "silhouettes": "simple shapes"}
 ATTACKS = {"fgn": "FGN on y", "fgn_scaled": "FGN on ỹ", "gradient": "gradients of ỹ", "evolution": "evolution"}
 
@@ -41,8 +42,9 @@ def calibration(study: Study) -> Table:
     lines = [
         Line("temperature T", "temperature", keys={"fitted_on": "test"}, at=()),
         Line("calibration error", "calibration_error"),
-        Line("negative log-likelihood", "negative_log_likelihood"),
+        Line("… T by the top score", "calibration_error", at=(BEFORE, TOP)),
         *(Line(f"right and above {at_tau(tau)}, %", "accepted_accuracy", tau) for tau in taus),
+        *(Line(f"… {at_tau(tau)}, T by the top score", "accepted_accuracy", tau, at=(BEFORE, TOP)) for tau in taus),
         *(Line(f"fooled by gradients, {at_tau(tau)}, %", "fooling_rate", tau, {"start": START}) for tau in taus),
         *(Line(f"{kind_name(kind)} accepted where 95 % of the known are, %", "fpr_at_95_tpr", keys={"kind": kind})
           for kind in kinds),
@@ -56,16 +58,17 @@ def calibration_more(study: Study) -> Table:
     kinds = kinds_of(study)
     attacks = [attack for attack in ATTACKS if attack in set(column(study, "attack"))]
     made = [kind for kind in kinds if not kind.startswith("data_")]
-    every = (BEFORE, AFTER, TRAINING)
-    fitted_on = {"first_half": "one half", "second_half": "the other", "training": "training images"}
+    fitted_on = {"first_half": "one half", "second_half": "the other", "training": "training images",
+                 "top_score": "all test images, by the top score"}  # fmt: skip
     lines = [
         *(Line(f"T of {text}", "temperature", keys={"fitted_on": name}, at=()) for name, text in fitted_on.items()),
         Line("accuracy, %", "accuracy"),
         Line("Brier score", "brier_score"),
         Line("mean top score", "mean_top_score"),
         Line("calibration error of a calibrated network, by chance", "calibration_error_by_chance"),
-        Line("calibration error → also at T of training images", "calibration_error", at=every),
-        Line("negative log-likelihood → also so", "negative_log_likelihood", at=every),
+        Line("negative log-likelihood", "negative_log_likelihood"),
+        Line("negative log-likelihood, with T of training images", "negative_log_likelihood", at=(BEFORE, TRAINING)),
+        Line("calibration error, with T of training images", "calibration_error", at=(BEFORE, TRAINING)),
     ]  # fmt: skip
     for tau in taus:
         lines += [
@@ -145,63 +148,84 @@ def fooling_gets_rare(study: Study) -> Claim | None:
 
 
 class Order(NamedTuple):
-    """Two networks at one τ: the rows of both before and after; signs: of first − second, 0 within the interval."""
+    """Two networks at one τ: the numbers of both before and after; signs: of first − second, 0 within the interval."""
 
     tau: str
-    before: tuple[Row, Row]
-    after: tuple[Row, Row]
+    before: list[Row]
+    after: list[Row]
     signs: tuple[int, int]
 
 
-def orders(study: Study, metric: str, **keys: str) -> list[Order]:
-    """Of a number all pairs of networks that have it, at each τ."""
-    models = list(study.cells("evaluate_calibration"))
-    of = {"experiment": EXPERIMENT, "metric": metric, **keys}
-    pairs = []
-    for tau in dict.fromkeys(study.rows(**of)["tau"]):
-        for first, second in combinations(models, 2):
-            rows = [[found(study, model, metric, tau, at, keys) for model in (first, second)] for at in (BEFORE, AFTER)]
-            if not all(known(row) for line in rows for row in line):
-                continue
-            before, after = rows
-            signs = [differs(a["reproduced"], (a["low"], a["high"]), b["reproduced"], (b["low"], b["high"]))  # type: ignore[index]
-                     for a, b in rows]  # fmt: skip
-            pairs.append(Order(tau, tuple(before), tuple(after), tuple(signs)))  # type: ignore[arg-type]
-    return pairs
+def orders(study: Study, metric: str, after: str, keys: dict[str, str]) -> list[Order]:
+    """Of a number all pairs of networks that have it, at each τ. after: the temperature that it is compared at."""
+    made = []
+    for tau in dict.fromkeys(study.rows(experiment=EXPERIMENT, metric=metric, **keys)["tau"]):
+        for pair in combinations(study.cells("evaluate_calibration"), 2):
+            rows = [[found(study, model, metric, tau, at, keys) for model in pair] for at in (BEFORE, after)]
+            before, then = ([row for row in two if row is not None and known(row)] for two in rows)
+            if len(before) == len(then) == 2:
+                made.append(Order(tau, before, then, (sign(*before), sign(*then))))
+    return made
 
 
-def order_claim(study: Study, says: str, what: str, unit: str, metric: str, **keys: str) -> Claim | None:
-    """Whether the order of the networks by a number changes; None without two networks. what: the number, in words."""
-    pairs = orders(study, metric, **keys)
+def sign(first: Row, second: Row) -> int:
+    """Of first − second, 0 within the interval of the difference."""
+    ends = [None if pd.isna(row["low"]) else (row["low"], row["high"]) for row in (first, second)]
+    return differs(first["reproduced"], ends[0], second["reproduced"], ends[1])
+
+
+def order_claim(
+    study: Study, says: str, what: str, unit: str, metric: str, *, after: str = AFTER, added: str = "", **keys: str
+) -> Claim | None:
+    """Whether the order of the networks by a number changes; None without two networks.
+
+    what: the number, in words; unit: what its n counts; after: the temperature that it is compared at; added: why it
+    was asked after the first run, "" if it was asked before.
+    """
+    pairs = orders(study, metric, after, keys)
     if not pairs:
         return None
     turned = [pair for pair in pairs if pair.signs[0] * pair.signs[1] < 0]
     moved = [pair for pair in pairs if pair.signs[0] != pair.signs[1]]
     verdict = "holds" if turned else "cannot tell" if moved else "contradicted"
-    shown = (turned or moved or pairs)[-1]
+    shown = max(turned or moved or pairs, key=apart)
     first, second = (model_name(row["model"]) for row in shown.after)
     at = f" at {at_tau(shown.tau)}" if shown.tau else ""
     before = f"{measured(shown.before[0])} and {measured(shown.before[1])} before"
     return Claim(
         says=says,
-        test=f"By {what}. Two networks are in an order where the difference lies beyond its 95 % interval. Holds if "
-        "some two are in one order before and in the opposite one after; contradicted if every two are as before, in "
-        "the same order or in none; else it cannot be told.",
+        test=f"{added}By {what}. Two networks are in an order where the difference lies beyond its 95 % interval. "
+        "Holds if some two are in one order before and in the opposite one after; contradicted if every two are as "
+        "before, in the same order or in none; else it cannot be told.",
         verdict=verdict,
         number=f"{len(turned)} of {len(pairs)} pairs turned round, {len(moved) - len(turned)} gained or lost their "
-        f"order; {first} and {second}{at}: {before}, {{number}} of {{n}} "
-        f"{unit} and {measured(shown.after[1])} after",
+        f"order; {first} and {second}{at}: {before}, {{number}} of {{n}} {unit} and {measured(shown.after[1])} after",
         row=shown.after[0],
         figure="calibrated_reliability",
         source=QUESTIONS,
+        before=not added,
     )
+
+
+def apart(pair: Order) -> float:
+    """How far the two numbers lie apart after calibration."""
+    return float(abs(pair.after[0]["reproduced"] - pair.after[1]["reproduced"]))
 
 
 def order_of_accuracy(study: Study) -> Claim | None:
     """Question 5b, of accuracies."""
     says = "Calibrated, the networks are in another order of accuracy at a fixed τ."
-    return order_claim(study, says, "the share of test images that are right and above τ", "test images",
-                       "accepted_accuracy")  # fmt: skip
+    return order_claim(study, says, ACCURACY, "test images", "accepted_accuracy")
+
+
+def order_by_top_scores(study: Study) -> Claim | None:
+    """Question 5d."""
+    says = "Calibrated by their top scores, the networks are in another order of accuracy at a fixed τ."
+    added = (
+        "Added after the first run, in which the likelihood made COOL's calibration worse: T is fitted so that the top "
+        "score is right as often as it says. "
+    )
+    return order_claim(study, says, ACCURACY, "test images", "accepted_accuracy", after=TOP, added=added)
 
 
 def order_of_fooling(study: Study) -> Claim | None:
@@ -232,7 +256,7 @@ def training_images_will_not_do(study: Study) -> Claim | None:
             pairs.append((training, test))
     if not pairs:
         return None
-    lower = [pair for pair in pairs if below(*pair)]
+    lower = [pair for pair in pairs if sign(*pair) < 0]
     verdict = "holds" if len(lower) == len(pairs) else "cannot tell" if lower else "contradicted"
     training, test = max(pairs, key=lambda pair: pair[0]["reproduced"] / pair[1]["reproduced"])
     return Claim(
@@ -247,13 +271,6 @@ def training_images_will_not_do(study: Study) -> Claim | None:
         figure="calibrated_reliability",
         source=QUESTIONS,
     )
-
-
-def below(first: Row, second: Row) -> bool:
-    """Whether a temperature lies below another beyond the interval of the difference; one without an interval counts
-    as it is."""
-    ends = [None if pd.isna(row["low"]) else (row["low"], row["high"]) for row in (first, second)]
-    return differs(first["reproduced"], ends[0], second["reproduced"], ends[1]) < 0
 
 
 def calibrated_and_fooled(study: Study) -> Finding | None:
@@ -279,7 +296,8 @@ def context(study: Study) -> dict[str, Any]:
     return {"calibration_attack": attack, "calibration_refused": refused}
 
 
-CLAIMS = (fooling_gets_rare, order_of_accuracy, order_of_fooling, order_without_tau, training_images_will_not_do)
+CLAIMS = (fooling_gets_rare, order_of_accuracy, order_by_top_scores, order_of_fooling, order_without_tau,
+          training_images_will_not_do)  # fmt: skip
 FINDINGS = (calibrated_and_fooled,)
 TABLES = (calibration, calibration_more)
 FIGURES = (figures.calibrated_reliability,)

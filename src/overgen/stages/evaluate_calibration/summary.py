@@ -1,13 +1,14 @@
 """What `evaluate_calibration` makes of logits, stored images and new trials: temperatures, and the rows of its cell.
 
 Numbers are given before and after: `temperature=1` and `temperature=fitted`, where each half of the test images is
-judged at the temperature of the other; a few at `temperature=training` as well, that of training images.
+judged at the temperature of the other; at `temperature=top_score`, fitted likewise, but by whether the top score is
+right as often as it says; a few at `temperature=training` as well, that of training images.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from overgen.run.streams import generator
 from overgen.stages.attack_scores.summary import rate
 
 EXPERIMENT = "calibration"
-BEFORE, AFTER, TRAINING = "1", "fitted", "training"  # temperatures that numbers are given at
+BEFORE, AFTER, TOP, TRAINING = "1", "fitted", "top_score", "training"  # temperatures that numbers are given at
 OF_C = ("distance", "gamma", "pixels")  # what c̃ needs to know of an image, as `image_outputs` gives it
 LOSSES = {"negative_log_likelihood": ("nats", math.inf), "brier_score": ("fraction", 2.0)}  # unit, largest value
 TRIAL = ["tau", "alpha", "start", "target", "trial"]  # columns that tell the trials of a network apart
@@ -39,19 +40,21 @@ Pair = tuple[float, float]  # (τ, α)
 
 class Temperatures(NamedTuple):
     """halves: (N,) 0 or 1, the half of each test image; of_halves: fitted on each; test: on all; training: on training
-    images."""
+    images. top_of_halves, top: as of_halves and test, by the top score."""
 
     halves: np.ndarray
     of_halves: tuple[Temperature, Temperature]
     test: Temperature
     training: Temperature
+    top_of_halves: tuple[Temperature, Temperature]
+    top: Temperature
 
     def judging(self, name: str) -> tuple[float, float]:
         """The temperatures at which images of the two halves are judged. name: of those that numbers are given at."""
-        first, second = self.of_halves
         return {
             BEFORE: (1.0, 1.0),
-            AFTER: (second.value, first.value),
+            AFTER: (self.of_halves[1].value, self.of_halves[0].value),
+            TOP: (self.top_of_halves[1].value, self.top_of_halves[0].value),
             TRAINING: (self.training.value, self.training.value),
         }[name]
 
@@ -61,14 +64,19 @@ def temperatures(test: Arrays, training: Arrays, classes: int, *, key: Sequence[
     count = len(test["labels"])
     halves = np.zeros(count, int)
     halves[torch.randperm(count, generator=generator("calibration", *key, "halves"))[: count // 2].numpy()] = 1
-    first, second = (
-        calibration.fit(test["logits"][halves == half], test["labels"][halves == half], classes) for half in (0, 1)
-    )
+    logits, labels = test["logits"], test["labels"]
+
+    def by_half(fit: Callable[..., Temperature]) -> tuple[Temperature, Temperature]:
+        first, second = (fit(logits[halves == half], labels[halves == half], classes) for half in (0, 1))
+        return first, second
+
     return Temperatures(
         halves=halves,
-        of_halves=(first, second),
-        test=calibration.fit(test["logits"], test["labels"], classes),
+        of_halves=by_half(calibration.fit),
+        test=calibration.fit(logits, labels, classes),
         training=calibration.fit(training["logits"], training["labels"], classes),
+        top_of_halves=by_half(calibration.fit_top_score),
+        top=calibration.fit_top_score(logits, labels, classes),
     )
 
 
@@ -91,7 +99,7 @@ def cell(
     diagrams; resamples: of the images; key: of the random streams.
     """
     rows, diagrams = temperature_rows(found), []
-    for name in (BEFORE, AFTER, TRAINING):
+    for name in (BEFORE, AFTER, TOP, TRAINING):
         log_y = judged(test, found.halves, found.judging(name), classes)
         scores, right = np.exp(log_y.max(1)), log_y.argmax(1) == test["labels"]
         diagram = metrics.reliability(scores, right, bins)
@@ -125,7 +133,7 @@ def temperature_rows(found: Temperatures) -> list[dict[str, Any]]:
     """The temperatures, by what they were fitted on."""
     fitted = {"first_half": found.of_halves[0], "second_half": found.of_halves[1], "test": found.test}
     rows = []
-    for name, each in (fitted | {"training": found.training}).items():
+    for name, each in (fitted | {"training": found.training, "top_score": found.top}).items():
         images = "training images" if name == "training" else "test images"
         low, high = calibration.RANGE
         note = "" if each.interval else f"at an end of the range {low:g} to {high:g}: no best temperature inside"
