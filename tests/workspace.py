@@ -180,6 +180,7 @@ TINY = {
         "certified": [0.1],
         "ball_attempts": [{"attack": "autopgd", "updates": 2}],
         "judge_images": 200,
+    },
     "evaluate_calibration.digits": {
         "bins": 10,
         "resamples": 20,
