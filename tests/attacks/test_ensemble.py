@@ -79,9 +79,9 @@ class Towards(nn.Module):
 
 def test_an_attack_follows_whichever_member_is_least() -> None:
     """From dark to between the two centres: nearer to one of them would be rejected by the other."""
-    judge = OnEnsemble([OnOutput(Towards(centre), (1, 4, 4), **OPTIONS) for centre in (0.4, 0.6)])
+    attackable = OnEnsemble([OnOutput(Towards(centre), (1, 4, 4), **OPTIONS) for centre in (0.4, 0.6)])
     known = torch.linspace(0.2, 0.8, 60)[:, None].expand(60, 16)
-    objective = OnScore(judge, -0.11, known, "accept", torch.full((2,), ANY))  # type: ignore[arg-type]
+    objective = OnScore(attackable, -0.11, known, "accept", torch.full((2,), ANY))  # type: ignore[arg-type]
     start = torch.tensor([0.05, 0.95])[:, None].repeat(1, 16)
     found = autopgd(objective, start, start, Ball("none", float("inf")), updates=40)
     assert (found.step > 0).all()

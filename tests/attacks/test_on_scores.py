@@ -80,18 +80,18 @@ def test_a_score_that_decides_on_the_class_gives_its_own(cnn: nn.Module, images:
 
 @pytest.mark.parametrize("confidence", [False, True])
 def test_an_output_is_the_scaled_output_with_its_gate(confidence: bool, dae: nn.Module, images: Tensor) -> None:
-    judge = OnOutput(dae, SHAPE, alpha=3.0, beta=10.0, probes=2, confidence=confidence)
-    look = judge(images)
+    attackable = OnOutput(dae, SHAPE, alpha=3.0, beta=10.0, probes=2, confidence=confidence)
+    look = attackable(images)
     x = images.view(-1, *SHAPE)
     log_y = dae(x).log_y.double()
     scaled = ScaledOutput(dae, alpha=3.0, beta=10.0, probes=2)(x).double().amax(1)
     expected = scaled - log_y.amax(1) if confidence else scaled
     torch.testing.assert_close(look.score, expected, rtol=1e-5, atol=1e-5)
     assert torch.equal(look.label, log_y.argmax(1))
-    judge.level = float(look.score.median())  # below it the gate is not looked at: an upper bound
-    bound = judge(images).score
+    attackable.level = float(look.score.median())  # below it the gate is not looked at: an upper bound
+    bound = attackable(images).score
     assert (bound >= look.score - 1e-9).all()
-    torch.testing.assert_close(bound[look.score >= judge.level], look.score[look.score >= judge.level])
+    torch.testing.assert_close(bound[look.score >= attackable.level], look.score[look.score >= attackable.level])
 
 
 def test_a_black_box_has_no_gradient_and_its_label_alone(images: Tensor) -> None:
@@ -114,9 +114,9 @@ class Brightness(nn.Module):
 
 def bright(direction: Any, targets: Tensor, threshold: float) -> OnScore:
     """The score is the mean of the pixels; known images have means from 0.2 to 0.8."""
-    judge = OnView(Brightness(), plain(lambda x: x.double().mean(1)), "pixels", (1, 4, 4))
+    attackable = OnView(Brightness(), plain(lambda x: x.double().mean(1)), "pixels", (1, 4, 4))
     known = torch.linspace(0.2, 0.8, 60)[:, None].expand(60, 16)
-    return OnScore(judge, threshold, known, direction, targets)
+    return OnScore(attackable, threshold, known, direction, targets)
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_an_attack_reaches_the_threshold_and_the_label_that_were_asked_for() -> 
 def test_a_score_of_features_is_fooled_as_the_score_itself_says(cnn: nn.Module, images: Tensor) -> None:
     hidden = seen(cnn, images.view(-1, *SHAPE))[0].numpy()
     score = NearestNeighbours(neighbours=1).fit(hidden)
-    judge = OnView(cnn, tensor_score(score), "features", SHAPE)
+    attackable = OnView(cnn, tensor_score(score), "features", SHAPE)
     start = torch.zeros(4, 784)
     begins = score.score(seen(cnn, start.view(-1, *SHAPE))[0].numpy())
     threshold = 0.5 * float(begins.max())  # half as far as black is
-    objective = OnScore(judge, threshold, images, "accept", torch.full((4,), ANY))
+    objective = OnScore(attackable, threshold, images, "accept", torch.full((4,), ANY))
     assert (begins < threshold).all()
     found = autopgd(objective, start, start, Ball("none", float("inf")), updates=100)
     record = score.score(seen(cnn, found.image.view(-1, *SHAPE))[0].numpy()) >= threshold

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from overgen.attacks.autopgd import autopgd
-from overgen.attacks.on_scores import ANY, BlackBox, Judge, OnOutput, OnScore, OnView, leads
+from overgen.attacks.on_scores import ANY, Attackable, BlackBox, OnOutput, OnScore, OnView, leads
 from overgen.attacks.search import Ball, Found
 from overgen.attacks.square import square
 from overgen.confidence import ScaledOutput, curvature
@@ -150,9 +150,9 @@ def test_the_guide_of_an_output_pulls_on_gamma(noise: Tensor) -> None:
     with_gamma, without = (OnOutput(network, SHAPE, alpha=20, beta=beta, probes=64) for beta in (10.0, 0.0))
     acts = with_gamma(noise).score < without(noise).score
     gradients = []
-    for judge in (with_gamma, without):
+    for attackable in (with_gamma, without):
         point = noise.clone().requires_grad_()
-        gradients.append(torch.autograd.grad(judge(point).guide.sum(), point)[0])
+        gradients.append(torch.autograd.grad(attackable(point).guide.sum(), point)[0])
     pull = gradients[0] - gradients[1]
     assert (pull[acts].abs().amax(1) > 1e-4).all()
     torch.testing.assert_close(pull[~acts], torch.zeros_like(pull[~acts]))
@@ -168,10 +168,10 @@ def by_answers(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return halves[:, :, :4].mean((1, 2)).astype(float), (halves[:, :4].sum((1, 2)) > halves[:, 4:].sum((1, 2))) * 1
 
 
-def judges(images: tuple[Tensor, np.ndarray]) -> dict[str, tuple[Judge, Any]]:
+def attackables(images: tuple[Tensor, np.ndarray]) -> dict[str, tuple[Attackable, Any]]:
     """Judges, and the score of each as it is used: flat images to values and labels."""
     network, (x, labels) = Network(), images
-    found: dict[str, tuple[Judge, Any]] = {"black_box": (BlackBox(by_answers, 3), by_answers)}
+    found: dict[str, tuple[Attackable, Any]] = {"black_box": (BlackBox(by_answers, 3), by_answers)}
     scaled = ScaledOutput(network, alpha=20, beta=10, probes=2)
 
     def of_output(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -203,7 +203,7 @@ def test_what_succeeds_is_confirmed_by_the_score_of_record(
     name: str, images: tuple[Tensor, np.ndarray], noise: Tensor
 ) -> None:
     """Accepted as the class that was asked for, as any, and rejected; and most of the trials succeed."""
-    judge, score = judges(images)[name]
+    attackable, score = attackables(images)[name]
     known = noise if name in ("black_box", "output") else images[0]
     values, labels = score(known)
     threshold = float(np.quantile(values, 0.9 if name in ("black_box", "output") else 0.05))
@@ -213,7 +213,7 @@ def test_what_succeeds_is_confirmed_by_the_score_of_record(
     if name not in ("black_box", "output"):
         assert (score(start)[0] < threshold).all()
     for targets in (torch.tensor(np.resize(classes, 12)), torch.full((12,), ANY)):
-        found = attacked(name, OnScore(judge, threshold, known[accepted], "accept", targets), start)
+        found = attacked(name, OnScore(attackable, threshold, known[accepted], "accept", targets), start)
         done = (found.step >= 0).numpy()
         assert done.mean() >= 0.5
         values, labels = score(found.image)
@@ -221,7 +221,7 @@ def test_what_succeeds_is_confirmed_by_the_score_of_record(
         if targets[0] != ANY:
             assert (labels == targets.numpy())[done].all()
     begin = known[accepted][:12]
-    found = attacked(name, OnScore(judge, threshold, known[accepted], "reject", torch.full((12,), ANY)), begin)
+    found = attacked(name, OnScore(attackable, threshold, known[accepted], "reject", torch.full((12,), ANY)), begin)
     done = (found.step >= 0).numpy()
     assert done[: len(begin)].mean() >= 0.5
     assert (score(found.image)[0] < threshold)[done].all()
@@ -230,17 +230,17 @@ def test_what_succeeds_is_confirmed_by_the_score_of_record(
 def test_a_guide_ends_where_the_score_is_past_its_threshold_by_a_slack() -> None:
     """By hand: a score of the first pixel, spread 0.9 (0.05 to 0.95) on known images, threshold 0.5."""
     network = Network()
-    judge = OnView(network, plain(lambda x: x[:, 0].double()), "pixels", SHAPE)
+    attackable = OnView(network, plain(lambda x: x[:, 0].double()), "pixels", SHAPE)
     known = torch.rand(101, 64, generator=stream(1))
     known[:, 0] = torch.arange(101) / 100
     x = torch.rand(4, 64, generator=stream(2))
     x[:, 0] = torch.tensor([0.05, 0.499, 0.5 + 2e-5, 0.6])
     rows = torch.arange(4)
     nobody = torch.full((4,), ANY)
-    guide, done = OnScore(judge, 0.5, known, "accept", nobody)(rows, x)
+    guide, done = OnScore(attackable, 0.5, known, "accept", nobody)(rows, x)
     assert guide.tolist() == pytest.approx([-np.log1p(0.02 + d / 0.9) for d in (0.45, 0.001, -2e-5)] + [0], rel=1e-5)
     assert done.tolist() == [False, False, False, True]  # the third is above by less than the tolerance, 9e-5
-    guide, done = OnScore(judge, 0.5, known, "reject", nobody)(rows, x)
+    guide, done = OnScore(attackable, 0.5, known, "reject", nobody)(rows, x)
     expected = [0, -np.log1p(0.02 - 0.001 / 0.9), -np.log1p(0.02 + 2e-5 / 0.9), -np.log1p(0.02 + 0.1 / 0.9)]
     assert guide.tolist() == pytest.approx(expected, rel=1e-5)
     assert done.tolist() == [True, True, False, False]
@@ -249,11 +249,11 @@ def test_a_guide_ends_where_the_score_is_past_its_threshold_by_a_slack() -> None
 def test_a_target_is_asked_of_its_own_trial_alone(noise: Tensor) -> None:
     """Rows say which trials are looked at. A score that accepts everything leaves the label alone to be followed."""
     network = Network()
-    judge = OnView(network, plain(lambda x: x[:, 0].double() * 0 + 1), "pixels", SHAPE)
+    attackable = OnView(network, plain(lambda x: x[:, 0].double() * 0 + 1), "pixels", SHAPE)
     log_y = network(noise.view(-1, *SHAPE)).log_y
     best = log_y.argmax(1)
     targets = torch.where(torch.arange(60) % 3 == 0, ANY, (best + torch.arange(60) % 3 - 1) % 10)
-    objective = OnScore(judge, 0.0, noise, "accept", targets)
+    objective = OnScore(attackable, 0.0, noise, "accept", targets)
     rows = torch.arange(60).flip(0)[:31]
     guide, done = objective(rows, noise[rows])
     asked = targets[rows]

@@ -43,10 +43,10 @@ def objective(
         accepted = score(x) >= threshold
         return ~accepted if direction == "reject" else accepted
 
-    judge = OnView(Brightness(), plain(score), "pixels", (1, 4, 4))
+    attackable = OnView(Brightness(), plain(score), "pixels", (1, 4, 4))
     known = torch.linspace(0.2, 0.8, 60)[:, None].expand(60, 16)
     return OnSmoothed(
-        judge, threshold, known, direction, targets, sigma=SIGMA, draws=draws, verdict=verdict or without_noise,
+        attackable, threshold, known, direction, targets, sigma=SIGMA, draws=draws, verdict=verdict or without_noise,
         generators=[torch.Generator().manual_seed(i) for i in range(len(targets))],
     )  # fmt: skip
 

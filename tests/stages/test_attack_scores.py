@@ -253,7 +253,9 @@ def test_what_keeps_too_little_counts_in_no_answer_to_the_third_question(
 @pytest.mark.parametrize("end", [0.0, 1.0])
 def test_a_threshold_at_the_end_of_a_range_is_refused(end: float) -> None:
     """Log-odds of 0 and 1 are infinite: no attack has a way to go there."""
-    score = SimpleNamespace(accepts=np.ones(3, bool), threshold=end, black_box="", judge=SimpleNamespace(rise=log_odds))
+    score = SimpleNamespace(
+        accepts=np.ones(3, bool), threshold=end, black_box="", attackable=SimpleNamespace(rise=log_odds)
+    )
     study: Any = SimpleNamespace(score=lambda _: score)
     found = attack.attacked(study, "w_svm")
     assert set(found) == {"refused"}
@@ -297,7 +299,7 @@ def test_a_score_of_ones_own_is_a_black_box_unless_it_has_a_form(
     assert score.threshold == pytest.approx(-89 / 255, abs=1.01 / 255)  # keeps nine tenths of means 0 to 99
     assert score.accepts.all()  # means 0 to 59
     x = torch.rand(5, 784)
-    look = score.judge(x.requires_grad_())
+    look = score.attackable(x.requires_grad_())
     np.testing.assert_allclose(look.score.detach().numpy(), score.of(x.detach())[0], rtol=1e-5)
     assert look.guide.requires_grad == bool(form)
     assert ("tensor_score" in score.black_box) == (not form)

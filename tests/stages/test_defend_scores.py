@@ -188,7 +188,7 @@ def test_its_threshold_is_its_own_and_keeps_what_it_shall() -> None:
 def test_attacks_and_certificates_agree_with_the_closed_form() -> None:
     """An image of mean m is at an L2 distance of 4·|t − m| from the threshold t: √16 times the distance in the mean."""
     one = smoothed()
-    assert isinstance(one.judge, OnOutput)
+    assert isinstance(one.attackable, OnOutput)
     centre = attack.centres(one, "accept")
     distance = 4 * (one.threshold + 1 - centre.mean(1).numpy())
     found = attack.certified(one, "accept")

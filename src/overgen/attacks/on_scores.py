@@ -155,7 +155,7 @@ class BlackBox:
         return Look(values.double(), values.double(), labels, 2 * label_of - 1)
 
 
-Judge = OnView | OnOutput | BlackBox
+Attackable = OnView | OnOutput | BlackBox
 
 
 def leads(values: Tensor) -> Tensor:
@@ -170,27 +170,34 @@ def leads(values: Tensor) -> Tensor:
 class OnScore:
     """The objective of an attack on a score, see `attacks.search.Objective`.
 
-    judge: what the score makes of images; threshold: an image is accepted at or above it; known: (N, D) known images,
-    accepted ones among them, on which the spreads are measured. direction, targets: of the T trials, (T,) classes or
-    `ANY`; targets of "reject" are not looked at.
+    attackable: what the score makes of images; threshold: an image is accepted at or above it; known: (N, D) known
+    images, accepted ones among them, on which the spreads are measured. direction, targets: of the T trials, (T,)
+    classes or `ANY`; targets of "reject" are not looked at.
     """
 
     def __init__(
-        self, judge: Judge, threshold: float, known: Tensor, direction: Direction, targets: Tensor, *, chunk: int = 500
+        self,
+        attackable: Attackable,
+        threshold: float,
+        known: Tensor,
+        direction: Direction,
+        targets: Tensor,
+        *,
+        chunk: int = 500,
     ) -> None:
-        self.judge, self.threshold, self.direction, self.targets = judge, threshold, direction, targets
-        self.level = judge.rise(threshold)
+        self.attackable, self.threshold, self.direction, self.targets = attackable, threshold, direction, targets
+        self.level = attackable.rise(threshold)
         with torch.no_grad():
-            looks = [judge(block) for block in known.split(chunk)]
+            looks = [attackable(block) for block in known.split(chunk)]
         self.past = TOLERANCE * spread(torch.cat([look.score for look in looks]))
-        if isinstance(judge, OnOutput):
-            judge.level = self.level - self.past
+        if isinstance(attackable, OnOutput):
+            attackable.level = self.level - self.past
         self.spread = spread(torch.cat([look.guide for look in looks]))
         self.lead = spread(torch.cat([look.leads.amax(1) for look in looks]))
 
     def __call__(self, rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """rows: (R,) trials; x: (R, D). Returns the guide (R,) ≤ 0, which is to rise, and (R,) whether it succeeded."""
-        look = self.judge(x)
+        look = self.attackable(x)
         above = (look.guide - self.level) / self.spread
         if self.direction == "reject":
             return -torch.log1p((above + SLACK).relu()), look.score < self.threshold - self.past

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from overgen.attacks.on_scores import ANY, SLACK, Direction, Judge, OnScore
+from overgen.attacks.on_scores import ANY, SLACK, Attackable, Direction, OnScore
 
 Verdict = Callable[[Tensor, Tensor], Tensor]
 
@@ -21,7 +21,7 @@ Verdict = Callable[[Tensor, Tensor], Tensor]
 class OnSmoothed(OnScore):
     """The objective of an attack on a smoothed score, see `attacks.search.Objective`.
 
-    judge: what the score that is smoothed makes of an image; threshold: of the smoothed score; known: (N, D) known
+    attackable: what the score that is smoothed makes of an image; threshold: of the smoothed score; known: (N, D) known
     images with noise, on which the spreads are measured; direction, targets: as of `OnScore`. sigma: of the noise;
     draws: at each update; generators: one for each of the T trials, so that a trial does not depend on the others.
     verdict: of trials (R,) and images (R, D), whether these have succeeded by the smoothed score as it is used, (R,)
@@ -30,7 +30,7 @@ class OnSmoothed(OnScore):
 
     def __init__(
         self,
-        judge: Judge,
+        attackable: Attackable,
         threshold: float,
         known: Tensor,
         direction: Direction,
@@ -42,7 +42,7 @@ class OnSmoothed(OnScore):
         verdict: Verdict,
         chunk: int = 500,
     ) -> None:
-        super().__init__(judge, threshold, known, direction, targets, chunk=chunk)
+        super().__init__(attackable, threshold, known, direction, targets, chunk=chunk)
         self.sigma, self.draws, self.generators, self.verdict = sigma, draws, generators, verdict
 
     def __call__(self, rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +50,7 @@ class OnSmoothed(OnScore):
         noise = torch.stack(
             [torch.randn(self.draws, x.shape[1], generator=self.generators[row]) for row in rows.tolist()]
         )
-        look = self.judge((x[:, None] + self.sigma * noise.to(x)).flatten(0, 1))
+        look = self.attackable((x[:, None] + self.sigma * noise.to(x)).flatten(0, 1))
         above = (look.guide - self.level) / self.spread
         passes = look.score >= self.threshold
         if self.direction == "reject":

@@ -37,7 +37,7 @@ def attacked(study: Study, name: str) -> Arrays:
     except ValueError as error:
         return {"refused": np.array(str(error))}
     arrays = {"kept": score.accepts, "threshold": np.array(score.threshold), "black_box": np.array(score.black_box)}
-    if not np.isfinite(score.judge.rise(score.threshold)):
+    if not np.isfinite(score.attackable.rise(score.threshold)):
         why = f"its threshold is {score.threshold:g}, the end of its range: nothing is rejected, or nothing accepted"
         return {"refused": np.array(why)}
     return arrays | in_cube(study, score) | in_balls(study, score)
@@ -148,7 +148,7 @@ def succeeds(score: AttackedScore, objective: Any, x: Tensor) -> np.ndarray:
 
 def on_score(study: Study, score: AttackedScore, direction: Any, targets: Tensor) -> OnScore:
     known = study.flat(study.known[np.flatnonzero(score.accepts)])
-    return OnScore(score.judge, score.threshold, known, direction, targets, chunk=study.chunk)
+    return OnScore(score.attackable, score.threshold, known, direction, targets, chunk=study.chunk)
 
 
 def of_rows(objective: Any, rows: Tensor) -> Any:

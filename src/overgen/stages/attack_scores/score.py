@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from overgen import OvergenError, data
-from overgen.attacks.on_scores import BlackBox, Judge, OnOutput, OnView
+from overgen.attacks.on_scores import Attackable, BlackBox, OnOutput, OnView
 from overgen.confidence import ScaledOutput
 from overgen.data import borrow
 from overgen.measures.separation import threshold
@@ -127,7 +127,7 @@ class AttackedScore:
     """A method by its name, fitted, with its threshold.
 
     of: flat images (N, D) to scores (N,) float64 and classes (N,): the method as it is used; of_part: the same of a
-    part of the study. judge: the same as attacks meet it; black_box: why it has no gradient, else "".
+    part of the study. attackable: the same as attacks meet it; black_box: why it has no gradient, else "".
     accepts, right: (N,) bool, the known test images that it accepts, and labels right.
     Raises ValueError if it cannot be fitted on these images.
     """
@@ -135,7 +135,7 @@ class AttackedScore:
     def __init__(self, study: Study, name: str) -> None:
         self.study, self.name, self.black_box = study, name, ""
         base, _, alpha = name.partition(PER_ALPHA)
-        self.judge: Judge
+        self.attackable: Attackable
         self.of: Callable[[Tensor], tuple[np.ndarray, np.ndarray]]
         if base in OF_OUTPUTS:
             self.of_outputs(float(alpha or 0), confidence=base == "confidence")
@@ -165,9 +165,9 @@ class AttackedScore:
         self.of = lambda x: of_seen(study.seen(x, view))
         self.of_part = lambda part: of_seen(study.part(part, view))
         try:
-            self.judge = OnView(study.network, tensor_score(fitted, study.device), view, study.dataset.shape)
+            self.attackable = OnView(study.network, tensor_score(fitted, study.device), view, study.dataset.shape)
         except OvergenError as error:
-            self.judge, self.black_box = BlackBox(self.of, len(study.dataset.classes)), str(error)
+            self.attackable, self.black_box = BlackBox(self.of, len(study.dataset.classes)), str(error)
 
     def of_outputs(self, alpha: float, *, confidence: bool) -> None:
         study, beta = self.study, self.study.confidence.beta
@@ -186,6 +186,6 @@ class AttackedScore:
 
         self.of = score
         self.of_part = lambda part: score(study.flat_part(part))
-        self.judge = OnOutput(
+        self.attackable = OnOutput(
             study.network, study.dataset.shape, alpha=alpha, beta=beta, probes=study.probes, confidence=confidence
         )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from overgen import OvergenError
 from overgen.attacks.ensemble import OnEnsemble
-from overgen.attacks.on_scores import Judge, OnOutput, OnScore
+from overgen.attacks.on_scores import Attackable, OnOutput, OnScore
 from overgen.attacks.smoothed import OnSmoothed
 from overgen.confidence import ScaledOutput
 from overgen.measures.separation import threshold
@@ -100,8 +100,8 @@ class _Declared:
 class Defended:
     """A score, defended or not, with its threshold.
 
-    judge: as attacks meet it; passes: how many times an image is sent through a network; black_box: "", since each has
-    a gradient. accepts, right: (N,) bool, of the known images: accepted, and labelled right.
+    attackable: as attacks meet it; passes: how many times an image is sent through a network; black_box: "", since each
+    has a gradient. accepts, right: (N,) bool, of the known images: accepted, and labelled right.
     """
 
     passes = 1
@@ -113,11 +113,11 @@ class Defended:
         self.base = plain.AttackedScore(study, name.method)
         if self.base.black_box:
             raise OvergenError(f"defend_scores: {name.method} has no gradient: {self.base.black_box}")
-        self.judge: Judge | OnEnsemble = self.base.judge
+        self.attackable: Attackable | OnEnsemble = self.base.attackable
         self.prepare()
         self.threshold = -np.inf  # so that every value that it is set on is exact
         self.threshold = threshold(self.of(self.flat("held_out"))[0], study.stage.params("evaluate_scores.keep"))
-        if not np.isfinite(self.judge.rise(self.threshold)):
+        if not np.isfinite(self.attackable.rise(self.threshold)):
             raise OvergenError(f"defend_scores: {self.name}: its threshold is {self.threshold:g}, the end of its range")
         scores, labels = self.of(self.flat("known"))
         self.accepts, self.right = scores >= self.threshold, labels == study.labels
@@ -136,8 +136,8 @@ class Defended:
     def objective(self, direction: Any, targets: Tensor, key: Sequence[object]) -> OnScore:
         """What an attack on it follows. key: names its random streams, with the trial."""
         known = self.flat("known")[np.flatnonzero(self.accepts)]
-        judge: Any = self.judge
-        return OnScore(judge, self.threshold, known, direction, targets, chunk=self.study.chunk)
+        attackable: Any = self.attackable
+        return OnScore(attackable, self.threshold, known, direction, targets, chunk=self.study.chunk)
 
 
 class Ensemble(Defended):
@@ -153,7 +153,7 @@ class Ensemble(Defended):
             for model in models
         ]  # fmt: skip
         self.passes = len(models)
-        self.judge = OnEnsemble([OnOutput(network, study.dataset.shape, **options) for network in networks])
+        self.attackable = OnEnsemble([OnOutput(network, study.dataset.shape, **options) for network in networks])
         self.members = [ScaledOutput(network, **options) for network in networks]
 
     @torch.no_grad()
@@ -169,8 +169,8 @@ class Ensemble(Defended):
 
     def objective(self, direction: Any, targets: Tensor, key: Sequence[object]) -> OnScore:
         objective = super().objective(direction, targets, key)
-        assert isinstance(self.judge, OnEnsemble)
-        self.judge.look_from(objective.level - objective.past)
+        assert isinstance(self.attackable, OnEnsemble)
+        self.attackable.look_from(objective.level - objective.past)
         return objective
 
 
@@ -181,7 +181,7 @@ class Smoothed(Defended):
     def prepare(self) -> None:
         self.settings = self.study.settings.smoothing
         self.passes = self.settings.draws
-        self.judge = copy.copy(self.base.judge)
+        self.attackable = copy.copy(self.base.attackable)
         self.noise = self.drawn("decide", self.settings.draws)
 
     def drawn(self, what: str, count: int) -> Tensor:
@@ -208,11 +208,11 @@ class Smoothed(Defended):
     @torch.no_grad()
     def one(self, x: Tensor) -> Answer:
         """The score that is smoothed, with the gate of ỹ only where ỹ without it reaches the threshold."""
-        if not isinstance(self.base.judge, OnOutput):
+        if not isinstance(self.base.attackable, OnOutput):
             return self.base.of(x)
-        judge = copy.copy(self.base.judge)
-        judge.level = self.threshold
-        looks = [judge(block) for block in x.split(self.study.chunk)]
+        attackable = copy.copy(self.base.attackable)
+        attackable.level = self.threshold
+        looks = [attackable(block) for block in x.split(self.study.chunk)]
         scores, labels = (torch.cat([look[i] for look in looks]).cpu().numpy() for i in (0, 2))
         return scores, labels
 
@@ -225,7 +225,7 @@ class Smoothed(Defended):
         study, settings = self.study, self.settings
         known = self.flat("known")[np.flatnonzero(self.accepts)[:SPREADS]]
         noise = self.drawn("spreads", len(known))
-        judge: Any = self.judge
+        attackable: Any = self.attackable
 
         def verdict(rows: Tensor, x: Tensor) -> Tensor:
             scores, labels = self.of(x)
@@ -236,7 +236,8 @@ class Smoothed(Defended):
             return accepted & ((asked < 0) | (torch.from_numpy(labels).to(x.device) == asked))
 
         return OnSmoothed(
-            judge, self.threshold, known + noise, direction, targets, sigma=settings.sigma, draws=settings.attack_draws,
+            attackable, self.threshold, known + noise, direction, targets,
+            sigma=settings.sigma, draws=settings.attack_draws,
             generators=[generator(study.dataset.name, "defended scores", *key, i) for i in range(len(targets))],
             verdict=verdict, chunk=study.chunk,
         )  # fmt: skip
