@@ -371,7 +371,10 @@ def test_the_finding_is_of_the_network_that_is_fooled_least(tmp_path: Path) -> N
     finding = report.calibrated_and_fooled(of_cells(tmp_path, {"cnn": {}, "dae_sym": {"fooled": (1.0, 0.1)}}))
     assert finding is not None
     assert finding.row["model"] == "dae_sym"
-    assert "is seldom fooled" in finding.says
+    assert "least, dAE sym, is seldom fooled" in finding.says
+    same = report.calibrated_and_fooled(of_cells(tmp_path / "same", {"cnn": {}, "cool": {}}))
+    assert same is not None
+    assert "every network is mostly fooled" in same.says
 
 
 def test_tables_have_a_line_a_number_and_leave_out_what_is_not_there(tmp_path: Path) -> None:

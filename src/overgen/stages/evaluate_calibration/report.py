@@ -281,9 +281,11 @@ def calibrated_and_fooled(study: Study) -> Finding | None:
         return None
     tau = max((row["tau"] for row in rows), key=float)
     row = min((row for row in rows if row["tau"] == tau), key=lambda row: (row["reproduced"], row["high"]))
+    alike = len({each["reproduced"] for each in rows if each["tau"] == tau}) == 1
+    who = "every network" if alike else f"even the network that is fooled least, {model_name(row['model'])},"
     says = (
-        f"Calibrated on held-out images, the network that is fooled least, {model_name(row['model'])}, is "
-        f"{how_often(row)} fooled by an attack that follows the calibrated score."
+        f"Calibrated on held-out images, {who} is {how_often(row)} fooled by an attack that follows the calibrated "
+        "score."
     )
     return Finding(says, f"{{number}} of {{n}} trials at {at_tau(tau)}", row, "calibrated_reliability", "calibration")
 
