@@ -20,6 +20,7 @@ from workspace import ROOT, set_params, write_code
 
 SECTION = (ROOT / "docs/extending.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STAGES = ("train_classifier", "fool_fgn", "fool_gradient", "fool_smallest", "fool_evolution", "evaluate_confidence",
+          "evaluate_calibration",
           "evaluate_fooling", "collect_fooling", "train_openset", "evaluate_openset", "evaluate_scores",
           "evaluate_unknowns", "attack_scores")  # fmt: skip
 

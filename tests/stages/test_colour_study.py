@@ -47,7 +47,8 @@ class Plain(nn.Module):
         nn.init.normal_(self.fc2.weight, std=2.0, generator=generator)
         nn.init.zeros_(self.fc2.bias)
 '''
-STAGES = ("train_classifier", "fool_fgn", "fool_gradient", "fool_evolution", "fool_smallest", "evaluate_confidence")
+STAGES = ("train_classifier", "fool_fgn", "fool_gradient", "fool_evolution", "fool_smallest", "evaluate_confidence",
+          "evaluate_calibration")  # fmt: skip
 SHAPE, CLASSES = (3, 14, 10), 12
 
 

@@ -5,8 +5,8 @@
 The study compares networks at fixed thresholds τ, which mean the same for all of them only if scores are calibrated. So
 one temperature a network is fitted (Guo et al. 2017, arXiv:1706.04599), see `measures.calibration`: of a dAE it
 calibrates y, and ỹ = c̃·y follows; of COOL it divides the logits of the units. By the likelihood of labels COOL's score
-is not calibrated, since it does not sum to 1 over the classes: a second temperature is fitted so that the top score is
-right as often as it says.
+is not calibrated, since it does not sum to 1 over the classes: a second temperature is fitted by the log-loss of the
+top score, as the chance that its class is right.
 
 Held out are test images, by cross-fitting, since the networks saw all training images: each half of them is judged at
 the temperature of the other half, so that no image is judged at one that it took part in. All else that is fixed was

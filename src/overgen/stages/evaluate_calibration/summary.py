@@ -1,8 +1,8 @@
 """What `evaluate_calibration` makes of logits, stored images and new trials: temperatures, and the rows of its cell.
 
 Numbers are given before and after: `temperature=1` and `temperature=fitted`, where each half of the test images is
-judged at the temperature of the other; at `temperature=top_score`, fitted likewise, but by whether the top score is
-right as often as it says; a few at `temperature=training` as well, that of training images.
+judged at the temperature of the other; at `temperature=top_score`, fitted likewise, but to the top score as the chance
+that its class is right; a few at `temperature=training` as well, that of training images.
 """
 
 from __future__ import annotations
