@@ -248,7 +248,7 @@ def test_what_a_changed_parameter_makes_stale(clone: Path) -> None:
         stale = stale_params(clone)
     finally:
         path.write_text(text)
-    kinds = ("fool_", "evaluate_", "explore_", "attack_")
+    kinds = ("fool_", "evaluate_", "explore_", "attack_", "defend_")
     alpha = {stage for stage in STAGES if stage.startswith(kinds) and reads(stage, "confidence")}
     alpha |= {"search_choices", "collect_fooling"}
     assert alpha >= {"fool_fgn", "fool_variants", "fool_gradient", "fool_evolution", "evaluate_openset",
