@@ -51,6 +51,7 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_example_goes_through_the_whole_study(project: Path, run_stage: Run) -> None:
     for stage in STAGES:
         run_stage(project, stage, model="attacked" if stage == "collect_fooling" else "resnet")
+    run_stage(project, "judge_by_eye", model="people")
     run_stage(project, "report")
     report = project / "reports/digits"
     for table in ("training", "fooling", "gradient", "evolution", "open_set"):

@@ -44,7 +44,7 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_never_with_other_parameters(
     # killed in the middle of the second member: the first is whole, and nothing is among the outputs
     assert kill_when(copies, killed, "train_classifier", "lenet", "seed1.epochs/last.ckpt") == ["seed0.npz"]
     assert not (killed / "models").exists()
-    assert not (killed / "reports").exists()
+    assert not (killed / "reports/cells").exists()
     copy, marked = tmp_path / "changed", tmp_path / "marked"
     for path in (copy, marked):
         shutil.copytree(killed, path, symlinks=True)
