@@ -132,6 +132,7 @@ def test_colours_go_through_the_attacks_and_their_report(project: Path, run_stag
     assert set(collected["target"]) <= set(targets)
     seen = pd.read_csv(cells / "evaluate_fooling/plain/images.csv")
     assert set(seen["attacked"]) == {"other"}
+    run_stage(project, "judge_by_eye", model="people")
     run_stage(project, "report")
     figures = project / "reports/digits/figures"
     for name in ("fooling_images", "gradient_images", "evolution_champions_plain"):
