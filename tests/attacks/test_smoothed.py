@@ -86,6 +86,24 @@ def test_the_score_as_it_is_used_is_asked_where_most_draws_have_passed_and_decid
     assert done.tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("direction", ["accept", "reject"])
+def test_half_of_the_draws_are_not_most(direction: Any) -> None:
+    asked: list[int] = []
+
+    def verdict(rows: Tensor, x: Tensor) -> Tensor:
+        asked.extend(rows.tolist())
+        return torch.ones(len(rows), dtype=torch.bool)
+
+    x = torch.full((1, 16), 0.5)
+    drawn = 0.5 + SIGMA * torch.randn(2, 16, generator=torch.Generator().manual_seed(0))[:, 0]
+    between = float(drawn.double().mean())  # one of the two draws lies above it
+    _, done = objective(first_of, direction, torch.tensor([ANY]), between, draws=2, verdict=verdict)(
+        torch.tensor([0]), x
+    )
+    assert asked == []
+    assert done.tolist() == [False]
+
+
 @pytest.mark.parametrize(("target", "asks"), [(ANY, True), (2, True), (1, False)])
 def test_draws_pass_under_the_label_that_is_asked_for(target: int, asks: bool) -> None:
     asked: list[int] = []
