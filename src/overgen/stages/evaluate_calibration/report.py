@@ -222,8 +222,8 @@ def order_by_top_scores(study: Study) -> Claim | None:
     """Question 5d."""
     says = "Calibrated by their top scores, the networks are in another order of accuracy at a fixed τ."
     added = (
-        "Added after the first run, in which the likelihood made COOL's calibration worse: T is fitted so that the top "
-        "score is right as often as it says. "
+        "Added after the first run, in which the likelihood made COOL's calibration worse: at the T fitted here the "
+        "log-loss of the top score being right is least. "
     )
     return order_claim(study, says, ACCURACY, "test images", "accepted_accuracy", after=TOP, added=added)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from overgen.measures.intervals import wilson
 from overgen.report.names import model_name
+from overgen.report.reliability import draw_bins, panels
 from overgen.report.study import Study
 from overgen.report.style import GREY, WIDTH, colour, ridges, style
 from overgen.run.results import Cell
@@ -26,59 +28,27 @@ def reliability(study: Study) -> Figure:
     calibrated. Bars are 95 % Wilson intervals. Only the first seed is drawn.
     """
     tables = {model: cell.table("reliability") for model, cell in study.cells("evaluate_confidence").items()}
-    columns = min(2, len(tables))
-    rows = math.ceil(len(tables) / columns)
     alphas = [alpha for table in tables.values() for alpha in table["alpha"].dropna().unique()]
-    height = 2.9 * rows + 0.8
+    handles = [Line2D([], [], color=GREY, marker="o", ms=5, lw=0, label="y")]
+    if alphas:
+        text = f"ỹ, α = {max(alphas):g}"
+        handles.append(Line2D([], [], color=GREY, marker="s", mfc="white", ms=5, lw=0, label=text))
+    drawn = {
+        model_name(model): partial(diagram, table=table[table["seed"] == table["seed"].min()], ink=colour(model))
+        for model, table in tables.items()
+    }
     with style():
-        figure = plt.figure(figsize=(WIDTH, height))
-        outer = figure.add_gridspec(
-            rows, columns, hspace=0.24, wspace=0.06, left=0.12, right=1, top=0.97, bottom=0.8 / height
-        )
-        for i, (model, table) in enumerate(tables.items()):
-            inner = outer[divmod(i, columns)].subgridspec(2, 1, height_ratios=(2.6, 1), hspace=0.08)
-            above, below = figure.add_subplot(inner[0]), figure.add_subplot(inner[1])
-            diagram(above, below, table[table["seed"] == table["seed"].min()], colour(model))
-            above.set_title(model_name(model))
-            if i % columns == 0:
-                above.set_ylabel("share that is right")
-                below.set_ylabel("images")
-            for axis in (above, below):
-                axis.tick_params(labelleft=i % columns == 0)
-            if i >= len(tables) - columns:
-                below.set_xlabel("score")
-        handles = [plt.Line2D([], [], color=GREY, marker="o", ms=5, lw=0, label="y"),
-                   plt.Line2D([], [], color=GREY, lw=1, ls=":", label="calibrated")]  # fmt: skip
-        if alphas:
-            text = f"ỹ, α = {max(alphas):g}"
-            handles.insert(1, plt.Line2D([], [], color=GREY, marker="s", mfc="white", ms=5, lw=0, label=text))
-        figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.55, 0.3 / height), ncols=3)
-        return figure
+        return panels(drawn, handles)
 
 
-def diagram(above: Axes, below: Axes, table: pd.DataFrame, ink: str) -> None:
+def diagram(above: Axes, below: Axes, *, table: pd.DataFrame, ink: str) -> None:
     """One model's diagram and the counts of its bins. table: reliability.csv of one seed."""
-    above.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":")
-    for alpha in [math.nan, table["alpha"].max()]:
+    largest = table["alpha"].max()
+    for alpha in (math.nan,) if math.isnan(largest) else (math.nan, largest):
         of_y = math.isnan(alpha)
         bins = table[table["alpha"].isna()] if of_y else table[table["alpha"] == alpha]
-        if bins.empty or (not of_y and table["alpha"].isna().all()):
-            continue
-        full = bins[bins["accuracy"].notna()]  # NaN of an empty bin, and where images have no labels
-        hits = (full["accuracy"] * full["images"]).round().astype(int)
-        ends = np.array([wilson(k, n) for k, n in zip(hits, full["images"], strict=True)]).reshape(-1, 2)
-        above.vlines(full["score"], *ends.T, color=ink, lw=1.2, alpha=0.7)
-        marker, fill = ("o", ink) if of_y else ("s", "white")
-        above.plot(full["score"], full["accuracy"], marker, color=ink, mfc=fill, ms=4.5, lw=0)
-        edges = [*bins["low"], bins["high"].iloc[-1]]
-        below.stairs(bins["images"], edges, color=ink, fill=of_y, alpha=0.4 if of_y else 1, lw=0 if of_y else 1.2)
-    above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    above.tick_params(labelbottom=False)
-    below.set(xlim=(-0.02, 1.02), yscale="log", ylim=(0.7, 3 * table["images"].max()))
-    for axis in (above, below):
-        axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-    below.set_yticks([1, 100, 10_000], ["1", "100", "10,000"])
-    below.minorticks_off()
+        if not bins.empty:
+            draw_bins(above, below, bins, ink, filled=of_y, marker="o" if of_y else "s")
 
 
 def distances(study: Study) -> Figure | None:
