@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from overgen.attacks import pictures
 from overgen.attacks.evidence import ATTACKED, stored, successes
@@ -25,40 +26,61 @@ class Rescored(NamedTuple):
 
 
 def rescore(dataset: str, model: str, settings: Params) -> list[Rescored]:
-    """Score what the attacks on a model keep, examples and successes, with its published weights: one result a cell.
+    """Score what the attacks on a model keep, with the published weights of every seed: one result a cell.
 
-    settings: params.yaml. Raises OvergenError if weights or examples are missing or broken, or the weights of another
-    network.
+    Examples are of seed 0, successes of all seeds. settings: params.yaml. Raises OvergenError if weights or examples
+    are missing or broken, or the weights of another network.
     """
-    network, _ = registry.trained(dataset, model)
+    networks = {0: registry.trained(dataset, model)[0]}
     confidence, probes = settings.confidence[dataset], settings.engine[dataset].probes
     rescored = []
     for attack in (stage for stage, models in ATTACKED.items() if model in settings.names(models)):
         folder = Path("reports/cells", dataset, attack, model)
         table, images = stored(folder, confidence.thresholds, evolution_alpha=settings.fool_evolution[dataset].alpha)
         every, kept = successes(folder, seed=0)
-        table, images = pd.concat([table, every], ignore_index=True), np.concatenate([images, kept])
-        again = scores_of_images(network, images, table["alpha"].to_numpy(), beta=confidence.beta, probes=probes)
-        difference = np.abs(again[np.arange(len(table)), table["target"]] - table["score"].to_numpy())
-        rescored.append(Rescored(folder.as_posix(), len(table), float(difference.max())))
+        parts = {0: (pd.concat([table, every], ignore_index=True), np.concatenate([images, kept]))}
+        parts |= {seed: successes(folder, seed) for seed in _seeds(folder) if seed != 0}
+        worst = 0.0
+        for seed, (of_seed, pictured) in parts.items():
+            if seed not in networks:
+                networks[seed] = registry.trained(dataset, model, seed)[0]
+            difference = _difference(networks[seed], of_seed, pictured, beta=confidence.beta, probes=probes)
+            worst = max(worst, difference)
+        rescored.append(Rescored(folder.as_posix(), sum(len(of_seed) for of_seed, _ in parts.values()), worst))
     return rescored
 
 
+def _seeds(folder: Path) -> list[int]:
+    """The seeds whose networks the trials of an attack's cell attack."""
+    return [int(seed) for seed in pd.read_csv(folder / "trials.csv", usecols=["seed"])["seed"].unique()]
+
+
+def _difference(network: nn.Module, table: pd.DataFrame, images: np.ndarray, *, beta: float, probes: int) -> float:
+    """The largest difference between the stored scores of some images and what a network gives them; 0 for none.
+
+    table: a row an image, with alpha, target and score; images: as pictures, in [0, 1].
+    """
+    if table.empty:
+        return 0.0
+    again = scores_of_images(network, images, table["alpha"].to_numpy(), beta=beta, probes=probes)
+    return float(np.abs(again[np.arange(len(table)), table["target"]] - table["score"].to_numpy()).max())
+
+
 def rescore_smallest(dataset: str, model: str, settings: Params) -> Rescored:
-    """Score the smallest changes of a model's images again, seed 0, as the pictures that `fool_smallest` keeps.
+    """Score the smallest changes of a model's images again, of every seed, as the pictures that `fool_smallest` keeps.
 
     Raises OvergenError if weights or successes are missing or broken, or the weights of another network.
     """
     folder = Path("reports/cells", dataset, "fool_smallest", model)
     kept = read_npz(folder / "successes.npz")
     trials = pd.read_csv(folder / "trials.csv").iloc[kept["trial"]]
-    own = (trials["seed"] == 0).to_numpy()
-    images, target = pictures.images(kept["image"][own]), trials.loc[own, "target"].to_numpy()
-    network, _ = registry.trained(dataset, model)
-    probes = settings.engine[dataset].probes
-    again = scores_of_images(network, images, np.zeros(len(images)), beta=0.0, probes=probes)
-    difference = np.abs(again[np.arange(len(target)), target] - trials.loc[own, "score_in_16_bits"].to_numpy())
-    return Rescored(folder.as_posix(), len(target), float(np.max(difference, initial=0.0)))
+    trials = trials.assign(alpha=0.0, score=trials["score_in_16_bits"])
+    images, probes, worst = pictures.images(kept["image"]), settings.engine[dataset].probes, 0.0
+    for seed in sorted({0, *trials["seed"]}):
+        network, _ = registry.trained(dataset, model, seed)
+        own = (trials["seed"] == seed).to_numpy()
+        worst = max(worst, _difference(network, trials[own], images[own], beta=0.0, probes=probes))
+    return Rescored(folder.as_posix(), len(trials), worst)
 
 
 def rescore_perceptrons(dataset: str) -> Rescored:

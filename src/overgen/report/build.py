@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from overgen.report import budgets, choices, claims, findings, glance, guided, index, modules, overview, style
+from overgen.report import budgets, choices, claims, findings, glance, guided, index, modules, overview, seeds, style
 from overgen.report.addresses import places
 from overgen.report.html import ENVIRONMENT, html
 from overgen.report.names import legend, model_name
@@ -29,9 +29,6 @@ from overgen.report.study import Study, as_reproduced
 from overgen.report.tables import Table
 from overgen.run import progress
 from overgen.run.files import replace_directory, write_json
-from overgen.run.results import Cell
-
-ONE_SEED = "One seed for each network: seed spread not measured; intervals are over images, trials or subsets."
 
 
 def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> None:
@@ -68,8 +65,8 @@ def build_page(study: Study, output: Path, *, dpi: int) -> None:
         (folder / "figures").mkdir()
         write_numbers(study, tables, folder)
         drawn = draw(study, folder / "figures", dpi=dpi)
-        seeds = seeds_text(cell for cells in study.grid.values() for cell in cells.values())
-        text = text_of("report/page.md.j2", study, tables | {"report": []}, drawn, seeds=seeds)
+        of_page = seeds.of_page(cell for cells in study.grid.values() for cell in cells.values())
+        text = text_of("report/page.md.j2", study, tables | {"report": []}, drawn, seeds=of_page)
         write_text(folder, findings.placed(text, study), output)
 
 
@@ -169,6 +166,7 @@ def text_of(
         "legend": legend(study.frame["verdict"], study.frame["note"]),
         "model_name": model_name,
         "audit": audit,
+        "several_seeds": seeds.several(study),
     }
     common |= {"folded": folded, "table": shown, "paper": paper}
 
@@ -182,7 +180,8 @@ def text_of(
                 own |= {"tables": [shown(table) for table in tables[stage]]}
                 tested = claims.of_stage(study, stage)
                 own |= {"claims": {key: claims.block(claim) for key, claim in tested.items()}}
-                texts.append(ENVIRONMENT.get_template(path).render(own | common))
+                text = ENVIRONMENT.get_template(path).render(own | common)
+                texts.append(seeds.first_said(study, stage, text) if modules.of_first_seed(stage) else text)
         return texts
 
     overall = {table.name: table for table in tables["report"]}
@@ -201,19 +200,12 @@ def overall(study: Study) -> dict[str, Any]:
         "unbudgeted": any(
             cell.path in judged and not set(cell.budget) & set(limit) for cell, limit in zip(cells, limits, strict=True)
         ),
-        "seeds": seeds_text(cells),
+        "seeds": seeds.seeds_text(study),
         "budgets": overview.budgets(study),
         "not_testable": overview.not_testable(study),
         "glance_tau": glance.largest_tau(study),
         "bibliography": bibliography(),
     }
-
-
-def seeds_text(cells: Iterable[Cell]) -> str:
-    """How many seeds each network of some cells has; "" where none has seeds."""
-    seeds = sorted({spent for cell in cells for key, spent in cell.budget.items() if key.endswith(".seeds")})
-    many = f"Seeds for each network: {', '.join(map(str, seeds))}." if seeds else ""
-    return ONE_SEED if seeds == [1] else many
 
 
 def csv(frame: pd.DataFrame) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from overgen.run.results import Cell
 
 REPRODUCED = (*REPORTED, "reproduced", "low", "high", "n", "budget", "verdict", "cell", "md5")  # of reproduced.csv
 COLUMNS = (*REPRODUCED, "text", "reported_n")  # of every frame; further ones are keys of its metrics
+BOOTSTRAP = re.compile(r"bootstrap over (\d+) seeds")  # in the kind of an interval, see `results.rate_row`
 NUMBER = ("experiment", "dataset", "model", "metric")  # columns that tell numbers apart, with tau
 
 
@@ -112,12 +114,13 @@ def _verdict(
     bound, value, result = source["note"].partition(";")[0], source["value"], measured["reproduced"]
     if result is not None and ((bound == "at least" and result >= value) or (bound == "at most" and result <= value)):
         return "reproduced" if full else "agrees at reduced budget"
+    low, high = of_one_network(measured)
     return verdict(
         measured["metric"],
         source["value"],
         measured["reproduced"],
-        measured["low"],
-        measured["high"],
+        low,
+        high,
         band=bands[band_name(measured["metric"])],
         at_paper_budget=full,
         reported_n=None if math.isnan(source["n"]) else int(source["n"]),
@@ -125,6 +128,22 @@ def _verdict(
         rounding=source["rounding"],
         prediction="prediction" in measured["interval"],
     )
+
+
+def of_one_network(measured: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The interval of a measured number where a reported one, which is of one network, is compared with it.
+
+    A bootstrap over S seeds says where their mean lies. One more network is S times as uncertain as that mean by
+    itself, so the mean of S and it are √(S + 1) times as far apart. Other intervals stay as they are. measured: a row
+    with reproduced, low and high, and with the kind of the interval, or a note that says it. Returns (low, high).
+    """
+    low, high = measured["low"], measured["high"]
+    seeds = BOOTSTRAP.search(measured.get("interval") or measured["note"])
+    if seeds is None or low is None or high is None:
+        return low, high
+    value, wider = measured["reproduced"], math.sqrt(int(seeds[1]) + 1)
+    bounds = (0.0, 100.0) if measured["unit"] == "percent" else (-math.inf, math.inf)
+    return max(value - wider * (value - low), bounds[0]), min(value + wider * (high - value), bounds[1])
 
 
 def not_measured(reported: pd.DataFrame, frame: pd.DataFrame, dataset: str) -> pd.DataFrame:

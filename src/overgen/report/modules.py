@@ -16,7 +16,8 @@ A stage's report.py may have
 - FILES, functions of a Study that give further files of the report's folder: their texts by name;
 - `context`, a function of a Study: further values for the stage's templates;
 - `experiment_name`, a function of an experiment: how the table of budgets calls it;
-- COMPARED, False where the cells' numbers are no results and stay out of reproduced.csv.
+- COMPARED, False where the cells' numbers are no results and stay out of reproduced.csv;
+- FIRST_SEED, True where of a network with several seeds the cells take seed 0 alone (see `seeds`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ def of_stage(stage: str) -> ModuleType | None:
 def is_compared(stage: str) -> bool:
     """Whether the numbers of a stage's cells stand in reproduced.csv."""
     return getattr(of_stage(stage), "COMPARED", True)
+
+
+def of_first_seed(stage: str) -> bool:
+    """Whether a stage's cells take seed 0 alone of a network with several."""
+    return getattr(of_stage(stage), "FIRST_SEED", False)
 
 
 def template(stage: str, name: str) -> str | None:

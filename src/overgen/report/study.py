@@ -148,6 +148,15 @@ class Study(Numbers):
         return {name.removeprefix(prefix): value for name, value in self.settings.items() if name.startswith(prefix)}
 
 
+class OfFirstSeed(Cell):
+    """A cell of a stage that takes seed 0 alone, whose networks may have been trained from more."""
+
+    @property
+    def budget(self) -> dict[str, int]:
+        """As that of a `Cell`, with one seed of every network: what was spent on the others is not in its numbers."""
+        return {key: 1 if key.endswith(".seeds") else spent for key, spent in super().budget.items()}
+
+
 def read_study(
     plan: Plan, dataset: str, root: Path = Path(), *, bands: Mapping[str, float | str] | None = None
 ) -> Study:
@@ -156,12 +165,12 @@ def read_study(
     Raises OvergenError naming a missing or broken cell and the command that remakes it, and a metric without a band.
     """
     folder = root / "reports/cells" / dataset
-    grid = {
-        stage: {
-            model: Cell(dataset, stage, model, folder / stage / model, joint=stage in plan.joint) for model in models
+    grid: Grid = {}
+    for stage, models in plan.cells.items():
+        kind = OfFirstSeed if modules.of_first_seed(stage) else Cell
+        grid[stage] = {
+            model: kind(dataset, stage, model, folder / stage / model, joint=stage in plan.joint) for model in models
         }
-        for stage, models in plan.cells.items()
-    }
     for cell in (cell for cells in grid.values() for cell in cells.values()):
         _ = cell.summary  # read and checked before anything is drawn
     papers, budget = reported.load(), paper_budget(root / "budgets/paper.txt")

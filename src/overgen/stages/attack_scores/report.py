@@ -214,6 +214,7 @@ def attempts_text(attempts: Sequence[Any]) -> str:
     return "; then ".join(names[each["attack"]].format(**each) for each in attempts)
 
 
+FIRST_SEED = True
 CLAIMS = (some_score_holds, fooled_is_no_class, neighbours_beat_the_dae)
 TABLES = (attacked_scores, attacked_starts)
 FIGURES = (figures.attacked_rates, figures.attacked_balls, figures.attacked_images)

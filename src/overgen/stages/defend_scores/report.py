@@ -203,6 +203,7 @@ def context(study: Study) -> dict[str, Any]:
     }
 
 
+FIRST_SEED = True
 CLAIMS = (smoothing_buys, ensemble_buys, further_training_buys, certificates_agree)
 TABLES = (defended_scores, defended_certificates)
 FIGURES = (figures.defended_balls, figures.defended_images)

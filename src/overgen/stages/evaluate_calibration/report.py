@@ -298,6 +298,7 @@ def context(study: Study) -> dict[str, Any]:
     return {"calibration_attack": attack, "calibration_refused": refused}
 
 
+FIRST_SEED = True
 CLAIMS = (fooling_gets_rare, order_of_accuracy, order_by_top_scores, order_of_fooling, order_without_tau,
           training_images_will_not_do)  # fmt: skip
 FINDINGS = (calibrated_and_fooled,)

@@ -13,6 +13,7 @@ from overgen.stages.explore_anomaly import figures, summary
 from overgen.stages.explore_anomaly.names import MEASURE_NAMES
 
 PAGE = "autoencoder"
+FIRST_SEED = True
 CHOICES = [
     (
         "The network and the error of the slides' anomaly detector",

@@ -11,6 +11,7 @@ from overgen.stages.explore_clutter import figures, summary
 from overgen.stages.explore_clutter.names import OF_CANVASES, WAYS
 
 PAGE = "manifold"
+FIRST_SEED = True
 CHOICES = [
     (
         "The learned attention mask of the supplementary slides",

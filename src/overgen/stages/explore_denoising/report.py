@@ -9,6 +9,7 @@ from overgen.stages.explore_denoising import figures
 from overgen.stages.train_codes.spent import spent
 
 PAGE = "autoencoder"
+FIRST_SEED = True
 EXPERIMENT = "denoising"
 
 

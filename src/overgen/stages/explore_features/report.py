@@ -15,6 +15,7 @@ from overgen.report.tables import Table, at_tau, measured, table
 from overgen.stages.explore_features import figures
 
 PAGE = "features"
+FIRST_SEED = True
 PREFIX = "explore_features."
 MAXIMISED = "log-odds of the class in {explore_features.network}, whose gradient does not vanish where y is 1"
 CHOICES = [

@@ -12,6 +12,7 @@ from overgen.stages.explore_latents import figures
 from overgen.stages.explore_latents.names import SPACE_NAMES, drawn_name
 
 PAGE = "autoencoder"
+FIRST_SEED = True
 SMALL = ("codes", "variational")  # of `train_codes`
 EXPERIMENT = "latents"
 HALF = "0.5"  # deviations of noise at which a claim is tested

@@ -12,6 +12,7 @@ from overgen.report.tables import MODEL, Table, at_tau, column, measured, n_text
 from overgen.stages.explore_noise import figures
 
 PAGE = "manifold"
+FIRST_SEED = True
 CHOICES = [
     ("What a random image is", "every pixel uniform in [0, 1]; the volume is a share of the cube of all such images"),
 ]

@@ -12,6 +12,7 @@ from overgen.stages.explore_paths import figures
 from overgen.stages.explore_paths.figures import way_name
 
 PAGE = "manifold"
+FIRST_SEED = True
 CHOICES = [
     (
         "Distance to the data along a path",

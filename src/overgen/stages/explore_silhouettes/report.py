@@ -12,6 +12,7 @@ from overgen.stages.explore_silhouettes import figures, summary
 from overgen.stages.explore_silhouettes.names import KIND_NAMES, SCORE_NAMES
 
 PAGE = "manifold"
+FIRST_SEED = True
 CHOICES = [("Letters that look like digits", "B, D, G, I, O, Q, S, Z; numbers with and without them")]
 EXPERIMENT = summary.EXPERIMENT
 SURE = 5  # percent of images of no class: a network is sure of few below, of many above; set before the run

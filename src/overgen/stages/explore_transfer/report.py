@@ -11,6 +11,7 @@ from overgen.stages.explore_transfer import figures
 from overgen.stages.explore_transfer.names import CODE, PCA, PIXELS, SCRATCH, feature_name
 
 PAGE = "autoencoder"
+FIRST_SEED = True
 FEW, FIRST = "100", "10"  # labels, and answers, at which claims are tested
 CHOICES = [
     (

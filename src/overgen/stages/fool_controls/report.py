@@ -7,8 +7,10 @@ from overgen.report.findings import Finding, how_often, known
 from overgen.report.glance import largest_tau
 from overgen.report.names import model_name
 from overgen.report.reported import records
+from overgen.report.seeds import by_seed
 from overgen.report.study import Row, Study
 from overgen.report.tables import Table, at_tau, broken, measured, table
+from overgen.stages.fool_gradient.report import seed_rates
 from overgen.stages.remove_gate.params import GATE_OFF
 
 GRADIENTS = {"metric": "fooling_rate", "start": "noise"}
@@ -38,6 +40,11 @@ def controls(study: Study) -> Table:
     return table("controls", lines, header, study.frame.iloc[used])
 
 
+def controls_by_seed(study: Study) -> Table:
+    """The rates of the gradients of each seed's network, from each start."""
+    return by_seed(study, "controls_by_seed", seed_rates(study, "fool_controls", "control_gradient"))
+
+
 def _networks(study: Study, attacked: list[str]) -> list[tuple[str, str, str, str]]:
     """Of each line the model, the experiments of both attacks, and the model under which the FGN's rows stand."""
     lines = []
@@ -63,4 +70,4 @@ def without_the_gate(study: Study) -> Finding | None:
 
 
 FINDINGS = (without_the_gate,)
-TABLES = (controls,)
+TABLES = (controls, controls_by_seed)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pandas as pd
+
 from overgen.report.findings import Finding, how_often, known
 from overgen.report.glance import Glance, best_row, largest_tau
 from overgen.report.names import ENCODING_NAMES, model_name
-from overgen.report.study import Metrics, Row, Study
+from overgen.report.seeds import by_seed
+from overgen.report.study import Metrics, Row, Study, rising
 from overgen.report.tables import MODEL, Table, at_tau, grouped, listing, row_name
 from overgen.stages.fool_evolution import figures
 
@@ -36,6 +41,24 @@ def evolution(study: Study) -> Table:
     return listing("evolution", grouped(rows, model=(), experiment=EXPERIMENTS), labels, once=2)
 
 
+def evolution_by_seed(study: Study) -> Table:
+    """The rates of the last champions against each seed's network."""
+    return by_seed(study, "evolution_by_seed", seed_rates(study))
+
+
+def seed_rates(study: Study) -> Iterator[tuple[Row, str, pd.Series]]:
+    """What `by_seed` takes: of each model and encoding the last champions, at each τ."""
+    for model, cell in study.cells("fool_evolution").items():
+        trials = cell.table("trials").set_index("seed")
+        for encoding in trials["encoding"].unique():
+            of = {"experiment": f"evolution_{encoding}", "metric": "fooling_rate", "model": model}
+            champions = trials.loc[trials["encoding"] == encoding, "confidence"]
+            for tau in rising(study.rows(**of)["tau"]):
+                row = study.find(**of, tau=tau)
+                if row is not None:
+                    yield row, str(ENCODING_NAMES.get(encoding, encoding)), champions > float(tau)
+
+
 def strongest(study: Study, model: str) -> Row | None:
     """The rate of the encoding that fools a model most often, at the largest τ."""
     encodings = tuple(name for name in EXPERIMENTS if name != "test_error")
@@ -59,5 +82,5 @@ def by_scores_alone(study: Study) -> Finding | None:
 FINDINGS = (by_scores_alone,)
 GLANCE = (Glance("fooled by the best attack known %", strongest, "evolution"),)
 METRICS: Metrics = {"fooled_by_cppn@tau=0.99": ("evolution_cppn", "fooling_rate", {"tau": "0.99"})}
-TABLES = (evolution,)
+TABLES = (evolution, evolution_by_seed)
 FIGURES = (figures.evolution_confidence, figures.evolution_champions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from overgen.report.findings import Finding, how_often, known
 from overgen.report.glance import Glance, best_row, largest_tau
 from overgen.report.names import START_NOTE, model_name
 from overgen.report.reported import records
+from overgen.report.seeds import by_seed
 from overgen.report.study import Metrics, Numbers, Orderings, Row, Study, rising
 from overgen.report.tables import (
     MODEL,
@@ -105,6 +106,32 @@ def in_8_bits(study: Study) -> Table:
                for tau in study.taus("fgn", "fooling_rate") for text, metric in metrics.items()]  # fmt: skip
     labels = MODEL | {"attack on": lambda row: TARGETS[row["experiment"]]}
     return pivot(study, "in_8_bits", rows, ("model", "experiment"), labels, columns)
+
+
+def fooling_by_seed(study: Study) -> Table:
+    """The rates of the attack on y, and on ỹ, of each seed's network."""
+    entries = [(model, experiment, model) for model in study.cells("fool_fgn") for experiment in TARGETS]
+    return by_seed(study, "fooling_by_seed", seed_rates(study, "fool_fgn", entries))
+
+
+def seed_rates(
+    study: Study, stage: str, entries: Iterable[tuple[str, str, str]]
+) -> Iterator[tuple[Row, str, pd.Series]]:
+    """What `by_seed` takes, at the papers' α. entries: a cell's model, and the experiment and model of its rates."""
+    for model, experiment, of in entries:
+        trials = study.cells(stage)[model].table("trials").set_index("seed")
+        objective = "scaled" if experiment == "fgn_on_scaled_output" else "y"
+        for tau in study.taus("fgn", "fooling_rate"):
+            row = study.find(experiment=experiment, model=of, metric="fooling_rate", tau=tau)
+            if row is None:
+                continue
+            steps = next(name for name in trials if str(name).startswith(f"step@tau={tau},"))
+            name = "" if model == of else f"{model_name(model)}, "
+            yield (
+                row,
+                f"{name}on {TARGETS.get(experiment, 'y')}",
+                trials.loc[trials["objective"] == objective, steps].notna(),
+            )
 
 
 def scaled_attack(study: Study) -> Table:
@@ -242,5 +269,5 @@ GLANCE = (
 )
 METRICS: Metrics = {f"fooled_by_fgn@tau={tau}": ("fgn", "fooling_rate", {"tau": tau}) for tau in ("0.9", "0.99")}
 NOTES = (hangs_on_the_start,)
-TABLES = (fooling, in_8_bits, scaled_attack, variants, other_alphas)
+TABLES = (fooling, fooling_by_seed, in_8_bits, scaled_attack, variants, other_alphas)
 FIGURES = (figures.first_passage, figures.fooling_images)

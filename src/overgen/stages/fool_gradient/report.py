@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from overgen.measures.intervals import differs
 from overgen.measures.verdicts import reported_interval
+from overgen.report.compare import of_one_network
 from overgen.report.findings import Finding, compared, known
 from overgen.report.glance import Glance, best_row, largest_tau
 from overgen.report.names import model_name
+from overgen.report.seeds import by_seed
 from overgen.report.study import Metrics, Row, Study, rising
 from overgen.report.tables import (
     MODEL,
@@ -45,7 +49,7 @@ def robustness(study: Study) -> Table:
             strongest = max((attack for attack in attacks if attack), key=lambda attack: attack["reproduced"])
             value = float(row["value"])
             theirs = reported_interval("fooling_rate", value, n=row["reported_n"])
-            sign = differs(strongest["reproduced"], (strongest["low"], strongest["high"]), value, theirs)
+            sign = differs(strongest["reproduced"], of_one_network(strongest), value, theirs)
             start = str(START_NAMES.get(strongest["start"], strongest["start"]))
             lines.append([bold(model), tau, reported(row), measured(row), measured(strongest), start, words[sign]])
             used += [row["place"], strongest["place"]]
@@ -69,6 +73,24 @@ def gradient(study: Study) -> Table:
     labels = MODEL | {"start": lambda row: START_NAMES.get(row["start"], row["start"])}
     rows = grouped(rows, model=(), start=())
     return pivot(study, "gradient", rows, ("model", "start"), labels, columns, of={"experiment": "gradient"})
+
+
+def gradient_by_seed(study: Study) -> Table:
+    """The rates of each seed's network, from each start."""
+    return by_seed(study, "gradient_by_seed", seed_rates(study, "fool_gradient", "gradient"))
+
+
+def seed_rates(study: Study, stage: str, experiment: str) -> Iterator[tuple[Row, str, pd.Series]]:
+    """What `by_seed` takes, at the papers' α: of each model and start the rate at each τ."""
+    for model, cell in study.cells(stage).items():
+        trials = cell.table("trials").set_index("seed")
+        for start in trials["start"].unique():
+            for tau in rising(study.rows(experiment=experiment, model=model, alpha="")["tau"]):
+                row = study.find(experiment=experiment, model=model, metric="fooling_rate", start=start, tau=tau)
+                own = trials[(trials["start"] == start) & (trials["tau"] == float(tau))]
+                if row is not None:
+                    name = f"from {START_NAMES.get(start, start)}"
+                    yield row, name, own.loc[own["alpha"] == own["alpha"].iloc[0], "step"].notna()
 
 
 def rate(over: Row | None, rate: Row | None) -> str:
@@ -105,5 +127,5 @@ def against_the_defence(study: Study) -> Finding | None:
 FINDINGS = (against_the_defence,)
 GLANCE = (Glance("fooled by the best attack known %", strongest, "gradients of ỹ"),)
 METRICS: Metrics = {"fooled_by_gradient@tau=0.99": ("gradient", "fooling_rate", {"tau": "0.99", "start": "noise"})}
-TABLES = (gradient, robustness)
+TABLES = (gradient, gradient_by_seed, robustness)
 FIGURES = (figures.gradient_passage, figures.gradient_images)

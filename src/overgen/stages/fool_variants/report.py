@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from overgen.models.params import base_of
 from overgen.report.names import model_name
+from overgen.report.seeds import by_seed
 from overgen.report.study import Study
 from overgen.report.tables import Table
 from overgen.stages.fool_fgn.report import experiment_name as experiment_name  # the attack is that of fool_fgn
-from overgen.stages.fool_fgn.report import fooling_table
+from overgen.stages.fool_fgn.report import fooling_table, seed_rates
 
 
 def network_variants(study: Study) -> Table:
@@ -23,4 +24,13 @@ def network_variants(study: Study) -> Table:
     return fooling_table(study, "network_variants", entries)
 
 
-TABLES = (network_variants,)
+def variants_by_seed(study: Study) -> Table:
+    """The rates of the attack on y of each seed's network."""
+    entries = []
+    for variant in study.cells("fool_variants"):
+        base = base_of(variant, study.cells("fool_fgn"))
+        entries.append((variant, f"fgn_{variant.removeprefix(f'{base}_')}", base))
+    return by_seed(study, "variants_by_seed", seed_rates(study, "fool_variants", entries))
+
+
+TABLES = (network_variants, variants_by_seed)

@@ -90,5 +90,6 @@ def context(study: Study) -> dict[str, Any]:
     }
 
 
+FIRST_SEED = True
 CLAIMS = (people_see_no_class,)
 TABLES = (judged_by_eye, judged_families)
