@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -93,6 +94,17 @@ def test_bootstrap_draws_whole_seeds() -> None:
     assert bootstrap_over_seeds(few) != bootstrap_over_seeds(few, seed=1)
     low, high = bootstrap_over_seeds(few) or (0, 0)
     assert few.min() < low < few.mean() < high < few.max()
+
+
+@pytest.mark.parametrize("values", [[10.0, 55.0, 90.0], [0.0, 20.0, 20.0, 95.0], [3.0, 1.0, 4.0, 1.0, 5.0]])
+def test_bootstrap_is_the_quantiles_of_all_draws_of_seeds(values: list[float]) -> None:
+    """Against every draw of so many seeds, each as likely, and against SciPy's percentile bootstrap."""
+    found = bootstrap_over_seeds(values)
+    means = np.sort([np.mean(draw) for draw in itertools.product(values, repeat=len(values))])
+    exact = np.quantile(means, [0.025, 0.975], method="inverted_cdf")
+    assert found == pytest.approx(exact, abs=1e-9)
+    peer = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=10_000, random_state=1)
+    assert found == pytest.approx(tuple(peer.confidence_interval), abs=1e-9)
 
 
 def test_interval_of_a_difference() -> None:

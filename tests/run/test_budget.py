@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overgen import OvergenError
+from overgen.report.budgets import at_paper_budget, paper_budget
 from overgen.run import budget, params
 
 from params_text import change, dvc_value
@@ -94,3 +95,23 @@ def test_the_papers_budgets_are_settable(project: Path) -> None:
         assert amount(paper) >= amount(params.value_at(before.sections, key)), key
     after = params.load(project / "params.yaml")
     assert all(params.plain(params.value_at(after.sections, key)) == paper for key, paper in budgets.items())
+
+
+def test_a_referees_budgets_are_settable_and_go_beyond_the_papers(project: Path) -> None:
+    """Five seeds of every network that is attacked, in every section that has seeds of such."""
+    before = params.load(project / "params.yaml")
+    budgets = budget.set_budgets(ROOT / "budgets/referee.txt", project / "params.yaml")
+    after = params.load(project / "params.yaml")
+    for stage in ("train_classifier", "train_autoencoder", "train_variants", "remove_gate"):
+        for dataset, section in getattr(after, stage).items():
+            if dataset != "digits":
+                assert section.seeds == [0, 1, 2, 3, 4], f"{stage}.{dataset}"
+    papers = paper_budget(ROOT / "budgets/paper.txt")
+    for key, value in budgets.items():
+        amount = len(value) if isinstance(value, list) else value
+        assert amount >= papers.get(key, 0), key
+        assert params.plain(params.value_at(after.sections, key)) == value
+    # one seed is no less than what the papers state
+    seeds = {key: len(params.value_at(before.sections, key)) for key in budgets if key.endswith(".seeds")}
+    assert set(seeds.values()) == {1}
+    assert at_paper_budget(seeds, papers)
