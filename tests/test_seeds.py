@@ -31,7 +31,7 @@ CELLS = {
     "fool_fgn": ["cnn", "dae_sym"],
     "fool_gradient": ["cnn", "dae_sym"],
     "fool_evolution": ["cnn", "dae_sym"],
-    "evaluate_fooling": ["cnn"],
+    "evaluate_fooling": ["cnn", "dae_sym"],
     "evaluate_confidence": ["cnn"],
     "evaluate_calibration": ["cnn"],
 }
