@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from overgen import rescoring
 from overgen.measures.intervals import wilson
-from overgen.report import seeds
+from overgen.report import modules, seeds
 from overgen.report.build import build_report
 from overgen.report.study import Study, read_study
 from overgen.run import params
@@ -21,7 +22,7 @@ from overgen.run.files import read_npz
 from overgen.run.plans import Plan, plans
 from report_study import BANDS, lines_of
 
-from workspace import inside, make_workspace, run_stage
+from workspace import ROOT, inside, make_workspace, run_stage
 
 SEEDS = [0, 1, 2]
 ATTACKS = ("fool_fgn", "fool_gradient", "fool_evolution")
@@ -179,3 +180,22 @@ def test_the_images_of_every_seed_are_scored_again(three: Path) -> None:
         changed = {each.cell.split("/")[3]: each for each in rescoring.rescore("digits", "dae_sym", settings)}
         (cell / "trials.csv").write_text(before)
     assert changed["fool_gradient"].difference == pytest.approx(0.01, abs=1e-4)
+
+
+def test_a_stage_that_loads_one_network_of_a_model_says_so() -> None:
+    """Each stage whose code asks for a trained network without a seed, and uses it, has FIRST_SEED in its report.py."""
+    found = set()
+    for path in ROOT.glob("src/overgen/stages/*/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            calls = (
+                [each for each in ast.walk(node) if isinstance(each, ast.Call)] if isinstance(node, ast.stmt) else []
+            )
+            loads = [call for call in calls if ast.unparse(call.func) == "registry.trained" and len(call.args) == 2]
+            text = ast.unparse(node)
+            only_metadata = text.startswith("_, ") or "[1][" in text
+            if isinstance(node, ast.Assign | ast.Return | ast.Expr) and loads and not only_metadata:
+                found.add(path.parent.name)
+            found |= {path.parent.name} if "attacked.seeds[0]" in text else set()
+    assert {"evaluate_unknowns", "evaluate_calibration", "attack_scores", "explore_paths"} <= found
+    asks = {"evaluate_fooling"}  # the judge is of seed 0, what fooled of all: its text says so itself
+    assert found - asks <= {stage for stage in found if modules.of_first_seed(stage)}

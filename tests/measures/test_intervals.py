@@ -107,6 +107,14 @@ def test_bootstrap_is_the_quantiles_of_all_draws_of_seeds(values: list[float]) -
     assert found == pytest.approx(tuple(peer.confidence_interval), abs=1e-9)
 
 
+@pytest.mark.parametrize(("seeds", "least", "most"), [(3, 0.68, 0.82), (5, 0.78, 0.91)])
+def test_of_few_seeds_a_bootstrap_is_too_narrow(seeds: int, least: float, most: float) -> None:
+    """What reports say of it: how often it holds the mean of which seeds are drawn, here rates from 0 to 1."""
+    rates = np.random.default_rng(0).beta(2, 2, size=(400, seeds))
+    found = [bootstrap_over_seeds(of, resamples=1000) or (0, 0) for of in rates]
+    assert least < np.mean([low <= 0.5 <= high for low, high in found]) < most
+
+
 def test_interval_of_a_difference() -> None:
     """Newcombe 1998, Table II, (a) 56/70 against 48/80, method 10: 0.0524 to 0.3339."""
     found = difference_interval(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from overgen import OvergenError
 from overgen.measures.intervals import wilson
 from overgen.report import budgets, overview, reported
-from overgen.report.compare import compare
+from overgen.report.compare import compare, of_one_network
 from overgen.report.names import START_NOTE, legend
 from overgen.report.study import Study, read_study
 from overgen.report.tables import measured
@@ -70,6 +71,35 @@ def test_verdicts_below_the_papers_budget(made_up: Study) -> None:
         "10 of 100 epochs, 1 seed, 4 of 20 trials a class, 500 of 10,000 updates",
         "10 of 100 epochs, 2 of 10 class subsets",
     }
+
+
+def test_a_reported_network_is_one_more_seed() -> None:
+    """The rates of four networks are 40 % ± 10 points in the mean: one alone may be √5 times as far from it."""
+    row = {"reproduced": 40.0, "low": 30.0, "high": 52.0, "unit": "percent", "note": ""}
+    several = row | {"interval": "95 % bootstrap over 4 seeds, no narrower than Wilson over all trials"}
+    assert of_one_network(several) == pytest.approx((40 - 10 * 5**0.5, 40 + 12 * 5**0.5))
+    assert of_one_network(several | {"low": 10.0, "high": 95.0}) == (0, 100)
+    assert of_one_network(row | {"interval": "", "note": several["interval"]}) == of_one_network(several)
+    for kind in ("95 % Wilson over 200 trials; seed spread not measured", "95 % t prediction interval over 4 seeds"):
+        assert of_one_network(row | {"interval": kind}) == (30, 52)
+    assert of_one_network(several | {"low": None, "high": None}) == (None, None)
+
+
+def test_one_of_five_networks_that_reaches_the_reported_rate_is_no_difference(tmp_path: Path) -> None:
+    """The paper's CNN is always fooled, as one of five here is: beyond the interval of their mean, not of a network."""
+    root = tmp_path / "root"
+    plan = write_study(root, full=True, stages=["fool_fgn", "train_classifier", "train_autoencoder"])
+    metric = {"experiment": "fgn", "model": "cnn", "metric": "fooling_rate", "tau": "0.9"}
+    made = results.rate_row("fgn", "fooling_rate", [200, 180, 120, 190, 195], 200, of="trials", tau=0.9)
+    path = root / "reports/cells/mnist/fool_fgn/cnn/metrics.json"
+    cell = json.loads(path.read_text())
+    cell["metrics"] = [made if (r["experiment"], r["metric"], r["tau"]) == ("fgn", "fooling_rate", 0.9) else r
+                       for r in cell["metrics"]]  # fmt: skip
+    path.write_text(json.dumps(cell))
+    found = read_study(plan, "mnist", root, bands={**BANDS, "fooling_rate": 1}).find(**metric)
+    assert found is not None
+    assert (found["value"], found["high"] < 98) == ("100", True)
+    assert found["verdict"] == "cannot tell"
 
 
 def rate(metric: str, k: int, tau: float, **more: Any) -> dict[str, Any]:

@@ -46,8 +46,9 @@ def seeds_text(study: Study) -> str:
     return (
         f"Seeds, each a network of its own: {many}. With several, a rate of trials is a mean over them with a "
         "bootstrap interval over seeds, no narrower than Wilson's of all trials; of an accuracy the interval says "
-        "where one more seed would fall. With one seed, and where a section says “seed 0 alone”, seed spread is not "
-        "measured: intervals are over images, trials or subsets."
+        "where one more seed would fall. Of few seeds a bootstrap is too narrow: simulated, that of 3 held the mean in "
+        "about 75 of 100 cases, that of 5 in 85. With one seed, and where a section says “seed 0 alone”, seed spread "
+        "is not measured: intervals are over images, trials or subsets."
     )
 
 
