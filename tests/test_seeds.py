@@ -160,6 +160,8 @@ def test_the_report_says_what_hangs_on_seed_0(report: Path, numbers: Study) -> N
     assert spent.pop("evaluate_calibration") == {"1 seed"}
     assert set.union(*spent.values()) == {"3 seeds"}
     assert seeds.counts(numbers) == {"cnn": 3, "dae_sym": 3}
+    of_first = {stage for stage, own in written.groupby(stages) if seeds.seed_0(numbers, own.iloc[0].to_dict())}
+    assert of_first == {"evaluate_calibration"}
 
 
 def test_the_images_of_every_seed_are_scored_again(three: Path) -> None:

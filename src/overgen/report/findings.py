@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from overgen.report.addresses import places
+from overgen.report.seeds import seed_0
 from overgen.report.shown import folded
 from overgen.report.study import Row, Study
 from overgen.report.tables import count_text, measured, reported
@@ -61,7 +62,7 @@ def placed(text: str, study: Study) -> str:
         head, name, said = shown.get(finding.figure) or shown.get(finding.table) or ("", "", "")
         more = f" [{head}](#{name})" if name else ""
         indent = " " * len(f"{i}. ")
-        items.append(f"{i}. **{finding.says}** {number_text(finding)}.{more}")
+        items.append(f"{i}. **{finding.says}** {number_text(finding)}{seed_0(study, finding.row)}.{more}")
         if finding.figure in shown and finding.figure not in pictures:
             pictures.add(finding.figure)
             items[-1] += f"\n\n{indent}[![{said}](figures/{finding.figure}.png)](#{name})"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from overgen.report import modules
 from overgen.report.names import model_name
 from overgen.report.study import Row, Study
 from overgen.report.tables import Table, bold, markdown_table, measured, without_repeats
@@ -73,6 +74,12 @@ def first_said(study: Study, stage: str, text: str) -> str:
     return re.sub(
         r"^(## .+)$", rf"\1\n\n*{', '.join(map(model_name, names))}: seed 0 alone.*", text, flags=re.MULTILINE
     )
+
+
+def seed_0(study: Study, row: Row) -> str:
+    """What follows a number away from its section, where it is of seed 0 alone of a network with several; else ""."""
+    stage = row["cell"].split("/")[3]
+    return "; seed 0" if modules.of_first_seed(stage) and counts(study).get(row["model"], 1) > 1 else ""
 
 
 def by_seed(study: Study, name: str, rates: Iterable[tuple[Row, str, pd.Series]]) -> Table:
