@@ -7,7 +7,7 @@ says `FIRST_SEED = True` takes that of seed 0 alone: its section says so, and it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -93,7 +93,7 @@ def by_seed(study: Study, name: str, rates: Iterable[tuple[Row, str, pd.Series]]
     listed = [each for each in listed if len(each[2]) > 1]
     every = sorted({seed for _, _, table in listed for seed in table.index})
     for row, attack, table in listed:
-        of_seed: Mapping[int, float] = (100 * table["sum"] / table["size"]).to_dict()
+        of_seed = {int(seed): 100 * hits / size for seed, hits, size in table.itertuples()}
         percents = [f"{of_seed[seed]:.1f}" if seed in of_seed else "–" for seed in every]
         lines.append([bold(row["model"]), attack, row["tau"], *percents, measured({**row, "verdict": "", "note": ""})])
         found += [

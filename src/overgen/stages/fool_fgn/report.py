@@ -125,7 +125,7 @@ def seed_rates(
             row = study.find(experiment=experiment, model=of, metric="fooling_rate", tau=tau)
             if row is None:
                 continue
-            steps = next(name for name in trials if str(name).startswith(f"step@tau={tau},"))
+            steps = next(name for name in map(str, trials) if name.startswith(f"step@tau={tau},"))
             name = "" if model == of else f"{model_name(model)}, "
             yield (
                 row,

@@ -49,7 +49,9 @@ def robustness(study: Study) -> Table:
             strongest = max((attack for attack in attacks if attack), key=lambda attack: attack["reproduced"])
             value = float(row["value"])
             theirs = reported_interval("fooling_rate", value, n=row["reported_n"])
-            sign = differs(strongest["reproduced"], of_one_network(strongest), value, theirs)
+            low, high = of_one_network(strongest)
+            ours = None if low is None or high is None else (low, high)
+            sign = differs(strongest["reproduced"], ours, value, theirs)
             start = str(START_NAMES.get(strongest["start"], strongest["start"]))
             lines.append([bold(model), tau, reported(row), measured(row), measured(strongest), start, words[sign]])
             used += [row["place"], strongest["place"]]
