@@ -25,6 +25,7 @@ from overgen.run.files import directory_md5, read_json, read_npz, replace_direct
 
 # Keys of metrics that several stages' numbers have, or that only some numbers of a stage have.
 KEYS = ("on", "start", "known", "alpha", "score", "rms")
+SAME_IMAGES = ("test images", "noise images")  # of which a rate is, where the networks of all seeds are shown the same
 
 
 def metric(name: str, *, on: str = "", **keys: str | float | None) -> str:
@@ -90,20 +91,23 @@ def rate_row(
     """A rate in percent from the hits of each seed, out of n each.
 
     One seed: Wilson interval over what was tried, and 'seed spread not measured'. Several seeds (protocol §8): for
-    accuracies the t prediction interval, where one more seed would fall; for trials, which share a network, a
-    bootstrap over seeds, but never narrower than the Wilson interval of all trials: few seeds that agree say little.
+    accuracies, and what else is of `SAME_IMAGES`, the t prediction interval, where one more seed would fall, but never
+    narrower than the Wilson interval of one network; for anything that was made for a network, such as trials, which
+    share it, a bootstrap over seeds, but never narrower than the Wilson interval of all: few seeds that agree say
+    little.
     """
     seeds = len(hits)
     rates = [100 * k / n for k in hits]
     interval: tuple[float, float] | None
-    if seeds > 1 and of == "trials":
-        low, high = wilson(sum(hits), seeds * n)
-        ends = [*(bootstrap_over_seeds(rates) or ()), 100 * low, 100 * high]
+    if seeds > 1:
+        alike = of in SAME_IMAGES
+        over_seeds = prediction_interval(rates, bounds=(0, 100)) if alike else bootstrap_over_seeds(rates)
+        low, high = wilson(round(sum(hits) / seeds), n) if alike else wilson(sum(hits), seeds * n)
+        ends = [*(over_seeds or ()), 100 * low, 100 * high]
         interval = min(ends), max(ends)
-        kind = f"95 % bootstrap over {seeds} seeds, no narrower than Wilson over all trials"
-    elif seeds > 1:
-        interval = prediction_interval(rates, bounds=(0, 100))
-        kind = f"95 % t prediction interval over {seeds} seeds"
+        kind = f"95 % t prediction interval over {seeds} seeds, no narrower than Wilson over {n} {of}"
+        if not alike:
+            kind = f"95 % bootstrap over {seeds} seeds, no narrower than Wilson over all {of}"
     else:
         low, high = wilson(hits[0], n)
         interval, kind = (100 * low, 100 * high), f"95 % Wilson over {n} {of}; seed spread not measured"
