@@ -233,11 +233,22 @@ def budget(
 
 
 @commands.command()
-def check(tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5) -> None:
+def check(
+    tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Instead: where the outputs of dvc.lock are, and what lost ones cost.")
+    ] = False,
+) -> None:
     """Score the stored fooling images again, with the weights.
 
-    Exit 1 where a score differs.
+    Exit 1 where a score differs or, with --cache, where an output exists nowhere.
     """
+    if cache:
+        from overgen.run import absent
+
+        enter_root()
+        absent.check()
+        return
     if not math.isfinite(tolerance):
         raise OvergenError(f"--tolerance {tolerance:g}: must be a number from 0")
     from overgen.rescoring import rescore, rescore_perceptrons, rescore_smallest
