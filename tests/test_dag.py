@@ -6,8 +6,10 @@ import ast
 import contextlib
 import importlib
 import os
+import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from dvc.repo import Repo
 
 from overgen.run import code, imports, params, plans
 from overgen.run.dvc_params import params_read_once
-from overgen.run.pipeline import address, cells_of, lists_of, read_lock, read_stages
+from overgen.run.pipeline import address, cells_of, filled, lists_of, read_lock, read_stages
 
 from imports import closure
 from processes import run_dvc
@@ -151,6 +153,22 @@ def test_a_report_depends_on_the_plan_of_its_data_set() -> None:
     assert declared.items() <= plan.settings.items()
     assert "fool_fgn.digits.trials" not in plan.settings
     assert set(code.texts(TREE, VALUES, EVERY)).isdisjoint(plans.plan_texts(ROOT))
+
+
+def test_a_plan_knows_which_weights_git_does_not_hold() -> None:
+    """By .gitignore: what a section rests on is not in Git where a line there leaves it out."""
+    left_out = re.findall(r"(?m)^/(models/\*/.*)/$", (ROOT / ".gitignore").read_text())
+    assert len(left_out) >= 4
+    for dataset, plan in plans.plans(ROOT).items():
+        for stage, models in plan.cells.items():
+            deps = [
+                dep for model in models for dep in filled(STAGES[stage], {"dataset": dataset, "model": model})["deps"]
+            ]
+            lacking = any(fnmatch(dep, pattern) or fnmatch(dep, f"{pattern}/*") for dep in deps for pattern in left_out)
+            assert bool(plan.not_in_git.get(stage)) == lacking, (dataset, stage)
+    plan = plans.plans(ROOT)["mnist"]
+    assert plan.not_in_git["evaluate_scores"] == ["train_openset"]
+    assert plan.not_in_git["evaluate_controls"] == ["train_controls"]  # which reads the folder of all models
 
 
 def test_training_does_not_know_how_it_is_judged() -> None:

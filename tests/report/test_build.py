@@ -166,6 +166,19 @@ def test_the_page_needs_nothing_else(made_up: MadeUp) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn")
+def test_a_section_says_which_weights_are_not_published(tmp_path: Path) -> None:
+    plan = write_study(tmp_path, stages=("train_oneclass", "evaluate_oneclass", "evaluate_confidence"))
+    plan = plan._replace(not_in_git={"evaluate_oneclass": ["train_oneclass", "train_codes"]})
+    text = (build(tmp_path, plan) / "report.md").read_text()
+    sections = re.split(r"(?m)^## ", text)
+    said = [section.splitlines()[0] for section in sections if "not the weights of" in section]
+    assert said == ["Figure 5: one class against all others"]
+    assert "`train_oneclass` and `train_codes`" in text
+    (tmp_path / ".gitignore").write_text("/reports/mnist/\n")  # then nothing of it is
+    assert "not the weights of" not in (build(tmp_path, plan) / "report.md").read_text()
+
+
 def test_a_missing_cell_is_named_with_its_command(made_up: MadeUp, tmp_path: Path) -> None:
     shutil.copytree(made_up.root, tmp_path, dirs_exist_ok=True)
     before = directory_md5(tmp_path / "reports/mnist")

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ def build_report(study: Study, output: Path, *, dpi: int, audit: Any = None) -> 
     dpi: of the PNG figures. Equal cells give equal bytes. audit: see `params.Audited`.
     Raises OvergenError naming a missing or broken cell and the command that remakes it.
     """
+    if audit is not None or not index.is_published(output):  # nothing of it is in Git
+        study = replace(study, not_in_git={})
     tables = {stage: list(stage_tables(study, stage)) for stage in study.grid}
     tables["report"] = [
         glance.glance(study), overview.orderings(study), overview.not_measured(study),
@@ -182,11 +185,23 @@ def text_of(
                 own |= {"claims": {key: claims.block(claim) for key, claim in tested.items()}}
                 text = ENVIRONMENT.get_template(path).render(own | common)
                 texts.append(seeds.first_said(study, stage, text) if modules.of_first_seed(stage) else text)
+                texts[-1] += published_text(study, stage)
         return texts
 
     overall = {table.name: table for table in tables["report"]}
     text = ENVIRONMENT.get_template(template).render(overall | common | further, sections=sections)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def published_text(study: Study, stage: str) -> str:
+    """What Git holds of that on which a stage's section rests, as a paragraph to add; "" where that is all of it."""
+    if not (makers := study.not_in_git.get(stage)):
+        return ""
+    names = " and ".join(f"`{maker}`" for maker in makers)
+    return (
+        f"\n\n*Published is what was measured here, but not the weights of {names} behind it: Git does not hold them. "
+        "To measure again is to train again, where neither DVC's cache nor a remote has them.*"
+    )
 
 
 def overall(study: Study) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Study(Numbers):
 
     grid: its cells; settings: the values of params.yaml that they depend on, by dotted path; papers: the reported
     numbers (`reported.load`); budget: the papers' budgets (`budgets.paper_budget`); bands: of practical equality, by
-    metric.
+    metric; not_in_git: see `plans.Plan`.
     """
 
     dataset: str
@@ -109,6 +109,7 @@ class Study(Numbers):
     papers: pd.DataFrame
     budget: Mapping[str, int]
     bands: Mapping[str, float | str] = field(default_factory=dict)
+    not_in_git: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -174,7 +175,7 @@ def read_study(
     for cell in (cell for cells in grid.values() for cell in cells.values()):
         _ = cell.summary  # read and checked before anything is drawn
     papers, budget = reported.load(), paper_budget(root / "budgets/paper.txt")
-    study = Study(pd.DataFrame(), dataset, grid, plan.settings, papers, budget, bands or {})
+    study = Study(pd.DataFrame(), dataset, grid, plan.settings, papers, budget, bands or {}, plan.not_in_git)
     compared = [cell for cells in study.compared.values() for cell in cells.values()]
     return replace(study, frame=annotated(study, compare(compared, papers, budget, study.bands)))
 
