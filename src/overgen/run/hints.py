@@ -52,7 +52,7 @@ def hint(address: str, root: str | Path = ".") -> Hint | None:
     The seconds of its last run in this checkout count before those of `budgets/times.csv`, which still gives the rest.
     root: the checkout's. Raises OvergenError for a file that cannot be read, with the line of a bad row.
     """
-    measured = _longest(address, read_times(Path(root, TIMES)))
+    measured = longest(address, read_times(Path(root, TIMES)))
     seconds = read_durations(Path(root, DURATIONS)).get(address)
     if seconds is None:
         return measured
@@ -60,7 +60,7 @@ def hint(address: str, root: str | Path = ".") -> Hint | None:
     return of_table._replace(seconds=seconds, measured_on=HERE)
 
 
-def _longest(address: str, times: dict[str, Hint]) -> Hint | None:
+def longest(address: str, times: dict[str, Hint]) -> Hint | None:
     """The row of the longest front part of an address: all of it, or up to an @ or a hyphen."""
     ends = [i for i, sign in enumerate(address) if sign in "@-"]
     fronts = [address, *(address[:end] for end in reversed(ends))]

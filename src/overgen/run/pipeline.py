@@ -146,6 +146,11 @@ def cached_outs(entry: Mapping[str, Any], item: Mapping[str, str]) -> list[str]:
     return [_fill(path, item) for out in outs for path, options in out.items() if (options or {}).get("cache", True)]
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether two paths are the same, or one lies in the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
 def _fill(text: str, item: Mapping[str, str]) -> str:
     return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from overgen.run.params import flatten_into, load, plain, value_at
-from overgen.run.pipeline import belongs, cached_outs, cells_of, filled, read_stages
+from overgen.run.pipeline import belongs, cached_outs, cells_of, filled, overlap, read_stages
 
 PLANS = "plans"  # their folder in .overgen/code
 WEIGHTS = "models/"  # how paths of weights begin
@@ -50,14 +50,9 @@ def plans(root: str | Path = ".") -> dict[str, Plan]:
                 makers |= {path: stage for path in cached_outs(entry, item) if path.startswith(WEIGHTS)}
                 deps += [(plan, stage, dep) for dep in parts["deps"]]
     for plan, stage, dep in deps:
-        if read := [maker for path, maker in makers.items() if _overlap(path, dep)]:
+        if read := [maker for path, maker in makers.items() if overlap(path, dep)]:
             plan.not_in_git[stage] = list(dict.fromkeys([*plan.not_in_git.get(stage, []), *read]))
     return by_dataset
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether two paths are the same, or one lies in the other."""
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def plan_texts(root: str | Path = ".") -> dict[str, str]:
