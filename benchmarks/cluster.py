@@ -45,7 +45,8 @@ import networkx as nx
 from overgen.run import params
 from overgen.run.budget import set_budgets
 from overgen.run.hints import TIMES, longest, read_times
-from overgen.run.pipeline import address, belongs, cells_of, filled, overlap, read_stages
+from overgen.run.pipeline import address, belongs, cells_of, filled, read_stages
+from overgen.run.plans import overlap
 
 ROOT = Path(__file__).resolve().parent.parent
 GPUS = (1, 4, 16, 64)

@@ -134,25 +134,13 @@ def filled(entry: Mapping[str, Any], item: Mapping[str, str]) -> dict[str, list[
     if lacking := [name for name in entry.get("matrix") or {} if name not in item]:
         raise OvergenError(f"{', '.join(lacking)}: missing; the stage is a matrix of {', '.join(entry['matrix'])}")
 
+    def fill(text: str) -> str:
+        return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
+
     return {
-        kind: [_fill(part, item) for part in map(_path, entry.get(kind) or ()) if isinstance(part, str)]
+        kind: [fill(part) for part in map(_path, entry.get(kind) or ()) if isinstance(part, str)]
         for kind in ("deps", "params", "outs")
     }
-
-
-def cached_outs(entry: Mapping[str, Any], item: Mapping[str, str]) -> list[str]:
-    """The outputs of a stage that DVC's cache holds instead of Git: those without `cache: false`."""
-    outs = [out if isinstance(out, dict) else {out: None} for out in entry.get("outs") or ()]
-    return [_fill(path, item) for out in outs for path, options in out.items() if (options or {}).get("cache", True)]
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether two paths are the same, or one lies in the other."""
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
-
-
-def _fill(text: str, item: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], text)
 
 
 def _path(part: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from overgen.run.params import flatten_into, load, plain, value_at
-from overgen.run.pipeline import belongs, cached_outs, cells_of, filled, overlap, read_stages
+from overgen.run.pipeline import belongs, cells_of, filled, read_stages
 
 PLANS = "plans"  # their folder in .overgen/code
 WEIGHTS = "models/"  # how paths of weights begin
@@ -53,6 +54,19 @@ def plans(root: str | Path = ".") -> dict[str, Plan]:
         if read := [maker for path, maker in makers.items() if overlap(path, dep)]:
             plan.not_in_git[stage] = list(dict.fromkeys([*plan.not_in_git.get(stage, []), *read]))
     return by_dataset
+
+
+def cached_outs(entry: Mapping[str, Any], item: Mapping[str, str]) -> list[str]:
+    """The outputs of a cell that DVC's cache holds instead of Git: those without `cache: false` in dvc.yaml."""
+    outs = entry.get("outs") or ()
+    options = [next(iter(out.values())) if isinstance(out, dict) else None for out in outs]
+    paths = zip(filled(entry, item)["outs"], options, strict=True)
+    return [path for path, option in paths if (option or {}).get("cache", True)]
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two paths are the same, or one lies in the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def plan_texts(root: str | Path = ".") -> dict[str, str]:
