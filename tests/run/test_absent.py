@@ -158,6 +158,8 @@ def test_what_is_nowhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert lines[1].endswith(f"again: 7 s ({HERE})")
     assert lines[3].endswith("again: 2 min (a GPU)")
     assert lines[4].endswith("again: not measured")
+    assert dvc.cli.main(["repro", "-q", "-s", "get", "train"]) == 0  # as is said
+    assert not absent.search().lost
 
 
 def test_what_the_way_out_names_is_enough(here: Path) -> None:
