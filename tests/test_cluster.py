@@ -114,6 +114,15 @@ def test_the_longest_path_comes_first() -> None:
         cluster.schedule(graph, jobs | {"alone": cluster.Job(1.0, Fraction(2))}, 1)
 
 
+def test_what_finds_no_room_is_passed_over() -> None:
+    graph = nx.DiGraph()
+    graph.add_nodes_from(["first", "second", "small"])
+    two, one = Fraction(2, 3), Fraction(1, 3)
+    jobs = {"first": cluster.Job(9.0, two), "second": cluster.Job(8.0, two), "small": cluster.Job(2.0, one)}
+    placed = cluster.schedule(graph, jobs, 1)
+    assert {name: where.start for name, where in placed.items()} == {"first": 0, "small": 0, "second": 9}
+
+
 @settings(max_examples=60, deadline=None)
 @given(graphs(), st.data())
 def test_a_split_keeps_work_and_order(study: tuple[nx.DiGraph, Jobs], data: st.DataObject) -> None:
