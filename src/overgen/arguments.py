@@ -272,6 +272,27 @@ def check_targets(targets: Iterable[str]) -> None:
             raise OvergenError(f"{target}: no stage and no cell of dvc.yaml{near(target, known)}")
 
 
+def options_of(texts: Iterable[str]) -> dict[str, Any]:
+    """Options such as "slurm_partition=gpu" by name, with values as YAML reads them.
+
+    Raises OvergenError for a text without "=" and for a name that is given twice.
+    """
+    from overgen.run.yaml_files import YamlFault, read_document
+
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.isidentifier()):
+            raise OvergenError(f"--option {text}: must be key=value, such as slurm_partition=gpu")
+        if name in options:
+            raise OvergenError(f"--option {name}: is given twice")
+        try:
+            options[name] = read_document("--option", value).values
+        except YamlFault as error:
+            raise OvergenError(f"--option {name}: {error.problem} (found {value})") from error
+    return options
+
+
 def datasets() -> list[str]:
     """The data sets that have cells here."""
     return sorted(path.name for path in Path("reports/cells").glob("*/") if path.is_dir())

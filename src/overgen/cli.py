@@ -19,6 +19,9 @@ from overgen import OvergenError, arguments, network_commands
 from overgen.checkout import complete, enter_root
 
 REPORTS = ("report", "report_page")  # stages that draw the report of a data set
+TARGETS = typer.Argument(
+    help="As of `dvc repro`. Default: all of dvc.yaml.", autocompletion=complete(arguments.addresses)
+)
 
 commands = typer.Typer(
     help="Overgeneralisation of neural classifiers, reproduced, measured and extended. "
@@ -50,9 +53,7 @@ def main(
 def reproduce(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="As of `dvc repro`. Default: all of dvc.yaml.", autocompletion=complete(arguments.addresses)
-        ),
+        TARGETS,
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Cells at a time; 0: as many as cores.")] = 0,
     force: Annotated[bool, typer.Option("--force", "-f", help="Run what is up to date, too.")] = False,
@@ -63,16 +64,81 @@ def reproduce(
     """
     enter_root()
     arguments.check_targets(targets or ())
-    from overgen.run import code
     from overgen.run.reproduce import reproduce
 
-    def check() -> bool:
-        """Write `.overgen/code` now: DVC takes no dvc.yaml for a dependency, and would not see that it was edited."""
-        with redirect_stdout(io.StringIO()):
-            return code.main()
+    sys.exit(reproduce(targets or (), jobs=jobs or cores(), force=force, check=write_code))
 
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    sys.exit(reproduce(targets or (), jobs=jobs or available, force=force, check=check))
+
+def write_code() -> bool:
+    """Write `.overgen/code` now: DVC takes no dvc.yaml for a dependency, and would not see that it was edited."""
+    from overgen.run import code
+
+    with redirect_stdout(io.StringIO()):
+        return code.main()
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@commands.command()
+def run(
+    targets: Annotated[
+        list[str] | None,
+        TARGETS,
+    ] = None,
+    on: Annotated[str, typer.Option(help="local, slurm or ray.")] = "local",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", help="key=value: of submitit, such as slurm_partition=gpu, or of Ray's tasks."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="On local, at a time; 0: as many as cores.")] = 0,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Run what is up to date, too.")] = False,
+) -> None:
+    """Do what `dvc repro` does, with cells handed to a scheduler.
+
+    It records the same dvc.lock. A cell that fails leaves the others at work.
+    """
+    enter_root()
+    arguments.check_targets(targets or ())
+    options = arguments.options_of(option or ())
+    from contextlib import closing
+
+    from overgen.run.clusters import open_cluster
+    from overgen.run.reproduce import reproduce
+
+    with closing(open_cluster(on, options, jobs or cores())) as cluster:
+        many = cluster.jobs or sys.maxsize
+        sys.exit(reproduce(targets or (), jobs=many, force=force, check=write_code, cluster=cluster))
+
+
+@commands.command()
+def cells(
+    targets: Annotated[
+        list[str] | None,
+        TARGETS,
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With commands, dependencies and outputs.")] = False,
+) -> None:
+    """Say what `dvc repro` would run, and what each cell needs.
+
+    Cells of one level can run side by side.
+    """
+    import json
+
+    from dvc.exceptions import DvcException
+
+    enter_root()
+    arguments.check_targets(targets or ())
+    from overgen.run import cells as found
+
+    write_code()
+    try:
+        rows = found.cells(targets or ())
+    except DvcException as error:
+        raise OvergenError(str(error)) from error
+    print(json.dumps(rows, indent=1) if as_json else found.as_text(rows))
 
 
 @commands.command()

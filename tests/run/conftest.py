@@ -9,7 +9,9 @@ import pytest
 
 from overgen.run import sync
 
-from workspace import ROOT
+from processes import git, run_dvc
+from schedulers_study import CELLS, LONG
+from workspace import ROOT, make_workspace, run_stage
 
 
 @pytest.fixture
@@ -44,3 +46,26 @@ def project(tmp_path: Path) -> Path:
     for name in ("params.yaml", "dvc.yaml"):
         (tmp_path / name).write_text((ROOT / name).read_text())
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    """The cells as one process makes them, undisturbed."""
+    workspace = make_workspace(tmp_path_factory.mktemp("undisturbed") / "workspace", digits, **LONG)
+    for model in CELLS:
+        run_stage(workspace, "train_classifier", model=model)
+    return workspace
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, digits: Path) -> Path:
+    """A study in which nothing but the data is there."""
+    workspace = make_workspace(tmp_path / "workspace", digits, **LONG)
+    (workspace / "data").unlink()
+    shutil.copytree(digits / "data", workspace / "data")  # DVC takes no link
+    git(workspace, "init", "-q")
+    run_dvc(workspace, "init", "-q")
+    for name in (".dvcignore", ".gitignore"):
+        (workspace / name).write_text((ROOT / name).read_text())
+    run_dvc(workspace, "commit", "-q", "-f", "download@digits")
+    return workspace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 
 def main() -> int:
@@ -14,6 +15,8 @@ def main() -> int:
     from overgen.run.warm import end_with_driver
 
     end_with_driver()  # first: imports take a second
+    # Lightning's, wherever SLURM is installed: a cell on a login node, or started by a scheduler, needs no srun.
+    warnings.filterwarnings("ignore", "The `srun` command is available on your system but is not used")
     from overgen.run.stage import command
 
     return command(sys.argv[1:])

@@ -23,21 +23,22 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-import networkx as nx  # type: ignore[import-untyped]
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.repo import Repo, lock_repo
-from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.rwlock import rwlock
 from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 from dvc.stage.exceptions import StageCmdFailedError
 
+from overgen import OvergenError
+from overgen.run.clusters import Cluster, Job, last_lines
 from overgen.run.commands import Command, alone, warm_arguments
 from overgen.run.dvc_params import params_read_once
 from overgen.run.lockfile import LockFile
+from overgen.run.order import is_cell, order
 from overgen.run.warm import Warm
 
 logger = logging.getLogger("dvc.overgen")  # DVC's handlers show it, in DVC's manner
@@ -52,6 +53,7 @@ def reproduce(
     force: bool = False,
     check: Callable[[], bool] = lambda: False,
     width: Callable[[str], int] = lambda stage: 1,
+    cluster: Cluster | None = None,
 ) -> int:
     """Bring stages up to date, as `dvc repro` does. Returns the exit status: 0, 1 or 128 + the signal that ended it.
 
@@ -59,7 +61,8 @@ def reproduce(
     output is shown as it comes, with more line by line under their names. force: run stages that are up to date too.
     check: called before anything else, to refuse what must not begin. Where it says that stages are sure to run, the
     warm process starts at once, beside DVC's own reading. width: the number of jobs that a stage counts for, by its
-    name, such as its threads.
+    name, such as its threads. cluster: where stages run, if not as processes of this one. There a stage that fails
+    leaves the others at work: all that do not hang on it run.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread that spins beside another cell stops both, almost
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2^4 cycles: the same for NumPy's and SciPy's threads
@@ -67,10 +70,11 @@ def reproduce(
     try:
         sure = check()
         with alone() as lock, closing(warm):
-            if sure:
+            if sure and cluster is None:
                 warm.start()
             with Repo() as repo, params_read_once():
-                return Driver(repo, warm, jobs=jobs, force=force, width=width, lock=lock).run(targets)
+                driver = Driver(repo, warm, jobs=jobs, force=force, width=width, lock=lock, cluster=cluster)
+                return driver.run(targets)
     except DvcException:
         logger.exception("")
         return 1
@@ -80,7 +84,15 @@ class Driver:
     """One run. A stage is first waiting for others, then due or up to date, then running, then done."""
 
     def __init__(
-        self, repo: Any, warm: Warm, *, jobs: int, force: bool, width: Callable[[str], int], lock: int | None = None
+        self,
+        repo: Any,
+        warm: Warm,
+        *,
+        jobs: int,
+        force: bool,
+        width: Callable[[str], int],
+        lock: int | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         """lock: an open file that stages are to inherit."""
         self.repo = repo
@@ -91,7 +103,7 @@ class Driver:
         self.needs: dict[Any, set[Any]] = {}  # of stages not looked at yet: those not done that come before them
         self.rank: dict[Any, float] = {}  # seconds from the start of a stage to the end of all that hangs on it
         self.due: list[Any] = []
-        self.running: dict[Command, ExitStack] = {}
+        self.running: dict[Command | Job, ExitStack] = {}
         self.ran: list[Any] = []
         self.failed: list[Any] = []
         self.interrupted: list[Any] = []
@@ -102,6 +114,9 @@ class Driver:
         self.selector = DefaultSelector()
         self.warm = warm
         self.lock = lock
+        self.cluster = cluster
+        self.lost: dict[Any, Job] = {}  # jobs of a cluster that failed
+        self.refused = False  # jobs, by the cluster
         self.cells = 0  # of those in the plan that were begun or are up to date
 
     def run(self, targets: Sequence[str]) -> int:
@@ -128,71 +143,86 @@ class Driver:
             names = ", ".join(repr(stage.addressing) for stage in self.interrupted)
             what = f"{names} did not finish" if names else "nothing was running"
             name = signal.Signals(self.signal).name
-            print(f"interrupted ({name}): {what}; the same command goes on from here", file=sys.stderr)
+            left = self.cluster.left() if self.cluster and names and self.signal != signal.SIGINT else ""
+            how = left or "the same command goes on from here"
+            print(f"interrupted ({name}): {what}; {how}", file=sys.stderr)
             return 128 + self.signal
         if self.failed:
+            if self.cluster is not None:
+                print(self._what_failed(), file=sys.stderr)
             return 1
         print(f"{len(self.ran)} stages ran." if self.ran else "Data and pipelines are up to date.")
         return 0
 
+    def _what_failed(self) -> str:
+        """What a user reads at the end, when hours may have passed: which stages failed and how, and what waits."""
+        lines = [f"{len(self.failed)} of {len(self.plan)} stages failed:"]
+        for stage in self.failed:
+            job = self.lost.get(stage)
+            lines.append(f"  {stage.addressing}" + (f": {job.failed} (exit status {job.status})" if job else ""))
+            if job is not None:
+                lines.append(f"    {job.log} ends with")
+                lines += [f"    | {line}" for line in last_lines(job.log)]
+        if waiting := [stage.addressing for stage in self.plan if stage in self.needs]:
+            lines.append(f"not run, since they hang on these: {', '.join(waiting)}")
+        return "\n".join([*lines, "the same command goes on from here"])
+
     # What there is to do, and in which order.
 
     def _order(self, targets: Sequence[str]) -> None:
-        index = self.repo.index
-        graph = get_active_graph(index.graph)
-        members = set(plan_repro(graph, self._collect(targets or ["dvc.yaml"])))
-        # DVC walks through this graph in the order of a set when it is less than half of all: here always dvc.yaml's.
-        part = nx.DiGraph()
-        part.add_nodes_from(stage for stage in graph if stage in members)
-        part.add_edges_from(edge for edge in graph.edges if members.issuperset(edge))
-        self.plan = list(nx.dfs_postorder_nodes(part))
-        place = {stage: i for i, stage in enumerate(self.plan)}
-        self.needs = {stage: set(part.successors(stage)) for stage in self.plan}
-        for one, other in index.graph.edges:  # of frozen stages: DVC runs them in its order, whatever they depend on
-            if one in place and other in place and not part.has_edge(one, other):
-                before, after = sorted((one, other), key=place.__getitem__)
-                self.needs[after].add(before)
+        self.plan, before, below = order(self.repo, targets)
+        self.needs = {stage: set(others) for stage, others in before.items()}
         for stage in reversed(self.plan):
-            below = [self.rank[other] for other in part.predecessors(stage)]
-            self.rank[stage] = _expected(stage.addressing, self.seconds) + max(below, default=0.0)
+            rest = max((self.rank[other] for other in below[stage]), default=0.0)
+            self.rank[stage] = _expected(stage.addressing, self.seconds) + rest
         for stage in self.plan:
             if isinstance(stage, PipelineStage) and stage.path not in self.locks:
                 names = [other.name for other in self.plan if other.path == stage.path]
                 self.locks[stage.path] = LockFile(stage.dvcfile, names)
 
-    def _collect(self, targets: Iterable[str]) -> list[Any]:
-        """The stages that targets name: from the index if it has them, since DVC would read dvc.lock again."""
-        stages: dict[Any, None] = {}
-        for target in targets:
-            matching = [
-                stage
-                for stage in self.repo.index.stages
-                if isinstance(stage, PipelineStage)
-                and (
-                    target == stage.addressing
-                    or (target == "dvc.yaml" and stage.relpath == target)
-                    or (stage.relpath == "dvc.yaml" and target == stage.raw_data.generated_from)
-                )
-            ]
-            stages.update(dict.fromkeys(matching or collect_stages(self.repo, [target])))
-        return list(stages)
-
     # From waiting to running.
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether no other stage is to begin."""
+        return bool(self.signal or self.refused or (self.failed and self.cluster is None))
 
     def _start_ready(self) -> None:
         """Look at the stages that wait for no other, and start due ones while there is room."""
-        while not (self.failed or self.signal):
+        together: list[Any] = []  # what a cluster is handed at once
+        while not self._stopped:
             self._look()
             if not self.due:
-                return
+                break
             # Of equal ones the first in DVC's order, which one job follows anyway.
             stage = max(self.due, key=lambda stage: self.rank[stage] if self.jobs > 1 else 0)
-            used = sum(self._width(command.stage) for command in self.running)
-            if self.running and used + self._width(stage) > self.jobs:
-                return
+            used = sum(map(self._width, [*(command.stage for command in self.running), *together]))
+            if used and used + self._width(stage) > self.jobs:
+                break
             self.due.remove(stage)
             with self._failures(stage):
-                self._begin(stage)
+                if self._begin(stage):
+                    together.append(stage)
+        if together and not self.signal:
+            self._submit(together)
+
+    def _submit(self, stages: Sequence[Any]) -> None:
+        """Hand stages to the cluster. One that takes none of them ends the run."""
+        assert self.cluster is not None
+        jobs: Sequence[Job] = ()
+        with self._failures(stages[0]):
+            try:
+                jobs = self.cluster.submit(stages)
+            except OvergenError:
+                self.refused = True
+                raise
+        for job in jobs:
+            self._follow(job)
+
+    def _follow(self, job: Command | Job) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(self._paths_locked(job.stage))
+            self.running[job] = stack.pop_all()
 
     def _width(self, stage: Any) -> int:
         return min(self.jobs, self.width(stage.addressing))
@@ -201,7 +231,7 @@ class Driver:
         """Ask DVC of each stage that waits for no other whether it must run, and so on with those below it."""
         while ready := [stage for stage in self.plan if not self.needs.get(stage, True)]:
             for stage in ready:
-                if self.failed or self.signal:
+                if self._stopped:
                     return
                 del self.needs[stage]
                 with self._failures(stage):
@@ -211,7 +241,7 @@ class Driver:
                         self.due.append(stage)
                         self.due.sort(key=self.plan.index)
                     else:
-                        self.cells += _is_cell(stage)
+                        self.cells += is_cell(stage)
                         logger.info("Stage '%s' didn't change, skipping", stage.addressing)
                         self._done(stage)
 
@@ -223,11 +253,20 @@ class Driver:
             self._record(stage)
         self._done(stage)
 
-    def _begin(self, stage: Any) -> None:
-        """The first half of DVC's `Stage.run`: make room for the outputs, and take them from the run cache or start."""
-        if _is_cell(stage):
+    def _begin(self, stage: Any) -> bool:
+        """The first half of DVC's `Stage.run`: make room for the outputs, and take them from the run cache or start.
+
+        Returns whether the stage is to be handed to the cluster.
+        """
+        if is_cell(stage):
             self.cells += 1
-            print(f"cell {self.cells} of {sum(map(_is_cell, self.plan))}: {stage.addressing}", flush=True)
+            print(f"cell {self.cells} of {sum(map(is_cell, self.plan))}: {stage.addressing}", flush=True)
+        if self.cluster is not None:
+            stage.save_deps()
+            if (job := self.cluster.adopt(stage)) is not None:
+                print(f"{stage.addressing}: its job is at work already", flush=True)
+                self._follow(job)
+                return False
         stage.remove_outs(ignore_remove=False, force=False)
         if not self.force:
             try:
@@ -236,13 +275,16 @@ class Driver:
                 stage.save_deps()
             else:
                 self._finish(stage)
-                return
+                return False
+        if self.cluster is not None:
+            return True
         if self.jobs == 1:
             logger.info("Running stage '%s':", stage.addressing)
         with ExitStack() as stack:
             stack.enter_context(self._paths_locked(stage))
             command = Command(stage, self.selector, self._warm_for(stage), beside=self.jobs > 1, lock=self.lock)
             self.running[command] = stack.pop_all()
+        return False
 
     def _warm_for(self, stage: Any) -> Warm | None:
         """The warm process, unless it had to start for the last stage alone: its imports take longer than a stage's."""
@@ -268,14 +310,14 @@ class Driver:
     def _wait(self) -> None:
         """Until a stage ends. DVC's lock is open meanwhile, as when DVC runs a command."""
         while all(command.status is None for command in self.running):
-            for key, _ in self.selector.select(0.1 if self.signal else None):
+            for key, _ in self.selector.select(0.1 if self.signal else 1 if self.cluster else None):
                 key.data()
             for command in self.running:
                 command.poll()
                 if self.signal and time.monotonic() > self.patience:
                     command.kill(signal.SIGKILL)
 
-    def _end(self, command: Command) -> None:
+    def _end(self, command: Command | Job) -> None:
         self.running.pop(command).close()
         stage = command.stage
         with self._failures(stage):
@@ -289,6 +331,8 @@ class Driver:
             elif self.signal:
                 self.interrupted.append(stage)
             else:
+                if not isinstance(command, Command):
+                    self.lost[stage] = command
                 raise StageCmdFailedError(command.failed, command.status)
 
     def _finish(self, stage: Any) -> None:
@@ -321,7 +365,7 @@ class Driver:
                 raise ReproductionError(f"failed to reproduce '{stage.addressing}'") from error
             except ReproductionError:
                 logger.exception("")
-            if self.running:
+            if self.running and self.cluster is None:
                 names = ", ".join(repr(command.stage.addressing) for command in self.running)
                 logger.warning("%s will end; no other stage is started", names)
 
@@ -370,11 +414,6 @@ class Driver:
             temporary = DURATIONS.with_suffix(f".{os.getpid()}")
             temporary.write_text(json.dumps(self.seconds, indent=1, sort_keys=True) + "\n", encoding="utf-8")
             os.replace(temporary, DURATIONS)
-
-
-def _is_cell(stage: Any) -> bool:
-    """Whether a stage of DVC's makes a cell, or the cells of all models on a data set."""
-    return any("/reports/cells/" in Path(str(out)).absolute().as_posix() for out in stage.outs)
 
 
 def _starts_warm(stage: Any) -> bool:

@@ -1,0 +1,241 @@
+"""Cells as jobs of submitit: on SLURM, or as processes of this machine.
+
+Jobs that can run at the same time and ask for the same are one SLURM array. A job whose time is over, or that is
+preempted, is queued again by submitit or by SLURM, and the cell goes on from its progress. A driver that is killed
+leaves its SLURM jobs at work; the next one takes them over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import submitit
+from dvc.stage.serialize import to_single_stage_lockfile
+from submitit.core.core import Job as SubmititJob
+from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
+from submitit.helpers import DelayedSubmission
+from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
+
+from overgen import OvergenError
+from overgen.run.clusters import JOBS, Needs, needs_of
+from overgen.run.work import KILLS, Done, Killed, Work, work_of
+
+TIMEOUTS = 20  # times that the time of a job may be over before it is given up
+SECONDS_TO_ASK = 20  # between two questions to SLURM about jobs that have left no result
+SUBMITTED = JOBS / "slurm.json"  # the jobs at work, and what they work on
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """Work that submitit may queue again."""
+
+    work: Work
+
+    def __call__(self) -> Done:
+        """Run it. What is killed begins again, in the queue, `KILLS` times."""
+        try:
+            return self.work()
+        except Killed:
+            if self.work.kills == KILLS or not os.environ.get("SLURM_JOB_ID"):
+                raise
+            os.kill(os.getpid(), submitit.JobEnvironment._usr_sig())  # as if preempted: submitit queues it again
+            time.sleep(600)  # until the job is stopped
+            raise
+
+    def checkpoint(self) -> DelayedSubmission:
+        """What is queued in its place."""
+        return DelayedSubmission(Resumable(self.work.again()))
+
+
+class Submitit:
+    """A `Cluster`."""
+
+    def __init__(self, name: str, options: Mapping[str, Any], jobs: int) -> None:
+        """name: local or slurm. options: of `submitit.AutoExecutor.update_parameters`; those of SLURM as `slurm_…`.
+
+        Raises OvergenError where there is no SLURM, and for options that submitit does not know.
+        """
+        self.name = name
+        self.jobs = jobs if name == "local" else None
+        self._options = dict(options)
+        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every question that sacct cannot answer
+        try:
+            more = {"slurm_max_num_timeout": TIMEOUTS} if name == "slurm" else {}
+            self._executor = submitit.AutoExecutor(JOBS.absolute() / "%j", cluster=name, **more)
+            self._executor.update_parameters(**self._options)
+        except (RuntimeError, ValueError, TypeError, NameError, AssertionError) as error:
+            raise OvergenError(f"--on {name}: submitit says: {error}") from error
+        self._gpus = True
+        if name == "slurm":
+            SlurmJob.watcher = Watcher()
+            kinds = subprocess.run(["sinfo", "--noheader", "--format=%G"], capture_output=True, text=True)
+            self._gpus = "gpu" in kinds.stdout
+
+    def adopt(self, stage: Any) -> _Running | None:
+        """See `Cluster`. A job of this folder that works on something else is cancelled."""
+        entry = _submitted().get(stage.addressing) if self.name == "slurm" else None
+        if entry is None:
+            return None
+        job: Any = SlurmJob(JOBS.absolute() / "%j", entry["job"])
+        if entry["state"] == _state(stage):
+            if not job.done(force_check=True) or (job.paths.result_pickle.exists() and job.exception() is None):
+                return _Running(stage, job)
+        elif not job.done(force_check=True):
+            print(f"{stage.addressing}: job {entry['job']} works on what has changed since: cancelled", flush=True)
+            job.cancel(check=False)
+            while not job.done(force_check=True):
+                time.sleep(1)
+        return None
+
+    def submit(self, stages: Sequence[Any]) -> list[_Running]:
+        """See `Cluster`."""
+        asked = sorted(((needs_of(stage, gpus=self._gpus), stage) for stage in stages), key=lambda pair: str(pair[0]))
+        running: list[_Running] = []
+        for needs, pairs in groupby(asked, key=lambda pair: pair[0]):
+            group = [stage for _, stage in pairs]
+            try:
+                self._executor.update_parameters(**self._parameters(needs, group))
+                jobs = self._executor.submit_array([Resumable(self._work_of(stage)) for stage in group])
+            except (FailedJobError, FailedSubmissionError, OSError, subprocess.SubprocessError) as error:
+                raise OvergenError(f"--on {self.name}: the jobs were not taken: {error}") from error
+            running += [_Running(stage, job) for stage, job in zip(group, jobs, strict=True)]
+        if self.name == "slurm":
+            states = {job.stage.addressing: {"job": job.job.job_id, "state": _state(job.stage)} for job in running}
+            _write_submitted(_submitted() | states)
+        return running
+
+    def _work_of(self, stage: Any) -> Work:
+        """The stage's work. On this machine it sees the GPUs that are here, of which submitit hides all."""
+        work = work_of(stage)
+        if self.name != "local" or "gpus_per_node" in self._options:
+            return work
+        name = "CUDA_VISIBLE_DEVICES"
+        return replace(work, environment=(*work.environment, (name, os.environ.get(name))))
+
+    def _parameters(self, needs: Needs, stages: Sequence[Any]) -> dict[str, Any]:
+        """What is asked of submitit, under the options that the user gave."""
+        asked: dict[str, Any] = {"name": stages[0].addressing if len(stages) == 1 else "overgen"}
+        asked |= {"timeout_min": needs.minutes, "cpus_per_task": needs.cores, "stderr_to_stdout": True}
+        asked |= {"mem_gb": needs.memory_gib} if needs.memory_gib else {}
+        if self.name == "slurm" and needs.gpu and "slurm_gres" not in self._options:
+            asked |= {"gpus_per_node": 1}
+        return asked | self._options
+
+    def left(self) -> str:
+        """See `Cluster`."""
+        if self.name == "local":
+            return ""
+        return "their jobs go on in SLURM; the same command takes them over"
+
+    def close(self) -> None:
+        """See `Cluster`."""
+
+
+@dataclass(eq=False)
+class _Running:
+    """A `Job`: of submitit."""
+
+    stage: Any
+    job: Any
+    status: int | None = None
+    failed: str = ""
+    seconds: float = 0.0
+
+    @property
+    def log(self) -> Path:
+        return Path(self.job.paths.stdout)
+
+    def poll(self) -> None:
+        """See `Job`."""
+        if self.status is not None or not self.job.done():
+            return
+        try:
+            done = self.job.result()
+            self.status, self.seconds, self.failed = done.status, done.seconds, done.failed
+        except (FailedJobError, UncompletedJobError) as error:
+            self.status, self.failed = 1, _said(error, self.job)
+        _forget(self.stage)
+
+    def kill(self, number: int) -> None:
+        """See `Job`. A SLURM job goes on unless it was Ctrl-C or SIGKILL that ended the driver."""
+        if isinstance(self.job, SlurmJob) and number not in (signal.SIGINT, signal.SIGKILL):
+            self.status = -number
+            return
+        if number in (signal.SIGSTOP, signal.SIGCONT):
+            return
+        with suppress(Exception):
+            self.job.cancel(check=False)
+        if isinstance(self.job, SlurmJob):
+            self.status = -number
+            _forget(self.stage)
+
+
+def _said(error: Exception, job: SubmititJob[Any]) -> str:
+    """Why there is no result: the last line of a job's traceback, or the state that the scheduler gives."""
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith(("---", "You can"))]
+    if isinstance(error, UncompletedJobError):
+        return f"the job ended without a result (state {job.state})"
+    return next((line for line in reversed(lines) if ": " in line and not line.startswith(" ")), lines[0])
+
+
+class Watcher(SlurmInfoWatcher):
+    """What SLURM says of jobs: by `sacct`, as submitit asks, or by `squeue` on a cluster that keeps no accounts."""
+
+    def __init__(self) -> None:
+        super().__init__(delay_s=SECONDS_TO_ASK)
+        kept = subprocess.run(["sacct", "--noheader", "-j", "0"], capture_output=True)
+        self._accounts = kept.returncode == 0
+
+    def _make_command(self) -> list[str] | None:
+        if self._accounts:
+            return super()._make_command()
+        if not self._registered - self._finished:
+            return None
+        return ["squeue", "--me", "--array", "--states=all", "--format=%i|%T|%N"]
+
+    def read_info(self, string: bytes | str) -> dict[str, dict[str, str]]:
+        """The state of each job by its number. Jobs that `squeue` has forgotten have ended."""
+        if self._accounts:
+            return super().read_info(string)
+        text = string.decode() if isinstance(string, bytes) else string
+        rows = [line.split("|") for line in text.splitlines()[1:]]
+        states = {row[0]: {"JobID": row[0], "State": row[1], "NodeList": row[2]} for row in rows}
+        forgotten = (self._registered - self._finished) - set(states)
+        return states | {job: {"JobID": job, "State": "FORGOTTEN", "NodeList": ""} for job in forgotten}
+
+
+def _state(stage: Any) -> str:
+    """What a job works on: the stage's command, dependencies and parameters, as dvc.lock has them."""
+    lines = {key: value for key, value in to_single_stage_lockfile(stage).items() if key != "outs"}
+    return hashlib.md5(json.dumps(lines, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _submitted() -> dict[str, dict[str, str]]:
+    try:
+        return dict(json.loads(SUBMITTED.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _write_submitted(jobs: Mapping[str, Mapping[str, str]]) -> None:
+    temporary = SUBMITTED.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(jobs, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, SUBMITTED)
+
+
+def _forget(stage: Any) -> None:
+    jobs = _submitted()
+    if jobs.pop(stage.addressing, None) is not None:
+        _write_submitted(jobs)

@@ -1,0 +1,211 @@
+"""`overgen run` and `overgen cells` without a cluster: small pipelines, on this machine by submitit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import dvc.cli
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from overgen import OvergenError, arguments
+from overgen.run import clusters, hints
+from overgen.run.cells import as_text, cells
+from overgen.run.clusters import Needs, last_lines, needs_of, open_cluster
+from overgen.run.hints import Hint
+from overgen.run.reproduce import reproduce
+from overgen.run.work import Done, Killed, Work, passed_on
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
+
+SOURCE = Path(clusters.__file__).parents[2]
+PIPELINE = """
+stages:
+  first: {cmd: echo 1 > first, deps: [source], outs: [first]}
+  cell:
+    matrix: {n: [2, 1]}
+    cmd: echo ${item.n} > cell${item.n} && printenv CUDA_VISIBLE_DEVICES > seen${item.n} || true
+    deps: [first]
+    outs: ["cell${item.n}"]
+  bad: {cmd: "echo it is bad; exit 3", deps: [first], outs: [bad]}
+  last: {cmd: cat cell1 cell2 > last, deps: [cell1, cell2], outs: [last]}
+  below: {cmd: cat bad last > below, deps: [bad, last], outs: [below]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of Git and DVC with a small pipeline, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    subprocess.run(["git", "init", "-q", "."], check=True)
+    Repo.init().close()
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("params.yaml").write_text("{}")
+    Path("source").write_text("s")
+    hints.TIMES.parent.mkdir()
+    hints.TIMES.write_text(",".join(hints.COLUMNS) + "\n")
+    return tmp_path
+
+
+def on_local(*targets: str, **options: object) -> int:
+    with closing(open_cluster("local", options, 2)) as cluster:
+        return reproduce(targets, jobs=2, cluster=cluster)
+
+
+def test_a_stage_that_fails_leaves_the_others_and_the_lock_is_dvcs(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")  # which submitit hides
+    theirs = shutil.copytree(folder, folder.with_name("theirs"))
+    assert on_local() == 1
+    out, err = capfd.readouterr()
+    (log,) = [path for path in folder.glob(".overgen/jobs/*/*_log.out") if "it is bad" in path.read_text()]
+    assert "1 of 6 stages failed:\n  bad: echo it is bad; exit 3 (exit status 3)\n" in err
+    assert f"    {log} ends with\n    | it is bad\n" in err
+    assert "not run, since they hang on these: below\n" in err
+    assert out.count("' took ") == 4
+    assert Path("seen1").read_text() == "3,1\n"
+
+    for place in (folder, theirs):
+        os.chdir(place)
+        Path("dvc.yaml").write_text(PIPELINE.replace("exit 3", "echo > bad"))
+    assert dvc.cli.main(["repro"]) == 0
+    os.chdir(folder)
+    assert on_local() == 0
+    assert "2 stages ran." in capfd.readouterr().out
+    assert yaml.safe_load((theirs / "dvc.lock").read_text()) == yaml.safe_load((folder / "dvc.lock").read_text())
+    assert on_local() == 0
+    assert "Data and pipelines are up to date." in capfd.readouterr().out
+    with Repo() as repo:
+        assert not repo.status()
+
+
+def test_what_is_due_is_what_dvc_would_run(folder: Path) -> None:
+    rows = cells()
+    assert [row["address"] for row in rows] == ["first", "cell@2", "cell@1", "bad", "last", "below"]
+    assert [row["level"] for row in rows] == [0, 1, 1, 1, 2, 3]
+    assert all(row["changed"] for row in rows)
+    assert rows[4] | {"needs": None} == {
+        "address": "last",
+        "level": 2,
+        "changed": True,
+        "cmd": ["cat cell1 cell2 > last"],
+        "after": ["cell@2", "cell@1"],
+        "deps": ["cell1", "cell2"],
+        "outs": ["last"],
+        "needs": None,
+    }
+    Path("dvc.yaml").write_text(PIPELINE.replace("exit 3", "echo > bad"))
+    assert reproduce() == 0
+    assert cells() == []
+    assert as_text([]) == "Data and pipelines are up to date."
+    Path("dvc.yaml").write_text(PIPELINE.replace("exit 3", "echo > bad").replace("echo 1 >", "echo 2 >"))
+    rows = cells(["last"])
+    assert [(row["address"], row["changed"]) for row in rows] == [
+        ("first", True), ("cell@2", False), ("cell@1", False), ("last", False),
+    ]  # fmt: skip
+    text = as_text(rows).splitlines()
+    assert text[0].split()[:2] == ["0", "first"]
+    assert text[-1].endswith("maybe: waits for what comes before")
+    json.dumps(rows)
+
+
+def test_what_it_asks_for_is_what_was_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("params.yaml").write_text("engine: {digits: {threads: 3}}")
+    one = "a: {cmd: python -m overgen.run a --dataset digits --model cnn, outs: [a]}"
+    Path("dvc.yaml").write_text(f"stages: {{{one}, b: {{cmd: touch b, outs: [b]}}}}")
+    known = {"a": Hint(seconds=3600.0, cores=1, memory_gib=4.0, gpu=0.25, measured_on="here")}
+    monkeypatch.setattr("overgen.run.hints.hint", known.get)
+    with Repo() as repo:
+        a, b = repo.index.stages
+        assert needs_of(a) == Needs(cores=3, minutes=256, memory_gib=4.0, gpu=0.25)
+        assert needs_of(a, gpus=False) == Needs(cores=3, minutes=clusters.UNKNOWN_MINUTES, memory_gib=None, gpu=0)
+        assert needs_of(b) == Needs(cores=1, minutes=clusters.UNKNOWN_MINUTES, memory_gib=None, gpu=0)
+
+
+@pytest.mark.parametrize(
+    ("on", "options", "says"),
+    [
+        ("moon", {}, "--on moon: none of local, slurm, ray"),
+        ("local", {"walltime": 3}, "--on local: submitit says: Parameter 'walltime' need to be prefixed"),
+        ("local", {"timeout_min": "long"}, '--on local: submitit says: Parameter "timeout_min" expected type'),
+    ],
+)
+def test_what_there_is_not_is_an_error(folder: Path, on: str, options: dict[str, object], says: str) -> None:
+    with pytest.raises(OvergenError) as raised:
+        open_cluster(on, options, 1)
+    assert str(raised.value).startswith(says)
+
+
+def test_slurm_where_there_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(OvergenError, match=r"--on slurm: submitit says: .*srun"):
+        open_cluster("slurm", {}, 1)
+
+
+@pytest.mark.parametrize(("on", "package"), [("ray", "ray"), ("slurm", "submitit")])
+def test_a_package_that_is_not_installed(on: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "overgen.run.on_submitit", raising=False)
+    monkeypatch.delitem(sys.modules, "overgen.run.on_ray", raising=False)
+    with pytest.raises(OvergenError, match=rf"--on {on} needs {package} .*pip install 'overgen\[{package}\]'"):
+        open_cluster(on, {}, 1)
+
+
+def test_options_are_yaml() -> None:
+    assert arguments.options_of(["slurm_partition=gpu", "timeout_min=90", "a=[1, x]"]) == {
+        "slurm_partition": "gpu", "timeout_min": 90, "a": [1, "x"],
+    }  # fmt: skip
+    for texts, says in ((["gpu"], "must be key=value"), (["a=1", "a=2"], "given twice"), (["a=[1"], "--option a: ")):
+        with pytest.raises(OvergenError, match=says):
+            arguments.options_of(texts)
+
+
+def work(folder: Path, *lines: str, **extra: object) -> Work:
+    given: dict[str, object] = {"log": str(folder / "log"), "environment": ()}
+    commands = tuple(("/bin/sh", "-c", line) for line in lines)
+    return Work("s", commands, str(folder), str(folder / "bin"), **(given | extra))  # type: ignore[arg-type]
+
+
+def test_work_is_done_line_by_line_until_one_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOST", "1")
+    done = work(folder, "echo $GIVEN $LOST", "exit 4", "echo never",
+                environment=(("GIVEN", "g"), ("LOST", None)))()  # fmt: skip
+    assert done == Done(4, done.seconds, "exit 4")
+    assert (folder / "log").read_text() == "g\n"
+    program = folder / "bin/tool"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho found\n")
+    program.chmod(0o755)
+    assert work(folder, "tool").__call__().status == 0
+    assert (folder / "log").read_text() == "g\nfound\n"
+
+
+def test_work_that_is_killed_or_not_there(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(Killed, match="s: killed, by a person or for want of memory: kill"):
+        work(folder, f"kill -{signal.SIGKILL.value} $$")()
+    with pytest.raises(FileNotFoundError, match="a folder that all machines share"):
+        work(tmp_path / "elsewhere", "true")()
+    assert work(folder).again().kills == 1
+
+
+def test_what_of_the_environment_goes_along() -> None:
+    given = {"OVERGEN_MIRROR": "m", "HOME": "h", "OVERGEN_DRIVER": "1", "DVC_STAGE": "s", "MLFLOW_TRACKING_URI": "u"}
+    assert dict(passed_on(given)) == {"OVERGEN_MIRROR": "m", "DVC_STAGE": "s", "MLFLOW_TRACKING_URI": "u"}
+
+
+def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_lines(log) == []
+    lines = [b"x" * 200_000, *(b"%d\n" % i for i in range(20)), b"a\rb", b"submitit INFO (x) - y", b"\xff"]
+    log.write_bytes(b"\n".join(lines))
+    assert last_lines(log, 3) == ["19", "b", "\ufffd"]
