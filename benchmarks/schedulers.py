@@ -1,0 +1,126 @@
+"""Many cells that do nothing, handed to each scheduler: `python benchmarks/schedulers.py --cells 700`.
+
+What it costs to hand over a cell, wait for it and record it: nothing of that is the cell's own work. Each scheduler
+gets a new DVC repository with the same stages, which depend on one and are depended on by one. SLURM is started for it,
+as in the tests, where it is installed; else it is left out.
+
+WHAT WAS MEASURED
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+PIPELINE = """
+stages:
+  first: {cmd: echo 1 > first, outs: [first]}
+  cell:
+    matrix: {n: "${numbers}"}
+    cmd: echo ${item.n} > cells/${item.n}
+    deps: [first]
+    outs: ["cells/${item.n}": {cache: false, persist: true}]
+  last: {cmd: ls cells | wc -l > last, deps: [cells], outs: [last]}
+"""
+PROGRAM = """
+import json, resource, sys, time
+from contextlib import closing
+from overgen.run.clusters import open_cluster
+from overgen.run.reproduce import reproduce
+on, jobs = sys.argv[1], int(sys.argv[2])
+began = time.monotonic()
+if on == "reproduce":
+    status = reproduce(jobs=jobs)
+else:
+    with closing(open_cluster(on, {}, jobs)) as cluster:
+        status = reproduce(jobs=cluster.jobs or sys.maxsize, cluster=cluster)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({"status": status, "wall": time.monotonic() - began, "own": used.ru_utime + used.ru_stime,
+                  "mib": used.ru_maxrss / 1024}))
+"""
+
+
+def repository(folder: Path, cells: int) -> None:
+    """A new DVC repository with so many stages."""
+    (folder / "cells").mkdir(parents=True)
+    (folder / "dvc.yaml").write_text(PIPELINE)
+    (folder / "params.yaml").write_text(json.dumps({"numbers": list(range(cells))}))
+    (folder / "budgets").mkdir()
+    shutil.copy(ROOT / "budgets/times.csv", folder / "budgets")
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=folder, check=True)
+
+
+@contextmanager
+def environment(on: str, folder: Path) -> Iterator[dict[str, str] | None]:
+    """What a scheduler is found by; None where it is not installed."""
+    if on != "slurm":
+        yield {}
+        return
+    import schedulers
+
+    if missing := schedulers.missing_programs():
+        print(f"slurm: left out: {missing}", file=sys.stderr)
+        yield None
+        return
+    cluster = schedulers.Slurm(folder)
+    try:
+        yield cluster.environment
+    finally:
+        cluster.stop()
+
+
+def measure(on: str, cells: int, jobs: int) -> dict[str, float] | None:
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "slurm").mkdir()
+        with environment(on, Path(place) / "slurm") as extra:
+            if extra is None:
+                return None
+            folder = Path(place) / "study"
+            repository(folder, cells)
+            before = time.monotonic()
+            given = os.environ | extra | {"PYTHONPATH": str(ROOT / "src")}
+            if on == "dvc":
+                command = [sys.executable, "-m", "dvc", "repro", "-q"]
+            else:
+                command = [sys.executable, "-c", PROGRAM, on, str(jobs)]
+            done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True)
+            wall = time.monotonic() - before
+            if done.returncode:
+                sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
+            said = json.loads(done.stdout.splitlines()[-1]) if on != "dvc" else {}
+            status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=folder, capture_output=True, text=True)
+            assert "up to date" in status.stdout, status.stdout
+            assert (folder / "last").read_text().strip() == str(cells)
+            return said | {"wall": wall}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cells", type=int, default=700)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--on", nargs="+", default=["dvc", "reproduce", "local", "slurm", "ray"])
+    arguments = parser.parse_args()
+    print(f"{arguments.cells} cells, {arguments.jobs} at a time on this machine; load {os.getloadavg()[0]:.1f}")
+    print(f"{'':10} {'s a cell':>9} {'driver, CPU s a cell':>21} {'driver, MiB':>12}")
+    for on in arguments.on:
+        if (found := measure(on, arguments.cells, arguments.jobs)) is not None:
+            own = f"{found['own'] / arguments.cells:21.3f} {found['mib']:12.0f}" if "own" in found else ""
+            print(f"{on:10} {found['wall'] / arguments.cells:9.3f} {own}", flush=True)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime > 0
+
+
+if __name__ == "__main__":
+    main()
