@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.lines import Line2D
 from overgen.measures.intervals import wilson
 from overgen.report.style import GREY, WIDTH
 
-CALIBRATED = {"color": GREY, "lw": 1, "ls": ":"}  # the line on which scores are calibrated
+CALIBRATED: dict[str, Any] = {"color": GREY, "lw": 1, "ls": ":"}  # the line on which scores are calibrated
 
 
 def panels(drawn: Mapping[str, Callable[[Axes, Axes], None]], handles: Sequence[Line2D] = ()) -> Figure:
