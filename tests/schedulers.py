@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+PATH = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"  # daemons lie there
 SLURM = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 
 # One node, which goes by the name of this machine and declares four processors. A job of the partition `high` pushes
@@ -57,8 +58,7 @@ PartitionName=high Nodes={host} MaxTime=INFINITE State=UP PriorityTier=10 Preemp
 
 def missing_programs() -> str:
     """Which of SLURM's programs this machine lacks, and what else keeps a test from starting them; "" if nothing."""
-    os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
-    lacking = [name for name in SLURM if shutil.which(name) is None]
+    lacking = [name for name in SLURM if shutil.which(name, path=PATH) is None]
     if lacking:
         return f"no {', '.join(lacking)} (Debian: slurm-wlm, munge)"
     return "" if os.getuid() == 0 else "slurmd is started by root"
@@ -101,7 +101,7 @@ class Slurm:
         until(lambda: "idle" in self.say("sinfo", "--noheader", "--format=%T"), 30)
 
     def _call(self, *command: str) -> None:
-        subprocess.run(command, check=True, env=os.environ | self.environment, capture_output=True)
+        subprocess.run(command, check=True, env=os.environ | self.environment | {"PATH": PATH}, capture_output=True)
 
     def say(self, *command: str) -> str:
         """What a program of SLURM's says."""
