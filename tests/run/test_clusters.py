@@ -198,6 +198,22 @@ def test_work_that_is_killed_or_not_there(folder: Path, tmp_path: Path) -> None:
     assert work(folder).again().kills == 1
 
 
+def test_work_that_is_killed_begins_again_three_times(folder: Path) -> None:
+    pytest.importorskip("submitit")
+    from overgen.run.on_submitit import Resumable
+
+    killed = "echo begun >> log2; test $(wc -l < log2) -gt {0} || kill -9 $$"
+    assert Resumable(work(folder, killed.format(3)))().status == 0
+    assert (folder / "log2").read_text().count("begun") == 4
+    (folder / "log2").unlink()
+    with pytest.raises(Killed):
+        Resumable(work(folder, killed.format(4)))()
+    job = Resumable(work(folder, "true"))
+    assert job.checkpoint().function.work.kills == 0  # preempted
+    job.killed = True
+    assert job.checkpoint().function.work.kills == 1
+
+
 def test_what_of_the_environment_goes_along() -> None:
     given = {"OVERGEN_MIRROR": "m", "HOME": "h", "OVERGEN_DRIVER": "1", "DVC_STAGE": "s", "MLFLOW_TRACKING_URI": "u"}
     assert dict(passed_on(given)) == {"OVERGEN_MIRROR": "m", "DVC_STAGE": "s", "MLFLOW_TRACKING_URI": "u"}

@@ -55,7 +55,7 @@ def as_text(rows: Sequence[dict[str, Any]]) -> str:
         needs = row["needs"]
         asks = f"{needs['cores']} cores, {needs['minutes']} min"
         asks += f", {needs['memory_gib']:g} GiB" if needs["memory_gib"] else ""
-        asks += f", {needs['gpu']:g} GPU" if needs["gpu"] else ""
+        asks += f", {needs['gpu']:.2g} GPU" if needs["gpu"] else ""
         waits = "" if row["changed"] else "  maybe: waits for what comes before"
         lines.append(f"{row['level']:2d}  {row['address']:{width}}  {asks}{waits}")
     return "\n".join(lines)

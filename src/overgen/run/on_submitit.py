@@ -37,26 +37,33 @@ SECONDS_TO_ASK = 20  # between two questions to SLURM about jobs that have left 
 SUBMITTED = JOBS / "slurm.json"  # the jobs at work, and what they work on
 
 
-@dataclass(frozen=True)
+@dataclass
 class Resumable:
-    """Work that submitit may queue again."""
+    """Work that begins again, `KILLS` times, when it is killed, and as often as submitit likes when its job is stopped.
+
+    killed: whether it was, since the job began.
+    """
 
     work: Work
+    killed: bool = False
 
     def __call__(self) -> Done:
-        """Run it. What is killed begins again, in the queue, `KILLS` times."""
+        """Run it. In a SLURM job what is killed goes back to the queue; elsewhere it begins again at once."""
         try:
             return self.work()
         except Killed:
-            if self.work.kills == KILLS or not os.environ.get("SLURM_JOB_ID"):
+            if self.work.kills == KILLS:
                 raise
+            if not os.environ.get("SLURM_JOB_ID"):
+                return Resumable(self.work.again())()
+            self.killed = True
             os.kill(os.getpid(), submitit.JobEnvironment._usr_sig())  # as if preempted: submitit queues it again
             time.sleep(600)  # until the job is stopped
             raise
 
     def checkpoint(self) -> DelayedSubmission:
-        """What is queued in its place."""
-        return DelayedSubmission(Resumable(self.work.again()))
+        """What submitit puts in the queue in its place."""
+        return DelayedSubmission(Resumable(self.work.again() if self.killed else self.work))
 
 
 class Submitit:
@@ -169,17 +176,17 @@ class _Running:
         _forget(self.stage)
 
     def kill(self, number: int) -> None:
-        """See `Job`. A SLURM job goes on unless it was Ctrl-C or SIGKILL that ended the driver."""
-        if isinstance(self.job, SlurmJob) and number not in (signal.SIGINT, signal.SIGKILL):
-            self.status = -number
-            return
+        """See `Job`. A SLURM job goes on unless it was Ctrl-C that ended the driver."""
         if number in (signal.SIGSTOP, signal.SIGCONT):
             return
-        with suppress(Exception):
-            self.job.cancel(check=False)
-        if isinstance(self.job, SlurmJob):
+        on_slurm = isinstance(self.job, SlurmJob)
+        if not on_slurm or number == signal.SIGINT:
+            with suppress(Exception):
+                self.job.cancel(check=False)
+        if on_slurm:
             self.status = -number
-            _forget(self.stage)
+            if number == signal.SIGINT:
+                _forget(self.stage)
 
 
 def _said(error: Exception, job: SubmititJob[Any]) -> str:
