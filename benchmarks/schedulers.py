@@ -1,8 +1,13 @@
-"""Many cells that do nothing, handed to each scheduler: `python benchmarks/schedulers.py --cells 700`.
+"""Cells handed to schedulers: what that costs, and what it saves.
 
-What it costs to hand over a cell, wait for it and record it: nothing of that is the cell's own work. Each scheduler
-gets a new DVC repository with the same stages, which depend on one and are depended on by one. SLURM is started for it,
-as in the tests, where it is installed; else it is left out.
+    python benchmarks/schedulers.py nothing --cells 700     # many cells that do nothing, by each scheduler
+    python benchmarks/schedulers.py digits                  # the digits study, by `--on local` against `dvc repro`
+
+**nothing.** What it costs to hand over a cell, wait for it and record it: nothing of that is the cell's own work. Each
+scheduler gets a new DVC repository with the same stages, which depend on one and are depended on by one. SLURM is
+started for it, as in the tests, where it is installed; else it is left out.
+
+**digits.** Wall time of report@digits, by each in a clone of its own of this checkout, one after the other, untracked.
 
 WHAT WAS MEASURED
 """
@@ -12,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -107,19 +111,43 @@ def measure(on: str, cells: int, jobs: int) -> dict[str, float] | None:
             return said | {"wall": wall}
 
 
+def digits(arguments: argparse.Namespace) -> None:
+    """Print the wall time of each way to run the digits study, and the ratio."""
+    ways = {"dvc": [sys.executable, "-m", "dvc", "repro", "-q", "report@digits"]}
+    for on in arguments.on:
+        command = [sys.executable, "-m", "overgen.cli", *(["run", "--on", on] if on != "reproduce" else ["reproduce"])]
+        ways[on] = [*command, "--jobs", str(arguments.jobs), "report@digits"]
+    took = {}
+    for name, command in ways.items():
+        with tempfile.TemporaryDirectory() as place:
+            subprocess.run(["git", "clone", "-q", ROOT, f"{place}/study"], check=True)
+            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+            given = {"PATH": path, "PYTHONPATH": f"{place}/study/src", "OVERGEN_TRACKING": "off"}
+            began = time.monotonic()
+            subprocess.run(command, cwd=f"{place}/study", env=os.environ | given, check=True, stdout=subprocess.DEVNULL)
+            took[name] = time.monotonic() - began
+            ratio = took[name] / took["dvc"]
+            print(f"{name:10} {took[name]:7.1f} s {ratio:6.2f}  load {os.getloadavg()[0]:.1f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=["nothing", "digits"])
     parser.add_argument("--cells", type=int, default=700)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--on", nargs="+", default=["dvc", "reproduce", "local", "slurm", "ray"])
+    parser.add_argument("--on", nargs="+", help="default: all for nothing, local for digits")
     arguments = parser.parse_args()
+    if arguments.what == "digits":
+        arguments.on = arguments.on or ["local"]
+        digits(arguments)
+        return
+    arguments.on = arguments.on or ["dvc", "reproduce", "local", "slurm", "ray"]
     print(f"{arguments.cells} cells, {arguments.jobs} at a time on this machine; load {os.getloadavg()[0]:.1f}")
     print(f"{'':10} {'s a cell':>9} {'driver, CPU s a cell':>21} {'driver, MiB':>12}")
     for on in arguments.on:
         if (found := measure(on, arguments.cells, arguments.jobs)) is not None:
             own = f"{found['own'] / arguments.cells:21.3f} {found['mib']:12.0f}" if "own" in found else ""
             print(f"{on:10} {found['wall'] / arguments.cells:9.3f} {own}", flush=True)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime > 0
 
 
 if __name__ == "__main__":
