@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from overgen.run.cells import as_text, cells
 from overgen.run.clusters import Needs, last_lines, needs_of, open_cluster
 from overgen.run.hints import Hint
 from overgen.run.reproduce import reproduce
-from overgen.run.work import Done, Killed, Work, passed_on
+from overgen.run.work import Done, Killed, Work, has_ended, passed_on
+
+from schedulers import until
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
 
@@ -38,6 +41,14 @@ stages:
   bad: {cmd: "echo it is bad; exit 3", deps: [first], outs: [bad]}
   last: {cmd: cat cell1 cell2 > last, deps: [cell1, cell2], outs: [last]}
   below: {cmd: cat bad last > below, deps: [bad, last], outs: [below]}
+"""
+
+ON_LOCAL = """
+from contextlib import closing
+from overgen.run.clusters import open_cluster
+from overgen.run.reproduce import reproduce
+with closing(open_cluster("local", {}, 2)) as cluster:
+    raise SystemExit(reproduce(jobs=2, cluster=cluster))
 """
 
 
@@ -87,6 +98,37 @@ def test_a_stage_that_fails_leaves_the_others_and_the_lock_is_dvcs(
     assert "Data and pipelines are up to date." in capfd.readouterr().out
     with Repo() as repo:
         assert not repo.status()
+
+
+@pytest.mark.parametrize(("number", "group"), [("INT", False), ("INT", True), ("HUP", True), ("KILL", False)])
+def test_a_driver_that_is_stopped_leaves_nothing_at_work(folder: Path, number: str, group: bool) -> None:
+    """The commands of a shell, which do not watch who started them, end with the driver. group: as by a terminal."""
+    Path("dvc.yaml").write_text("stages: {slow: {cmd: echo $$ > begun; sleep 300; echo > out, outs: [out]}}")
+    driver = subprocess.Popen(
+        [sys.executable, "-c", ON_LOCAL], start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    until(lambda: Path("begun").exists() and Path("begun").read_text())
+    pid = int(Path("begun").read_text())  # which leads the session of all that the stage has started
+    assert not has_ended(pid)
+    (os.killpg if group else os.kill)(driver.pid, signal.Signals[f"SIG{number}"])
+    began = time.monotonic()
+    driver.communicate()
+    assert time.monotonic() - began < 8  # submitit would wait 15 seconds for a result that cannot come
+    until(lambda: not of_session(pid), 8)
+    assert not Path("out").exists()
+
+
+def of_session(pid: int) -> list[int]:
+    """The processes of a session that have not ended."""
+    lines = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    fields = [(int(line.split()[0]), line.rpartition(")")[2].split()) for line in lines]
+    return [number for number, (state, _, _, session, *_) in fields if int(session) == pid and state != "Z"]
+
+
+def test_a_cell_that_is_killed_too_often_says_so(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("dvc.yaml").write_text("stages: {killed: {cmd: sh -c 'exit 137', outs: [out]}}")
+    assert on_local() == 1
+    assert "Killed: killed: killed, by a person or for want of memory: sh -c 'exit 137'" in capfd.readouterr().err
 
 
 def test_what_is_due_is_what_dvc_would_run(folder: Path) -> None:

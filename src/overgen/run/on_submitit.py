@@ -124,9 +124,12 @@ class Submitit:
         return running
 
     def _work_of(self, stage: Any) -> Work:
-        """The stage's work. On this machine it sees the GPUs that are here, of which submitit hides all."""
+        """The stage's work. On this machine it ends with the driver, and sees the GPUs, of which submitit hides all."""
         work = work_of(stage)
-        if self.name != "local" or "gpus_per_node" in self._options:
+        if self.name != "local":
+            return work
+        work = replace(work, driver=os.getpid())
+        if "gpus_per_node" in self._options:
             return work
         name = "CUDA_VISIBLE_DEVICES"
         return replace(work, environment=(*work.environment, (name, os.environ.get(name))))
@@ -159,6 +162,7 @@ class _Running:
     status: int | None = None
     failed: str = ""
     seconds: float = 0.0
+    _signal: int = 0  # that is to end it
 
     @property
     def log(self) -> Path:
@@ -167,6 +171,9 @@ class _Running:
     def poll(self) -> None:
         """See `Job`."""
         if self.status is not None or not self.job.done():
+            return
+        if self._signal and not self.job.paths.result_pickle.exists():  # for which submitit would wait
+            self.status = -self._signal
             return
         try:
             done = self.job.result()
@@ -179,6 +186,7 @@ class _Running:
         """See `Job`. A SLURM job goes on unless it was Ctrl-C that ended the driver."""
         if number in (signal.SIGSTOP, signal.SIGCONT):
             return
+        self._signal = number
         on_slurm = isinstance(self.job, SlurmJob)
         if not on_slurm or number == signal.SIGINT:
             with suppress(Exception):
@@ -192,7 +200,7 @@ class _Running:
 def _said(error: Exception, job: SubmititJob[Any]) -> str:
     """Why there is no result: the last line of a job's traceback, or the state that the scheduler gives."""
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith(("---", "You can"))]
-    if isinstance(error, UncompletedJobError):
+    if not isinstance(error, FailedJobError):  # which is an UncompletedJobError, too
         return f"the job ended without a result (state {job.state})"
     return next((line for line in reversed(lines) if ": " in line and not line.startswith(" ")), lines[0])
 

@@ -39,7 +39,8 @@ class Work:
 
     folder: where they run. programs: a folder of programs that are found first, as `python`. environment: what of it
     they are given beside that of the job; what is None they lose. log: a file for what they say, or "" for the job's
-    own output. kills: how many times they were killed before.
+    own output. kills: how many times they were killed before. driver: a process of this machine that they end with; 0
+    for none.
     """
 
     address: str
@@ -49,13 +50,20 @@ class Work:
     environment: tuple[tuple[str, str | None], ...]
     log: str = ""
     kills: int = 0
+    driver: int = 0
 
     def __call__(self) -> Done:
-        """Run them. Raises Killed if one was killed, FileNotFoundError where the folder is not shared."""
+        """Run them.
+
+        Raises Killed if one was killed, FileNotFoundError where the folder is not shared, RuntimeError when the driver
+        has ended.
+        """
         if not Path(self.folder, "dvc.yaml").is_file():
             raise FileNotFoundError(
                 f"{self.folder}: not on {socket.gethostname()}; jobs need a folder that all machines share"
             )
+        if self.driver:  # whose terminal, when it goes, sends this process the signal, too
+            signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
         began = time.monotonic()
         given = os.environ | dict(self.environment) | {DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
         environment = {name: value for name, value in given.items() if value is not None}
@@ -78,18 +86,38 @@ class Work:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
             try:
-                status = process.wait()
+                status = self._wait(process)
             except BaseException:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # what a shell has started would write on beside the next job
                 process.wait()
                 raise
         if status in (-signal.SIGKILL, 128 + signal.SIGKILL):
             raise Killed(f"{self.address}: killed, by a person or for want of memory: {line[-1]}")
         return status
 
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        while True:
+            try:
+                return process.wait(1 if self.driver else None)
+            except subprocess.TimeoutExpired:
+                if has_ended(self.driver):
+                    raise RuntimeError(f"{self.address}: the driver, process {self.driver}, has ended") from None
+
     def again(self) -> Work:
         """The same, after it was killed once more."""
         return replace(self, kills=self.kills + 1)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process of this machine is no more, or is a zombie."""
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat")
+        return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+    except PermissionError:
+        return False
 
 
 def passed_on(environment: dict[str, str]) -> tuple[tuple[str, str | None], ...]:
