@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,81 @@ def test_a_cell_that_fails_leaves_the_others_and_is_named_at_the_end(
     assert process.returncode == 1
     assert "1 of 5 stages failed:\n  train_classifier@digits-cool: " in err
     assert out.count("' took ") == 3, out  # code and two cells
+
+
+SHELL = """
+import sys
+from contextlib import closing
+from overgen.run.clusters import open_cluster
+from overgen.run.reproduce import reproduce
+with closing(open_cluster("slurm", {}, 2)) as cluster:
+    raise SystemExit(reproduce(jobs=sys.maxsize, force=True, cluster=cluster))
+"""
+
+
+@pytest.fixture
+def shell(tmp_path: Path, slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A study of one stage, which is a shell's: its commands hear of it themselves when a job is to end."""
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    (tmp_path / "params.yaml").write_text("{}")
+    (tmp_path / "budgets").mkdir()
+    (tmp_path / "budgets/times.csv").write_text((ROOT / "budgets/times.csv").read_text().split("\n")[0] + "\n")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    yield tmp_path
+    slurm.say("scancel", "--user=root")
+    until(lambda: not slurm.say("squeue", "--noheader").strip())
+
+
+def drive(folder: Path, slurm: Slurm, cmd: str) -> subprocess.Popen[str]:
+    """Start a driver of a stage with this command, and wait until it says that it has begun."""
+    (folder / "dvc.yaml").write_text(json.dumps({"stages": {"stage": {"cmd": cmd, "outs": ["out"]}}}))
+    driver = subprocess.Popen(
+        [sys.executable, "-c", SHELL], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=os.environ | slurm.environment,
+    )  # fmt: skip
+    until(lambda: (folder / "said").exists() or driver.poll() is not None)
+    return driver
+
+
+@pytest.mark.parametrize("grace", [0, 5])
+def test_commands_that_end_as_slurm_tells_them_to_are_no_result(shell: Path, slurm: Slurm, grace: int) -> None:
+    """Of a job that is preempted: it begins again, in the queue, and the driver waits for that."""
+    slurm.say("scontrol", "update", "PartitionName=low", f"GraceTime={grace}")
+    try:
+        driver = drive(shell, slurm, "echo begun >> said; sleep 6 && echo whole > out || echo broken > out")
+        slurm.say("sbatch", "--partition=high", "--cpus-per-task=4", "--output=/dev/null", "--wrap=sleep 1")
+        said, _ = driver.communicate(timeout=120)
+    finally:
+        slurm.say("scontrol", "update", "PartitionName=low", "GraceTime=0")
+    assert driver.returncode == 0, said
+    assert (shell / "said").read_text() == "begun\nbegun\n"
+    assert (shell / "out").read_text() == "whole\n"
+
+
+def test_a_job_that_is_cancelled_from_outside_has_failed(shell: Path, slurm: Slurm) -> None:
+    driver = drive(shell, slurm, "echo begun >> said; sleep 300; echo > out")
+    slurm.say("scancel", "--user=root")
+    said, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 1
+    assert "stage: the job ended without a result (state " in said
+
+
+def test_after_ctrl_c_the_next_call_waits_for_what_is_slow_to_end(shell: Path, slurm: Slurm) -> None:
+    """Both would write the same output."""
+    slow = "trap 'echo told >> said' TERM; echo begun $$ >> said; sleep 1; sleep 1; sleep 1; "
+    slow += "echo end $$ >> said; echo > out"
+    driver = drive(shell, slurm, slow)
+    driver.send_signal(signal.SIGINT)
+    driver.communicate(timeout=30)
+    assert driver.returncode == 130
+    said, _ = drive(shell, slurm, slow).communicate(timeout=120)
+    assert "is cancelled: waiting for its end" in said
+    begun = [line.split()[1] for line in (shell / "said").read_text().splitlines() if line.startswith("begun")]
+    end = [line.split()[1] for line in (shell / "said").read_text().splitlines() if line.startswith("end")]
+    assert len(begun) == 2, said
+    assert end[-1] == begun[1]
+    assert (shell / "said").read_text().splitlines()[-2:] == [f"begun {begun[1]}", f"end {begun[1]}"]
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/running.md"])

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import pickle
 import signal
 import subprocess
 import time
@@ -19,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import submitit
 from dvc.stage.serialize import to_single_stage_lockfile
@@ -41,25 +42,58 @@ SUBMITTED = JOBS / "slurm.json"  # the jobs at work, and what they work on
 class Resumable:
     """Work that begins again, `KILLS` times, when it is killed, and as often as submitit likes when its job is stopped.
 
-    killed: whether it was, since the job began.
+    killed: whether it was, since the job began. told: whether SLURM has told the job to end, as it does before it
+    preempts or cancels it.
     """
 
     work: Work
     killed: bool = False
+    told: bool = False
 
     def __call__(self) -> Done:
         """Run it. In a SLURM job what is killed goes back to the queue; elsewhere it begins again at once."""
+        if os.environ.get("SLURM_JOB_ID"):
+            return self._in_slurm()
         try:
             return self.work()
         except Killed:
             if self.work.kills == KILLS:
                 raise
-            if not os.environ.get("SLURM_JOB_ID"):
-                return Resumable(self.work.again())()
+            return Resumable(self.work.again())()
+
+    def _in_slurm(self) -> Done:
+        if (result := submitit.JobEnvironment().paths.result_pickle).exists():
+            # It was preempted after it had ended, and its driver may have begun another.
+            outcome, found = pickle.loads(result.read_bytes())
+            if outcome == "success":
+                return cast(Done, found)
+            raise RuntimeError(found)
+        signal.signal(signal.SIGTERM, self._tell)
+        try:
+            done = self.work()
+            self._leave_if_told()
+            return done
+        except Killed:
+            self._leave_if_told()
+            if self.work.kills == KILLS:
+                raise
             self.killed = True
             os.kill(os.getpid(), submitit.JobEnvironment._usr_sig())  # as if preempted: submitit queues it again
             time.sleep(600)  # until the job is stopped
             raise
+
+    def _tell(self, *_: object) -> None:
+        self.told = True
+
+    def _leave_if_told(self) -> None:
+        """Wait for the job's end, if that is why the commands ended: they are told, too.
+
+        They failed, or a shell went on where its command broke off, so there is no result. SLURM kills the job and,
+        if it was preempted, begins it again.
+        """
+        time.sleep(0.2)  # the commands may have been told first
+        while self.told:
+            time.sleep(1)
 
     def checkpoint(self) -> DelayedSubmission:
         """What submitit puts in the queue in its place."""
@@ -100,7 +134,10 @@ class Submitit:
             if not job.done(force_check=True) or (job.paths.result_pickle.exists() and job.exception() is None):
                 return _Running(stage, job)
         elif not job.done(force_check=True):
-            print(f"{stage.addressing}: job {entry['job']} works on what has changed since: cancelled", flush=True)
+            why = (
+                "works on what has changed since: cancelled" if entry["state"] else "is cancelled: waiting for its end"
+            )
+            print(f"{stage.addressing}: job {entry['job']} {why}", flush=True)
             job.cancel(check=False)
             while not job.done(force_check=True):
                 time.sleep(1)
@@ -193,8 +230,8 @@ class _Running:
                 self.job.cancel(check=False)
         if on_slurm:
             self.status = -number
-            if number == signal.SIGINT:
-                _forget(self.stage)
+            if number == signal.SIGINT:  # its processes may take a while, see KillWait of SLURM
+                _write_submitted(_submitted() | {self.stage.addressing: {"job": self.job.job_id, "state": ""}})
 
 
 def _said(error: Exception, job: SubmititJob[Any]) -> str:
