@@ -118,6 +118,29 @@ def test_a_driver_that_is_stopped_leaves_nothing_at_work(folder: Path, number: s
     assert not Path("out").exists()
 
 
+def test_a_result_that_another_process_of_this_number_has_left_is_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pickle
+
+    from submitit.local import local
+
+    start = local.start_controller
+
+    def reused(folder: Path, **given: object) -> subprocess.Popen[bytes]:
+        process = start(folder=folder, **given)
+        place = Path(str(folder).replace("%j", str(process.pid)))
+        place.mkdir()
+        (place / f"{process.pid}_0_result.pkl").write_bytes(pickle.dumps(("success", Done(0, 1.0, ""))))
+        process.kill()  # so that it leaves none of its own
+        return process
+
+    Path("dvc.yaml").write_text("stages: {stage: {cmd: 'true', always_changed: true}}")
+    monkeypatch.setattr(local, "start_controller", reused)
+    monkeypatch.setattr("submitit.core.core.Job._results_timeout_s", 0)
+    assert on_local() == 1
+
+
 def of_session(pid: int) -> list[int]:
     """The processes of a session that have not ended."""
     lines = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
@@ -179,6 +202,7 @@ def test_what_it_asks_for_is_what_was_measured(folder: Path, monkeypatch: pytest
     [
         ("moon", {}, "--on moon: none of local, slurm, ray"),
         ("local", {"walltime": 3}, "--on local: submitit says: Parameter 'walltime' need to be prefixed"),
+        ("local", {"tasks_per_node": 2}, "--on local: tasks_per_node=2: each task would make the whole cell"),
         ("local", {"timeout_min": "long"}, '--on local: submitit says: Parameter "timeout_min" expected type'),
     ],
 )

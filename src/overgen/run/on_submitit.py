@@ -111,6 +111,11 @@ class Submitit:
         self.name = name
         self.jobs = jobs if name == "local" else None
         self._options = dict(options)
+        for option in ("tasks_per_node", "nodes", "slurm_ntasks_per_node", "slurm_nodes"):
+            if self._options.get(option, 1) != 1:
+                raise OvergenError(
+                    f"--on {name}: {option}={options[option]}: each task would make the whole cell; leave it"
+                )
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every question that sacct cannot answer
         try:
             more = {"slurm_max_num_timeout": TIMEOUTS} if name == "slurm" else {}
@@ -154,6 +159,9 @@ class Submitit:
                 jobs = self._executor.submit_array([Resumable(self._work_of(stage)) for stage in group])
             except (FailedJobError, FailedSubmissionError, OSError, subprocess.SubprocessError) as error:
                 raise OvergenError(f"--on {self.name}: the jobs were not taken: {error}") from error
+            if self.name == "local":
+                for job in jobs:  # another process may have had its number, and left a result
+                    job.paths.result_pickle.unlink(missing_ok=True)
             running += [_Running(stage, job) for stage, job in zip(group, jobs, strict=True)]
         if self.name == "slurm":
             states = {job.stage.addressing: {"job": job.job.job_id, "state": _state(job.stage)} for job in running}
