@@ -9,7 +9,16 @@ started for it, as in the tests, where it is installed; else it is left out.
 
 **digits.** Wall time of report@digits, by each in a clone of its own of this checkout, one after the other, untracked.
 
-WHAT WAS MEASURED
+Two cores of an AMD EPYC, nothing else running, 100 cells, two at a time on this machine:
+
+                s a cell   CPU of the driver, s a cell   MiB of the driver
+    dvc            0.340
+    reproduce      0.051                         0.042                  79
+    local          0.582                         0.057                  81
+    slurm          0.685                         0.067                  86
+
+Not measured: 700 cells; Ray, whose start did not end once here in nine minutes, beside a SLURM that had just been
+stopped; the digits study.
 """
 
 from __future__ import annotations
@@ -87,7 +96,7 @@ def environment(on: str, folder: Path) -> Iterator[dict[str, str] | None]:
 
 
 def measure(on: str, cells: int, jobs: int) -> dict[str, float] | None:
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:  # daemons write to the last
         (Path(place) / "slurm").mkdir()
         with environment(on, Path(place) / "slurm") as extra:
             if extra is None:

@@ -227,6 +227,20 @@ def test_a_package_that_is_not_installed(on: str, package: str, monkeypatch: pyt
         open_cluster(on, {}, 1)
 
 
+def test_folders_of_jobs_that_ended_long_ago_are_removed(folder: Path) -> None:
+    pytest.importorskip("submitit")
+    from overgen.run.on_submitit import DAYS, SUBMITTED
+
+    for name, days in (("1", DAYS + 1), ("2", DAYS - 1), ("3_0", DAYS + 1), ("ray", DAYS + 1)):
+        (clusters.JOBS / name).mkdir(parents=True)
+        (clusters.JOBS / name / "log").touch()
+        then = time.time() - days * 24 * 3600
+        os.utime(clusters.JOBS / name, (then, then))
+    SUBMITTED.write_text('{"a": {"job": "3_0", "state": "s"}}')
+    open_cluster("local", {}, 1)
+    assert {path.name for path in clusters.JOBS.iterdir()} == {"2", "3_0", "ray", SUBMITTED.name}
+
+
 def test_options_are_yaml() -> None:
     assert arguments.options_of(["slurm_partition=gpu", "timeout_min=90", "a=[1, x]"]) == {
         "slurm_partition": "gpu", "timeout_min": 90, "a": [1, "x"],

@@ -19,7 +19,7 @@ def cells(targets: Sequence[str] = ()) -> list[dict[str, Any]]:
     level can run side by side; `changed`, whether DVC says so, or else it waits for one that did and may turn out up
     to date; `cmd`, the plain commands; `after`, the due stages that it hangs on; `deps`, `outs`, paths; and `needs`,
     what it asks a scheduler for.
-    Raises DVC's own exceptions for a target that there is not, and for a dependency that nobody makes.
+    Raises DVC's own exceptions for a target that there is not.
     """
     due: dict[Any, dict[str, Any]] = {}
     with Repo() as repo, params_read_once(), lock_repo(repo):

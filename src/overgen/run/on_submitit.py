@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import time
@@ -35,6 +36,7 @@ from overgen.run.work import KILLS, Done, Killed, Work, work_of
 
 TIMEOUTS = 20  # times that the time of a job may be over before it is given up
 SECONDS_TO_ASK = 20  # between two questions to SLURM about jobs that have left no result
+DAYS = 30  # that a job's folder is kept: its log, and its result, which says that it has ended
 SUBMITTED = JOBS / "slurm.json"  # the jobs at work, and what they work on
 
 
@@ -116,6 +118,7 @@ class Submitit:
                 raise OvergenError(
                     f"--on {name}: {option}={options[option]}: each task would make the whole cell; leave it"
                 )
+        _tidy()
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every question that sacct cannot answer
         try:
             more = {"slurm_max_num_timeout": TIMEOUTS} if name == "slurm" else {}
@@ -240,6 +243,14 @@ class _Running:
             self.status = -number
             if number == signal.SIGINT:  # its processes may take a while, see KillWait of SLURM
                 _write_submitted(_submitted() | {self.stage.addressing: {"job": self.job.job_id, "state": ""}})
+
+
+def _tidy() -> None:
+    """Remove the folders of jobs that ended long ago."""
+    at_work = {entry["job"] for entry in _submitted().values()}
+    for folder in JOBS.glob("[0-9]*/"):
+        if folder.name not in at_work and time.time() - folder.stat().st_mtime > DAYS * 24 * 3600:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _said(error: Exception, job: SubmititJob[Any]) -> str:
