@@ -17,8 +17,9 @@ Two cores of an AMD EPYC, nothing else running, 100 cells, two at a time on this
     local          0.582                         0.057                  81
     slurm          0.685                         0.067                  86
 
-Not measured: 700 cells; Ray, whose start did not end once here in nine minutes, beside a SLURM that had just been
-stopped; the digits study.
+    ray            0.486                         0.117                 177   (30 cells, Ray's start among it)
+
+Not measured: 700 cells; the digits study.
 """
 
 from __future__ import annotations

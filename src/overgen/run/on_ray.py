@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import signal
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.utils import read_ray_address
 from ray.exceptions import RayError
 
 from overgen import OvergenError
@@ -42,7 +44,7 @@ class Ray:
         self._options = dict(options)
         on_cluster = "RAY_ADDRESS" in os.environ and "RAY_AUTH_MODE" not in os.environ
         try:
-            ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+            ray.init(_address(), log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
             self._task = ray.remote(_run)
             self._task.options(**self._options)
         except (ConnectionError, RuntimeError, ValueError, TypeError) as error:
@@ -68,7 +70,8 @@ class Ray:
         asked: dict[str, Any] = {"num_cpus": needs.cores, "num_gpus": needs.gpu, "name": stage.addressing}
         asked |= {"memory": int(needs.memory_gib * GIB)} if needs.memory_gib else {}
         asked |= {"max_retries": KILLS, "retry_exceptions": [Killed]}
-        asked |= {"runtime_env": {"env_vars": dict(work.environment)}} if work.environment else {}
+        if "PYTHONPATH" in os.environ:  # alike for all tasks: Ray starts a worker for each other environment
+            asked |= {"runtime_env": {"env_vars": {"PYTHONPATH": os.environ["PYTHONPATH"]}}}
         try:
             return _Running(stage, self._task.options(**asked | self._options).remote(work), log)
         except (RayError, ValueError, TypeError) as error:
@@ -109,6 +112,22 @@ class _Running:
         if number not in (signal.SIGSTOP, signal.SIGCONT):
             with suppress(RayError):
                 ray.cancel(self.task, force=True)
+
+
+def _address() -> str | None:
+    """None for the cluster that Ray finds, or a new one; "local", which is a new one, where the one it finds is gone.
+
+    Ray 2.60 keeps the address of the last cluster of this machine in a file, and waits for it without end.
+    """
+    found = read_ray_address() if "RAY_ADDRESS" not in os.environ else None
+    if not found:
+        return None
+    host, _, port = found.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+    except (OSError, ValueError):
+        return "local"
+    return None
 
 
 def _said(error: RayError) -> str:
