@@ -55,6 +55,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_every_finding_stands_in_their_list() -> None:
+    folder = ROOT / "findings"
+    listed = re.findall(r"(?m)^\| \[(\S+)\]\(\1\.sh\) \|", (folder / "README.md").read_text())
+    assert listed == sorted(path.stem for path in folder.glob("*.sh"))
+
+
 def test_the_readme_is_short() -> None:
     """At most 12 KB, and no sentence of more than 30 words."""
     assert len(README.encode()) <= 12_000

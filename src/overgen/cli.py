@@ -19,9 +19,10 @@ from overgen import OvergenError, arguments, network_commands
 from overgen.checkout import complete, enter_root
 
 REPORTS = ("report", "report_page")  # stages that draw the report of a data set
-TARGETS = typer.Argument(
-    help="As of `dvc repro`. Default: all of dvc.yaml.", autocompletion=complete(arguments.addresses)
-)
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(help="As of `dvc repro`. Default: all of dvc.yaml.", autocompletion=complete(arguments.addresses)),
+]
 
 commands = typer.Typer(
     help="Overgeneralisation of neural classifiers, reproduced, measured and extended. "
@@ -51,10 +52,7 @@ def main(
 
 @commands.command()
 def reproduce(
-    targets: Annotated[
-        list[str] | None,
-        TARGETS,
-    ] = None,
+    targets: Targets = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Cells at a time; 0: as many as cores.")] = 0,
     force: Annotated[bool, typer.Option("--force", "-f", help="Run what is up to date, too.")] = False,
 ) -> None:
@@ -84,10 +82,7 @@ def cores() -> int:
 
 @commands.command()
 def run(
-    targets: Annotated[
-        list[str] | None,
-        TARGETS,
-    ] = None,
+    targets: Targets = None,
     on: Annotated[str, typer.Option(help="local, slurm or ray.")] = "local",
     option: Annotated[
         list[str] | None,
@@ -115,10 +110,7 @@ def run(
 
 @commands.command()
 def cells(
-    targets: Annotated[
-        list[str] | None,
-        TARGETS,
-    ] = None,
+    targets: Targets = None,
     as_json: Annotated[bool, typer.Option("--json", help="With commands, dependencies and outputs.")] = False,
 ) -> None:
     """Say what `dvc repro` would run, and what each cell needs.
@@ -300,7 +292,9 @@ def budget(
 
 @commands.command()
 def check(
-    tolerance: Annotated[float, typer.Option(min=0, help="Of ỹ, between stored and found.")] = 1e-5,
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, help="Of ỹ, between stored and found. Default: 1e-5.")
+    ] = None,
     cache: Annotated[
         bool, typer.Option("--cache", help="Instead: where the outputs of dvc.lock are, and what lost ones cost.")
     ] = False,
@@ -310,11 +304,14 @@ def check(
     Exit 1 where a score differs or, with --cache, where an output exists nowhere.
     """
     if cache:
+        if tolerance is not None:
+            raise OvergenError("--tolerance: has no part in --cache, which scores nothing; leave one of them out")
         from overgen.run import absent
 
         enter_root()
         absent.check()
         return
+    tolerance = 1e-5 if tolerance is None else tolerance
     if not math.isfinite(tolerance):
         raise OvergenError(f"--tolerance {tolerance:g}: must be a number from 0")
     from overgen.rescoring import rescore, rescore_perceptrons, rescore_smallest

@@ -14,8 +14,8 @@ from dvc.repo import Repo
 
 from overgen import OvergenError, cli
 from overgen.run import absent
+from overgen.run.durations import DURATIONS
 from overgen.run.hints import COLUMNS, HERE, TIMES
-from overgen.run.reproduce import DURATIONS
 from overgen.run.yaml_files import read_document
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie

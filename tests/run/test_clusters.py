@@ -20,8 +20,7 @@ from dvc.repo import Repo
 from overgen import OvergenError, arguments
 from overgen.run import clusters, hints
 from overgen.run.cells import as_text, cells
-from overgen.run.clusters import Needs, last_lines, needs_of, open_cluster
-from overgen.run.hints import Hint
+from overgen.run.clusters import Estimates, Needs, last_lines, open_cluster
 from overgen.run.reproduce import reproduce
 from overgen.run.work import Done, Killed, Work, has_ended, passed_on
 
@@ -184,17 +183,63 @@ def test_what_is_due_is_what_dvc_would_run(folder: Path) -> None:
     json.dumps(rows)
 
 
-def test_what_it_asks_for_is_what_was_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_it_asks_for_is_what_was_measured(folder: Path) -> None:
     Path("params.yaml").write_text("engine: {digits: {threads: 3}}")
     one = "a: {cmd: python -m overgen.run a --dataset digits --model cnn, outs: [a]}"
     Path("dvc.yaml").write_text(f"stages: {{{one}, b: {{cmd: touch b, outs: [b]}}}}")
-    known = {"a": Hint(seconds=3600.0, cores=1, memory_gib=4.0, gpu=0.25, measured_on="here")}
-    monkeypatch.setattr("overgen.run.hints.hint", known.get)
+    with hints.TIMES.open("a") as file:
+        file.write("a,60,1,4,1/4,here\n")
+    estimates = Estimates()
     with Repo() as repo:
         a, b = repo.index.stages
-        assert needs_of(a) == Needs(cores=3, minutes=256, memory_gib=4.0, gpu=0.25)
-        assert needs_of(a, gpus=False) == Needs(cores=3, minutes=clusters.UNKNOWN_MINUTES, memory_gib=None, gpu=0)
-        assert needs_of(b) == Needs(cores=1, minutes=clusters.UNKNOWN_MINUTES, memory_gib=None, gpu=0)
+        assert estimates.needs(a) == Needs(cores=3, minutes=256, memory_gib=4.0, gpu=0.25)
+        assert estimates.needs(a, gpus=False) == Needs(
+            cores=3, minutes=clusters.UNKNOWN_MINUTES, memory_gib=None, gpu=0
+        )
+        assert estimates.needs(b) == Needs(cores=1, minutes=clusters.UNKNOWN_MINUTES, memory_gib=None, gpu=0)
+
+
+def test_stages_are_handed_over_by_what_each_needs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What one group asks for, as memory, is not asked for the next; where one is refused, none goes on."""
+    pytest.importorskip("submitit")
+    from overgen.run import on_submitit
+
+    given: list[dict[str, object]] = []
+
+    class Executor(on_submitit.submitit.AutoExecutor):
+        def submit(self, function: object, *rest: object) -> object:
+            given.append(dict(self._executor.parameters))
+            if len(given) == refused:
+                raise OSError("no more")
+            return super().submit(function, *rest)
+
+    monkeypatch.setattr(on_submitit.submitit, "AutoExecutor", Executor)
+    minute = f"60.{time.monotonic_ns()}"  # no other process sleeps for that long
+    stages = {name: {"cmd": f"sleep {minute}; touch {name}", "outs": [name]} for name in "abc"}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    with hints.TIMES.open("a") as file:
+        file.write("a,600,1,4,,here\nb,60,2,,,here\n")
+    refused = 3
+    with closing(open_cluster("local", {}, 3)) as cluster:
+        assert reproduce(jobs=3, cluster=cluster) == 1
+    asked = [tuple(each.get(name) for name in ("cpus_per_task", "timeout_min", "mem_gb")) for each in given]
+    assert asked == [(1, 2048, 4), (1, clusters.UNKNOWN_MINUTES, None), (2, 128, None)]
+    said = capfd.readouterr().err
+    assert "3 of 3 stages failed:\n  a\n  b\n  c\nerror: --on local: the jobs were not taken: no more\n" in said
+    until(lambda: minute not in subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True).stdout)
+    assert not [name for name in "abc" if Path(name).exists()]
+    with Repo() as repo:  # whose locks are open
+        assert set(repo.status()) == set("abc")
+
+
+def test_results_of_many_short_jobs_are_read(folder: Path) -> None:
+    """Of those, too, that end while others are still handed over: submitit waits between two."""
+    stages = {f"s{i}": {"cmd": f"touch s{i}", "outs": [f"s{i}"]} for i in range(12)}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    with closing(open_cluster("local", {}, 12)) as cluster:
+        assert reproduce(jobs=12, cluster=cluster) == 0
 
 
 @pytest.mark.parametrize(

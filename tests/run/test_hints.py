@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from overgen import OvergenError
-from overgen.run import params, reproduce
-from overgen.run.hints import COLUMNS, DURATIONS, HERE, TIMES, Hint, hint, read_durations, read_times
+from overgen.run import durations, params, reproduce
+from overgen.run.durations import DURATIONS, read_durations
+from overgen.run.hints import COLUMNS, HERE, TIMES, Hint, hint, read_times
 from overgen.run.pipeline import address, cells_of, read_stages
 
 from workspace import ROOT
@@ -102,8 +103,11 @@ def test_every_row_of_the_committed_table_is_of_a_cell() -> None:
         assert any(cell == row or cell.startswith((f"{row}@", f"{row}-")) for cell in cells), row
 
 
-def test_the_driver_writes_what_is_read_here() -> None:
-    assert reproduce.DURATIONS == DURATIONS
+def test_the_driver_writes_what_is_read_here(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reproduce.write_durations is durations.write_durations
+    monkeypatch.chdir(checkout)
+    durations.write_durations({"train_a@mnist-cnn": 7.5})
+    assert (hint("train_a@mnist-cnn") or pytest.fail("nothing is read")).seconds == 7.5
 
 
 def test_a_hint_imports_neither_dvc_nor_numpy() -> None:

@@ -30,9 +30,10 @@ import overgen.run.commands
 import overgen.run.reproduce
 from overgen import OvergenError
 from overgen.run.commands import warm_arguments
+from overgen.run.durations import DURATIONS
 from overgen.run.dvc_params import params_read_once
 from overgen.run.lockfile import LockFile
-from overgen.run.reproduce import DURATIONS, reproduce
+from overgen.run.reproduce import reproduce
 from overgen.run.warm import Warm
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie

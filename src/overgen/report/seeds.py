@@ -56,7 +56,7 @@ def seeds_text(study: Study) -> str:
 def of_page(cells: Iterable[Cell]) -> str:
     """As `seeds_text`, of a page whose stages train networks of their own."""
     seeds = sorted({spent for cell in cells for key, spent in cell.budget.items() if key.endswith(".seeds")})
-    many = f"Seeds for each network: {', '.join(map(str, seeds))}." if seeds else ""
+    many = f"Networks of several seeds: {' or '.join(map(str, seeds))} of each." if seeds else ""
     return ONE_SEED if seeds == [1] else many
 
 

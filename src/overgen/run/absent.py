@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from dvc.exceptions import DvcException
@@ -23,7 +22,8 @@ from dvc_data.hashfile.tree import Tree
 from dvc_objects.errors import ObjectFormatError
 
 from overgen import OvergenError
-from overgen.run.hints import HERE, Hint, hint
+from overgen.run.hints import HERE, Hint, Hints, hint
+from overgen.run.plans import overlap
 
 SHOWN = 3  # files that a line names
 
@@ -178,10 +178,7 @@ def _stored(odb: HashFileDB, wanted: HashInfo, tree: Tree | None) -> Stored:
 
 
 def _overlap(dep: Any, out: Any) -> bool:
-    if dep.fs_path is None or dep.protocol != out.protocol:
-        return False
-    one, other = Path(dep.fs_path), Path(out.fs_path)
-    return one == other or one in other.parents or other in one.parents
+    return dep.fs_path is not None and dep.protocol == out.protocol and overlap(dep.fs_path, out.fs_path)
 
 
 def check() -> None:
@@ -252,7 +249,8 @@ def way_out(found: Search) -> str:
 
 def _sum(addresses: Iterable[str]) -> str:
     """What stages take one after another, as far as it was measured."""
-    hints = [hint(address) for address in addresses]
+    known = Hints()
+    hints = [known.of(address) for address in addresses]
     places: dict[str, list[float]] = {}
     for each in (each for each in hints if each is not None):
         where = " here" if each.measured_on == HERE else " on a share of a GPU" if each.gpu else ""

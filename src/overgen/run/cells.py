@@ -7,7 +7,7 @@ from typing import Any
 
 from dvc.repo import Repo, lock_repo
 
-from overgen.run.clusters import needs_of
+from overgen.run.clusters import Estimates
 from overgen.run.dvc_params import params_read_once
 from overgen.run.order import order
 
@@ -22,6 +22,7 @@ def cells(targets: Sequence[str] = ()) -> list[dict[str, Any]]:
     Raises DVC's own exceptions for a target that there is not.
     """
     due: dict[Any, dict[str, Any]] = {}
+    estimates = Estimates()
     with Repo() as repo, params_read_once(), lock_repo(repo):
         plan, before, _ = order(repo, targets)
         for stage in plan:
@@ -40,7 +41,7 @@ def cells(targets: Sequence[str] = ()) -> list[dict[str, Any]]:
                     "after": [other.addressing for other in after],
                     "deps": [str(dep) for dep in stage.deps],
                     "outs": [str(out) for out in stage.outs],
-                    "needs": needs_of(stage)._asdict(),
+                    "needs": estimates.needs(stage)._asdict(),
                 }
     return list(due.values())
 

@@ -17,7 +17,6 @@ What nobody measured has no row. Another budget in params.yaml takes another tim
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -25,9 +24,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from overgen import OvergenError
+from overgen.run.durations import DURATIONS, read_durations
 
 TIMES = Path("budgets/times.csv")
-DURATIONS = Path(".overgen/durations.json")  # what `overgen reproduce` leaves: seconds of each stage's last run
 COLUMNS = ("cell", "core_minutes", "cores", "memory_gib", "gpu", "measured_on")
 HERE = "this checkout"
 
@@ -46,18 +45,30 @@ class Hint(NamedTuple):
     measured_on: str
 
 
-def hint(address: str, root: str | Path = ".") -> Hint | None:
-    """What the stage with this address took, such as train_openset@mnist-cnn; None where nobody measured it.
+class Hints:
+    """What cells took, from files that are read once."""
 
-    The seconds of its last run in this checkout count before those of `budgets/times.csv`, which still gives the rest.
-    root: the checkout's. Raises OvergenError for a file that cannot be read, with the line of a bad row.
-    """
-    measured = longest(address, read_times(Path(root, TIMES)))
-    seconds = read_durations(Path(root, DURATIONS)).get(address)
-    if seconds is None:
-        return measured
-    of_table = measured or Hint(seconds, None, None, None, HERE)
-    return of_table._replace(seconds=seconds, measured_on=HERE)
+    def __init__(self, root: str | Path = ".") -> None:
+        """root: the checkout's. Raises OvergenError for a file that cannot be read, with the line of a bad row."""
+        self._times = read_times(Path(root, TIMES))
+        self._durations = read_durations(Path(root, DURATIONS))
+
+    def of(self, address: str) -> Hint | None:
+        """What the stage with this address took, such as train_openset@mnist-cnn; None where nobody measured it.
+
+        The seconds of its last run in this checkout count before those of `budgets/times.csv`, which still gives the
+        rest.
+        """
+        measured, seconds = longest(address, self._times), self._durations.get(address)
+        if seconds is None:
+            return measured
+        of_table = measured or Hint(seconds, None, None, None, HERE)
+        return of_table._replace(seconds=seconds, measured_on=HERE)
+
+
+def hint(address: str, root: str | Path = ".") -> Hint | None:
+    """What one stage took. root, errors: as of `Hints`."""
+    return Hints(root).of(address)
 
 
 def longest(address: str, times: dict[str, Hint]) -> Hint | None:
@@ -119,18 +130,3 @@ def _number(text: str, name: str, place: str) -> float | None:
     if not value > 0:
         raise OvergenError(f"{place}: {name} is {text}; must be a number above 0, such as 1.5 or 1/24")
     return value
-
-
-def read_durations(path: str | Path = DURATIONS) -> dict[str, float]:
-    """Seconds of each stage's last run by `overgen reproduce`; none where it ran none.
-
-    Raises OvergenError for a file that holds anything else.
-    """
-    path = Path(path)
-    try:
-        durations = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): float(seconds) for name, seconds in durations.items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise OvergenError(f"{path}: no seconds by stage ({error}); delete it, the next runs write it") from error

@@ -22,7 +22,7 @@ from ray._private.utils import read_ray_address
 from ray.exceptions import RayError
 
 from overgen import OvergenError
-from overgen.run.clusters import JOBS, needs_of
+from overgen.run.clusters import JOBS, Estimates
 from overgen.run.work import KILLS, Done, Killed, Work, work_of
 
 GIB = 1 << 30
@@ -35,13 +35,13 @@ def _run(work: Work) -> Done:
 class Ray:
     """A `Cluster`."""
 
-    name = "ray"
     jobs = None
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """options: of `ray.remote`, for every task. Raises OvergenError if there is no such cluster or option."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self._options = dict(options)
+        self._estimates = Estimates()
         on_cluster = "RAY_ADDRESS" in os.environ and "RAY_AUTH_MODE" not in os.environ
         try:
             ray.init(_address(), log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
@@ -59,10 +59,18 @@ class Ray:
 
     def submit(self, stages: Sequence[Any]) -> list[_Running]:
         """See `Cluster`."""
-        return [self._submit(stage) for stage in stages]
+        running: list[_Running] = []
+        try:
+            for stage in stages:
+                running.append(self._submit(stage))
+        except (RayError, ValueError, TypeError) as error:
+            for job in running:
+                job.kill(signal.SIGINT)
+            raise OvergenError(f"--on ray: the tasks were not taken: {error}") from error
+        return running
 
     def _submit(self, stage: Any) -> _Running:
-        needs = needs_of(stage, gpus=self._gpus)
+        needs = self._estimates.needs(stage, gpus=self._gpus)
         name = re.sub(r"[^\w@.-]", "_", stage.addressing)
         log = (JOBS / "ray" / f"{name}.log").absolute()
         log.unlink(missing_ok=True)
@@ -72,10 +80,7 @@ class Ray:
         asked |= {"max_retries": KILLS, "retry_exceptions": [Killed]}
         if "PYTHONPATH" in os.environ:  # alike for all tasks: Ray starts a worker for each other environment
             asked |= {"runtime_env": {"env_vars": {"PYTHONPATH": os.environ["PYTHONPATH"]}}}
-        try:
-            return _Running(stage, self._task.options(**asked | self._options).remote(work), log)
-        except (RayError, ValueError, TypeError) as error:
-            raise OvergenError(f"--on ray: the task was not taken: {error}") from error
+        return _Running(stage, self._task.options(**asked | self._options).remote(work), log)
 
     def left(self) -> str:
         """See `Cluster`."""

@@ -31,11 +31,12 @@ from submitit.helpers import DelayedSubmission
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
 from overgen import OvergenError
-from overgen.run.clusters import JOBS, Needs, needs_of
+from overgen.run.clusters import JOBS, Estimates, Needs
 from overgen.run.work import KILLS, Done, Killed, Work, work_of
 
 TIMEOUTS = 20  # times that the time of a job may be over before it is given up
 SECONDS_TO_ASK = 20  # between two questions to SLURM about jobs that have left no result
+SECONDS_TO_END = 10  # for jobs of this machine; those of SLURM the next call waits for
 DAYS = 30  # that a job's folder is kept: its log, and its result, which says that it has ended
 SUBMITTED = JOBS / "slurm.json"  # the jobs at work, and what they work on
 
@@ -121,16 +122,19 @@ class Submitit:
         _tidy()
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every question that sacct cannot answer
         try:
-            more = {"slurm_max_num_timeout": TIMEOUTS} if name == "slurm" else {}
-            self._executor = submitit.AutoExecutor(JOBS.absolute() / "%j", cluster=name, **more)
-            self._executor.update_parameters(**self._options)
+            self._executor().update_parameters(**self._options)
         except (RuntimeError, ValueError, TypeError, NameError, AssertionError) as error:
             raise OvergenError(f"--on {name}: submitit says: {error}") from error
+        self._estimates = Estimates()
         self._gpus = True
         if name == "slurm":
             SlurmJob.watcher = Watcher()
             kinds = subprocess.run(["sinfo", "--noheader", "--format=%G"], capture_output=True, text=True)
             self._gpus = "gpu" in kinds.stdout
+
+    def _executor(self) -> submitit.AutoExecutor:
+        more = {"slurm_max_num_timeout": TIMEOUTS} if self.name == "slurm" else {}
+        return submitit.AutoExecutor(JOBS.absolute() / "%j", cluster=self.name, **more)
 
     def adopt(self, stage: Any) -> _Running | None:
         """See `Cluster`. A job of this folder that works on something else is cancelled."""
@@ -153,23 +157,38 @@ class Submitit:
 
     def submit(self, stages: Sequence[Any]) -> list[_Running]:
         """See `Cluster`."""
-        asked = sorted(((needs_of(stage, gpus=self._gpus), stage) for stage in stages), key=lambda pair: str(pair[0]))
+        asked = sorted(
+            ((self._estimates.needs(stage, gpus=self._gpus), stage) for stage in stages), key=lambda pair: str(pair[0])
+        )
         running: list[_Running] = []
-        for needs, pairs in groupby(asked, key=lambda pair: pair[0]):
-            group = [stage for _, stage in pairs]
-            try:
-                self._executor.update_parameters(**self._parameters(needs, group))
-                jobs = self._executor.submit_array([Resumable(self._work_of(stage)) for stage in group])
-            except (FailedJobError, FailedSubmissionError, OSError, subprocess.SubprocessError) as error:
-                raise OvergenError(f"--on {self.name}: the jobs were not taken: {error}") from error
-            if self.name == "local":
-                for job in jobs:  # another process may have had its number, and left a result
-                    job.paths.result_pickle.unlink(missing_ok=True)
-            running += [_Running(stage, job) for stage, job in zip(group, jobs, strict=True)]
-        if self.name == "slurm":
-            states = {job.stage.addressing: {"job": job.job.job_id, "state": _state(job.stage)} for job in running}
-            _write_submitted(_submitted() | states)
+        try:
+            for needs, pairs in groupby(asked, key=lambda pair: pair[0]):
+                running += self._submit(needs, [stage for _, stage in pairs])
+        except (FailedJobError, FailedSubmissionError, OSError, subprocess.SubprocessError) as error:
+            for job in running:
+                job.kill(signal.SIGINT)
+            until = time.monotonic() + SECONDS_TO_END
+            while self.name == "local" and not all(job.job.done() for job in running) and time.monotonic() < until:
+                time.sleep(0.1)
+            raise OvergenError(f"--on {self.name}: the jobs were not taken: {error}") from error
         return running
+
+    def _submit(self, needs: Needs, stages: Sequence[Any]) -> list[_Running]:
+        """Hand over stages that ask for the same."""
+        executor = self._executor()  # a new one: parameters that one has been given it keeps
+        executor.update_parameters(**self._parameters(needs, stages))
+        work = [Resumable(self._work_of(stage)) for stage in stages]
+        if self.name == "slurm":
+            jobs = executor.submit_array(work)
+            states = {stage.addressing: _entry(job, _state(stage)) for stage, job in zip(stages, jobs, strict=True)}
+            _write_submitted(_submitted() | states)
+        else:
+            jobs = []
+            for one in work:
+                jobs.append(executor.submit(one))
+                # Another process may have had its number, and left a result; it has not come to its own yet.
+                jobs[-1].paths.result_pickle.unlink(missing_ok=True)
+        return [_Running(stage, job) for stage, job in zip(stages, jobs, strict=True)]
 
     def _work_of(self, stage: Any) -> Work:
         """The stage's work. On this machine it ends with the driver, and sees the GPUs, of which submitit hides all."""
@@ -242,7 +261,7 @@ class _Running:
         if on_slurm:
             self.status = -number
             if number == signal.SIGINT:  # its processes may take a while, see KillWait of SLURM
-                _write_submitted(_submitted() | {self.stage.addressing: {"job": self.job.job_id, "state": ""}})
+                _write_submitted(_submitted() | {self.stage.addressing: _entry(self.job, "")})
 
 
 def _tidy() -> None:
@@ -291,6 +310,11 @@ def _state(stage: Any) -> str:
     """What a job works on: the stage's command, dependencies and parameters, as dvc.lock has them."""
     lines = {key: value for key, value in to_single_stage_lockfile(stage).items() if key != "outs"}
     return hashlib.md5(json.dumps(lines, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _entry(job: SubmititJob[Any], state: str) -> dict[str, str]:
+    """What `SUBMITTED` holds of a job. state: what it works on; "" where it was cancelled."""
+    return {"job": job.job_id, "state": state}
 
 
 def _submitted() -> dict[str, dict[str, str]]:

@@ -22,13 +22,6 @@ class Order(NamedTuple):
     before: dict[Any, set[Any]]
     below: dict[Any, list[Any]]
 
-    def levels(self) -> dict[Any, int]:
-        """How many stages, at most, come one after another before each."""
-        levels: dict[Any, int] = {}
-        for stage in self.plan:
-            levels[stage] = 1 + max((levels[other] for other in self.before[stage]), default=-1)
-        return levels
-
 
 def order(repo: Any, targets: Sequence[str]) -> Order:
     """The order of targets, as of `dvc repro`, and of all that they hang on. None stand for all of dvc.yaml."""

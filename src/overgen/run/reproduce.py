@@ -11,7 +11,6 @@ own has changed.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -19,7 +18,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
@@ -34,15 +32,15 @@ from dvc.stage.decorators import unlocked_repo
 from dvc.stage.exceptions import StageCmdFailedError
 
 from overgen import OvergenError
-from overgen.run.clusters import Cluster, Job, last_lines
+from overgen.run.clusters import Cluster, Job, what_failed
 from overgen.run.commands import Command, alone, warm_arguments
+from overgen.run.durations import expected, known_durations, write_durations
 from overgen.run.dvc_params import params_read_once
 from overgen.run.lockfile import LockFile
 from overgen.run.order import is_cell, order
 from overgen.run.warm import Warm
 
 logger = logging.getLogger("dvc.overgen")  # DVC's handlers show it, in DVC's manner
-DURATIONS = Path(".overgen/durations.json")  # seconds that each stage took when it ran last
 PATIENCE = 10  # seconds that a stage has to end after Ctrl-C
 
 
@@ -110,13 +108,13 @@ class Driver:
         self.signal = 0  # that asked to stop
         self.patience = 0.0  # until then
         self.locks: dict[str, LockFile] = {}
-        self.seconds = _read_durations()
+        self.seconds = known_durations()
         self.selector = DefaultSelector()
         self.warm = warm
         self.lock = lock
         self.cluster = cluster
         self.lost: dict[Any, Job] = {}  # jobs of a cluster that failed
-        self.refused = False  # jobs, by the cluster
+        self.refused = ""  # why the cluster took no more jobs
         self.cells = 0  # of those in the plan that were begun or are up to date
 
     def run(self, targets: Sequence[str]) -> int:
@@ -135,7 +133,7 @@ class Driver:
                 for command, paths in self.running.items():  # none, unless by an error of this driver
                     command.kill(signal.SIGKILL)
                     paths.close()
-                self._write_durations()
+                write_durations(self.seconds)
         return self._report()
 
     def _report(self) -> int:
@@ -149,23 +147,11 @@ class Driver:
             return 128 + self.signal
         if self.failed:
             if self.cluster is not None:
-                print(self._what_failed(), file=sys.stderr)
+                waiting = [stage for stage in self.plan if stage in self.needs]
+                print(what_failed(self.plan, self.failed, self.lost, waiting, self.refused), file=sys.stderr)
             return 1
         print(f"{len(self.ran)} stages ran." if self.ran else "Data and pipelines are up to date.")
         return 0
-
-    def _what_failed(self) -> str:
-        """What a user reads at the end, when hours may have passed: which stages failed and how, and what waits."""
-        lines = [f"{len(self.failed)} of {len(self.plan)} stages failed:"]
-        for stage in self.failed:
-            job = self.lost.get(stage)
-            lines.append(f"  {stage.addressing}" + (f": {job.failed} (exit status {job.status})" if job else ""))
-            if job is not None:
-                lines.append(f"    {job.log} ends with")
-                lines += [f"    | {line}" for line in last_lines(job.log)]
-        if waiting := [stage.addressing for stage in self.plan if stage in self.needs]:
-            lines.append(f"not run, since they hang on these: {', '.join(waiting)}")
-        return "\n".join([*lines, "the same command goes on from here"])
 
     # What there is to do, and in which order.
 
@@ -174,7 +160,7 @@ class Driver:
         self.needs = {stage: set(others) for stage, others in before.items()}
         for stage in reversed(self.plan):
             rest = max((self.rank[other] for other in below[stage]), default=0.0)
-            self.rank[stage] = _expected(stage.addressing, self.seconds) + rest
+            self.rank[stage] = expected(stage.addressing, self.seconds) + rest
         for stage in self.plan:
             if isinstance(stage, PipelineStage) and stage.path not in self.locks:
                 names = [other.name for other in self.plan if other.path == stage.path]
@@ -189,7 +175,7 @@ class Driver:
 
     def _start_ready(self) -> None:
         """Look at the stages that wait for no other, and start due ones while there is room."""
-        together: list[Any] = []  # what a cluster is handed at once
+        together: dict[Any, ExitStack] = {}  # what a cluster is handed at once, with the locks on its paths
         while not self._stopped:
             self._look()
             if not self.due:
@@ -202,27 +188,22 @@ class Driver:
             self.due.remove(stage)
             with self._failures(stage):
                 if self._begin(stage):
-                    together.append(stage)
-        if together and not self.signal:
+                    together[stage] = self._locked(stage)
+        if together:
             self._submit(together)
 
-    def _submit(self, stages: Sequence[Any]) -> None:
-        """Hand stages to the cluster. One that takes none of them ends the run."""
+    def _submit(self, stages: dict[Any, ExitStack]) -> None:
+        """Hand stages to the cluster. One that does not take them ends the run, when what is at work has ended."""
         assert self.cluster is not None
-        jobs: Sequence[Job] = ()
-        with self._failures(stages[0]):
-            try:
-                jobs = self.cluster.submit(stages)
-            except OvergenError:
-                self.refused = True
-                raise
-        for job in jobs:
-            self._follow(job)
-
-    def _follow(self, job: Command | Job) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(self._paths_locked(job.stage))
-            self.running[job] = stack.pop_all()
+        try:
+            jobs = () if self.signal else self.cluster.submit(list(stages))
+            self.running |= {job: stages.pop(job.stage) for job in jobs}
+        except OvergenError as error:
+            self.refused = str(error)
+            self.failed += stages
+        finally:
+            for paths in stages.values():
+                paths.close()
 
     def _width(self, stage: Any) -> int:
         return min(self.jobs, self.width(stage.addressing))
@@ -265,7 +246,7 @@ class Driver:
             stage.save_deps()
             if (job := self.cluster.adopt(stage)) is not None:
                 print(f"{stage.addressing}: its job is at work already", flush=True)
-                self._follow(job)
+                self.running[job] = self._locked(stage)
                 return False
         stage.remove_outs(ignore_remove=False, force=False)
         if not self.force:
@@ -280,10 +261,9 @@ class Driver:
             return True
         if self.jobs == 1:
             logger.info("Running stage '%s':", stage.addressing)
-        with ExitStack() as stack:
-            stack.enter_context(self._paths_locked(stage))
+        with self._locked(stage) as paths:
             command = Command(stage, self.selector, self._warm_for(stage), beside=self.jobs > 1, lock=self.lock)
-            self.running[command] = stack.pop_all()
+            self.running[command] = paths.pop_all()
         return False
 
     def _warm_for(self, stage: Any) -> Warm | None:
@@ -294,15 +274,19 @@ class Driver:
         self.warm.start()
         return self.warm
 
-    def _paths_locked(self, stage: Any) -> Any:
-        """DVC's lock on what a stage reads and writes, in the name of this stage alone."""
+    def _locked(self, stage: Any) -> ExitStack:
+        """DVC's lock on what a stage reads and writes, in the name of this stage alone, held until it is closed."""
 
         def paths(items: Iterable[Any]) -> list[str]:
             return [item.fs_path for item in items if not isinstance(item, RepoDependency | AbstractDependency)]
 
         holder = f"{' '.join(sys.argv)} ({stage.addressing})"
         hardlink = self.repo.config["core"].get("hardlink_lock", False)
-        return rwlock(self.repo.tmp_dir, self.repo.fs, holder, paths(stage.deps), paths(stage.outs), hardlink)
+        held = ExitStack()
+        held.enter_context(
+            rwlock(self.repo.tmp_dir, self.repo.fs, holder, paths(stage.deps), paths(stage.outs), hardlink)
+        )
+        return held
 
     # From running to done.
 
@@ -408,32 +392,7 @@ class Driver:
         for command in self.running:
             command.kill(signal.SIGCONT)
 
-    def _write_durations(self) -> None:
-        if self.seconds != _read_durations():
-            DURATIONS.parent.mkdir(parents=True, exist_ok=True)
-            temporary = DURATIONS.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(self.seconds, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            os.replace(temporary, DURATIONS)
-
 
 def _starts_warm(stage: Any) -> bool:
     lines = stage.cmd if isinstance(stage.cmd, list) else (stage.cmd or "").splitlines()
     return any(warm_arguments(line) is not None for line in lines)
-
-
-def _read_durations() -> dict[str, float]:
-    """Seconds by stage; empty if no run has left them. They only order stages."""
-    try:
-        durations = json.loads(DURATIONS.read_text(encoding="utf-8"))
-        return {str(name): float(seconds) for name, seconds in durations.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
-
-
-def _expected(name: str, seconds: dict[str, float]) -> float:
-    """How long a stage will take: as when it ran last, else as others of its kind do, else as any."""
-    if name in seconds:
-        return seconds[name]
-    kind = name.partition("@")[0]
-    known = [value for other, value in seconds.items() if other.partition("@")[0] == kind] or list(seconds.values())
-    return sum(known) / len(known) if known else 1.0
