@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
@@ -28,13 +28,12 @@ from dvc.repo import Repo, lock_repo
 from dvc.rwlock import rwlock
 from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError
-from dvc.stage.decorators import unlocked_repo
 from dvc.stage.exceptions import StageCmdFailedError
 
 from overgen import OvergenError
 from overgen.run.clusters import Cluster, Job, what_failed
-from overgen.run.commands import Command, alone, warm_arguments
-from overgen.run.durations import expected, known_durations, write_durations
+from overgen.run.commands import Command, alone, lock_again, warm_arguments
+from overgen.run.durations import DURATIONS, expected, known_durations, write_durations
 from overgen.run.dvc_params import params_read_once
 from overgen.run.lockfile import LockFile
 from overgen.run.order import is_cell, order
@@ -132,8 +131,12 @@ class Driver:
             finally:
                 for command, paths in self.running.items():  # none, unless by an error of this driver
                     command.kill(signal.SIGKILL)
-                    paths.close()
-                write_durations(self.seconds)
+                    with suppress(OSError, DvcException):  # DVC takes no heed of locks of a process that has ended
+                        paths.close()
+                try:
+                    write_durations(self.seconds)
+                except OSError as error:
+                    print(f"warning: {DURATIONS} could not be written ({error})", file=sys.stderr)
         return self._report()
 
     def _report(self) -> int:
@@ -290,21 +293,25 @@ class Driver:
 
     # From running to done.
 
-    @unlocked_repo
     def _wait(self) -> None:
         """Until a stage ends. DVC's lock is open meanwhile, as when DVC runs a command."""
-        while all(command.status is None for command in self.running):
-            for key, _ in self.selector.select(0.1 if self.signal else 1 if self.cluster else None):
-                key.data()
-            for command in self.running:
-                command.poll()
-                if self.signal and time.monotonic() > self.patience:
-                    command.kill(signal.SIGKILL)
+        self.repo.lock.unlock()
+        self.repo._reset()
+        try:
+            while all(command.status is None for command in self.running):
+                for key, _ in self.selector.select(0.1 if self.signal else 1 if self.cluster else None):
+                    key.data()
+                for command in self.running:
+                    command.poll()
+                    if self.signal and time.monotonic() > self.patience:
+                        command.kill(signal.SIGKILL)
+        finally:
+            lock_again(self.repo, lambda: bool(self.signal))
 
     def _end(self, command: Command | Job) -> None:
-        self.running.pop(command).close()
-        stage = command.stage
+        paths, stage = self.running.pop(command), command.stage
         with self._failures(stage):
+            paths.close()
             if command.status == 0:
                 self._finish(stage)
                 self.seconds[stage.addressing] = round(command.seconds, 2)
