@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import time
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
@@ -97,6 +98,7 @@ class Driver:
         self.force = force
         self.width = width
         self.plan: list[Any] = []  # DVC's stages in DVC's order
+        self.place: dict[Any, int] = {}  # of each in it
         self.needs: dict[Any, set[Any]] = {}  # of stages not looked at yet: those not done that come before them
         self.rank: dict[Any, float] = {}  # seconds from the start of a stage to the end of all that hangs on it
         self.due: list[Any] = []
@@ -160,6 +162,7 @@ class Driver:
 
     def _order(self, targets: Sequence[str]) -> None:
         self.plan, before, below = order(self.repo, targets)
+        self.place = {stage: i for i, stage in enumerate(self.plan)}
         self.needs = {stage: set(others) for stage, others in before.items()}
         for stage in reversed(self.plan):
             rest = max((self.rank[other] for other in below[stage]), default=0.0)
@@ -222,8 +225,7 @@ class Driver:
                     if not stage.cmd or stage.frozen:
                         self._verify(stage)
                     elif self.force or stage.changed():
-                        self.due.append(stage)
-                        self.due.sort(key=self.plan.index)
+                        insort(self.due, stage, key=self.place.__getitem__)
                     else:
                         self.cells += is_cell(stage)
                         logger.info("Stage '%s' didn't change, skipping", stage.addressing)
