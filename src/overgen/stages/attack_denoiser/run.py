@@ -1,0 +1,165 @@
+"""Today's denoiser in the place of the paper's: does its confidence hold when the attack goes for it?
+
+    python -m overgen.run attack_denoiser --dataset digits --model denoiser
+
+The confidence is how far a noise-conditional denoiser moves an image, at the paper's level of noise or as a mean over
+several, the same in ỹ beside a classifier's y, or the log likelihood by the probability-flow equation. Each is attacked
+as `attack_scores` attacks the study's scores: the same starts, targets, attacks, balls and judge, with the gradient
+through the whole denoiser. Beside it: the same score with no gradient through the denoiser, and a black-box attack.
+
+What is asked of the result, and by what test, was written down before: docs/questions.md.
+
+Reads: data/<dataset>; models/<dataset>/denoiser/ and models/<dataset>/networks/ (the first seeds); test images of the
+data set that `evaluate_scores.other_data` names. Writes the cell, in the form of `attack_scores`'.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from overgen import data
+from overgen.data.corruptions import corrupted
+from overgen.data.unknowns import uniform_images
+from overgen.measures.means import mean_row
+from overgen.measures.pixels import psnr
+from overgen.measures.separation import area
+from overgen.models import denoisers, registry
+from overgen.run import results
+from overgen.run.files import read_npz
+from overgen.run.stage import Stage
+from overgen.run.streams import generator
+from overgen.stages.attack_denoiser.score import LIKELIHOOD, DenoiserStudy, method_names
+from overgen.stages.attack_scores import summary
+from overgen.stages.attack_scores.attack import Arrays, attacked, transferred, trials
+from overgen.stages.attack_scores.run import BUDGET, examples, judged_by
+
+EXPERIMENT = "attacked_denoiser"
+OF_LIKELIHOOD = ("restarts", "images", "attempts", "ball_attempts")
+
+
+def main(stage: Stage) -> None:
+    """Write the cell."""
+    studies = studies_of(stage)
+    names = list(studies)
+    stage.members(names, lambda i, _: attacked_and_told(studies[names[i]], names[i]))
+    found = {name: read_npz(stage.progress / f"{name}.npz") for name in names}  # on every rank
+    made = {name: found[name]["image"] for name in names if name != LIKELIHOOD and "image" in found[name]}
+    shown_to = list(made)
+    parts = stage.members(
+        [f"{name}.transfer" for name in shown_to], lambda i, _: transferred(studies[shown_to[i]], shown_to[i], made)
+    )
+    (restored,) = stage.members(["restored"], lambda i, _: restored_by(studies[names[0]])) or [{}]
+    if stage.rank == 0:
+        write(stage, studies, found, dict(zip(shown_to, parts, strict=True)) | {LIKELIHOOD: {}}, restored)
+
+
+def studies_of(stage: Stage) -> dict[str, DenoiserStudy]:
+    """The study by the score that is attacked in it: one for all, and one with attacks of its own for the likelihood."""
+    every, costly = DenoiserStudy(stage), DenoiserStudy(stage)
+    own = {name: getattr(costly.own.likelihood, name) for name in OF_LIKELIHOOD}
+    costly.settings = costly.settings.model_copy(update=own)
+    return {name: every for name in method_names(stage)} | {LIKELIHOOD: costly}
+
+
+def attacked_and_told(study: DenoiserStudy, name: str) -> Arrays:
+    """What `attacked` gives, and the scores of known and of unknown images without an attack: `told.<kind>`, (N,)."""
+    arrays = attacked(study, name)
+    if "refused" in arrays:
+        return arrays
+    score = study.score(name)
+    told = {"told.known": score.of_part("known")[0]}
+    for kind, images in unknowns(study).items():
+        told[f"told.{kind}"] = score.of(study.flat(images))[0]
+    return arrays | told
+
+
+def unknowns(study: DenoiserStudy) -> dict[str, torch.Tensor]:
+    """Images of no class by kind, (N, C, H, W) uint8: uniform noise, and test images of other data where there are any."""
+    count = study.own.unknown_images
+    draws = generator(study.dataset.name, "attacked denoiser", "noise")
+    found = {"noise": uniform_images(count, study.dataset.shape, draws)}
+    return found if study.unknown is None else found | {"other_data": study.unknown[:count]}
+
+
+@torch.no_grad()
+def restored_by(study: DenoiserStudy) -> Arrays:
+    """PSNR of the known test images under the noise of the training, restored by each network: `denoiser`, `beside`."""
+    autoencoder, _ = registry.trained(study.dataset.name, study.own.beside, device=study.device)
+    clean = data.floats(study.known)
+    noisy = corrupted(clean, "gaussian", study.denoiser.sigma, study.dataset.name).to(study.device)
+    clean = clean.flatten(1).to(study.device)
+    found = {}
+    for name, network in (("denoiser", study.denoiser), ("beside", autoencoder)):
+        restored = torch.cat([network(block).reconstruction for block in noisy.split(study.chunk)]).clamp(0, 1)
+        found[name] = psnr((restored - clean).square().double().mean(1).cpu().numpy())
+    return found
+
+
+def write(
+    stage: Stage,
+    studies: dict[str, DenoiserStudy],
+    found: dict[str, Arrays],
+    judged: dict[str, Arrays],
+    restored: Arrays,
+) -> None:
+    """Write the cell from what was found, by score."""
+    tables, radii_tables, rows, images = [], [], [], []
+    for study in dict.fromkeys(studies.values()):
+        own = {name: found[name] for name in found if studies[name] is study}
+        table = summary.trial_table(trials(study), [a.attack for a in study.settings.attempts], own, judged)
+        hits = np.flatnonzero(table["fooled"])
+        chosen = [own[by]["image"][trial] for by, trial in table.loc[hits, ["by", "trial"]].to_numpy()]
+        images.append(np.array(chosen).reshape(len(hits), int(np.prod(study.dataset.shape))))
+        table = judged_by(study, table, hits, images[-1])
+        radii = {norm: getattr(study.settings, norm) for norm in summary.NORMS}
+        radii_tables.append(summary.radius_table(own, radii))
+        rows += summary.rows(table, radii_tables[-1], own, radii)
+        tables.append(table)
+    rows = [row | {"experiment": EXPERIMENT} for row in rows] + told_rows(found) + restored_rows(restored)
+    table = pd.concat(tables, ignore_index=True)
+    every, (_, about) = studies[next(iter(studies))], denoisers.load(stage.item["dataset"])
+    results.write(
+        stage.cell, budget=about["budget"] | budget(every), metrics=rows,
+        tables={"trials": table, "radii": pd.concat(radii_tables, ignore_index=True)},
+        examples=examples(every, table[table["fooled"]], np.concatenate(images)),
+    )  # fmt: skip
+
+
+def budget(study: DenoiserStudy) -> dict[str, Any]:
+    """What was spent on the attacks, by params.yaml path."""
+    key, settings = f"attack_scores.{study.dataset.name}", study.settings
+    spent = {f"{key}.{name}": getattr(settings, name) for name in BUDGET if name != "fitted_images"}
+    for name in ("attempts", "ball_attempts"):
+        spent[f"{key}.{name}"] = sum(attempt.updates for attempt in getattr(settings, name))
+    own = study.own.likelihood
+    likelihood = f"attack_denoiser.{study.dataset.name}.likelihood"
+    spent |= {f"{likelihood}.{name}": getattr(own, name) for name in ("steps", "restarts", "images")}
+    return spent | {f"{likelihood}.attempts": sum(attempt.updates for attempt in own.attempts)}
+
+
+def told_rows(found: dict[str, Arrays]) -> list[dict[str, Any]]:
+    """AUROC of each score between known images and each kind of unknown ones, without an attack."""
+    made = []
+    for method, arrays in found.items():
+        for kind in (name.removeprefix("told.") for name in arrays if name.startswith("told.")):
+            if kind == "known":
+                continue
+            of = area(arrays["told.known"], arrays[f"told.{kind}"])
+            metric = results.metric("auroc", method=method, unknown=kind)
+            n = len(arrays["told.known"]) + len(arrays[f"told.{kind}"])
+            made.append(results.row(EXPERIMENT, metric, of.value, unit="fraction", n=n, interval=of.interval,
+                                    kind="95 % DeLong interval over images"))  # fmt: skip
+    return made
+
+
+def restored_rows(restored: Arrays) -> list[dict[str, Any]]:
+    """How well each network restores test images, and by how much the denoiser does it better, image by image."""
+    values = dict(restored) | {"difference": restored["denoiser"] - restored["beside"]}
+    return [
+        mean_row(EXPERIMENT, results.metric("restored_psnr", network=name), each, unit="dB", over="test images")
+        for name, each in values.items()
+    ]
