@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,9 +21,11 @@ RHO = 7.0
 
 
 def levels(smallest: float, largest: float, steps: int) -> list[float]:
-    """The σ at which the path is stopped, rising: steps + 1 of them. Raises ValueError unless 0 < smallest < largest."""
+    """The steps + 1 levels σ of the path, rising. Raises ValueError unless 0 < smallest < largest."""
     if not 0 < smallest < largest or steps < 1:
-        raise ValueError(f"levels from {smallest} to {largest} in {steps} steps: need 0 < smallest < largest, steps ≥ 1")
+        raise ValueError(
+            f"levels from {smallest} to {largest} in {steps} steps: need 0 < smallest < largest, steps ≥ 1"
+        )
     low, high = smallest ** (1 / RHO), largest ** (1 / RHO)
     return [(low + (high - low) * i / steps) ** RHO for i in range(steps + 1)]
 
@@ -37,7 +40,7 @@ def flow_log_likelihood(network: Any, x: Tensor, sigmas: Sequence[float], probes
     """
     slope, trace = _slope(network, x, sigmas[0], probes)
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-    for low, high in zip(sigmas, sigmas[1:], strict=False):
+    for low, high in pairwise(sigmas):
         step = high - low
         there = x + step * slope
         slope_there, trace_there = _slope(network, there, high, probes)
@@ -59,6 +62,6 @@ def _slope(network: Any, x: Tensor, sigma: float, probes: Tensor) -> tuple[Tenso
     slope, traces = None, []
     for probe in probes.to(x):
         slope, along = torch.func.jvp(flow, (x,), (probe.expand_as(x),))
-        traces.append((along.double() @ probe.to(along.device).double()))
+        traces.append(along.double() @ probe.to(along.device).double())
     assert slope is not None
     return slope, torch.stack(traces).mean(0)

@@ -22,22 +22,23 @@ import pandas as pd
 import torch
 
 from overgen import data
+from overgen.attacks import pictures
 from overgen.data.corruptions import corrupted
 from overgen.data.unknowns import uniform_images
-from overgen.measures.means import mean_row
 from overgen.measures.pixels import psnr
-from overgen.measures.separation import area
 from overgen.models import denoisers, registry
 from overgen.run import results
 from overgen.run.files import read_npz
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
+from overgen.stages.attack_denoiser.names import EXPERIMENT
 from overgen.stages.attack_denoiser.score import LIKELIHOOD, DenoiserStudy, method_names
+from overgen.stages.attack_denoiser.summary import TOLD, restored_rows, told_rows
 from overgen.stages.attack_scores import summary
 from overgen.stages.attack_scores.attack import Arrays, attacked, transferred, trials
 from overgen.stages.attack_scores.run import BUDGET, examples, judged_by
 
-EXPERIMENT = "attacked_denoiser"
+RESTORED = 10  # images that are shown with their noise, and without
 OF_LIKELIHOOD = ("restarts", "images", "attempts", "ball_attempts")
 
 
@@ -58,11 +59,11 @@ def main(stage: Stage) -> None:
 
 
 def studies_of(stage: Stage) -> dict[str, DenoiserStudy]:
-    """The study by the score that is attacked in it: one for all, and one with attacks of its own for the likelihood."""
+    """The study of each score: one for all, and one with attacks of its own for the likelihood."""
     every, costly = DenoiserStudy(stage), DenoiserStudy(stage)
     own = {name: getattr(costly.own.likelihood, name) for name in OF_LIKELIHOOD}
     costly.settings = costly.settings.model_copy(update=own)
-    return {name: every for name in method_names(stage)} | {LIKELIHOOD: costly}
+    return dict.fromkeys(method_names(stage), every) | {LIKELIHOOD: costly}
 
 
 def attacked_and_told(study: DenoiserStudy, name: str) -> Arrays:
@@ -71,14 +72,14 @@ def attacked_and_told(study: DenoiserStudy, name: str) -> Arrays:
     if "refused" in arrays:
         return arrays
     score = study.score(name)
-    told = {"told.known": score.of_part("known")[0]}
+    told = {f"{TOLD}known": score.of_part("known")[0]}
     for kind, images in unknowns(study).items():
-        told[f"told.{kind}"] = score.of(study.flat(images))[0]
+        told[f"{TOLD}{kind}"] = score.of(study.flat(images))[0]
     return arrays | told
 
 
 def unknowns(study: DenoiserStudy) -> dict[str, torch.Tensor]:
-    """Images of no class by kind, (N, C, H, W) uint8: uniform noise, and test images of other data where there are any."""
+    """Images of no class by kind, (N, C, H, W) uint8: uniform noise, and test images of other data, if any."""
     count = study.own.unknown_images
     draws = generator(study.dataset.name, "attacked denoiser", "noise")
     found = {"noise": uniform_images(count, study.dataset.shape, draws)}
@@ -87,14 +88,17 @@ def unknowns(study: DenoiserStudy) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def restored_by(study: DenoiserStudy) -> Arrays:
-    """PSNR of the known test images under the noise of the training, restored by each network: `denoiser`, `beside`."""
+    """PSNR of the known test images under the noise of the training, restored by each network: `denoiser`, `beside`;
+    and the first of these images, `seen.<what>`, (N, D)."""
     autoencoder, _ = registry.trained(study.dataset.name, study.own.beside, device=study.device)
     clean = data.floats(study.known)
     noisy = corrupted(clean, "gaussian", study.denoiser.sigma, study.dataset.name).to(study.device)
     clean = clean.flatten(1).to(study.device)
-    found = {}
+    first = {"clean": clean[:RESTORED], "noisy": noisy[:RESTORED].flatten(1).clamp(0, 1)}
+    found = {f"seen.{name}": images.cpu().numpy() for name, images in first.items()}
     for name, network in (("denoiser", study.denoiser), ("beside", autoencoder)):
         restored = torch.cat([network(block).reconstruction for block in noisy.split(study.chunk)]).clamp(0, 1)
+        found[f"seen.{name}"] = restored[:RESTORED].cpu().numpy()
         found[name] = psnr((restored - clean).square().double().mean(1).cpu().numpy())
     return found
 
@@ -125,8 +129,15 @@ def write(
     results.write(
         stage.cell, budget=about["budget"] | budget(every), metrics=rows,
         tables={"trials": table, "radii": pd.concat(radii_tables, ignore_index=True)},
-        examples=examples(every, table[table["fooled"]], np.concatenate(images)),
+        examples=examples(every, table[table["fooled"]], np.concatenate(images)) | {
+            f"{what}_image": pictures.rounded(part, every.dataset.shape) for what, part in seen_of(restored).items()
+        },
     )  # fmt: skip
+
+
+def seen_of(restored: Arrays) -> Arrays:
+    """The images of `restored_by` by what they are: `clean`, `noisy`, `denoiser`, `beside`."""
+    return {name.removeprefix("seen."): part for name, part in restored.items() if name.startswith("seen.")}
 
 
 def budget(study: DenoiserStudy) -> dict[str, Any]:
@@ -139,27 +150,3 @@ def budget(study: DenoiserStudy) -> dict[str, Any]:
     likelihood = f"attack_denoiser.{study.dataset.name}.likelihood"
     spent |= {f"{likelihood}.{name}": getattr(own, name) for name in ("steps", "restarts", "images")}
     return spent | {f"{likelihood}.attempts": sum(attempt.updates for attempt in own.attempts)}
-
-
-def told_rows(found: dict[str, Arrays]) -> list[dict[str, Any]]:
-    """AUROC of each score between known images and each kind of unknown ones, without an attack."""
-    made = []
-    for method, arrays in found.items():
-        for kind in (name.removeprefix("told.") for name in arrays if name.startswith("told.")):
-            if kind == "known":
-                continue
-            of = area(arrays["told.known"], arrays[f"told.{kind}"])
-            metric = results.metric("auroc", method=method, unknown=kind)
-            n = len(arrays["told.known"]) + len(arrays[f"told.{kind}"])
-            made.append(results.row(EXPERIMENT, metric, of.value, unit="fraction", n=n, interval=of.interval,
-                                    kind="95 % DeLong interval over images"))  # fmt: skip
-    return made
-
-
-def restored_rows(restored: Arrays) -> list[dict[str, Any]]:
-    """How well each network restores test images, and by how much the denoiser does it better, image by image."""
-    values = dict(restored) | {"difference": restored["denoiser"] - restored["beside"]}
-    return [
-        mean_row(EXPERIMENT, results.metric("restored_psnr", network=name), each, unit="dB", over="test images")
-        for name, each in values.items()
-    ]

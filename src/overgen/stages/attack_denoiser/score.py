@@ -19,7 +19,7 @@ from overgen.scores.flow_likelihood import flow_log_likelihood, levels
 from overgen.scores.restoration import restoration
 from overgen.scores.tensors import plain
 from overgen.stages.attack_scores.score import PER_ALPHA, AttackedScore, Study
-from overgen.stages.train_denoiser.run import split
+from overgen.stages.train_denoiser.split import split
 
 LIKELIHOOD = "likelihood"
 SCALED = "scaled_output"
@@ -91,7 +91,8 @@ class DenoiserScore(AttackedScore):
         @torch.no_grad()
         def score(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
             looks = [self.attackable(block) for block in x.split(size)]
-            values, labels = (torch.cat(parts).cpu().numpy() for parts in zip(*((a.score, a.label) for a in looks)))
+            parts = [look.score for look in looks], [look.label for look in looks]
+            values, labels = (torch.cat(part).cpu().numpy() for part in parts)
             return values, labels
 
         self.of = score

@@ -29,8 +29,8 @@ from overgen.run import results
 from overgen.run.files import replace_directory
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
-from overgen.scores.views import held_out
 from overgen.stages.train_denoiser.module import DenoiserTraining
+from overgen.stages.train_denoiser.split import split
 from overgen.training.members import curve_arrays, save_member, train_together, weight_arrays
 
 EXPERIMENT = "denoiser"
@@ -49,16 +49,12 @@ def main(stage: Stage) -> None:
         for seed, arrays in zip(settings.seeds, trained, strict=True):
             about = {"dataset": source.name, "seed": seed, "network": options(stage, source), "budget": budget}
             save_member(folder / f"seed{seed}.safetensors", arrays, about)
-    curves = [pd.DataFrame(part(arrays, "curve")).assign(seed=s) for s, arrays in zip(settings.seeds, trained, strict=True)]
+    curves = [
+        pd.DataFrame(part(arrays, "curve")).assign(seed=s) for s, arrays in zip(settings.seeds, trained, strict=True)
+    ]
     table = pd.concat(curves).rename(columns={"reconstruction_loss": "error"})[COLUMNS].astype({"epoch": int})
     restored = np.stack([arrays["psnr"] for arrays in trained])  # (seeds, levels, images)
     results.write(stage.cell, budget=budget, metrics=rows(restored, settings.levels), tables={"curves": table})
-
-
-def split(source: data.Dataset, count: int) -> tuple[Tensor, Tensor]:
-    """The training images that a denoiser sees, and `count` held-out ones: indices, in random order."""
-    draws = generator("denoiser", source.name, "held out")
-    return held_out(torch.zeros(len(source.train_images), dtype=torch.int64), [0], draws, count)
 
 
 def options(stage: Stage, source: data.Dataset) -> dict[str, Any]:

@@ -1,0 +1,220 @@
+"""A denoiser's scores under attack, in the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from overgen.measures.intervals import differs
+from overgen.report.claims import QUESTIONS, Claim
+from overgen.report.findings import known
+from overgen.report.names import model_name
+from overgen.report.reported import records
+from overgen.report.study import Row, Study
+from overgen.report.tables import Labels, Table, broken, column, measured, pivot
+from overgen.stages.attack_denoiser import figures
+from overgen.stages.attack_denoiser.names import EXPERIMENT, HELD_BACK, MODEL, method_name
+from overgen.stages.attack_scores import summary
+from overgen.stages.attack_scores.figures import NORMS
+from overgen.stages.attack_scores.report import HALF, HELD, KEEPS, SUCCESSES, attempts_text, blind
+
+METHOD: Labels = {"score": lambda row: f"**{method_name(row['method'])}**"}
+UNKNOWN = {"other_data": "other data", "noise": "noise"}
+CHOICES = [
+    (
+        "The confidence of a denoiser that knows every level of noise",
+        "the length of what it changes, at the level of the dAE's training",
+    ),
+]
+
+
+def attacked_denoiser(study: Study) -> Table:
+    """A row a score: how well it tells without an attack, how much it keeps, how often it is fooled, its areas."""
+    rows = study.rows(experiment=EXPERIMENT, metric="kept")
+    columns = [
+        *(column(f"AUROC, {name}", "auroc", show=broken, unknown=kind) for kind, name in UNKNOWN.items()),
+        column("keeps, %", "kept", show=broken),
+        column("fooled, %", "fooled", show=broken, start=""),
+        column("by its own attacks", "fooled_directly", show=broken, start=""),
+        column("not of the class", "fooled_not_of_class", show=broken, start=""),
+        *(
+            column(f"{head}, {norm_name}", "area", show=broken, direction=direction, norm=norm)
+            for direction, head in (("accept", "accepted"), ("reject", "rejected"))
+            for norm, norm_name in NORMS.items()
+        ),
+    ]
+    return pivot(study, "attacked_denoiser", rows, ("model", "method"), METHOD, columns, of={"experiment": EXPERIMENT})
+
+
+def restored_levels(study: Study) -> Table:
+    """How well held-out images are restored: a column a level of noise."""
+    rows = study.rows(experiment="denoiser", metric="restored_psnr")
+    levels = sorted(set(rows["sigma"]), key=float) if "sigma" in rows else []
+    columns = [column(f"σ = {sigma}, dB", "restored_psnr", show=broken, sigma=sigma) for sigma in levels]
+    labels: Labels = {"network": lambda row: model_name(row["model"])}
+    rows = rows.drop_duplicates("model") if levels else rows
+    return pivot(study, "restored_levels", rows, ("model",), labels, columns, of={"experiment": "denoiser"})
+
+
+def restores_better(study: Study) -> Claim | None:
+    """Question 7a."""
+    row = study.find(experiment=EXPERIMENT, model=MODEL, metric="restored_psnr", network="difference")
+    if not known(row):
+        return None
+    assert row is not None
+    verdict = "holds" if row["low"] > 0 else "contradicted" if row["high"] < 0 else "cannot tell"
+    denoiser, beside = (
+        study.first(experiment=EXPERIMENT, metric="restored_psnr", network=name) for name in ("denoiser", "beside")
+    )
+    return Claim(
+        says="The denoiser restores noisy images better than dAE sym.",
+        test="Test images under the noise of the training, restored by both. Holds if the mean difference of the PSNR, "
+        "image by image, lies above 0 with its 95 % interval; contradicted if below; else it cannot be told.",
+        verdict=verdict,
+        number=f"{measured(denoiser)} dB against {measured(beside)}: {{number}} over {{n}} images",
+        row=row,
+        figure="denoiser_restored",
+        source=QUESTIONS,
+    )
+
+
+def counted(study: Study) -> list[Row]:
+    """The rates in the cube of the scores that keep enough test images; the one that is judged by is one score,
+    whether a gradient goes through the denoiser or not."""
+    rows = records(study.rows(experiment=EXPERIMENT, metric="fooled", start="").reset_index(names="place"))
+    kept = {row["method"]: row for row in records(study.rows(experiment=EXPERIMENT, metric="kept"))}
+    rows = [row for row in rows if known(row) and row["method"] != HELD_BACK]
+    return [row for row in rows if kept[row["method"]]["reproduced"] >= KEEPS]
+
+
+def confidence_holds(study: Study) -> Claim | None:
+    """Question 7b."""
+    rows = counted(study)
+    if not rows:
+        return None
+    held = [row for row in rows if row["reproduced"] == 0 and row["high"] < HELD and not blind(row)]
+    least = min(held or rows, key=lambda row: (row["reproduced"], row["high"]))
+    unfooled = [row for row in rows if row["reproduced"] == 0]
+    verdict = "holds" if held else "cannot tell" if unfooled else "contradicted"
+    return Claim(
+        says="Some confidence of the denoiser is never fooled, when the attack goes for it.",
+        test=f"Holds if a score that keeps {KEEPS:.0f} % of the test images or more is fooled in no trial, with the "
+        f"upper end of its 95 % interval below {HELD:.0f} %, and had a gradient to follow; contradicted if all such "
+        "are fooled; else it cannot be told.",
+        verdict=verdict,
+        number=f"{len(held)} of {len(rows)} scores keep 0 %; least fooled is {method_name(least['method'])}: "
+        "{number} of {n} trials",
+        row=least,
+        figure="denoiser_images",
+        source=QUESTIONS,
+    )
+
+
+def keeps_more_than_the_dae(study: Study) -> Claim | None:
+    """Question 7c."""
+    pairs = compared(study)
+    if len(pairs) < 2:
+        return None
+    signs = {
+        differs(mine["reproduced"], (mine["low"], mine["high"]), other["reproduced"], (other["low"], other["high"]))
+        for mine, other in pairs
+    }
+    (mine, other), (mine_l2, other_l2) = pairs
+    few = [
+        name
+        for name, of in (("the denoiser's", of_score(mine)), ("dAE sym's", of_dae(mine)))
+        if (row := study.find(**of, metric="kept")) is None or row["reproduced"] < KEEPS
+    ]
+    verdict = "cannot tell"
+    if not few:
+        verdict = "holds" if signs == {-1} else "contradicted" if signs == {1} else "cannot tell"
+    why = f". {' and '.join(few)} keeps fewer than {KEEPS:.0f} % of the test images" if few else ""
+    return Claim(
+        says="ỹ with the denoiser keeps more than ỹ of dAE sym under attack.",
+        test="The area under the curve of images of other data that are accepted within a ball of each radius, at the "
+        "α of the largest τ. Holds if that with the denoiser is below that of dAE sym beyond the interval of the "
+        "difference, for L∞ and for L2 balls; contradicted if above for both; else, and where one of the two keeps "
+        f"fewer than {KEEPS:.0f} % of the test images, it cannot be told.",
+        verdict=verdict,
+        number=f"L∞: {{number}} over {{n}} images, against {measured(other)}; L2: {measured(mine_l2)}, against "
+        f"{measured(other_l2)}{why}",
+        row=mine,
+        figure="denoiser_balls",
+        source=QUESTIONS,
+    )
+
+
+def of_score(row: Row) -> dict[str, Any]:
+    """Where the rows of a score of the denoiser stand. row: one of them."""
+    return {"experiment": EXPERIMENT, "model": MODEL, "method": row["method"]}
+
+
+def of_dae(row: Row) -> dict[str, Any]:
+    """Where those of the same score of dAE sym stand. row: one of the denoiser's."""
+    return {"experiment": summary.EXPERIMENT, "model": "dae_sym", "method": row["method"]}
+
+
+def compared(study: Study) -> list[tuple[Row, Row]]:
+    """The areas of ỹ with the denoiser and of dAE sym's, for each norm that has both."""
+    pairs = []
+    for norm in NORMS:
+        of: dict[str, Any] = {"metric": "area", "direction": "accept", "norm": norm}
+        rows = records(study.rows(experiment=EXPERIMENT, **of))
+        mine = next((row for row in rows if row["method"].startswith("scaled_output") and known(row)), None)
+        other = study.find(**of_dae(mine), **of) if mine is not None else None
+        if mine is not None and known(other):
+            pairs.append((mine, other))
+    return pairs  # type: ignore[return-value]
+
+
+def fools_by_no_class(study: Study) -> Claim | None:
+    """Question 7d."""
+    counts = {row["method"] for row in counted(study)}
+    rows = records(study.rows(experiment=EXPERIMENT, metric="not_of_class").reset_index(names="place"))
+    enough = [row for row in rows if known(row) and row["method"] in counts and row["n"] >= SUCCESSES]
+    if not enough:
+        return None
+    more, less = ([row for row in enough if test(row)] for test in (above_half, below_half))
+    verdict = "holds" if len(more) == len(enough) else "contradicted" if len(less) == len(enough) else "cannot tell"
+    least = min(enough, key=lambda row: row["reproduced"])
+    return Claim(
+        says="What fools the denoiser's confidence does not look like the class.",
+        test=f"Of each score with {SUCCESSES} or more successes: no class if the 95 % interval of the share that the "
+        f"judge finds not of the class lies above {HALF:.0f} %. Holds if so for all; contradicted if the whole "
+        "interval lies below for all; else it cannot be told in general.",
+        verdict=verdict,
+        number=f"{len(more)} of {len(enough)} scores above half, {len(less)} below; the least share is that of "
+        f"{method_name(least['method'])}: {{number}} of {{n}} successes",
+        row=least,
+        figure="denoiser_images",
+        source=QUESTIONS,
+    )
+
+
+def above_half(row: Row) -> bool:
+    return bool(row["low"] > HALF)
+
+
+def below_half(row: Row) -> bool:
+    return bool(row["high"] < HALF)
+
+
+def context(study: Study) -> dict[str, Any]:
+    """What the section says of how much was tried."""
+    own, shared = (study.section(f"{stage}.{study.dataset}") for stage in ("attack_denoiser", "attack_scores"))
+    likelihood = study.section(f"attack_denoiser.{study.dataset}.likelihood")
+    return {
+        "denoiser_own": own,
+        "denoiser_likelihood": likelihood,
+        "denoiser_starts": shared.get("starts", []),
+        "denoiser_attempts": {
+            f"{of}{part}": attempts_text(values.get(part, []))
+            for of, values in (("", shared), ("likelihood_", likelihood))
+            for part in ("attempts", "ball_attempts")
+        },
+    }
+
+
+FIRST_SEED = True
+CLAIMS = (restores_better, confidence_holds, keeps_more_than_the_dae, fools_by_no_class)
+TABLES = (attacked_denoiser, restored_levels)
+FIGURES = (figures.denoiser_restored, figures.denoiser_balls, figures.denoiser_images)
