@@ -128,7 +128,7 @@ class Denoiser(nn.Module):
 def folded(x: Tensor) -> Tensor:
     """Each 2×2 pixels as channels. x: (N, C, H, W). Returns (N, 4C, H/2, W/2).
 
-    As torch's `pixel_unshuffle`, which hands images back as they are where there are none of them (seen: 2.14).
+    As torch's `pixel_unshuffle`, which hands images back as they are where there are none of them (seen: 2.15).
     """
     n, c, height, width = x.shape
     parts = x.view(n, c, height // FOLD, FOLD, width // FOLD, FOLD).permute(0, 1, 3, 5, 2, 4)
