@@ -10,11 +10,11 @@ import numpy as np
 
 from overgen.run import results
 from overgen.run.example import as_bytes, blobs, spent
-from overgen.stages.attack_denoiser.names import EXPERIMENT, HELD_BACK
+from overgen.stages.attack_denoiser.names import BESIDE, EXPERIMENT, HELD_BACK, SCALED
 from overgen.stages.attack_denoiser.summary import TOLD, restored_rows, told_rows
 from overgen.stages.attack_scores.example import made_up
 
-METHODS = ("restoration", HELD_BACK, "restoration_mean", "scaled_output_alpha2", "likelihood")
+METHODS = ("restoration", HELD_BACK, "restoration_mean", f"{SCALED}_alpha2", f"{BESIDE}_alpha2", "likelihood")
 
 
 def example_cell(

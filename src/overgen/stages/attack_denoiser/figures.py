@@ -10,24 +10,22 @@ from matplotlib.lines import Line2D
 from overgen.report.names import model_name
 from overgen.report.study import Study
 from overgen.report.style import WIDTH, ImageGrid, colour, legend_below, style
-from overgen.stages.attack_denoiser.names import EXPERIMENT, HELD_BACK, MODEL, method_name
-from overgen.stages.attack_scores import summary
+from overgen.stages.attack_denoiser.names import BESIDE, EXPERIMENT, HELD_BACK, MODEL, method_name
 from overgen.stages.attack_scores.figures import DIRECTIONS, NORMS
 
 INKS = ("#1b6ca8", "#d1495b", "#edae49", "#5b8e7d", "#8d6a9f")
 
 
-def lines(study: Study) -> list[tuple[str, str, str, str, str]]:
-    """What is drawn: experiment, model, method, label and colour of each curve; the dAE's ỹ at the same α is grey."""
+def lines(study: Study) -> list[tuple[str, str, str, str]]:
+    """What is drawn: method, label, colour and line of each curve. That of the autoencoder beside is dashed."""
     rows = study.rows(experiment=EXPERIMENT, metric="kept")
     methods = [method for method in dict.fromkeys(rows["method"]) if method != HELD_BACK]
-    found = [(EXPERIMENT, MODEL, method, method_name(method), INKS[i]) for i, method in enumerate(methods)]
-    for method in methods:
-        if method.startswith("scaled_output") and study.find(
-            experiment=summary.EXPERIMENT, metric="kept", model="dae_sym", method=method
-        ):
-            found.append((summary.EXPERIMENT, "dae_sym", method, f"{method_name(method)}, dAE sym", colour("dae_sym")))
-    return found
+    return [
+        (method, method_name(method), colour("dae_sym"), "--")
+        if method.startswith(BESIDE)
+        else (method, method_name(method), INKS[i % len(INKS)], "-")
+        for i, method in enumerate(methods)
+    ]
 
 
 def denoiser_balls(study: Study) -> Figure | None:
@@ -40,24 +38,19 @@ def denoiser_balls(study: Study) -> Figure | None:
         figure, axes = plt.subplots(len(DIRECTIONS), len(NORMS), figsize=(WIDTH, 5.2), sharey=True)
         for (direction, title), line in zip(DIRECTIONS.items(), axes, strict=True):
             for (norm, norm_name), axis in zip(NORMS.items(), line, strict=True):
-                for experiment, model, method, _, ink in drawn:
-                    of = {"experiment": experiment, "metric": "moved", "model": model, "method": method}
-                    curve = study.rows(**of, direction=direction, norm=norm)
+                for method, _, ink, dashes in drawn:
+                    curve = rows[(rows["method"] == method) & (rows["direction"] == direction) & (rows["norm"] == norm)]
                     if curve.empty:
                         continue
                     curve = curve.assign(at=curve["radius"].astype(float)).sort_values("at")
                     at = np.arange(len(curve))
-                    dashes = "-" if experiment == EXPERIMENT else "--"
                     axis.fill_between(at, curve["low"], curve["high"], color=ink, alpha=0.12, lw=0)
                     axis.plot(at, curve["reproduced"], color=ink, lw=1.7, ls=dashes)
                     axis.set_xticks(at, [f"{radius:g}" for radius in curve["at"]])
                 axis.set(ylim=(-3, 103), xlabel=f"{norm_name} radius")
             line[0].set_ylabel("of images, %")
             line[0].set_title(title, loc="left", fontsize=10)
-        handles = [
-            Line2D([], [], color=ink, lw=1.7, ls="-" if experiment == EXPERIMENT else "--", label=label)
-            for experiment, _, _, label, ink in drawn
-        ]
+        handles = [Line2D([], [], color=ink, lw=1.7, ls=dashes, label=label) for _, label, ink, dashes in drawn]
         legend_below(figure, axes[0, 0], handles, columns=2)
         return figure
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from overgen.stages.evaluate_scores.names import method_name as of_scores
-
 EXPERIMENT = "attacked_denoiser"
 MODEL = "denoiser"
 HELD_BACK = "restoration_held_back"
+BESIDE = "beside"  # ỹ of the denoising autoencoder that is attacked in the same way
+SCALED = "scaled_output"
 NAMES = {
     "restoration": "restoration",
     HELD_BACK: "restoration, gradient held back",
     "restoration_mean": "restoration, a mean over σ",
     "likelihood": "log likelihood",
+    SCALED: "ỹ",
+    BESIDE: "ỹ of the dAE",
 }
 
 
 def method_name(method: str) -> str:
     """A score as it is written in reports: "scaled_output_alpha2" is "ỹ, α = 2"."""
-    return NAMES.get(method, of_scores(method))
+    name, _, alpha = method.partition("_alpha")
+    return NAMES[name] + (f", α = {alpha}" if alpha else "")

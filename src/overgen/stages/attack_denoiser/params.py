@@ -16,17 +16,23 @@ DYNAMIC = (
 )  # sections that it declares, too
 
 
-class Likelihood(Section):
+class Attacks(Section):
+    """What is tried on a score, where it is not as in attack_scores, whose keys these are."""
+
+    known_images: Count
+    restarts: Count
+    images: Count
+    attempts: Annotated[list[Attempt], Field(min_length=1)]
+    ball_attempts: Annotated[list[Attempt], Field(min_length=1)]
+
+
+class Likelihood(Attacks):
     """The log likelihood costs a hundred times as much as one pass: its attacks are shorter ones, of their own."""
 
     smallest: Positive  # σ, of pixels in [0, 1], between which the path is followed
     largest: Positive
     steps: Count
     probes: Count  # vectors of the estimate of the trace
-    restarts: Count  # the rest as in attack_scores
-    images: Count
-    attempts: Annotated[list[Attempt], Field(min_length=1)]
-    ball_attempts: Annotated[list[Attempt], Field(min_length=1)]
 
     @model_validator(mode="after")
     def rising(self) -> Likelihood:
@@ -35,11 +41,11 @@ class Likelihood(Section):
         return self
 
 
-class AttackDenoiser(Section):
-    """What is attacked; how is said in attack_scores, so that both are alike."""
+class AttackDenoiser(Attacks):
+    """Scores and attacks; starts, radii and judge are those of attack_scores."""
 
     classifier: Name  # whose labels and y the confidence stands beside
-    beside: Name  # a denoising autoencoder of the study, which the denoiser is compared with
+    beside: Name  # a denoising autoencoder of the study, which is attacked in the same way
     sigmas: Distinct[Positive]  # over which one of the scores is averaged
     unknown_images: Count  # of each kind, that are told from known ones without an attack
     likelihood: Likelihood

@@ -12,8 +12,7 @@ from overgen.report.reported import records
 from overgen.report.study import Row, Study
 from overgen.report.tables import Labels, Table, broken, column, measured, pivot
 from overgen.stages.attack_denoiser import figures
-from overgen.stages.attack_denoiser.names import EXPERIMENT, HELD_BACK, MODEL, method_name
-from overgen.stages.attack_scores import summary
+from overgen.stages.attack_denoiser.names import BESIDE, EXPERIMENT, HELD_BACK, MODEL, SCALED, method_name
 from overgen.stages.attack_scores.figures import NORMS
 from overgen.stages.attack_scores.report import HALF, HELD, KEEPS, SUCCESSES, attempts_text, blind
 
@@ -82,7 +81,7 @@ def counted(study: Study) -> list[Row]:
     whether a gradient goes through the denoiser or not."""
     rows = records(study.rows(experiment=EXPERIMENT, metric="fooled", start="").reset_index(names="place"))
     kept = {row["method"]: row for row in records(study.rows(experiment=EXPERIMENT, metric="kept"))}
-    rows = [row for row in rows if known(row) and row["method"] != HELD_BACK]
+    rows = [row for row in rows if known(row) and row["method"] != HELD_BACK and not row["method"].startswith(BESIDE)]
     return [row for row in rows if kept[row["method"]]["reproduced"] >= KEEPS]
 
 
@@ -121,8 +120,8 @@ def keeps_more_than_the_dae(study: Study) -> Claim | None:
     (mine, other), (mine_l2, other_l2) = pairs
     few = [
         name
-        for name, of in (("the denoiser's", of_score(mine)), ("dAE sym's", of_dae(mine)))
-        if (row := study.find(**of, metric="kept")) is None or row["reproduced"] < KEEPS
+        for name, of in (("the denoiser's", mine), ("dAE sym's", other))
+        if (row := study.find(**of_score(of), metric="kept")) is None or row["reproduced"] < KEEPS
     ]
     verdict = "cannot tell"
     if not few:
@@ -131,9 +130,9 @@ def keeps_more_than_the_dae(study: Study) -> Claim | None:
     return Claim(
         says="ỹ with the denoiser keeps more than ỹ of dAE sym under attack.",
         test="The area under the curve of images of other data that are accepted within a ball of each radius, at the "
-        "α of the largest τ. Holds if that with the denoiser is below that of dAE sym beyond the interval of the "
-        "difference, for L∞ and for L2 balls; contradicted if above for both; else, and where one of the two keeps "
-        f"fewer than {KEEPS:.0f} % of the test images, it cannot be told.",
+        "α of the largest τ, both under the same attacks. Holds if that with the denoiser is below that of dAE sym "
+        "beyond the interval of the difference, for L∞ and for L2 balls; contradicted if above for both; else, and "
+        f"where one of the two keeps fewer than {KEEPS:.0f} % of the test images, it cannot be told.",
         verdict=verdict,
         number=f"L∞: {{number}} over {{n}} images, against {measured(other)}; L2: {measured(mine_l2)}, against "
         f"{measured(other_l2)}{why}",
@@ -144,26 +143,19 @@ def keeps_more_than_the_dae(study: Study) -> Claim | None:
 
 
 def of_score(row: Row) -> dict[str, Any]:
-    """Where the rows of a score of the denoiser stand. row: one of them."""
+    """Where the rows of a score stand. row: one of them."""
     return {"experiment": EXPERIMENT, "model": MODEL, "method": row["method"]}
-
-
-def of_dae(row: Row) -> dict[str, Any]:
-    """Where those of the same score of dAE sym stand. row: one of the denoiser's."""
-    return {"experiment": summary.EXPERIMENT, "model": "dae_sym", "method": row["method"]}
 
 
 def compared(study: Study) -> list[tuple[Row, Row]]:
     """The areas of ỹ with the denoiser and of dAE sym's, for each norm that has both."""
     pairs = []
     for norm in NORMS:
-        of: dict[str, Any] = {"metric": "area", "direction": "accept", "norm": norm}
-        rows = records(study.rows(experiment=EXPERIMENT, **of))
-        mine = next((row for row in rows if row["method"].startswith("scaled_output") and known(row)), None)
-        other = study.find(**of_dae(mine), **of) if mine is not None else None
-        if mine is not None and known(other):
-            pairs.append((mine, other))
-    return pairs  # type: ignore[return-value]
+        rows = records(study.rows(experiment=EXPERIMENT, metric="area", direction="accept", norm=norm))
+        of = {row["method"].partition("_alpha")[0]: row for row in rows if known(row)}
+        if SCALED in of and BESIDE in of:
+            pairs.append((of[SCALED], of[BESIDE]))
+    return pairs
 
 
 def fools_by_no_class(study: Study) -> Claim | None:
@@ -200,15 +192,15 @@ def below_half(row: Row) -> bool:
 
 def context(study: Study) -> dict[str, Any]:
     """What the section says of how much was tried."""
-    own, shared = (study.section(f"{stage}.{study.dataset}") for stage in ("attack_denoiser", "attack_scores"))
+    own = study.section(f"attack_denoiser.{study.dataset}")
     likelihood = study.section(f"attack_denoiser.{study.dataset}.likelihood")
     return {
         "denoiser_own": own,
         "denoiser_likelihood": likelihood,
-        "denoiser_starts": shared.get("starts", []),
+        "denoiser_starts": study.settings.get(f"attack_scores.{study.dataset}.starts", []),
         "denoiser_attempts": {
             f"{of}{part}": attempts_text(values.get(part, []))
-            for of, values in (("", shared), ("likelihood_", likelihood))
+            for of, values in (("", own), ("likelihood_", likelihood))
             for part in ("attempts", "ball_attempts")
         },
     }

@@ -4,8 +4,9 @@
 
 The confidence is how far a noise-conditional denoiser moves an image, at the paper's level of noise or as a mean over
 several, the same in ỹ beside a classifier's y, or the log likelihood by the probability-flow equation. Each is attacked
-as `attack_scores` attacks the study's scores: the same starts, targets, attacks, balls and judge, with the gradient
-through the whole denoiser. Beside it: the same score with no gradient through the denoiser, and a black-box attack.
+as `attack_scores` attacks the study's scores: the same starts, targets, radii and judge, with the gradient through the
+whole denoiser. Beside it: the same score with no gradient through the denoiser, a black-box attack, and ỹ of the dAE
+under the same attacks.
 
 What is asked of the result, and by what test, was written down before: docs/questions.md.
 
@@ -26,7 +27,7 @@ from overgen.attacks import pictures
 from overgen.data.corruptions import corrupted
 from overgen.data.unknowns import uniform_images
 from overgen.measures.pixels import psnr
-from overgen.models import denoisers, registry
+from overgen.models import denoisers
 from overgen.run import results
 from overgen.run.files import read_npz
 from overgen.run.stage import Stage
@@ -36,10 +37,9 @@ from overgen.stages.attack_denoiser.score import LIKELIHOOD, DenoiserStudy, meth
 from overgen.stages.attack_denoiser.summary import TOLD, restored_rows, told_rows
 from overgen.stages.attack_scores import summary
 from overgen.stages.attack_scores.attack import Arrays, attacked, transferred, trials
-from overgen.stages.attack_scores.run import BUDGET, examples, judged_by
+from overgen.stages.attack_scores.run import examples, judged_by
 
 RESTORED = 10  # images that are shown with their noise, and without
-OF_LIKELIHOOD = ("restarts", "images", "attempts", "ball_attempts")
 
 
 def main(stage: Stage) -> None:
@@ -61,8 +61,7 @@ def main(stage: Stage) -> None:
 def studies_of(stage: Stage) -> dict[str, DenoiserStudy]:
     """The study of each score: one for all, and one with attacks of its own for the likelihood."""
     every, costly = DenoiserStudy(stage), DenoiserStudy(stage)
-    own = {name: getattr(costly.own.likelihood, name) for name in OF_LIKELIHOOD}
-    costly.settings = costly.settings.model_copy(update=own)
+    costly.try_as(costly.own.likelihood)
     return dict.fromkeys(method_names(stage), every) | {LIKELIHOOD: costly}
 
 
@@ -90,13 +89,12 @@ def unknowns(study: DenoiserStudy) -> dict[str, torch.Tensor]:
 def restored_by(study: DenoiserStudy) -> Arrays:
     """PSNR of the known test images under the noise of the training, restored by each network: `denoiser`, `beside`;
     and the first of these images, `seen.<what>`, (N, D)."""
-    autoencoder, _ = registry.trained(study.dataset.name, study.own.beside, device=study.device)
     clean = data.floats(study.known)
     noisy = corrupted(clean, "gaussian", study.denoiser.sigma, study.dataset.name).to(study.device)
     clean = clean.flatten(1).to(study.device)
     first = {"clean": clean[:RESTORED], "noisy": noisy[:RESTORED].flatten(1).clamp(0, 1)}
     found = {f"seen.{name}": images.cpu().numpy() for name, images in first.items()}
-    for name, network in (("denoiser", study.denoiser), ("beside", autoencoder)):
+    for name, network in (("denoiser", study.denoiser), ("beside", study.beside)):
         restored = torch.cat([network(block).reconstruction for block in noisy.split(study.chunk)]).clamp(0, 1)
         found[f"seen.{name}"] = restored[:RESTORED].cpu().numpy()
         found[name] = psnr((restored - clean).square().double().mean(1).cpu().numpy())
@@ -142,11 +140,10 @@ def seen_of(restored: Arrays) -> Arrays:
 
 def budget(study: DenoiserStudy) -> dict[str, Any]:
     """What was spent on the attacks, by params.yaml path."""
-    key, settings = f"attack_scores.{study.dataset.name}", study.settings
-    spent = {f"{key}.{name}": getattr(settings, name) for name in BUDGET if name != "fitted_images"}
-    for name in ("attempts", "ball_attempts"):
-        spent[f"{key}.{name}"] = sum(attempt.updates for attempt in getattr(settings, name))
-    own = study.own.likelihood
-    likelihood = f"attack_denoiser.{study.dataset.name}.likelihood"
-    spent |= {f"{likelihood}.{name}": getattr(own, name) for name in ("steps", "restarts", "images")}
-    return spent | {f"{likelihood}.attempts": sum(attempt.updates for attempt in own.attempts)}
+    key = f"attack_denoiser.{study.dataset.name}"
+    spent: dict[str, Any] = {f"{key}.likelihood.steps": study.own.likelihood.steps}
+    for path, own in ((key, study.own), (f"{key}.likelihood", study.own.likelihood)):
+        spent |= {f"{path}.{name}": getattr(own, name) for name in ("known_images", "restarts", "images")}
+        for name in ("attempts", "ball_attempts"):
+            spent[f"{path}.{name}"] = sum(attempt.updates for attempt in getattr(own, name))
+    return spent

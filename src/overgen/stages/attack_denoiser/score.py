@@ -18,19 +18,21 @@ from overgen.run.stage import Stage
 from overgen.scores.flow_likelihood import flow_log_likelihood, levels
 from overgen.scores.restoration import restoration
 from overgen.scores.tensors import plain
+from overgen.stages.attack_denoiser.names import BESIDE, HELD_BACK, SCALED
+from overgen.stages.attack_denoiser.params import Attacks
 from overgen.stages.attack_scores.score import PER_ALPHA, AttackedScore, Study
 from overgen.stages.train_denoiser.split import split
 
 LIKELIHOOD = "likelihood"
-SCALED = "scaled_output"
 FEW = 40  # images whose path is followed at once: it is kept whole for the gradient
 
 
 def method_names(stage: Stage) -> list[str]:
     """The scores that cost about a pass: of the paper's form at one σ and averaged over several, with and without a
-    gradient through the denoiser; and ỹ at the α of the largest τ."""
+    gradient through the denoiser; and ỹ at the α of the largest τ, with the denoiser and of the dAE beside it."""
     _, alpha = max((pair.tau, pair.alpha) for pair in stage.params(f"confidence.{stage.item['dataset']}").thresholds)
-    return ["restoration", "restoration_held_back", "restoration_mean", f"{SCALED}{PER_ALPHA}{alpha:g}"]
+    scaled = [f"{name}{PER_ALPHA}{alpha:g}" for name in (SCALED, BESIDE)]
+    return ["restoration", HELD_BACK, "restoration_mean", *scaled]
 
 
 class Gated(nn.Module):
@@ -52,12 +54,25 @@ class DenoiserStudy(Study):
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
         self.own = stage.params(f"attack_denoiser.{self.dataset.name}")
+        self.try_as(self.own)
         _, self.left_out = split(self.dataset, stage.params(f"train_denoiser.{self.dataset.name}.held_out"))
+
+    def try_as(self, attacks: Attacks) -> None:
+        """Take the attacks, and the number of known images, from a section."""
+        own = {name: getattr(attacks, name) for name in Attacks.model_fields}
+        self.settings = self.settings.model_copy(update=own)
+        self.known, self.labels = self.known[: attacks.known_images], self.labels[: attacks.known_images]
 
     @cached_property
     def network(self) -> Any:
         """The trained classifier, frozen."""
         network, _ = registry.trained(self.dataset.name, self.own.classifier, device=self.device)
+        return network.eval().requires_grad_(False)
+
+    @cached_property
+    def beside(self) -> Any:
+        """The trained autoencoder that is attacked in the same way, frozen."""
+        network, _ = registry.trained(self.dataset.name, self.own.beside, device=self.device)
         return network.eval().requires_grad_(False)
 
     @cached_property
@@ -78,9 +93,8 @@ class DenoiserScore(AttackedScore):
     def __init__(self, study: DenoiserStudy, name: str) -> None:
         self.study, self.name, self.black_box = study, name, ""
         base, _, alpha = name.partition(PER_ALPHA)
-        network: nn.Module = study.network
-        if base == SCALED:
-            network = Gated(study.network, study.denoiser)
+        if base in (SCALED, BESIDE):
+            network = Gated(study.network, study.denoiser) if base == SCALED else study.beside
             beta, probes = study.confidence.beta, study.probes
             self.attackable = OnOutput(network, study.dataset.shape, alpha=float(alpha), beta=beta, probes=probes)
         else:
@@ -111,4 +125,4 @@ def form_of(study: DenoiserStudy, name: str) -> Callable[[Tensor], Tensor]:
         probes = probe_vectors(own.probes, int(np.prod(study.dataset.shape))).to(study.device)
         return lambda x: flow_log_likelihood(denoiser, x, sigmas, probes)
     at = study.own.sigmas if name == "restoration_mean" else [denoiser.sigma]
-    return lambda x: restoration(denoiser, x, at, held_back=name == "restoration_held_back")
+    return lambda x: restoration(denoiser, x, at, held_back=name == HELD_BACK)
