@@ -99,7 +99,7 @@ class DenoiserScore(AttackedScore):
             self.attackable = OnOutput(network, study.dataset.shape, alpha=float(alpha), beta=beta, probes=probes)
         else:
             form = plain(form_of(study, base))
-            self.attackable = OnView(network, form, "pixels", study.dataset.shape)
+            self.attackable = OnView(study.network, form, "pixels", study.dataset.shape)
         size = FEW if base == LIKELIHOOD else study.chunk
 
         @torch.no_grad()

@@ -40,7 +40,8 @@ def restored_rows(restored: Arrays) -> list[dict[str, Any]]:
 
     restored: PSNR in dB of the same images, `denoiser` and `beside`, (N,) each.
     """
-    values = dict(restored) | {"difference": restored["denoiser"] - restored["beside"]}
+    values = {name: restored[name] for name in ("denoiser", "beside")}
+    values["difference"] = values["denoiser"] - values["beside"]
     return [
         mean_row(EXPERIMENT, results.metric("restored_psnr", network=name), each, unit="dB", over="test images")
         for name, each in values.items()
