@@ -64,7 +64,7 @@ def denoiser_restored(study: Study) -> Figure | None:
     beside = model_name(study.settings[f"attack_denoiser.{study.dataset}.beside"])
     shown = {"clean": "test image", "noisy": "under noise", "beside": beside, "denoiser": "denoiser"}
     with style():
-        grid = ImageGrid(len(shown), len(arrays["clean_image"]), head=0.28, foot=0.05)
+        grid = ImageGrid(len(shown), len(arrays["clean_image"]), head=0.36, foot=0.05)
         for r, (what, label) in enumerate(shown.items()):
             grid.label(r, label, "black")
             for c, image in enumerate(arrays[f"{what}_image"]):
