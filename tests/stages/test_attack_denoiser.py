@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,17 @@ def test_whether_some_confidence_holds(tmp_path: Path, options: dict[str, Any], 
     assert claim.verdict == verdict
 
 
+def test_a_likelihood_that_was_attacked_for_less_time_than_any_score_needs_holds_nothing(tmp_path: Path) -> None:
+    study = of_cells(tmp_path, fooled={"likelihood": 0.0})
+    assert report.fooled_as_soon(study)["restoration"] == 80  # made-up trials take 5 updates
+    key = "attack_denoiser.mnist.likelihood.attempts"
+    shorter = replace(study, settings={**study.settings, key: [{"attack": "autopgd", "updates": 4}]})
+    claim = report.confidence_holds(shorter)
+    assert claim is not None
+    assert claim.verdict == "cannot tell"
+    assert "restoration 0" in claim.number
+
+
 @pytest.mark.parametrize(
     ("moved", "kept", "verdict"),
     [
@@ -185,6 +197,15 @@ def test_whether_what_fools_is_of_the_class(tmp_path: Path, no_class: dict[str, 
     claim = report.fools_by_no_class(of_cells(tmp_path, no_class=no_class))
     assert claim is not None
     assert claim.verdict == verdict
+
+
+def test_every_claim_says_where_its_number_stands(tmp_path: Path) -> None:
+    study = of_cells(tmp_path)
+    claims = [claim(study) for claim in report.CLAIMS]
+    assert [claim is None for claim in claims] == [False] * 4
+    for claim in claims:
+        assert claim is not None
+        assert study.frame.loc[claim.row["place"], "metric"] == claim.row["metric"]
 
 
 def test_figures_show_every_score_once_and_the_dae_beside(tmp_path: Path) -> None:

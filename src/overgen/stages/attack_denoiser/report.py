@@ -16,6 +16,7 @@ from overgen.stages.attack_denoiser.names import BESIDE, EXPERIMENT, HELD_BACK, 
 from overgen.stages.attack_scores.figures import NORMS
 from overgen.stages.attack_scores.report import HALF, HELD, KEEPS, SUCCESSES, attempts_text, blind
 
+LIKELIHOOD = "likelihood"
 METHOD: Labels = {"score": lambda row: f"**{method_name(row['method'])}**"}
 UNKNOWN = {"other_data": "other data", "noise": "noise"}
 CHOICES = [
@@ -90,7 +91,10 @@ def confidence_holds(study: Study) -> Claim | None:
     rows = counted(study)
     if not rows:
         return None
+    soon = fooled_as_soon(study)
+    short = {LIKELIHOOD} if not sum(soon.values()) else set()
     held = [row for row in rows if row["reproduced"] == 0 and row["high"] < HELD and not blind(row)]
+    held = [row for row in held if row["method"] not in short]
     least = min(held or rows, key=lambda row: (row["reproduced"], row["high"]))
     unfooled = [row for row in rows if row["reproduced"] == 0]
     verdict = "holds" if held else "cannot tell" if unfooled else "contradicted"
@@ -98,13 +102,32 @@ def confidence_holds(study: Study) -> Claim | None:
         says="Some confidence of the denoiser is never fooled, when the attack goes for it.",
         test=f"Holds if a score that keeps {KEEPS:.0f} % of the test images or more is fooled in no trial, with the "
         f"upper end of its 95 % interval below {HELD:.0f} %, and had a gradient to follow; contradicted if all such "
-        "are fooled; else it cannot be told.",
+        "are fooled; else it cannot be told. Added after the run: nor does it hold by the likelihood where no other "
+        "score was fooled within as few updates as its attacks had.",
         verdict=verdict,
         number=f"{len(held)} of {len(rows)} scores keep 0 %; least fooled is {method_name(least['method'])}: "
-        "{number} of {n} trials",
+        f"{{number}} of {{n}} trials{in_words(soon) if least['method'] == LIKELIHOOD else ''}",
         row=least,
         figure="denoiser_images",
         source=QUESTIONS,
+    )
+
+
+def fooled_as_soon(study: Study) -> dict[str, int]:
+    """In how many trials each other score was fooled within as many updates as the attacks on the likelihood had."""
+    (attempt,) = study.section(f"attack_denoiser.{study.dataset}.likelihood")["attempts"][:1]
+    trials = study.cells("attack_denoiser")[MODEL].table("trials")
+    soon = trials["own"] & (trials["attack"] == attempt["attack"]) & (trials["step"] <= attempt["updates"])
+    others = [method for method in dict.fromkeys(trials["method"]) if method not in (LIKELIHOOD, HELD_BACK)]
+    return {method: int((soon & (trials["method"] == method)).sum()) for method in others}
+
+
+def in_words(soon: dict[str, int]) -> str:
+    """What the likelihood's attacks were, as the end of a sentence. soon: of `fooled_as_soon`."""
+    counts = ", ".join(f"{method_name(method)} {count}" for method, count in soon.items())
+    return (
+        ". Its attacks were shorter, and it was not shown what was made against the others, of whose trials as few "
+        f"updates fooled: {counts}"
     )
 
 
@@ -151,7 +174,7 @@ def compared(study: Study) -> list[tuple[Row, Row]]:
     """The areas of ỹ with the denoiser and of dAE sym's, for each norm that has both."""
     pairs = []
     for norm in NORMS:
-        rows = records(study.rows(experiment=EXPERIMENT, metric="area", direction="accept", norm=norm))
+        rows = study.select(experiment=EXPERIMENT, metric="area", direction="accept", norm=norm)
         of = {row["method"].partition("_alpha")[0]: row for row in rows if known(row)}
         if SCALED in of and BESIDE in of:
             pairs.append((of[SCALED], of[BESIDE]))
