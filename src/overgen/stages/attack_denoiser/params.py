@@ -13,6 +13,7 @@ DYNAMIC = (
     "overgen.measures.thresholds",
     "overgen.stages.attack_scores.params",
     "overgen.stages.evaluate_scores.params",
+    "overgen.stages.train_denoiser.params",
 )  # sections that it declares, too
 
 

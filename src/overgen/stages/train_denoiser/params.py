@@ -9,6 +9,9 @@ from pydantic import Field
 from overgen.run.sections import Count, Distinct, Name, Positive, Section, Seeds
 
 
+DYNAMIC = ("overgen.training.params",)  # a section that it declares, too
+
+
 class TrainDenoiser(Section):
     """A noise-conditional denoiser. Pixels and noise are in one unit, 0..1."""
 
