@@ -8,7 +8,6 @@ from pydantic import Field
 
 from overgen.run.sections import Count, Distinct, Name, Positive, Section, Seeds
 
-
 DYNAMIC = ("overgen.training.params",)  # a section that it declares, too
 
 
