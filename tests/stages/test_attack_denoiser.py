@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 import torch
 
 from overgen import data
-from overgen.confidence import ScaledOutput, log_reconstruction
+from overgen.confidence import ScaledOutput, log_reconstruction, probe_vectors
+from overgen.data.corruptions import corrupted
+from overgen.data.unknowns import uniform_images
+from overgen.measures.metrics import auroc
 from overgen.measures.pixels import psnr
 from overgen.measures.separation import threshold
 from overgen.models import denoisers, registry
@@ -22,15 +26,17 @@ from overgen.report.study import Study as Report
 from overgen.report.study import read_study
 from overgen.run.files import read_json
 from overgen.run.streams import generator
+from overgen.scores.flow_likelihood import flow_log_likelihood, levels
 from overgen.scores.restoration import restoration
 from overgen.stages.attack_denoiser import figures, report
 from overgen.stages.attack_denoiser.names import HELD_BACK
 from overgen.stages.attack_denoiser.params import Likelihood
 from overgen.stages.attack_denoiser.score import Gated
 from overgen.stages.attack_denoiser.summary import restored_rows, told_rows
+from overgen.stages.train_denoiser import run as train_denoiser
 from overgen.stages.train_denoiser.module import DenoiserTraining
 from overgen.stages.train_denoiser.split import split
-from report_study import BANDS, plan_of
+from report_study import BANDS, changed, plan_of
 
 from made_up import example_cell
 from workspace import ROOT, Study, inside
@@ -46,9 +52,31 @@ def test_the_cell_says_of_its_images_what_the_denoiser_says(study: Study) -> Non
         source = data.load("digits")
         network, about = denoisers.load("digits")
         seen, left_out = split(source, 100)
-        scores = restoration(network, data.floats(source.train_images[left_out]).flatten(1), [network.sigma]).numpy()
+        known = source.test_images[torch.randperm(len(source.test_images), generator=known_draws())[:30]]
+        flat = {"held_out": source.train_images[left_out], "known": known, "noise": noise()}
+        flat = {name: data.floats(images).flatten(1) for name, images in flat.items()}
+        path = levels(0.05, 5.0, 1)
+        told = {
+            "restoration": [restoration(network, x, [network.sigma]) for x in flat.values()],
+            "restoration_mean": [restoration(network, x, [0.1, 0.2]) for x in flat.values()],
+            "likelihood": [flow_log_likelihood(network, x, path, probe_vectors(1, 784)) for x in flat.values()],
+        }
+        scores = told["restoration"][0].numpy()
+        autoencoder, _ = registry.trained("digits", "dae_sym")
+        clean = data.floats(known)
+        noisy = corrupted(clean, "gaussian", 0.2, "digits")
+        for name, other in (("denoiser", network), ("beside", autoencoder)):
+            error = (other(noisy).reconstruction.clamp(0, 1) - clean.flatten(1)).square().double().mean(1)
+            found = rows[f"restored_psnr@network={name}"]["reproduced"]
+            assert found == pytest.approx(psnr(error.detach().numpy()).mean(), abs=1e-4)
         shown = data.floats(torch.from_numpy(arrays["shown_image"][arrays["shown_method"] == "restoration"])).flatten(1)
         accepted = restoration(network, shown, [network.sigma]).numpy()
+    for method, (held_out, of_known, of_noise) in told.items():
+        count = 20 if method == "likelihood" else 30
+        values = [part.numpy() for part in (held_out, of_known[:count], of_noise)]
+        kept = 100 * np.mean(values[1] >= threshold(values[0], 0.95))
+        assert rows[f"kept@method={method}"]["reproduced"] == pytest.approx(kept), method
+        assert rows[f"auroc@method={method}@unknown=noise"]["reproduced"] == pytest.approx(auroc(*values[1:])), method
     assert set(seen.tolist()).isdisjoint(left_out.tolist())
     assert len(left_out) == 100
     assert about["network"]["sigma"] == network.sigma == 0.2
@@ -56,6 +84,39 @@ def test_the_cell_says_of_its_images_what_the_denoiser_says(study: Study) -> Non
     fooled = trials[trials["method"] == "restoration"]
     assert rows["fooled@method=restoration"]["reproduced"] == pytest.approx(100 * fooled["fooled"].mean())
     assert {row["experiment"] for row in rows.values()} == {"attacked_denoiser"}
+
+
+def known_draws() -> torch.Generator:
+    return generator("attacked scores", "digits", "known")
+
+
+def noise() -> torch.Tensor:
+    return uniform_images(10, (1, 28, 28), generator("digits", "attacked denoiser", "noise"))
+
+
+def test_a_denoiser_is_trained_on_the_images_that_are_not_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = data.load("digits")
+    given: dict[str, torch.Tensor] = {}
+
+    class Stopped(Exception):
+        pass
+
+    def module(network: Any, images: torch.Tensor, **options: Any) -> None:
+        given.update(images=images, clean=options["tested"][0])
+        raise Stopped
+
+    monkeypatch.setattr(train_denoiser, "DenoiserTraining", module)
+    settings = SimpleNamespace(
+        width=8, data_std=0.3, held_out=100, levels=[0.1],
+        log_sigma=-1.9, log_sigma_std=1.2, average=0.9, batch_size=8, learning_rate=0.01,
+    )  # fmt: skip
+    params = {"train_denoiser.digits": settings, "training.digits.noise_std": 0.2}
+    stage: Any = SimpleNamespace(item={"dataset": "digits"}, params=params.__getitem__, device=torch.device("cpu"))
+    with pytest.raises(Stopped):
+        train_denoiser.train(stage, None, 0)
+    seen, left_out = split(source, 100)
+    torch.testing.assert_close(given["images"], source.train_images[seen])
+    torch.testing.assert_close(given["clean"], data.floats(source.train_images[left_out]).flatten(1))
 
 
 def test_what_a_classifier_is_gated_by_is_the_denoisers_change() -> None:
@@ -197,6 +258,23 @@ def test_whether_what_fools_is_of_the_class(tmp_path: Path, no_class: dict[str, 
     claim = report.fools_by_no_class(of_cells(tmp_path, no_class=no_class))
     assert claim is not None
     assert claim.verdict == verdict
+
+
+def test_the_section_says_where_attacks_were_weak(tmp_path: Path) -> None:
+    """Of restoration the first attack fools 16 of 80 by the whole gradient, 40 with it held back."""
+    study = of_cells(tmp_path, fooled={"restoration": 0.2, HELD_BACK: 0.5})
+    context = report.context(study)
+    assert context["denoiser_first"] == {"whole": 16, "held_back": 40}
+    assert context["denoiser_weakly_attacked"] == []  # each is fooled by its own attacks alone
+    weaker = changed(study, {"metric": "fooled_directly", "method": "restoration_mean", "start": ""}, reproduced=60.0)
+    assert report.context(weaker)["denoiser_weakly_attacked"] == ["restoration, a mean over σ"]
+
+
+def test_a_score_has_one_colour_in_all_figures(tmp_path: Path) -> None:
+    study = of_cells(tmp_path)
+    inks = {method: ink for method, _, ink, _ in figures.lines(study)}
+    assert inks == {method: figures.ink_of(study, method) for method in inks}
+    assert len(set(inks.values())) == len(inks)
 
 
 def test_every_claim_says_where_its_number_stands(tmp_path: Path) -> None:

@@ -120,7 +120,8 @@ class Denoiser(nn.Module):
         for name, layer in self.named_modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(layer.weight, generator=draws)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
                 if name == "last" or name.endswith("conv2"):
                     nn.init.zeros_(layer.weight)
 

@@ -61,7 +61,7 @@ def _slope(network: Any, x: Tensor, sigma: float, probes: Tensor) -> tuple[Tenso
 
     slope, traces = None, []
     for probe in probes.to(x):
-        slope, along = torch.func.jvp(flow, (x,), (probe.expand_as(x),))
+        slope, along = torch.func.jvp(flow, (x,), (probe.expand_as(x),))  # type: ignore[misc]  # three only with has_aux
         traces.append(along.double() @ probe.to(along.device).double())
     assert slope is not None
     return slope, torch.stack(traces).mean(0)

@@ -13,7 +13,15 @@ from overgen.report.style import WIDTH, ImageGrid, colour, legend_below, style
 from overgen.stages.attack_denoiser.names import BESIDE, EXPERIMENT, HELD_BACK, MODEL, method_name
 from overgen.stages.attack_scores.figures import DIRECTIONS, NORMS
 
-INKS = ("#1b6ca8", "#d1495b", "#edae49", "#5b8e7d", "#8d6a9f")
+INKS = ("#1b6ca8", "#8ab6d6", "#d1495b", "#edae49", "#5b8e7d", "#8d6a9f")
+
+
+def ink_of(study: Study, method: str) -> str:
+    """The colour of a score, the same in all figures."""
+    if method.startswith(BESIDE):
+        return colour("dae_sym")
+    methods = list(dict.fromkeys(study.rows(experiment=EXPERIMENT, metric="kept")["method"]))
+    return INKS[methods.index(method) % len(INKS)]
 
 
 def lines(study: Study) -> list[tuple[str, str, str, str]]:
@@ -21,10 +29,8 @@ def lines(study: Study) -> list[tuple[str, str, str, str]]:
     rows = study.rows(experiment=EXPERIMENT, metric="kept")
     methods = [method for method in dict.fromkeys(rows["method"]) if method != HELD_BACK]
     return [
-        (method, method_name(method), colour("dae_sym"), "--")
-        if method.startswith(BESIDE)
-        else (method, method_name(method), INKS[i % len(INKS)], "-")
-        for i, method in enumerate(methods)
+        (method, method_name(method), ink_of(study, method), "--" if method.startswith(BESIDE) else "-")
+        for method in methods
     ]
 
 
@@ -86,7 +92,7 @@ def denoiser_images(study: Study) -> Figure | None:
         grid = ImageGrid(len(methods), columns, head=0.36, foot=0.3)
         for r, method in enumerate(methods):
             of = arrays["shown_method"] == method
-            grid.label(r, method_name(method), INKS[r % len(INKS)])
+            grid.label(r, method_name(method), ink_of(study, method))
             shown = zip(*(arrays[f"shown_{part}"][of] for part in ("image", "target", "not_of_class")), strict=True)
             for c, (image, target, none) in enumerate(shown):
                 grid.image(r, c, image / 255, text=f"{target}{'' if none else ' ✓'}")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 EXPERIMENT = "attacked_denoiser"
 MODEL = "denoiser"
+RESTORATION = "restoration"
 HELD_BACK = "restoration_held_back"
+MEAN = "restoration_mean"
 BESIDE = "beside"  # ỹ of the denoising autoencoder that is attacked in the same way
 SCALED = "scaled_output"
+LIKELIHOOD = "likelihood"
 NAMES = {
-    "restoration": "restoration",
+    RESTORATION: "restoration",
     HELD_BACK: "restoration, gradient held back",
-    "restoration_mean": "restoration, a mean over σ",
-    "likelihood": "log likelihood",
+    MEAN: "restoration, a mean over σ",
+    LIKELIHOOD: "log likelihood",
     SCALED: "ỹ",
     BESIDE: "ỹ of the dAE",
 }

@@ -28,7 +28,7 @@ class Attacks(Section):
 
 
 class Likelihood(Attacks):
-    """The log likelihood costs a hundred times as much as one pass: its attacks are shorter ones, of their own."""
+    """The log likelihood takes two passes with a derivative for each step: its attacks are shorter, of their own."""
 
     smallest: Positive  # σ, of pixels in [0, 1], between which the path is followed
     largest: Positive

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from overgen.measures.intervals import differs
+from overgen.report import claims
 from overgen.report.claims import QUESTIONS, Claim
 from overgen.report.findings import known
 from overgen.report.names import model_name
-from overgen.report.reported import records
 from overgen.report.study import Row, Study
 from overgen.report.tables import Labels, Table, broken, column, measured, pivot
 from overgen.stages.attack_denoiser import figures
-from overgen.stages.attack_denoiser.names import BESIDE, EXPERIMENT, HELD_BACK, MODEL, SCALED, method_name
+from overgen.stages.attack_denoiser.names import (
+    BESIDE,
+    EXPERIMENT,
+    HELD_BACK,
+    LIKELIHOOD,
+    MODEL,
+    RESTORATION,
+    SCALED,
+    method_name,
+)
 from overgen.stages.attack_scores.figures import NORMS
 from overgen.stages.attack_scores.report import HALF, HELD, KEEPS, SUCCESSES, attempts_text, blind
 
-LIKELIHOOD = "likelihood"
 METHOD: Labels = {"score": lambda row: f"**{method_name(row['method'])}**"}
 UNKNOWN = {"other_data": "other data", "noise": "noise"}
 CHOICES = [
@@ -61,7 +68,6 @@ def restores_better(study: Study) -> Claim | None:
     if not known(row):
         return None
     assert row is not None
-    verdict = "holds" if row["low"] > 0 else "contradicted" if row["high"] < 0 else "cannot tell"
     denoiser, beside = (
         study.first(experiment=EXPERIMENT, metric="restored_psnr", network=name) for name in ("denoiser", "beside")
     )
@@ -69,7 +75,7 @@ def restores_better(study: Study) -> Claim | None:
         says="The denoiser restores noisy images better than dAE sym.",
         test="Test images under the noise of the training, restored by both. Holds if the mean difference of the PSNR, "
         "image by image, lies above 0 with its 95 % interval; contradicted if below; else it cannot be told.",
-        verdict=verdict,
+        verdict=claims.verdict(row, above=0),
         number=f"{measured(denoiser)} dB against {measured(beside)}: {{number}} over {{n}} images",
         row=row,
         figure="denoiser_restored",
@@ -80,8 +86,8 @@ def restores_better(study: Study) -> Claim | None:
 def counted(study: Study) -> list[Row]:
     """The rates in the cube of the scores that keep enough test images; the one that is judged by is one score,
     whether a gradient goes through the denoiser or not."""
-    rows = records(study.rows(experiment=EXPERIMENT, metric="fooled", start="").reset_index(names="place"))
-    kept = {row["method"]: row for row in records(study.rows(experiment=EXPERIMENT, metric="kept"))}
+    rows = study.select(experiment=EXPERIMENT, metric="fooled", start="")
+    kept = {row["method"]: row for row in study.select(experiment=EXPERIMENT, metric="kept")}
     rows = [row for row in rows if known(row) and row["method"] != HELD_BACK and not row["method"].startswith(BESIDE)]
     return [row for row in rows if kept[row["method"]]["reproduced"] >= KEEPS]
 
@@ -122,6 +128,18 @@ def fooled_as_soon(study: Study) -> dict[str, int]:
     return {method: int((soon & (trials["method"] == method)).sum()) for method in others}
 
 
+def first_attack(study: Study) -> dict[str, int]:
+    """Of how many trials the first attack in turn alone fooled restoration, with its gradient and held back: what both
+    had the same updates for. Nothing without a cell."""
+    cell = study.cells("attack_denoiser").get(MODEL)
+    if cell is None:
+        return {}
+    trials, attempts = cell.table("trials"), study.section(f"attack_denoiser.{study.dataset}")["attempts"]
+    first = trials[trials["own"] & (trials["attack"] == attempts[0]["attack"])]
+    return {kind: int((first["method"] == method).sum())
+            for kind, method in (("whole", RESTORATION), ("held_back", HELD_BACK))}  # fmt: skip
+
+
 def in_words(soon: dict[str, int]) -> str:
     """What the likelihood's attacks were, as the end of a sentence. soon: of `fooled_as_soon`."""
     counts = ", ".join(f"{method_name(method)} {count}" for method, count in soon.items())
@@ -136,19 +154,13 @@ def keeps_more_than_the_dae(study: Study) -> Claim | None:
     pairs = compared(study)
     if len(pairs) < 2:
         return None
-    signs = {
-        differs(mine["reproduced"], (mine["low"], mine["high"]), other["reproduced"], (other["low"], other["high"]))
-        for mine, other in pairs
-    }
     (mine, other), (mine_l2, other_l2) = pairs
     few = [
         name
         for name, of in (("the denoiser's", mine), ("dAE sym's", other))
         if (row := study.find(**of_score(of), metric="kept")) is None or row["reproduced"] < KEEPS
     ]
-    verdict = "cannot tell"
-    if not few:
-        verdict = "holds" if signs == {-1} else "contradicted" if signs == {1} else "cannot tell"
+    verdict = "cannot tell" if few else claims.of_all([claims.lower(*pair) for pair in pairs])
     why = f". {' and '.join(few)} keeps fewer than {KEEPS:.0f} % of the test images" if few else ""
     return Claim(
         says="ỹ with the denoiser keeps more than ỹ of dAE sym under attack.",
@@ -184,20 +196,20 @@ def compared(study: Study) -> list[tuple[Row, Row]]:
 def fools_by_no_class(study: Study) -> Claim | None:
     """Question 7d."""
     counts = {row["method"] for row in counted(study)}
-    rows = records(study.rows(experiment=EXPERIMENT, metric="not_of_class").reset_index(names="place"))
+    rows = study.select(experiment=EXPERIMENT, metric="not_of_class")
     enough = [row for row in rows if known(row) and row["method"] in counts and row["n"] >= SUCCESSES]
     if not enough:
         return None
-    more, less = ([row for row in enough if test(row)] for test in (above_half, below_half))
-    verdict = "holds" if len(more) == len(enough) else "contradicted" if len(less) == len(enough) else "cannot tell"
+    verdicts = [claims.verdict(row, above=HALF) for row in enough]
     least = min(enough, key=lambda row: row["reproduced"])
     return Claim(
         says="What fools the denoiser's confidence does not look like the class.",
         test=f"Of each score with {SUCCESSES} or more successes: no class if the 95 % interval of the share that the "
         f"judge finds not of the class lies above {HALF:.0f} %. Holds if so for all; contradicted if the whole "
         "interval lies below for all; else it cannot be told in general.",
-        verdict=verdict,
-        number=f"{len(more)} of {len(enough)} scores above half, {len(less)} below; the least share is that of "
+        verdict=claims.of_all(verdicts),
+        number=f"{verdicts.count('holds')} of {len(enough)} scores above half, {verdicts.count('contradicted')} below; "
+        "the least share is that of "
         f"{method_name(least['method'])}: {{number}} of {{n}} successes",
         row=least,
         figure="denoiser_images",
@@ -205,19 +217,18 @@ def fools_by_no_class(study: Study) -> Claim | None:
     )
 
 
-def above_half(row: Row) -> bool:
-    return bool(row["low"] > HALF)
-
-
-def below_half(row: Row) -> bool:
-    return bool(row["high"] < HALF)
-
-
 def context(study: Study) -> dict[str, Any]:
     """What the section says of how much was tried."""
     own = study.section(f"attack_denoiser.{study.dataset}")
     likelihood = study.section(f"attack_denoiser.{study.dataset}.likelihood")
+    rates = {
+        kind: {row["method"]: row["reproduced"] for row in study.select(experiment=EXPERIMENT, metric=kind, start="")}
+        for kind in ("fooled", "fooled_directly")
+    }
+    weak = [method for method, rate in rates["fooled_directly"].items() if rate < rates["fooled"][method]]
     return {
+        "denoiser_weakly_attacked": [method_name(method) for method in weak],
+        "denoiser_first": first_attack(study),
         "denoiser_own": own,
         "denoiser_likelihood": likelihood,
         "denoiser_starts": study.settings.get(f"attack_scores.{study.dataset}.starts", []),

@@ -32,8 +32,8 @@ from overgen.run import results
 from overgen.run.files import read_npz
 from overgen.run.stage import Stage
 from overgen.run.streams import generator
-from overgen.stages.attack_denoiser.names import EXPERIMENT
-from overgen.stages.attack_denoiser.score import LIKELIHOOD, DenoiserStudy, method_names
+from overgen.stages.attack_denoiser.names import EXPERIMENT, LIKELIHOOD
+from overgen.stages.attack_denoiser.score import DenoiserStudy, method_names
 from overgen.stages.attack_denoiser.summary import TOLD, restored_rows, told_rows
 from overgen.stages.attack_scores import summary
 from overgen.stages.attack_scores.attack import Arrays, attacked, transferred, trials

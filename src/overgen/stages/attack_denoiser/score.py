@@ -18,12 +18,11 @@ from overgen.run.stage import Stage
 from overgen.scores.flow_likelihood import flow_log_likelihood, levels
 from overgen.scores.restoration import restoration
 from overgen.scores.tensors import plain
-from overgen.stages.attack_denoiser.names import BESIDE, HELD_BACK, SCALED
+from overgen.stages.attack_denoiser.names import BESIDE, HELD_BACK, LIKELIHOOD, MEAN, RESTORATION, SCALED
 from overgen.stages.attack_denoiser.params import Attacks
 from overgen.stages.attack_scores.score import PER_ALPHA, AttackedScore, Study
 from overgen.stages.train_denoiser.split import split
 
-LIKELIHOOD = "likelihood"
 FEW = 40  # images whose path is followed at once: it is kept whole for the gradient
 
 
@@ -32,7 +31,7 @@ def method_names(stage: Stage) -> list[str]:
     gradient through the denoiser; and ỹ at the α of the largest τ, with the denoiser and of the dAE beside it."""
     _, alpha = max((pair.tau, pair.alpha) for pair in stage.params(f"confidence.{stage.item['dataset']}").thresholds)
     scaled = [f"{name}{PER_ALPHA}{alpha:g}" for name in (SCALED, BESIDE)]
-    return ["restoration", HELD_BACK, "restoration_mean", *scaled]
+    return [RESTORATION, HELD_BACK, MEAN, *scaled]
 
 
 class Gated(nn.Module):
@@ -124,5 +123,5 @@ def form_of(study: DenoiserStudy, name: str) -> Callable[[Tensor], Tensor]:
         sigmas = levels(own.smallest, own.largest, own.steps)
         probes = probe_vectors(own.probes, int(np.prod(study.dataset.shape))).to(study.device)
         return lambda x: flow_log_likelihood(denoiser, x, sigmas, probes)
-    at = study.own.sigmas if name == "restoration_mean" else [denoiser.sigma]
+    at = study.own.sigmas if name == MEAN else [denoiser.sigma]
     return lambda x: restoration(denoiser, x, at, held_back=name == HELD_BACK)
