@@ -78,7 +78,7 @@ def test_the_cell_says_of_its_images_what_the_denoiser_says(study: Study) -> Non
         assert rows[f"kept@method={method}"]["reproduced"] == pytest.approx(kept), method
         assert rows[f"auroc@method={method}@unknown=noise"]["reproduced"] == pytest.approx(auroc(*values[1:])), method
     assert set(seen.tolist()).isdisjoint(left_out.tolist())
-    assert len(left_out) == 100
+    assert len(left_out) == 80  # a fifth of the images at most
     assert about["network"]["sigma"] == network.sigma == 0.2
     assert (accepted >= threshold(scores, 0.95) - 0.05).all()  # pictures are rounded to 8 bits
     fooled = trials[trials["method"] == "restoration"]
