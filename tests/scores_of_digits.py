@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from overgen.scores.autoencoder import AutoencoderError
+from overgen.scores.contractive import ContractiveError
+from overgen.scores.denoising import DenoisingError
 from overgen.scores.energy import Energy
+from overgen.scores.energy_gan import EnergyGan
 from overgen.scores.entropy import NegativeEntropy
 from overgen.scores.gaussian_density import GaussianDensity
 from overgen.scores.k_means import KMeansDistance
@@ -45,6 +48,9 @@ SCORES: dict[str, tuple[Callable[[], Any], bool]] = {
     "w_svm": (WeibullSVM, False),
     "one_vs_set": (OneVsSet, False),
     "autoencoder": (lambda: AutoencoderError(hidden=8, updates=400, batch_size=32), False),
+    "denoising": (lambda: DenoisingError(hidden=8, updates=400, batch_size=32), False),
+    "contractive": (lambda: ContractiveError(hidden=8, updates=400, batch_size=32), False),
+    "energy_gan": (lambda: EnergyGan(hidden=8, updates=300, batch_size=32), False),
     "other_class": (lambda: OtherClass(hidden=30, updates=500, batch_size=32, learning_rate=0.01), False),
     "other_class_linear": (lambda: OtherClass(hidden=0, updates=500, batch_size=32, learning_rate=0.01), False),
 }

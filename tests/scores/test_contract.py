@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from overgen import OvergenError
 from overgen.scores import gaussian_density, mahalanobis
 from overgen.scores.autoencoder import AutoencoderError
+from overgen.scores.contractive import ContractiveError
+from overgen.scores.denoising import DenoisingError
 from overgen.scores.energy import Energy
+from overgen.scores.energy_gan import EnergyGan
 from overgen.scores.gaussian_density import GaussianDensity
 from overgen.scores.k_means import KMeansDistance
 from overgen.scores.knn import NearestNeighbours
@@ -242,6 +245,10 @@ def test_openmax_of_one_known_class(digits: dict[str, Any]) -> None:
         (lambda: OneVsSet(cost=0), "cost = 0"),
         (lambda: AutoencoderError(hidden=0), "hidden = 0"),
         (lambda: AutoencoderError().fit(np.full((3, 4), 1.5)), r"values from 1.5 to 1.5, must lie in \[0, 1\]"),
+        (lambda: DenoisingError(noise_std=0), "noise_std = 0"),
+        (lambda: ContractiveError(contraction=0), "contraction = 0"),
+        (lambda: EnergyGan(margin=0), "margin = 0, repelling = 0.1"),
+        (lambda: EnergyGan().fit(np.full((3, 4), 1.5)), r"values from 1.5 to 1.5, must lie in \[0, 1\]"),
         (lambda: OtherClass(updates=0), "updates = 0"),
         (lambda: OtherClass().fit(np.eye(3), np.arange(3), np.zeros((0, 3))), r"negatives: shape \(0, 3\)"),
         (lambda: OtherClass().fit(np.eye(3), np.arange(3), np.zeros((2, 4))), r"shape \(2, 4\), must be \(N, 3\)"),

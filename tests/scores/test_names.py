@@ -16,7 +16,8 @@ from conftest import ROOT
 
 def test_every_name_of_a_score_makes_one_that_sees_what_it_is_said_to_see() -> None:
     """The names are declared once; each makes an object of the contract, from options that params.yaml has."""
-    section = params.load(ROOT / "params.yaml").evaluate_scores
+    study = params.load(ROOT / "params.yaml")
+    section = study.evaluate_scores
     options = methods.options_on("digits", partial(getattr, section))
     made = {name: methods.make(name, options) for name in names.FITTED}
     assert {type(score).__name__ for score in made.values()} == set(methods.CLASSES)
@@ -29,7 +30,8 @@ def test_every_name_of_a_score_makes_one_that_sees_what_it_is_said_to_see() -> N
     assert made["other_uniform_pixels"].updates != methods.options_on("mnist", partial(getattr, section))["updates"]
     assert {score.view for score in names.FITTED.values()} == {"pixels", "features", "logits"}
     assert {score.pool for score in names.FITTED.values()} == {"", "uniform", "shuffled"}
-    assert set(names.NAMES) == set(section.methods["cnn"]) | set(section.methods["dae_sym"])  # the study tries them all
+    tried = {*section.methods["cnn"], *section.methods["dae_sym"], *study.evaluate_oneclass_scores.methods}
+    assert set(names.NAMES) == tried  # the study tries them all
 
 
 def test_a_name_that_no_score_has_is_refused_without_importing_one() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pytorch_ood import detector as peers
 from scipy.special import entr, softmax
 from scipy.stats import multivariate_normal
@@ -17,8 +20,12 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import OneClassSVM
+from torch import nn
 
 from overgen.scores.autoencoder import AutoencoderError
+from overgen.scores.contractive import ContractiveError, squared_jacobian
+from overgen.scores.denoising import DenoisingError
+from overgen.scores.energy_gan import EnergyGan, likeness
 from overgen.scores.gaussian_density import GaussianDensity
 from overgen.scores.mahalanobis import Mahalanobis
 from overgen.scores.one_class_svm_per_class import OneClassSVMPerClass
@@ -100,6 +107,51 @@ def test_an_autoencoder_of_one_linear_plane_does_what_components_do(digits: dict
     with torch.no_grad():
         direct = ours.network(torch.from_numpy(x)).numpy() - x
     np.testing.assert_allclose(ours.score(x), -np.linalg.norm(direct, axis=1))
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 1000))
+def test_the_penalty_is_in_the_mean_the_squared_jacobian(seed: int) -> None:
+    draws = torch.Generator().manual_seed(seed)
+    encoder = nn.Sequential(nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 3), nn.ReLU()).double()
+    x = torch.randn(4, 7, generator=draws, dtype=torch.float64)
+    jacobians = torch.stack([torch.func.jacrev(encoder)(row) for row in x])
+    masks = encoder[0](x) > 0, encoder(x) > 0
+    weights = encoder[0].weight, encoder[2].weight
+    every = torch.tensor(list(product((-1.0, 1.0), repeat=3)), dtype=torch.float64)  # the mean over all is exact
+    found = torch.stack([squared_jacobian(*weights, *masks, signs.expand(4, 3)) for signs in every]).mean(0)
+    torch.testing.assert_close(found, jacobians.square().sum((1, 2)))
+
+
+def test_contraction_makes_the_code_change_less(digits: dict[str, Any]) -> None:
+    x = digits["train"][False]
+    slopes = []
+    for contraction in (1e-6, 0.1, 10.0):
+        score = ContractiveError(contraction=contraction, hidden=8, updates=200, batch_size=64).fit(x)
+        slopes.append(float(torch.func.vmap(torch.func.jacrev(score.network[:4]))(torch.tensor(x[:50])).square().sum()))
+    assert slopes[0] > 2 * slopes[1] > 4 * slopes[2]
+
+
+def test_a_denoising_autoencoder_restores_noisy_images_better(digits: dict[str, Any]) -> None:
+    x, clean = digits["train"][False], torch.from_numpy(digits["known"][False])
+    noisy = clean + 0.3 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    errors = []
+    for score in (AutoencoderError(hidden=16, updates=600), DenoisingError(noise_std=0.3, hidden=16, updates=600)):
+        with torch.no_grad():
+            errors.append(float((score.fit(x).network(noisy) - clean).square().mean()))
+    assert errors[1] < 0.95 * errors[0]
+
+
+def test_an_energy_based_gan_trains_both_networks(digits: dict[str, Any]) -> None:
+    """Its energy of known images falls, that of generated ones stays below the margin and above that of known ones."""
+    score = EnergyGan(hidden=16, updates=400, batch_size=64, margin=0.2).fit(digits["train"][False])
+    first, last = score.curves[:20].mean(0), score.curves[-100:].mean(0)
+    assert score.curves.shape == (400, 2)
+    assert last[0] < 0.7 * first[0]
+    assert last[0] < last[1] < 0.2
+    codes = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    assert float(likeness(codes)) == pytest.approx((0.5 + 0 + 0.5) / 3)
+    assert float(likeness(codes[:1])) == 0
 
 
 def test_an_other_class_knows_the_negatives_it_has_seen_and_not_others(digits: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import nn
@@ -40,13 +42,13 @@ class AutoencoderError(OfNetwork):
             raise ValueError(f"x: values from {x.min():g} to {x.max():g}, must lie in [0, 1]")
         self.network = self._built(x.shape[1])
         inputs = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
-
-        def loss(batch: torch.Tensor) -> torch.Tensor:
-            return F.mse_loss(self.network(inputs[batch]), inputs[batch])
-
-        descend(self.network, loss, len(x), updates=self.updates, batch_size=self.batch_size,
+        descend(self.network, self._loss(inputs), len(x), updates=self.updates, batch_size=self.batch_size,
                 learning_rate=self.learning_rate, seed=self.seed)  # fmt: skip
         return self
+
+    def _loss(self, inputs: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The mean loss of a batch, of its indices among the inputs (N, D)."""
+        return lambda batch: F.mse_loss(self.network(inputs[batch]), inputs[batch])
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """x: (N, D). Returns (N,), ≤ 0, in the unit of the inputs."""

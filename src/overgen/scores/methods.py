@@ -8,7 +8,10 @@ from typing import Any
 from overgen import OvergenError
 from overgen.run.own import PATTERN, named
 from overgen.scores.autoencoder import AutoencoderError
+from overgen.scores.contractive import ContractiveError
+from overgen.scores.denoising import DenoisingError
 from overgen.scores.energy import Energy
+from overgen.scores.energy_gan import EnergyGan
 from overgen.scores.entropy import NegativeEntropy
 from overgen.scores.gaussian_density import GaussianDensity
 from overgen.scores.k_means import KMeansDistance
@@ -27,8 +30,9 @@ from overgen.scores.w_svm import WeibullSVM
 CLASSES: dict[str, type[Any]] = {
     made.__name__: made
     for made in (
-        *(AutoencoderError, Energy, GaussianDensity, KMeansDistance, Mahalanobis, MaxLogit, NearestNeighbours),
-        *(NegativeEntropy, OneClassSVMPerClass, OneVsSet, OpenMax, OtherClass, PcaError, Softmax, WeibullSVM),
+        *(AutoencoderError, ContractiveError, DenoisingError, Energy, EnergyGan, GaussianDensity, KMeansDistance),
+        *(Mahalanobis, MaxLogit, NearestNeighbours, NegativeEntropy, OneClassSVMPerClass, OneVsSet, OpenMax),
+        *(OtherClass, PcaError, Softmax, WeibullSVM),
     )
 }  # fmt: skip
 

@@ -21,7 +21,10 @@ from torch import Tensor
 from overgen import OvergenError
 from overgen.measures.neighbours import SPARE
 from overgen.scores.autoencoder import AutoencoderError
+from overgen.scores.contractive import ContractiveError
+from overgen.scores.denoising import DenoisingError
 from overgen.scores.energy import Energy
+from overgen.scores.energy_gan import EnergyGan
 from overgen.scores.entropy import NegativeEntropy
 from overgen.scores.gaussian_density import GaussianDensity
 from overgen.scores.k_means import KMeansDistance
@@ -348,7 +351,7 @@ def frozen(network: torch.nn.Module, arrays: Arrays) -> torch.nn.Module:
 
 
 FORMS: dict[type[Any], Callable[[Any, Arrays], TensorScore]] = {
-    AutoencoderError: autoencoder,
+    **dict.fromkeys((AutoencoderError, ContractiveError, DenoisingError, EnergyGan), autoencoder),
     Energy: energy,
     GaussianDensity: gaussian_density,
     KMeansDistance: k_means,

@@ -19,6 +19,11 @@ SCORE_NAMES = {
     "w_svm": "W-SVM",
     "one_vs_set": "1-vs-Set",
     "autoencoder": "autoencoder error",
+    "denoising": "denoising autoencoder",
+    "contractive_weak": "contractive autoencoder, weak",
+    "contractive": "contractive autoencoder",
+    "contractive_strong": "contractive autoencoder, strong",
+    "energy_gan": "energy-based GAN",
     "other_uniform": "an “other” class, noise",
     "other_shuffled": "an “other” class, shuffled",
 }
