@@ -128,7 +128,8 @@ def test_contraction_makes_the_code_change_less(digits: dict[str, Any]) -> None:
     slopes = []
     for contraction in (1e-6, 0.1, 10.0):
         score = ContractiveError(contraction=contraction, hidden=8, updates=200, batch_size=64).fit(x)
-        slopes.append(float(torch.func.vmap(torch.func.jacrev(score.network[:4]))(torch.tensor(x[:50])).square().sum()))
+        jacobians = torch.func.vmap(torch.func.jacrev(score.network[:4]))(torch.tensor(x[:50]))
+        slopes.append(float(jacobians.detach().square().sum()))
     assert slopes[0] > 2 * slopes[1] > 4 * slopes[2]
 
 
@@ -137,18 +138,17 @@ def test_a_denoising_autoencoder_restores_noisy_images_better(digits: dict[str, 
     noisy = clean + 0.3 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     errors = []
     for score in (AutoencoderError(hidden=16, updates=600), DenoisingError(noise_std=0.3, hidden=16, updates=600)):
-        with torch.no_grad():
-            errors.append(float((score.fit(x).network(noisy) - clean).square().mean()))
+        errors.append(float((score.fit(x).network(noisy) - clean).detach().square().mean()))
     assert errors[1] < 0.95 * errors[0]
 
 
 def test_an_energy_based_gan_trains_both_networks(digits: dict[str, Any]) -> None:
-    """Its energy of known images falls, that of generated ones stays below the margin and above that of known ones."""
-    score = EnergyGan(hidden=16, updates=400, batch_size=64, margin=0.2).fit(digits["train"][False])
+    """Its energy of known images falls below that of generated ones, which goes to the margin."""
+    score = EnergyGan(hidden=16, updates=400, batch_size=64, margin=0.05).fit(digits["train"][False])
     first, last = score.curves[:20].mean(0), score.curves[-100:].mean(0)
     assert score.curves.shape == (400, 2)
     assert last[0] < 0.7 * first[0]
-    assert last[0] < last[1] < 0.2
+    assert last[0] < last[1] < 1.2 * 0.05
     codes = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
     assert float(likeness(codes)) == pytest.approx((0.5 + 0 + 0.5) / 3)
     assert float(likeness(codes[:1])) == 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from overgen.scores.autoencoder import AutoencoderError
@@ -21,7 +22,7 @@ class ContractiveError(AutoencoderError):
     def __init__(
         self,
         *,
-        contraction: float = 0.01,
+        contraction: float = 1.0,
         hidden: int = 64,
         updates: int = 2000,
         batch_size: int = 128,
@@ -34,8 +35,9 @@ class ContractiveError(AutoencoderError):
         self.contraction = contraction
 
     def _loss(self, inputs: Tensor) -> Callable[[Tensor], Tensor]:
-        outer, _, code, _, *decoder = self.network
-        decode, draws = nn.Sequential(*decoder), torch.Generator().manual_seed(self.seed + 1)
+        outer: Any = self.network[0]
+        code: Any = self.network[2]
+        decode, draws = self.network[4:], torch.Generator().manual_seed(self.seed + 1)
 
         def loss(batch: Tensor) -> Tensor:
             x = inputs[batch]

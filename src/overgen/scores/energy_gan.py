@@ -12,6 +12,10 @@ from overgen.scores.autoencoder import WIDTH, AutoencoderError
 
 NOISE = 32  # values that the generator makes an image of
 BETAS = (0.5, 0.999)  # of Adam, usual where two networks are trained against each other
+# Of 0.003, 0.01, 0.03, 0.1, … the last before held-out images of MNIST are restored with twice the squared error of the
+# plain autoencoder, after 500 updates of each: 0.7, 0.9, 1.2, then 2.2 times. At 0.3 the energy of generated images
+# ends below that of known ones (0.002 against 0.035): training fails there.
+MARGIN = 0.03
 
 
 class EnergyGan(AutoencoderError):
@@ -30,7 +34,7 @@ class EnergyGan(AutoencoderError):
     def __init__(
         self,
         *,
-        margin: float = 0.1,
+        margin: float = MARGIN,
         repelling: float = 0.1,
         hidden: int = 64,
         updates: int = 2000,
