@@ -22,7 +22,7 @@ from processes import Run
 from workspace import TINY, Study, set_params
 
 SECTION: dict[str, Any] = TINY["transfer_between_halves.digits"]  # type: ignore[assignment]
-NAMES, OTHER = list(SECTION["networks"]), "fc8_6_10_other_half"
+NAMES, OTHER = list(SECTION["networks"]), "fc16_10_other_half"
 FOLDER = Path("reports/cells/digits/transfer_between_halves/perceptrons")
 
 
@@ -154,7 +154,7 @@ def test_a_network_that_labels_too_little_right_is_named(cell: Path, run_stage: 
     finally:
         (cell / "params.yaml").write_text(before)
     assert done.returncode == 1
-    assert "transfer_between_halves.digits.images: 501, but fc8_6_10-seed0 labels only" in done.stderr
+    assert "transfer_between_halves.digits.images: 501, but fc16_10-seed0 labels only" in done.stderr
 
 
 def test_the_table_has_each_network_on_the_examples_of_each_and_on_noise(tmp_path: Path) -> None:
@@ -168,10 +168,10 @@ def test_the_table_has_each_network_on_the_examples_of_each_and_on_noise(tmp_pat
         "Gaussian noise",
     ]
     first = {line[1]: line[2:5] for line in lines[:3]}
-    assert [cell.split("<br>")[0] for cell in first["none"]] == ["0.00", "0.00", "0.00"]
-    assert first["smallest"][0].startswith("100.00")
-    assert first["smallest"][1].startswith("26.2 → 0.00")
-    assert first["0.1"][2].startswith("43 → 0.00")
+    assert [cell.split("<br>")[0] for cell in first["none"]] == ["0.0", "0.0", "0.0"]
+    assert first["smallest"][0].startswith("100.0")
+    assert first["smallest"][1].startswith("26.2 → 0.0")
+    assert first["0.1"][2].startswith("43 → 0.0")
     assert lines[-1][1] == "0.1"
     assert [cell.partition(" ")[0] for cell in lines[-1][2:5]] == ["2.7", "2.7", "2.7"]
 

@@ -52,12 +52,12 @@ def above(network: Perceptron, level: int, h: Tensor) -> Tensor:
 
 
 def examples(
-    network: Perceptron, level: int, h: Tensor, target: Tensor, *, c: float, brackets: int, iterations: int
+    network: Perceptron, level: int, h: Tensor, target: Tensor, *, c: float, minimisations: int, iterations: int
 ) -> tuple[Pool, Tensor]:
     """Changed outputs of a level that the layers above see as their targets: those that were found, and which, (N,).
 
-    h: (N, D) in [0, 1]; target: (N,). c, brackets, iterations: as in `attacks.lbfgs.smallest_change`, which searches
-    no further. The labels of the pool are the targets.
+    h: (N, D) in [0, 1]; target: (N,). c, iterations: as in `attacks.lbfgs.smallest_change`; minimisations: those
+    that it does, the last of them a bisection if c is bracketed by then. The labels of the pool are the targets.
     """
 
     def log_score(rows: Tensor, at: Tensor) -> Tensor:
@@ -66,7 +66,9 @@ def examples(
     def succeeds(rows: Tensor, at: Tensor) -> Tensor:
         return above(network, level, at).argmax(1) == target[rows]
 
-    change = smallest_change(log_score, succeeds, h, c=c, brackets=brackets, bisections=0, iterations=iterations)
+    change = smallest_change(
+        log_score, succeeds, h, c=c, brackets=minimisations - 1, bisections=1, iterations=iterations
+    )
     return Pool(change.image[change.succeeded], target[change.succeeded]), change.succeeded
 
 
@@ -91,7 +93,7 @@ class PoolTraining(Training):
     levels: those that have a pool; weight: of the examples of each beside the images.
     size, replaced: examples of a full pool, and those that are tried anew before each epoch (what fails is left out).
     share: examples of each pool in a step.
-    c, brackets, iterations: as in `examples`.
+    c, minimisations, iterations: as in `examples`.
     Curves say of the lowest level what share of what was tried was `found`, and its `distortion`, √(Σ(h′ − h)²/D).
     Raises ValueError for a level that the network does not have.
     """
@@ -105,7 +107,7 @@ class PoolTraining(Training):
         replaced: int,
         share: int,
         c: float,
-        brackets: int,
+        minimisations: int,
         iterations: int,
         **options: Any,
     ) -> None:
@@ -114,7 +116,7 @@ class PoolTraining(Training):
             raise ValueError(f"levels {wrong}: a network of {len(self.network.layers)} layers has 0 for its pixels "
                              f"to {len(self.network.layers) - 1} for its top hidden layer")  # fmt: skip
         self.levels, self.weight, self.size, self.replaced, self.share = levels, weight, size, replaced, share
-        self.search = {"c": c, "brackets": brackets, "iterations": iterations}
+        self.search = {"c": c, "minimisations": minimisations, "iterations": iterations}
         self.pools: dict[int, Pool] = {}
         self.made: dict[str, float] = {}
 

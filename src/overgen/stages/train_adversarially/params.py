@@ -19,7 +19,7 @@ class Pools(Section):
     replaced: Count
     share: Count
     c: Positive
-    brackets: Count
+    minimisations: Count
     iterations: Count
 
 

@@ -19,7 +19,7 @@ CHOICES = [
         "anew before each epoch, {train_adversarially.DATASET.pools.share} of each in a step beside "
         "{train_adversarially.DATASET.batch_size} images; targets at random; of "
         "c = {train_adversarially.DATASET.pools.c} and factors of 10 from there the best of "
-        "{train_adversarially.DATASET.pools.brackets}, "
+        "{train_adversarially.DATASET.pools.minimisations}, "
         "{train_adversarially.DATASET.pools.iterations} iterations each",
     ),
     (

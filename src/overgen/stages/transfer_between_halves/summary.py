@@ -118,6 +118,7 @@ def rows(networks: Outcomes, tried: pd.DataFrame, noisy: pd.DataFrame, settings:
             count = int(noisy["images"].iloc[0])
             text = metric("error", made_for="noise", rms=rms)
             rows.append(rate_row(EXPERIMENT, text, wrong, count, of="test images", model=name))
+    forms = {"unchanged": 0.0, "smallest": None} | {f"rms={rms:g}": rms for rms in settings.magnified}
     for made_for in settings.networks:
         own = tried[(tried["network"] == made_for) & tried["found"]]
         n = int(own.groupby("seed").size().reindex(settings.seeds, fill_value=0).min())
@@ -125,9 +126,7 @@ def rows(networks: Outcomes, tried: pd.DataFrame, noisy: pd.DataFrame, settings:
             continue
         first = own.groupby("seed").head(n)  # as many of each seed: a rate over seeds weighs them alike
         for judge in settings.networks:
-            for form, rms in {"unchanged": 0.0, "smallest": None} | {
-                f"rms={r:g}": r for r in settings.magnified
-            }.items():
+            for form, rms in forms.items():
                 wrong = first[f"{judge}:{form}"] != first["label"]
                 hits = [int(each) for each in wrong.groupby(first["seed"]).sum()[settings.seeds]]
                 text = metric("error", made_for=made_for, rms=rms)
