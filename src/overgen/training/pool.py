@@ -116,7 +116,7 @@ class PoolTraining(Training):
             raise ValueError(f"levels {wrong}: a network of {len(self.network.layers)} layers has 0 for its pixels "
                              f"to {len(self.network.layers) - 1} for its top hidden layer")  # fmt: skip
         self.levels, self.weight, self.size, self.replaced, self.share = levels, weight, size, replaced, share
-        self.search = {"c": c, "minimisations": minimisations, "iterations": iterations}
+        self.search: dict[str, Any] = {"c": c, "minimisations": minimisations, "iterations": iterations}
         self.pools: dict[int, Pool] = {}
         self.made: dict[str, float] = {}
 

@@ -17,15 +17,14 @@ from overgen.stages.train_adversarially import summary
 from overgen.stages.train_adversarially.params import Pools, Setting, TrainAdversarially
 
 DECAYS = [0.0, 0.0, 0.0]
-POOLED = {"decays": DECAYS, "levels": [0, 1], "weight": 1.0}
 SETTINGS = TrainAdversarially(
     hidden=[100, 100], held_out=100, seeds=[0, 1], batch_size=10, epochs=3, learning_rate=0.1, images=9,
     pools=Pools(size=10, replaced=5, share=5, c=1.0, minimisations=2, iterations=5),
     trainings={
         "weight_decay": [Setting(decays=DECAYS), Setting(decays=[1.0, 1.0, 1.0])],
         "dropout": [Setting(decays=DECAYS, dropout=[0.0, 0.5, 0.5])],
-        "adversarial": [Setting(**POOLED)],
-        "adversarial_pixels": [Setting(**POOLED | {"levels": [0]})],
+        "adversarial": [Setting(decays=DECAYS, levels=[0, 1], weight=1.0)],
+        "adversarial_pixels": [Setting(decays=DECAYS, levels=[0], weight=1.0)],
     },
 )  # fmt: skip
 WRONG = {"weight_decay": 16, "dropout": 13, "adversarial": 11, "adversarial_pixels": 16}  # of 1,000 test images

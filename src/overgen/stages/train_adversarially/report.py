@@ -6,6 +6,7 @@ from typing import Any
 
 from overgen.report.claims import QUESTIONS, Claim, verdict
 from overgen.report.names import model_name
+from overgen.report.reported import records
 from overgen.report.study import Study
 from overgen.report.tables import Labels, Table, column, entry, markdown_table, measured, pivot
 from overgen.stages.train_adversarially import figures
@@ -117,14 +118,10 @@ def context(study: Study) -> dict[str, Any]:
         return {"adversarial_settings": "", "adversarial_model": ""}
     table = next(iter(cells.values())).table("settings")
     lines = [
-        [
-            training_name(row.training),
-            f"`{row.options}`",
-            f"{100 * row.wrong / row.held_out:.2f}",
-            "✓" if row.taken else "",
-        ]
-        for row in table.itertuples()
-    ]
+        [training_name(row["training"]), f"`{row['options']}`", f"{100 * row['wrong'] / row['held_out']:.2f}",
+         "✓" if row["taken"] else ""]
+        for row in records(table)
+    ]  # fmt: skip
     test = study.first(experiment=EXPERIMENT, metric="test_error")
     header = ["training", "setting", f"error % on {table['held_out'].iloc[0]:,} held-out images", "taken"]
     return {

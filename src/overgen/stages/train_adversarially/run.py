@@ -136,7 +136,7 @@ def fit(stage: Stage, run: Any, member: str, i: int, name: str, seed: int | str,
     source = data.load(stage.item["dataset"])
     settings = stage.params(f"train_adversarially.{source.name}")
     setting, classes = settings.trainings[name][i], len(source.classes)
-    network, options = Perceptron(settings.hidden, classes), {}
+    network, options = Perceptron(settings.hidden, classes), dict[str, Any]()
     if setting.dropout:
         network, options = DroppingPerceptron(settings.hidden, classes, setting.dropout), {"draws": True}
     if setting.levels:

@@ -45,7 +45,7 @@ def halves_transfer(study: Study) -> Table:
     columns.append(column("n", "error", show=n_text, model=next(iter(judges), "")))
     labels: Labels = {
         "made for": lambda row: "Gaussian noise" if row["made_for"] == "noise" else model_name(row["made_for"]),
-        "distortion": lambda row: {"": "smallest", "0": "none"}.get(row["rms"], row["rms"]),
+        "distortion": lambda row: {"": "smallest", "0": "none"}.get(row["rms"]) or row["rms"],
     }
     sizes = sorted(set(rows["rms"]), key=lambda rms: (rms != "0", rms != "", float(rms or 0)))
     made_for = [*judges, "noise"]
