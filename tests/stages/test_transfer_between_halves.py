@@ -167,13 +167,14 @@ def test_the_table_has_each_network_on_the_examples_of_each_and_on_noise(tmp_pat
         "FC100-100-10 (other half)",
         "Gaussian noise",
     ]
-    first = {line[1]: line[2:5] for line in lines[:3]}
-    assert [cell.split("<br>")[0] for cell in first["none"]] == ["0.0", "0.0", "0.0"]
-    assert first["smallest"][0].startswith("100.0")
-    assert first["smallest"][1].startswith("26.2 → 0.0")
-    assert first["0.1"][2].startswith("43 → 0.0")
-    assert lines[-1][1] == "0.1"
+    assert [line[1] for line in lines] == ["smallest", "0.1"] * 3 + ["0.06", "0.1"]
+    smallest, magnified = lines[0][2:5], lines[1][2:5]
+    assert smallest[0].startswith("100.0")
+    assert smallest[1].startswith("26.2 → 0.0")
+    assert magnified[2].startswith("43 → 0.0")
     assert [cell.partition(" ")[0] for cell in lines[-1][2:5]] == ["2.7", "2.7", "2.7"]
+    further = report.halves_further(study).markdown.splitlines()[2:]
+    assert [line.split("|")[2].strip() for line in further] == ["none"] * 3
 
 
 def test_both_claims_hang_on_the_whole_interval(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from overgen.measures.intervals import wilson
 from overgen.report.study import Study
@@ -35,7 +38,7 @@ def adversarial_errors(study: Study) -> Figure | None:
     cell = next(iter(cells.values()))
     errors, trials, curves = (cell.table(name) for name in ("errors", "trials", "curves"))
     names = list(dict.fromkeys(errors["training"]))
-    inks = dict(zip(names, MORE_COLOURS, strict=False))
+    inks = dict(zip(names, cycle(MORE_COLOURS), strict=False))
     with style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
         for name in names:
@@ -51,6 +54,7 @@ def adversarial_errors(study: Study) -> Figure | None:
             for _, line in curves[(curves["training"] == name) & curves["distortion"].notna()].groupby("seed"):
                 right.plot(line["epoch"], line["distortion"], color=inks[name], lw=1.2)
         left.set(xlabel="smallest distortion, rms", ylabel="test error, %", ylim=(0, None))
-        right.set(xlabel="epoch", ylabel="rms of the pixel examples made", ylim=(0, None))
+        right.set(xlabel="epoch", ylabel="rms of the examples made", ylim=(0, None))
+        right.xaxis.set_major_locator(MaxNLocator(integer=True))
         legend_below(figure, left)
         return figure

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from overgen.report.names import model_name
 from overgen.report.study import Study
-from overgen.report.style import GREY, colour, legend_below, style
+from overgen.report.style import GREY, MORE_COLOURS, legend_below, style
 from overgen.stages.transfer_between_halves.summary import EXPERIMENT
 
 
@@ -25,12 +27,12 @@ def halves_errors(study: Study) -> Figure | None:
     first = next(name for name in names if name != "noise")
     with style():
         figure, axis = plt.subplots(figsize=(5.2, 3.4))
-        for judge in dict.fromkeys(rows["model"]):
+        for judge, ink in zip(dict.fromkeys(rows["model"]), cycle(MORE_COLOURS), strict=False):
             for made_for, line in ((first, "-o"), ("noise", "--")):
                 curve = rows[(rows["made_for"] == made_for) & (rows["model"] == judge)].sort_values("rms")
                 label = model_name(judge) if made_for == first else "_"
-                axis.plot(curve["rms"], curve["reproduced"], line, color=colour(judge), ms=3.5, lw=1.4, label=label)
-                axis.vlines(curve["rms"], *np.array(curve[["low", "high"]]).T, color=colour(judge), lw=1.2)
+                axis.plot(curve["rms"], curve["reproduced"], line, color=ink, ms=3.5, lw=1.4, label=label)
+                axis.vlines(curve["rms"], *np.array(curve[["low", "high"]]).T, color=ink, lw=1.2)
         axis.set(xlabel="distortion, rms", ylabel="errors, %", ylim=(0, 103), xlim=(0, None))
         noise = plt.Line2D([], [], ls="--", color=GREY, lw=1.4, label="on noise as large")
         legend_below(figure, axis, [noise], columns=2)
