@@ -116,7 +116,7 @@ def rescore_seeds(dataset: str, stage: str) -> Rescored:
     every = read_npz(folder / "successes.npz")
     trials, worst = pd.read_csv(folder / "trials.csv").iloc[every["trial"]], 0.0
     for (name, seed), rows in trials.reset_index(drop=True).groupby([column, "seed"]):
-        path = Path("models", dataset, weights, f"{name}-seed{seed}.safetensors")
+        path = Path("models", dataset, weights, "perceptrons", f"{name}-seed{seed}.safetensors")
         network, _ = registry.load(path, dataset=dataset, model=name, seed=seed)
         images = every["image"][rows.index]
         again = scores_of_images(network, images, np.zeros(len(images)), beta=0.0, probes=1)

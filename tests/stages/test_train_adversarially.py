@@ -90,7 +90,7 @@ def test_errors_are_those_of_the_published_weights_and_of_the_setting_taken(
     wrong = {}
     for name in NAMES:
         for seed in SECTION["seeds"]:
-            path = Path(f"models/digits/adversarial/{name}-seed{seed}.safetensors")
+            path = Path(f"models/digits/adversarial/perceptrons/{name}-seed{seed}.safetensors")
             network, _ = registry.load(path, dataset="digits", model=name, seed=seed)
             wrong[name, seed] = network(data.floats(source.test_images)).log_y.argmax(1) != source.test_labels
         mean = torch.stack([wrong[name, seed] for seed in SECTION["seeds"]]).float().mean()
@@ -107,7 +107,9 @@ def test_the_images_attacked_are_the_same_and_right_for_all(cell: Path, monkeypa
     assert trials.groupby(["training", "seed"])["index"].apply(tuple).nunique() == 1
     images = dict(zip(kept["trial"].tolist(), kept["image"], strict=True))
     for i, row in trials.iterrows():
-        network, _ = registry.load(f"models/digits/adversarial/{row['training']}-seed{row['seed']}.safetensors")
+        network, _ = registry.load(
+            f"models/digits/adversarial/perceptrons/{row['training']}-seed{row['seed']}.safetensors"
+        )
         assert int(network(data.floats(source.test_images[row["index"]][None])).log_y.argmax()) == row["label"]
         if row["found"]:
             assert int(network(torch.from_numpy(images[i])[None, None]).log_y.argmax()) == row["target"]

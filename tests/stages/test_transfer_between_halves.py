@@ -60,7 +60,7 @@ def test_errors_are_those_of_the_published_weights(cell: Path, monkeypatch: pyte
     for name in NAMES:
         wrong: dict[str, list[int]] = {"test_error": [], "error@first-half": [], "error@second-half": []}
         for seed in SECTION["seeds"]:
-            path = Path(f"models/digits/halves/{name}-seed{seed}.safetensors")
+            path = Path(f"models/digits/halves/perceptrons/{name}-seed{seed}.safetensors")
             network, _ = registry.load(path, dataset="digits", model=name, seed=seed)
             seen = network(data.floats(source.train_images)).log_y.argmax(1) != source.train_labels
             for text, rows in zip(list(wrong)[1:], run.halves(source, seed), strict=True):
@@ -87,7 +87,7 @@ def test_labels_and_errors_are_those_of_the_kept_images(cell: Path, monkeypatch:
         assert row["distortion"] == pytest.approx(np.sqrt(np.square(image - original).mean()), rel=1e-4)
         assert row[f"{row['network']}:smallest"] == row["target"] != row["label"] == row[f"{row['network']}:unchanged"]
         for judge in NAMES:
-            network, _ = registry.load(f"models/digits/halves/{judge}-seed{row['seed']}.safetensors")
+            network, _ = registry.load(f"models/digits/halves/perceptrons/{judge}-seed{row['seed']}.safetensors")
             seen = int(network(torch.from_numpy(image)[None, None]).log_y.argmax())
             assert seen == row[f"{judge}:smallest"]
             wrong[row["network"], judge] += seen != row["label"]

@@ -11,8 +11,8 @@ found, for each network.
 What is asked of the result, and by what test, was written down before: docs/questions.md, section 8.
 
 Reads: data/<dataset>.
-Writes: models/<dataset>/adversarial/<training>-seed<k>.safetensors. And the cell: settings.csv, a row a setting with
-its errors on the held-out images; curves.csv, a row a training, seed and epoch; errors.csv, a row a training and seed;
+Writes: models/<dataset>/adversarial/perceptrons/<training>-seed<k>.safetensors. And the cell: settings.csv, a row a
+setting with its errors on the held-out images; curves.csv, a row a training, seed and epoch; errors.csv, a row a training and seed;
 trials.csv, a row an image attacked; successes.npz, every changed image that its network sees as the target, and
 examples.npz, the first of seed 0.
 """
@@ -68,7 +68,7 @@ def main(stage: Stage) -> None:
     budget = {f"{key}.{name}": getattr(settings, name) for name in SPENT}
     budget |= {f"{key}.seeds": len(settings.seeds), f"{key}.settings": len(tried)}
     described = {"network": "perceptron", "hidden": settings.hidden, "classes": len(source.classes)}
-    with replace_directory(Path("models", source.name, "adversarial")) as folder:
+    with replace_directory(Path("models", source.name, "adversarial", stage.item["model"])) as folder:
         for (name, seed), member, arrays in zip(work, names, networks, strict=True):
             about = {"model": name, "dataset": source.name, "network": described, "seed": seed, "budget": budget}
             save_member(folder / f"{member}.safetensors", arrays, about)

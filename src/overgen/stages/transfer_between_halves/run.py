@@ -9,8 +9,8 @@ the others: as they are, and brought to distortions that are the same for all. B
 What is asked of the result, and by what test, was written down before: docs/questions.md, section 7.
 
 Reads: data/<dataset>.
-Writes: models/<dataset>/halves/<network>-seed<k>.safetensors. And the cell: halves.csv, a row a network and seed;
-trials.csv, a row an image attacked, with the label that each network of the seed gives to each form of it; noise.csv, a
+Writes: models/<dataset>/halves/perceptrons/<network>-seed<k>.safetensors. And the cell: halves.csv, a row a network and
+seed; trials.csv, a row an image attacked, with the label that each network of the seed gives to each form of it; noise.csv, a
 row a network, seed and distortion; successes.npz, every changed image that its network sees as the target, and
 examples.npz, the first of seed 0.
 """
@@ -56,7 +56,7 @@ def main(stage: Stage) -> None:
     if stage.rank != 0:
         return
     budget = {f"{key}.{name}": getattr(settings, name) for name in SPENT} | {f"{key}.seeds": len(settings.seeds)}
-    with replace_directory(Path("models", source.name, "halves")) as folder:
+    with replace_directory(Path("models", source.name, "halves", stage.item["model"])) as folder:
         for (seed, name), member in zip(work, names, strict=True):
             network = {"network": "perceptron", "hidden": settings.networks[name].hidden}
             about = {"model": name, "dataset": source.name, "seed": seed, "budget": budget}
