@@ -12,9 +12,9 @@ What is asked of the result, and by what test, was written down before: docs/que
 
 Reads: data/<dataset>.
 Writes: models/<dataset>/adversarial/perceptrons/<training>-seed<k>.safetensors. And the cell: settings.csv, a row a
-setting with its errors on the held-out images; curves.csv, a row a training, seed and epoch; errors.csv, a row a training and seed;
-trials.csv, a row an image attacked; successes.npz, every changed image that its network sees as the target, and
-examples.npz, the first of seed 0.
+setting with its errors on the held-out images; curves.csv, a row a training, seed and epoch; errors.csv, a row a
+training and seed; trials.csv, a row an image attacked; successes.npz, every changed image that its network sees as the
+target, and examples.npz, the first of seed 0.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ What is asked of the result, and by what test, was written down before: docs/que
 
 Reads: data/<dataset>.
 Writes: models/<dataset>/halves/perceptrons/<network>-seed<k>.safetensors. And the cell: halves.csv, a row a network and
-seed; trials.csv, a row an image attacked, with the label that each network of the seed gives to each form of it; noise.csv, a
-row a network, seed and distortion; successes.npz, every changed image that its network sees as the target, and
-examples.npz, the first of seed 0.
+seed; trials.csv, a row an image attacked, with the label that each network of the seed gives to each form of it;
+noise.csv, a row a network, seed and distortion; successes.npz, every changed image that its network sees as the target,
+and examples.npz, the first of seed 0.
 """
 
 from __future__ import annotations
