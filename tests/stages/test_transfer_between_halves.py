@@ -117,6 +117,10 @@ def test_forms_have_the_distortions_that_they_are_named_for(cell: Path, monkeypa
     inside = (summary.noise_of(source, index, 0.04) > 0) & (summary.noise_of(source, index, 0.04) < 1)
     ratio = (large / small)[inside]
     assert float(ratio.min()) > 1.5  # one direction for all sizes
+    free = summary.noise_of(source, index, 0.1, inside=False) - original
+    assert float(free.std()) == pytest.approx(0.1, rel=0.05)
+    assert abs(float(free.mean())) < 0.01 < float((forms["noise=0.1"] - original[[0, 2]]).mean())
+    assert bool(((free > 0) == (large > 0))[inside].all())
 
 
 def test_the_claims_are_about_pairs(cell: Path) -> None:
@@ -165,14 +169,16 @@ def test_the_table_has_each_network_on_the_examples_of_each_and_on_noise(tmp_pat
         "FC100-100-10",
         "FC123-456-10",
         "FC100-100-10 (other half)",
-        "Gaussian noise",
+        "Gaussian noise, kept in [0, 1]",
+        "Gaussian noise, not kept in it",
     ]
-    assert [line[1] for line in lines] == ["smallest", "0.1"] * 3 + ["0.06", "0.1"]
+    assert [line[1] for line in lines] == ["smallest", "0.1"] * 3 + ["0.06", "0.1"] * 2
     smallest, magnified = lines[0][2:5], lines[1][2:5]
     assert smallest[0].startswith("100.0")
     assert smallest[1].startswith("26.2 → 0.0")
     assert magnified[2].startswith("43 → 0.0")
-    assert [cell.partition(" ")[0] for cell in lines[-1][2:5]] == ["2.7", "2.7", "2.7"]
+    for line in (lines[-3], lines[-1]):
+        assert [cell.partition(" ")[0] for cell in line[2:5]] == ["2.7", "2.7", "2.7"]
     further = report.halves_further(study).markdown.splitlines()[2:]
     assert [line.split("|")[2].strip() for line in further] == ["none"] * 3
 

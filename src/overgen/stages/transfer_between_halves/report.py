@@ -27,6 +27,7 @@ CHOICES = [
 NUMBERS = {"test_error": "test error %", "mean_distortion": "smallest distortion", "fooling_rate": "succeeded %"}
 ON = {"first-half": "error on the first half %", "second-half": "error on the second half %"}
 DECIDING = "0.1"  # rms, as docs/questions.md has it, and the paper
+NOISES = {"noise": "Gaussian noise, kept in [0, 1]", "free_noise": "Gaussian noise, not kept in it"}
 NOISE = "0.06"  # rms of the paper's noise beside that
 
 
@@ -55,13 +56,13 @@ def errors(study: Study, name: str, *, paper: bool) -> Table:
     columns = [column(f"{model_name(judge)}, error %", "error", show=over_two_lines, model=judge) for judge in judges]
     columns.append(column("n", "error", show=n_text, model=next(iter(judges), "")))
     labels: Labels = {
-        "made for": lambda row: "Gaussian noise" if row["made_for"] == "noise" else model_name(row["made_for"]),
+        "made for": lambda row: NOISES.get(row["made_for"]) or model_name(row["made_for"]),
         "distortion": lambda row: {"": "smallest", "0": "none"}.get(row["rms"]) or row["rms"],
     }
-    of_paper = rows["rms"].isin(["", DECIDING]) | ((rows["made_for"] == "noise") & (rows["rms"] == NOISE))
+    of_paper = rows["rms"].isin(["", DECIDING]) | (rows["made_for"].isin(NOISES) & (rows["rms"] == NOISE))
     rows = rows[of_paper == paper]
     sizes = sorted(set(rows["rms"]), key=lambda rms: (rms != "0", rms != "", float(rms or 0)))
-    ordered = grouped(rows, made_for=[*judges, "noise"], rms=sizes)
+    ordered = grouped(rows, made_for=[*judges, *NOISES], rms=sizes)
     by, of = ("made_for", "rms"), {"experiment": EXPERIMENT}
     return pivot(study, name, ordered, by, labels, columns, whole=True, of=of)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from overgen.run.streams import generator
 from overgen.stages.fool_lbfgs.summary import distortion
 
 HALVES = ("first_half", "second_half")
+NOISE = ("noise", "free_noise")  # kept in [0, 1], and not
 EXPERIMENT = "lbfgs_transfer_halves"
 RMS = "rms pixel in [0,1]"
 Member = tuple[int, str]  # seed and network
@@ -32,11 +34,17 @@ def labels_of(network: nn.Module, x: Tensor) -> np.ndarray:
     return network(x.float().view(-1, 1, 28, 28)).log_y.argmax(1).numpy()
 
 
-def noise_of(source: Dataset, index: Tensor, rms: float) -> Tensor:
-    """Test images with Gaussian noise that has this rms inside [0, 1], (N, 784). The same direction for every rms."""
+def noise_of(source: Dataset, index: Tensor, rms: float, *, inside: bool = True) -> Tensor:
+    """Test images with Gaussian noise, (N, 784). The same direction for every rms.
+
+    inside: kept in [0, 1], where it has this rms after clipping; else as it was drawn, of this deviation, and pixels
+    may lie outside. Where most pixels are black, noise that is kept inside is brighter than the image on average.
+    """
     images = floats(source.test_images[index]).flatten(1).double()
     draws = [torch.randn(PIXELS, generator=generator(source.name, "halves", "noise", i), dtype=torch.float64)
              for i in index.tolist()]  # fmt: skip
+    if not inside:
+        return images + rms * torch.stack(draws)
     change, norm = torch.stack(draws), torch.full((len(index),), rms * PIXELS**0.5, dtype=torch.float64)
     pieces = zip(*(each.split(TOGETHER) for each in (images, change, norm)), strict=True)
     return torch.cat([brought_to(*piece) for piece in pieces])
@@ -86,15 +94,18 @@ def forms_of(arrays: Mapping[str, np.ndarray], rows: np.ndarray, source: Dataset
 
 
 def noise(judges: Mapping[Member, nn.Module], source: Dataset, settings: Any) -> pd.DataFrame:
-    """Test images, whatever they are labelled as without it, under noise: seed, network, rms, images, wrong."""
+    """Test images, whatever they are labelled as without it, under noise: kind, seed, network, rms, images, wrong.
+
+    kind: of `NOISE`.
+    """
     order = torch.randperm(len(source.test_labels), generator=generator(source.name, "lbfgs", "images"))
     index = order[: settings.noise_images]
     labels, table = source.test_labels[index].numpy(), []
-    for rms in settings.noise:
-        noisy = noise_of(source, index, rms)
+    for kind, rms in product(NOISE, settings.noise):
+        noisy = noise_of(source, index, rms, inside=kind == "noise")
         for (seed, name), network in judges.items():
-            table.append([seed, name, rms, len(index), int((labels_of(network, noisy) != labels).sum())])
-    return pd.DataFrame(table, columns=["seed", "network", "rms", "images", "wrong"])
+            table.append([kind, seed, name, rms, len(index), int((labels_of(network, noisy) != labels).sum())])
+    return pd.DataFrame(table, columns=["kind", "seed", "network", "rms", "images", "wrong"])
 
 
 def halves(networks: Outcomes, settings: Any) -> pd.DataFrame:
@@ -113,10 +124,10 @@ def rows(networks: Outcomes, tried: pd.DataFrame, noisy: pd.DataFrame, settings:
     rows = []
     for name in settings.networks:
         rows += network_rows(name, [networks[seed, name] for seed in settings.seeds], tried, settings)
-        for rms in settings.noise:
-            wrong = noisy[(noisy["network"] == name) & (noisy["rms"] == rms)]["wrong"].tolist()
-            count = int(noisy["images"].iloc[0])
-            text = metric("error", made_for="noise", rms=rms)
+        for kind, rms in product(NOISE, settings.noise):
+            of = (noisy["kind"] == kind) & (noisy["network"] == name) & (noisy["rms"] == rms)
+            wrong, count = noisy[of]["wrong"].tolist(), int(noisy["images"].iloc[0])
+            text = metric("error", made_for=kind, rms=rms)
             rows.append(rate_row(EXPERIMENT, text, wrong, count, of="test images", model=name))
     forms = {"unchanged": 0.0, "smallest": None} | {f"rms={rms:g}": rms for rms in settings.magnified}
     for made_for in settings.networks:
