@@ -1,11 +1,14 @@
 """Cells handed to schedulers: what that costs, and what it saves.
 
     python benchmarks/schedulers.py nothing --cells 700     # many cells that do nothing, by each scheduler
+    python benchmarks/schedulers.py nothing --on xargs      # the same, by `dvc repro -s` for each cell
     python benchmarks/schedulers.py digits                  # the digits study, by `--on local` against `dvc repro`
 
 **nothing.** What it costs to hand over a cell, wait for it and record it: nothing of that is the cell's own work. Each
 scheduler gets a new DVC repository with the same stages, which depend on one and are depended on by one. SLURM is
-started for it, as in the tests, where it is installed; else it is left out.
+started for it, as in the tests, where it is installed; else it is left out. Of DVC's lock it says how often it was
+taken, how often somebody had to wait for it and for how long in all, and of 5 looks a second the share that found it
+taken: so often `dvc status` beside it would have to wait.
 
 **digits.** Wall time of report@digits, by each in a clone of its own of this checkout, one after the other, untracked.
 
@@ -19,6 +22,9 @@ Two cores of an AMD EPYC, nothing else running, 100 cells, two at a time on this
 
     ray            0.486                         0.117                 177   (30 cells, Ray's start among it)
 
+Of DVC's lock, with 10 cells and others at work on the machine: neither `dvc` nor a driver had to wait for it. `xargs`,
+two `dvc repro -s` at a time, had to once, for 0.5 s, which is DVC's time between two attempts.
+
 Not measured: 700 cells; the digits study.
 """
 
@@ -27,13 +33,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,18 +59,39 @@ stages:
 PROGRAM = """
 import json, resource, sys, time
 from contextlib import closing
-from overgen.run.clusters import open_cluster
-from overgen.run.reproduce import reproduce
+import dvc.lock
 on, jobs = sys.argv[1], int(sys.argv[2])
-began = time.monotonic()
-if on == "reproduce":
-    status = reproduce(jobs=jobs)
+locks = {"taken": 0, "waited": 0, "seconds": 0.0}
+lock, attempt = dvc.lock.Lock.lock, dvc.lock.Lock._do_lock
+refused = []
+def counted(self):
+    refused.clear()
+    lock(self)
+    locks["taken"] += 1
+    if refused:
+        locks["waited"] += 1
+        locks["seconds"] += time.monotonic() - refused[0]
+def tried(self):
+    try:
+        attempt(self)
+    except dvc.lock.LockError:
+        refused.append(time.monotonic())
+        raise
+dvc.lock.Lock.lock, dvc.lock.Lock._do_lock = counted, tried
+if on == "dvc":
+    from dvc.cli import main
+    status = main(sys.argv[3:])
 else:
-    with closing(open_cluster(on, {}, jobs)) as cluster:
-        status = reproduce(jobs=cluster.jobs or sys.maxsize, cluster=cluster)
+    from overgen.run.clusters import open_cluster
+    from overgen.run.reproduce import reproduce
+    if on == "reproduce":
+        status = reproduce(jobs=jobs)
+    else:
+        with closing(open_cluster(on, {}, jobs)) as cluster:
+            status = reproduce(jobs=cluster.jobs or sys.maxsize, cluster=cluster)
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps({"status": status, "wall": time.monotonic() - began, "own": used.ru_utime + used.ru_stime,
-                  "mib": used.ru_maxrss / 1024}))
+print("\\n" + json.dumps({"own": used.ru_utime + used.ru_stime, "mib": used.ru_maxrss / 1024} | locks))
+sys.exit(status)
 """
 
 
@@ -106,19 +135,56 @@ def measure(on: str, cells: int, jobs: int) -> dict[str, float] | None:
             repository(folder, cells)
             before = time.monotonic()
             given = os.environ | extra | {"PYTHONPATH": str(ROOT / "src")}
-            if on == "dvc":
-                command = [sys.executable, "-m", "dvc", "repro", "-q"]
-            else:
-                command = [sys.executable, "-c", PROGRAM, on, str(jobs)]
-            done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True)
+            with looked_at(folder / ".dvc/tmp/lock") as held:
+                said = [say for command in commands(on, cells, jobs) for say in run(command, folder, given)]
             wall = time.monotonic() - before
-            if done.returncode:
-                sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
-            said = json.loads(done.stdout.splitlines()[-1]) if on != "dvc" else {}
             status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=folder, capture_output=True, text=True)
             assert "up to date" in status.stdout, status.stdout
             assert (folder / "last").read_text().strip() == str(cells)
-            return said | {"wall": wall}
+            sums = {name: sum(say[name] for say in said) for name in ("own", "taken", "waited", "seconds")}
+            return sums | {"wall": wall, "mib": max(say["mib"] for say in said), "held": sum(held) / max(1, len(held))}
+
+
+def commands(on: str, cells: int, jobs: int) -> list[list[str]]:
+    """What is run one after another. `xargs`: a `dvc repro -s` for each cell, so many at a time."""
+    dvc = [sys.executable, "-c", PROGRAM, "dvc", "0"]
+    if on == "dvc":
+        return [[*dvc, "repro", "-q"]]
+    if on != "xargs":
+        return [[sys.executable, "-c", PROGRAM, on, str(jobs)]]
+    each = shlex.join([*dvc, "--wait-for-lock", "repro", "-q", "-s", "cell@NUMBER"])
+    each = f"seq 0 {cells - 1} | xargs -P {jobs} -I NUMBER {each}"
+    return [[*dvc, "repro", "-q", "first"], ["sh", "-c", each], [*dvc, "repro", "-q"]]
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> list[dict[str, float]]:
+    """Run one, and give what each `PROGRAM` in it said."""
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"own"')]
+
+
+@contextmanager
+def looked_at(lock: Path) -> Iterator[list[bool]]:
+    """Looks, five a second, at whether a file is locked by anybody: Linux says so."""
+    held: list[bool] = []
+    end = threading.Event()
+
+    def look() -> None:
+        while not end.wait(0.2):
+            with suppress(FileNotFoundError):
+                inode = f":{lock.stat().st_ino} "
+                lines = Path("/proc/locks").read_text().splitlines()
+                held.append(any("FLOCK" in line and inode in line for line in lines))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield held
+    finally:
+        end.set()
+        thread.join()
 
 
 def digits(arguments: argparse.Namespace) -> None:
@@ -153,11 +219,13 @@ def main() -> None:
         return
     arguments.on = arguments.on or ["dvc", "reproduce", "local", "slurm", "ray"]
     print(f"{arguments.cells} cells, {arguments.jobs} at a time on this machine; load {os.getloadavg()[0]:.1f}")
-    print(f"{'':10} {'s a cell':>9} {'driver, CPU s a cell':>21} {'driver, MiB':>12}")
+    print(f"{'':10} {'s a cell':>9} {'driver, CPU s a cell':>21} {'driver, MiB':>12} {'lock: taken':>12} {'waited':>7} "
+          f"{'s':>6} {'held':>5}")  # fmt: skip
     for on in arguments.on:
         if (found := measure(on, arguments.cells, arguments.jobs)) is not None:
-            own = f"{found['own'] / arguments.cells:21.3f} {found['mib']:12.0f}" if "own" in found else ""
-            print(f"{on:10} {found['wall'] / arguments.cells:9.3f} {own}", flush=True)
+            print(f"{on:10} {found['wall'] / arguments.cells:9.3f} {found['own'] / arguments.cells:21.3f} "
+                  f"{found['mib']:12.0f} {found['taken']:12.0f} {found['waited']:7.0f} {found['seconds']:6.1f} "
+                  f"{found['held']:5.0%}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

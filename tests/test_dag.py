@@ -181,8 +181,8 @@ def test_training_does_not_know_how_it_is_judged() -> None:
 def test_dvc_has_few_stages() -> None:
     """It reads and hashes dvc.lock at every run."""
     names = [name for stage in STAGES for name in addresses(stage)]
-    assert len(names) <= 230
-    assert len([name for name in names if "@digits" in name]) <= 60
+    assert len(names) <= 240
+    assert len([name for name in names if "@digits" in name]) <= 62
 
 
 def test_the_lock_has_every_cell_and_stays_short() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,10 +16,11 @@ from pathlib import Path
 import dvc.cli
 import pytest
 import yaml
+import zc.lockfile
 from dvc.repo import Repo
 
 from overgen import OvergenError, arguments
-from overgen.run import clusters, hints
+from overgen.run import clusters, commands, hints
 from overgen.run.cells import as_text, cells
 from overgen.run.clusters import Estimates, Needs, last_lines, open_cluster
 from overgen.run.reproduce import reproduce
@@ -151,6 +153,83 @@ def test_a_cell_that_is_killed_too_often_says_so(folder: Path, capfd: pytest.Cap
     Path("dvc.yaml").write_text("stages: {killed: {cmd: sh -c 'exit 137', outs: [out]}}")
     assert on_local() == 1
     assert "Killed: killed: killed, by a person or for want of memory: sh -c 'exit 137'" in capfd.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_for_a_while_is_waited_for(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the driver, whose jobs have ended, or come to nothing when submitit touches their folders."""
+    pytest.importorskip("submitit")
+    from overgen.run import on_submitit
+
+    locks: list[str] = []
+
+    class LockFile(zc.lockfile.LockFile):
+        def __init__(self, path: str) -> None:
+            locks.append(path)
+            if path.endswith("tmp/lock") and 2 <= locks.count(path) <= 4:
+                raise OSError(errno.EROFS, "Read-only file system")
+            super().__init__(path)
+
+    touched: list[object] = []
+    result = on_submitit.SubmititJob.result
+
+    def touch(job: object) -> object:
+        touched.append(job)
+        if touched.count(job) <= 2:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return result(job)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("dvc.lock.zc.lockfile.LockFile", LockFile)
+    monkeypatch.setattr(on_submitit.SubmititJob, "result", touch)
+    Path("dvc.yaml").write_text(PIPELINE.replace("exit 3", "echo > bad"))
+    assert on_local() == 0
+    out, err = capfd.readouterr()
+    assert out.count("' took ") == 6
+    assert len(touched) == 3 * 6
+    for name in ("first", "cell@1", "last"):
+        assert err.count(f"{name}: {folder}/.overgen/jobs/") == 1
+    assert err.count(f"{folder}/.dvc/tmp: cannot be written (Read-only file system): waiting until it can be") == 1
+    with Repo() as repo:
+        assert not repo.status()
+
+
+def test_ctrl_c_ends_the_waiting_for_a_folder(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("dvc.yaml").write_text("stages: {one: {cmd: sleep 1; echo > one, outs: [one]}, two: {cmd: sleep 300}}")
+
+    class LockFile(zc.lockfile.LockFile):
+        def __init__(self, path: str) -> None:
+            if path.endswith("tmp/lock") and list(clusters.JOBS.glob("*/*_result.pkl")):
+                os.kill(os.getpid(), signal.SIGINT)
+                raise OSError(errno.EROFS, "Read-only file system")
+            super().__init__(path)
+
+    monkeypatch.setattr("dvc.lock.zc.lockfile.LockFile", LockFile)
+    assert on_local() == 130
+    assert "interrupted (SIGINT): 'two' did not finish; the same command goes on" in capfd.readouterr().err
+
+
+def test_another_fault_of_the_lock_is_no_reason_to_wait(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks: list[str] = []
+
+    class LockFile(zc.lockfile.LockFile):
+        def __init__(self, path: str) -> None:
+            locks.append(path)
+            if path.endswith("tmp/lock") and locks.count(path) == 2:
+                raise OSError(errno.EACCES, "Permission denied")
+            super().__init__(path)
+
+    monkeypatch.setattr("dvc.lock.zc.lockfile.LockFile", LockFile)
+    with pytest.raises(OSError, match="Permission denied"):
+        on_local()
+
+
+def test_a_folder_that_cannot_be_written_at_the_start_is_named(folder: Path) -> None:
+    commands.LOCK.mkdir(parents=True)
+    with pytest.raises(OvergenError, match=r"reproduce.lock: cannot be written \(Is a directory\); nothing was run"):
+        on_local()
 
 
 def test_what_is_due_is_what_dvc_would_run(folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from overgen import OvergenError
-from overgen.run import durations, params, reproduce
+from overgen.run import driver, durations, params
 from overgen.run.durations import DURATIONS, read_durations
 from overgen.run.hints import COLUMNS, HERE, TIMES, Hint, hint, read_times
 from overgen.run.pipeline import address, cells_of, read_stages
@@ -104,7 +104,7 @@ def test_every_row_of_the_committed_table_is_of_a_cell() -> None:
 
 
 def test_the_driver_writes_what_is_read_here(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert reproduce.write_durations is durations.write_durations
+    assert driver.write_durations is durations.write_durations
     monkeypatch.chdir(checkout)
     durations.write_durations({"train_a@mnist-cnn": 7.5})
     assert (hint("train_a@mnist-cnn") or pytest.fail("nothing is read")).seconds == 7.5

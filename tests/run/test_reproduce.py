@@ -419,7 +419,7 @@ def test_it_can_be_stopped(
     monkeypatch.setenv("SHELL", shell)  # which DVC takes
     minute = f"60.{time.monotonic_ns()}"  # no other process sleeps for that long
     folder = one(twins, {"dvc.yaml": START.replace("MINUTE", minute)})
-    process = driver("2", before="r.PATIENCE = 0.5")
+    process = driver("2", before="import overgen.run.driver; overgen.run.driver.PATIENCE = 0.5")
     until(lambda: (folder / "deaf-begun").exists() and (folder / "begun").exists())
     process.send_signal(number)
     began = time.monotonic()

@@ -8,11 +8,12 @@ stages.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
+from overgen.measures.intervals import differs
 from overgen.report.study import Row, Study
 from overgen.report.tables import Table, count_text, measured, table
 
@@ -52,6 +53,18 @@ def verdict(row: Row, *, above: float | None = None, below: float | None = None)
     if above is not None:
         return "holds" if low > above else "contradicted" if high < above else "cannot tell"
     return "holds" if high < below else "contradicted" if low > below else "cannot tell"
+
+
+def lower(first: Row, second: Row) -> str:
+    """What two numbers say of a claim that the first is lower: one of VERDICTS, by the interval of their difference."""
+    intervals = [(row["low"], row["high"]) for row in (first, second)]
+    sign = differs(first["reproduced"], intervals[0], second["reproduced"], intervals[1])
+    return {-1: "holds", 1: "contradicted"}.get(sign, "cannot tell")
+
+
+def of_all(verdicts: Sequence[str]) -> str:
+    """The verdict that several numbers share on a claim about all of them, else "cannot tell"."""
+    return verdicts[0] if len(set(verdicts)) == 1 else "cannot tell"
 
 
 def of_stage(study: Study, stage: str) -> dict[str, Claim]:

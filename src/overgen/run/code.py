@@ -35,6 +35,7 @@ CACHE = Path(".overgen/code.json")  # of each file, by its MD5, what is said of 
 FILLED_BY_PEOPLE = Path("reports/labels")  # with a folder a data set: Git holds no empty one, and DVC wants it there
 REGISTRY = "overgen.models.registry"
 ADOPTED = "overgen.models.adopted.saved"
+DATA_PARALLEL = "overgen.training.data_parallel"
 
 
 @cache
@@ -88,8 +89,10 @@ def of_stage(tree: Tree, stage: str, values: Mapping[str, Any], models: Iterable
     for: a stage imports them, and a test compares the two.
     Raises OvergenError if the file of a user's own network is missing.
     """
+    models = list(models)
     networks = [module for model in models if (module := _own_module(tree, model, values))]
-    roots = [*_roots(stage), *networks, *sorted(own)]
+    shared = [DATA_PARALLEL] if _in_parallel(stage, values) & set(models) else []
+    roots = [*_roots(stage), *networks, *shared, *sorted(own)]
     return "".join(f"{line}\n" for line in tree.closure(roots))
 
 
@@ -106,6 +109,14 @@ def _own_module(tree: Tree, model: str, values: Mapping[str, Any]) -> str:
     if own and tree.module(name) is None:
         raise OvergenError(f"{path}: missing; params.yaml, models.{model}: network {network!r} is there")
     return name
+
+
+def _in_parallel(stage: str, values: Mapping[str, Any]) -> set[str]:
+    """The models whose batches several processes share, on any data set, as the section of a stage says."""
+    section = values.get(stage)
+    parts = section.values() if isinstance(section, dict) else ()
+    named = (part.get("data_parallel") for part in parts if isinstance(part, dict))
+    return {model for models in named if isinstance(models, dict) for model in models}
 
 
 def _own_files(tree: Tree, entry: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, set[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,14 @@ from typing import Any
 
 from dvc.stage.run import _make_cmd, get_executable, prepare_kwargs
 
+from overgen import OvergenError
 from overgen.run import progress
 from overgen.run.warm import DRIVER, Warm
 
 LOCK = Path(".overgen/reproduce.lock")
 STAGE_MODULE = "overgen.run"  # `python -m overgen.run STAGE …`: what the warm process can start
+# Why a folder cannot be written for a while: its server or its disk.
+AWAY = {errno.EROFS, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOSPC, errno.EDQUOT}
 
 
 def warm_arguments(command: str) -> list[str] | None:
@@ -41,8 +45,12 @@ def alone() -> Iterator[int]:
     """
     import fcntl
 
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with open(LOCK, "a+", encoding="utf-8") as file:
+    try:
+        LOCK.parent.mkdir(parents=True, exist_ok=True)
+        opened = open(LOCK, "a+", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise OvergenError(f"{LOCK}: cannot be written ({error.strerror}); nothing was run") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -58,6 +66,28 @@ def alone() -> Iterator[int]:
             yield file.fileno()
         finally:
             fcntl.flock(file, fcntl.LOCK_UN)  # for those that inherited it, too: what a stage leaves is not waited for
+
+
+def lock_again(repo: Any, stopped: Callable[[], bool]) -> None:
+    """Take the lock of DVC's Repo. Where its folder cannot be written, wait until it can: what has ended is recorded.
+
+    stopped: whether that is to end, too. Then there is no lock, and DVC is not asked to open it.
+    """
+    said = False
+    while True:
+        try:
+            return repo.lock.lock()
+        except OSError as error:
+            repo.lock._lock_failed = True
+            if error.errno not in AWAY:
+                raise
+            if stopped():
+                return None
+            if not said:
+                why = f"{repo.tmp_dir}: cannot be written ({error.strerror})"
+                print(f"{why}: waiting until it can be; what runs goes on", file=sys.stderr, flush=True)
+            said = True
+            time.sleep(1)
 
 
 @dataclass(eq=False)

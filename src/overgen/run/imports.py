@@ -27,6 +27,7 @@ LEFT_OUT = (
     "overgen.run.clusters",
     "overgen.run.code",
     "overgen.run.commands",
+    "overgen.run.driver",
     "overgen.run.durations",
     "overgen.run.dvc_params",
     "overgen.run.headline",

@@ -63,7 +63,7 @@ class Ray:
         try:
             for stage in stages:
                 running.append(self._submit(stage))
-        except (RayError, ValueError, TypeError) as error:
+        except (RayError, ValueError, TypeError, OSError) as error:
             for job in running:
                 job.kill(signal.SIGINT)
             raise OvergenError(f"--on ray: the tasks were not taken: {error}") from error

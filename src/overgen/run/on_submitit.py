@@ -15,6 +15,7 @@ import pickle
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
 from overgen import OvergenError
 from overgen.run.clusters import JOBS, Estimates, Needs
+from overgen.run.commands import AWAY
 from overgen.run.work import KILLS, Done, Killed, Work, work_of
 
 TIMEOUTS = 20  # times that the time of a job may be over before it is given up
@@ -181,7 +183,12 @@ class Submitit:
         if self.name == "slurm":
             jobs = executor.submit_array(work)
             states = {stage.addressing: _entry(job, _state(stage)) for stage, job in zip(stages, jobs, strict=True)}
-            _write_submitted(_submitted() | states)
+            try:
+                _write_submitted(_submitted() | states)
+            except OSError:
+                for job in jobs:  # nobody would know of it
+                    job.cancel(check=False)
+                raise
         else:
             jobs = []
             for one in work:
@@ -230,6 +237,7 @@ class _Running:
     failed: str = ""
     seconds: float = 0.0
     _signal: int = 0  # that is to end it
+    _waits: bool = False  # for the folder to be written again
 
     @property
     def log(self) -> Path:
@@ -247,7 +255,20 @@ class _Running:
             self.status, self.seconds, self.failed = done.status, done.seconds, done.failed
         except (FailedJobError, UncompletedJobError) as error:
             self.status, self.failed = 1, _said(error, self.job)
-        _forget(self.stage)
+        except OSError as error:  # submitit touches the job's folder
+            if error.errno in AWAY:
+                self._wait_for(error)
+                return
+            self.status, self.failed = 1, str(error)
+        with suppress(OSError):  # what stays there has ended, see `Submitit.adopt`
+            _forget(self.stage)
+
+    def _wait_for(self, error: OSError) -> None:
+        """Say once that the job, which has ended, is asked again later."""
+        if not self._waits:
+            why = f"{self.stage.addressing}: {self.log.parent}: cannot be written ({error.strerror})"
+            print(f"{why}: waiting until it can be", file=sys.stderr, flush=True)
+        self._waits = True
 
     def kill(self, number: int) -> None:
         """See `Job`. A SLURM job goes on unless it was Ctrl-C that ended the driver."""

@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from overgen.run import results
 from overgen.run.example import as_bytes, blobs
 from overgen.stages.attack_scores import summary
 
+RESTARTS, IMAGES = 4, 40
 RADII = {"linf": (0.1, 0.2), "l2": (1.0, 2.0)}
 
 
 def example_cell(
-    path: Path,
+    path: Path, draw: np.random.Generator, *, budget: Mapping[str, int] | None = None, **options: Any
+) -> None:
+    """What `made_up` says. budget: of the network; options: of `made_up`."""
+    rows, tables, examples = made_up(draw, **options)
+    key = f"attack_scores.{path.parts[-3]}"
+    own = {"fitted_images": 900, "known_images": 1000, "judge_images": 900, "attempts": 500, "ball_attempts": 100,
+           "restarts": options.get("restarts", RESTARTS), "images": options.get("images", IMAGES)}  # fmt: skip
+    spent = dict(budget or {}) | {f"{key}.{name}": n for name, n in own.items()}
+    results.write(path, budget=spent, metrics=rows, tables=tables, examples=examples)
+
+
+def made_up(
     draw: np.random.Generator,
     *,
     methods: Sequence[str] = ("softmax", "knn_normalised", "knn_pixels"),
@@ -30,14 +44,16 @@ def example_cell(
     refused: Mapping[str, str] | None = None,
     flat: Sequence[str] = (),
     black_box: Mapping[str, str] | None = None,
-    restarts: int = 4,
-    images: int = 40,
+    restarts: int = RESTARTS,
+    images: int = IMAGES,
     classes: int = 10,
-    budget: Mapping[str, int] | None = None,
-) -> None:
-    """Of each method the share of trials that are fooled (all, unless given), of these the share that the judge finds
-    not of the class, the share of test images that is kept, and of the images in balls the share that the smallest
-    ball moves; the next one moves half of the rest."""
+) -> tuple[list[dict[str, Any]], dict[str, pd.DataFrame], dict[str, np.ndarray]]:
+    """Rows, tables and examples of a cell.
+
+    Of each method the share of trials that are fooled (all, unless given), of these the share that the judge finds not
+    of the class, the share of test images that is kept, and of the images in balls the share that the smallest ball
+    moves; the next one moves half of the rest.
+    """
     trials = list(product(starts, range(classes), range(restarts)))
     found: dict[str, dict[str, np.ndarray]] = {}
     judged: dict[str, dict[str, np.ndarray]] = {}
@@ -80,13 +96,4 @@ def example_cell(
         for column in ("method", "target", "not_of_class")
     }
     examples |= {"real_image": as_bytes(blobs(draw, 10)), "real_label": np.arange(10) % classes}
-    key = f"attack_scores.{path.parts[-3]}"
-    own = {"fitted_images": 900, "known_images": 1000, "restarts": restarts, "images": images, "judge_images": 900,
-           "attempts": 500, "ball_attempts": 100}  # fmt: skip
-    results.write(
-        path,
-        budget=dict(budget or {}) | {f"{key}.{name}": n for name, n in own.items()},
-        metrics=summary.rows(table, of_radii, found, radii),
-        tables={"trials": table, "radii": of_radii},
-        examples=examples,
-    )
+    return summary.rows(table, of_radii, found, radii), {"trials": table, "radii": of_radii}, examples

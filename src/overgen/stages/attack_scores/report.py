@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from overgen.measures.intervals import differs
+from overgen.report import claims
 from overgen.report.claims import QUESTIONS, Claim
 from overgen.report.findings import known
 from overgen.report.names import model_name
@@ -107,31 +107,23 @@ def some_score_holds(study: Study) -> Claim | None:
     )
 
 
-def sides(study: Study) -> tuple[list[Row], list[Row], list[Row]]:
-    """Of the scores with enough successes the shares that are not of the class: more than half, less, neither."""
-    rows = records(study.rows(experiment=EXPERIMENT, metric="not_of_class").reset_index(names="place"))
-    counts = {key(row) for row in counted(study)}
-    enough = [row for row in rows if known(row) and key(row) in counts and row["n"] >= SUCCESSES]
-    more: list[Row] = [row for row in enough if row["low"] > HALF]
-    less: list[Row] = [row for row in enough if row["high"] < HALF]
-    return more, less, [row for row in enough if row not in more and row not in less]
-
-
 def fooled_is_no_class(study: Study) -> Claim | None:
     """Question 2, of all scores together."""
-    more, less, neither = sides(study)
-    every = [*more, *less, *neither]
+    counts = {key(row) for row in counted(study)}
+    rows = study.select(experiment=EXPERIMENT, metric="not_of_class")
+    every = [row for row in rows if known(row) and key(row) in counts and row["n"] >= SUCCESSES]
     if not every:
         return None
-    verdict = "holds" if len(more) == len(every) else "contradicted" if len(less) == len(every) else "cannot tell"
+    verdicts = [claims.verdict(row, above=HALF) for row in every]
+    more, less, neither = (verdicts.count(verdict) for verdict in claims.VERDICTS)
     least = min(every, key=lambda row: row["reproduced"])
     return Claim(
         says="What fools a score does not look like the class.",
         test=f"Of each score with {SUCCESSES} or more successes: no class if the 95 % interval of the share that the "
         f"judge finds not of the class lies above {HALF:.0f} %. Holds if so for all scores; contradicted if the whole "
         "interval lies below for all; else it cannot be told in general; how many fall on each side is said.",
-        verdict=verdict,
-        number=f"{len(more)} scores above half, {len(less)} below, {len(neither)} neither; the least share is that of "
+        verdict=claims.of_all(verdicts),
+        number=f"{more} scores above half, {less} below, {neither} neither; the least share is that of "
         f"{name(least)}: {{number}} of {{n}} successes",
         row=least,
         figure="attacked_rates",
@@ -144,16 +136,10 @@ def neighbours_beat_the_dae(study: Study) -> Claim | None:
     pairs = compared_areas(study, "accept")
     if len(pairs) < 2:
         return None
-    signs = {
-        differs(mine["reproduced"], (mine["low"], mine["high"]), other["reproduced"], (other["low"], other["high"]))
-        for mine, other in pairs
-    }
     (mine, other), (mine_l2, other_l2) = pairs
     counts = {key(row) for row in counted(study)}
     left_out = [name(row) for row in (mine, other) if key(row) not in counts]
-    verdict = "cannot tell"
-    if not left_out:
-        verdict = "holds" if signs == {-1} else "contradicted" if signs == {1} else "cannot tell"
+    verdict = "cannot tell" if left_out else claims.of_all([claims.lower(*pair) for pair in pairs])
     why = f". {' and '.join(left_out)} keeps fewer than {KEEPS:.0f} % of the test images" if left_out else ""
     return Claim(
         says="Nearest neighbours on the CNN's features keep more than the dAE's ỹ under attack, too.",

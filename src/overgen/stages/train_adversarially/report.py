@@ -61,21 +61,21 @@ def adversarial_differences(study: Study) -> Table:
 
 
 def below_weight_decay(study: Study) -> Claim | None:
-    """Question 8a."""
+    """Question 9a."""
     says = "Training on adversarial examples lowers the test error below that of weight decay."
     test = "Examples of every layer against weight decay alone, the same test images: holds below 0, contradicted above"
     return claim(study, says, test, "error_difference", training="adversarial", than="weight_decay", below=0.0)
 
 
 def below_dropout(study: Study) -> Claim | None:
-    """Question 8b."""
+    """Question 9b."""
     says = "Training on adversarial examples lowers the test error below that of dropout."
     test = "Examples of every layer against dropout, the same test images: holds below 0, contradicted above"
     return claim(study, says, test, "error_difference", training="adversarial", than="dropout", below=0.0)
 
 
 def hidden_layers_needed(study: Study) -> Claim | None:
-    """Question 8c."""
+    """Question 9c."""
     says = "Examples of the hidden layers are needed: with those of the pixels alone the test error is higher."
     test = (
         "Examples of the pixels alone against those of every layer, the same test images: holds above 0, contradicted "
@@ -85,7 +85,7 @@ def hidden_layers_needed(study: Study) -> Claim | None:
 
 
 def larger_changes(study: Study) -> Claim | None:
-    """Question 8d."""
+    """Question 9d."""
     says = "A network that is trained on adversarial examples needs larger changes."
     test = (
         "The smallest changes of the same test images to the same targets, with examples of every layer against weight "

@@ -24,12 +24,13 @@ from overgen.run.stage import Stage
 from overgen.run.streams import generator
 from overgen.training.members import accuracies, network_options, restore, train_seeds, training_of, write_trained
 from overgen.training.module import binary_cross_entropy
+from overgen.training.parallel import in_parallel
 
 
 def main(stage: Stage) -> None:
     """Write weights, outputs and the cell."""
     check_model(stage)
-    trained = train_seeds(stage)
+    trained = train_seeds(in_parallel(stage))
     if stage.rank != 0:
         return
     distances = [float(arrays["output.distance"].mean(dtype=np.float64)) for arrays in trained]

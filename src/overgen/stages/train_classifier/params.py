@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from overgen.models.params import check_kinds
 from overgen.run.sections import Name
-from overgen.training.params import Fit, check_changes, check_epochs
+from overgen.training.parallel import ParallelFit, check_parallel
+from overgen.training.params import check_changes, check_epochs
 
 if TYPE_CHECKING:
     from overgen.run.params import Params
 
-SECTION = dict[Name, Fit]
+SECTION = dict[Name, ParallelFit]
 
 
 def check(params: Params) -> None:
@@ -19,4 +20,5 @@ def check(params: Params) -> None:
     if both := [model for model in params.names("classifiers") if model in params.names("autoencoders")]:
         raise ValueError(f"classifiers: {', '.join(both)} also in autoencoders; one stage trains a model")
     check_changes(params, "train_classifier")
+    check_parallel(params, "train_classifier")
     check_epochs(params, "train_classifier", "classifiers")

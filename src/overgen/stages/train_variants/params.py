@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from overgen.models.params import ATTACKED, base_of, check_kinds, trained
 from overgen.run.sections import Name
-from overgen.training.params import Fit, check_changes
+from overgen.training.parallel import ParallelFit, check_parallel
+from overgen.training.params import check_changes
 
 if TYPE_CHECKING:
     from overgen.run.params import Params
 
-SECTION = dict[Name, Fit]
+SECTION = dict[Name, ParallelFit]
 
 
 def check(params: Params) -> None:
@@ -24,3 +25,4 @@ def check(params: Params) -> None:
                 f"({', '.join(attacked)}), and no other stage may train it"
             )
     check_changes(params, "train_variants")
+    check_parallel(params, "train_variants")

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from overgen.run.stage import Stage
 from overgen.training.members import train_classifiers
+from overgen.training.parallel import in_parallel
 
 
 def main(stage: Stage) -> None:
     """Write weights, outputs and the cell."""
-    train_classifiers(stage)
+    train_classifiers(in_parallel(stage))

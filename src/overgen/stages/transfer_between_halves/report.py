@@ -68,7 +68,7 @@ def errors(study: Study, name: str, *, paper: bool) -> Table:
 
 
 def passes_to_other_images(study: Study) -> Claim | None:
-    """Question 7a."""
+    """Question 8a."""
     row = study.first(experiment=EXPERIMENT, metric="more_than_noise", rms=DECIDING)
     if row is None:
         return None
@@ -85,7 +85,7 @@ def passes_to_other_images(study: Study) -> Claim | None:
 
 
 def images_over_architecture(study: Study) -> Claim | None:
-    """Question 7b."""
+    """Question 8b."""
     row = study.first(experiment=EXPERIMENT, metric="same_half_more", rms=DECIDING)
     if row is None:
         return None
