@@ -83,6 +83,10 @@ def test_the_committed_images_of_variants_and_perceptrons_score_as_stored(
         for stage, models in (("fool_variants", settings.fooled_variants), ("fool_controls", settings.fooled_controls))
         for model in models
     }
+    for stage in rescoring.SEEDED:
+        cell = rescoring.rescore_seeds("mnist", stage)
+        assert cell.images == len(read_npz(Path(cell.cell) / "successes.npz")["trial"]) >= 100
+        assert cell.difference < 1e-5, cell.cell
     for cell in [*found, rescoring.rescore_perceptrons("mnist")]:
         assert cell.images >= 10 + len(read_npz(Path(cell.cell) / "successes.npz")["trial"])
         assert cell.difference < 1e-5, cell.cell

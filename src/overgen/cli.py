@@ -314,7 +314,7 @@ def check(
     tolerance = 1e-5 if tolerance is None else tolerance
     if not math.isfinite(tolerance):
         raise OvergenError(f"--tolerance {tolerance:g}: must be a number from 0")
-    from overgen.rescoring import rescore, rescore_perceptrons, rescore_smallest
+    from overgen.rescoring import SEEDED, rescore, rescore_perceptrons, rescore_seeds, rescore_smallest
     from overgen.run import params, progress
 
     settings, wrong = params.load(), []
@@ -327,7 +327,8 @@ def check(
         with progress.titled(f"check {dataset}"):
             cells = [cell for model in progress.steps(models, "network") for cell in rescore(dataset, model, settings)]
         cells += [rescore_smallest(dataset, model, settings) for model in settings.attacked]
-        cells += [rescore_perceptrons(dataset)] if dataset in settings.szegedy_datasets else []
+        if dataset in settings.szegedy_datasets:
+            cells += [rescore_perceptrons(dataset), *(rescore_seeds(dataset, stage) for stage in SEEDED)]
         for cell in cells:
             print(f"{cell.cell}: {cell.images} images, largest difference {cell.difference:.1e}")
             if not cell.difference <= tolerance:  # NaN, too

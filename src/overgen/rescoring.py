@@ -16,6 +16,9 @@ from overgen.models import registry
 from overgen.run.files import read_npz
 from overgen.run.params import Params
 
+# Stages with perceptrons of several seeds: the folder of their weights, and the column of trials.csv that names them.
+SEEDED = {"transfer_between_halves": ("halves", "network"), "train_adversarially": ("adversarial", "training")}
+
 
 class Rescored(NamedTuple):
     """One attack's cell, scored again. images: how many; difference: the largest between ỹ stored and ỹ now."""
@@ -101,3 +104,21 @@ def rescore_perceptrons(dataset: str) -> Rescored:
         again = scores_of_images(network, images, np.zeros(len(images)), beta=0.0, probes=1)
         worst.append(np.abs(again[np.arange(len(target)), target] - score).max())
     return Rescored(folder.as_posix(), examples["score"].size + len(trials), float(np.max(worst)))
+
+
+def rescore_seeds(dataset: str, stage: str) -> Rescored:
+    """Score the smallest changes of one of the stages in `SEEDED` again, each with its network's published weights.
+
+    Raises OvergenError if weights or successes are missing or broken, or the weights of another network.
+    """
+    weights, column = SEEDED[stage]
+    folder = Path("reports/cells", dataset, stage, "perceptrons")
+    every = read_npz(folder / "successes.npz")
+    trials, worst = pd.read_csv(folder / "trials.csv").iloc[every["trial"]], 0.0
+    for (name, seed), rows in trials.reset_index(drop=True).groupby([column, "seed"]):
+        path = Path("models", dataset, weights, "perceptrons", f"{name}-seed{seed}.safetensors")
+        network, _ = registry.load(path, dataset=dataset, model=name, seed=seed)
+        images = every["image"][rows.index]
+        again = scores_of_images(network, images, np.zeros(len(images)), beta=0.0, probes=1)
+        worst = max(worst, float(np.abs(again[np.arange(len(rows)), rows["target"]] - rows["score"]).max()))
+    return Rescored(folder.as_posix(), len(trials), worst)

@@ -16,6 +16,7 @@ from workspace import ROOT
 
 # As set before the runs. The limit's side is where the claim holds.
 NOISE = "called_a_class@phase@score=y"  # of MNIST's kinds the one that is called a class most often
+ADVERSARIAL = "difference@training=adversarial"
 DECIDED_BY: dict[str, tuple[tuple[str, str, str, str, float], ...]] = {  # model, number, τ, side and limit
     "a_random_image_is_noise": (("dae_sym", "log_volume@score=scaled", "0.99", "below", -6),),
     "classifiers_call_noise_a_class": (("cnn", NOISE, "0.99", "above", 5),),
@@ -24,6 +25,16 @@ DECIDED_BY: dict[str, tuple[tuple[str, str, str, str, float], ...]] = {  # model
     "sure_of_noise": (("images", "sure@phase", "0.9", "above", 50),),
     "misclassified_neighbours_have_no_measure": (("ae400_10", "label_changed", "", "below", 1),),
     "stability_is_a_power": (("ae400_10", "largest_gap", "", "below", 5),),
+    "passes_to_other_images": (
+        ("fc100_100_10_other_half", "more_than_noise@made_for=fc100_100_10@rms=0.1", "", "above", 0),
+    ),
+    "images_over_architecture": (
+        ("fc123_456_10", "same_half_more@made_for=fc100_100_10@other=fc100_100_10_other_half@rms=0.1", "", "above", 0),
+    ),
+    "below_weight_decay": (("fc100_100_10", f"error_{ADVERSARIAL}@than=weight_decay", "", "below", 0),),
+    "below_dropout": (("fc100_100_10", f"error_{ADVERSARIAL}@than=dropout", "", "below", 0),),
+    "hidden_layers_needed": (("fc100_100_10", f"error_{ADVERSARIAL}_pixels@than=adversarial", "", "above", 0),),
+    "larger_changes": (("fc100_100_10", f"distortion_{ADVERSARIAL}@than=weight_decay", "", "above", 0),),
     "almost_no_dimension": (("images", "share_of_pixels@estimator=two_nn", "", "below", 5),),
     "more_images_more_dimensions": (("images", "growth@estimator=mle", "", "above", 1),),
     "mixed_classes_mislead": (("images", "mixed_growth@estimator=correlation", "", "below", 1),),

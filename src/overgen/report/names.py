@@ -37,6 +37,7 @@ CHANGE_NAMES = {  # of variants, <model>_<change>
     "l2_10": "λ_L2 = 10",
     "noise": "trained on noise",
     "gate_off": "gate off",
+    "other_half": "other half",
 }
 DATASET_NAMES = {"digits": "Digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "rings": "Rings",
                  "curve": "Curve", "imagenet_demo": "ImageNet"}  # fmt: skip

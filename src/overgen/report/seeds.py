@@ -21,12 +21,17 @@ ONE_SEED = "One seed for each network: seed spread not measured; intervals are o
 
 
 def counts(study: Study) -> dict[str, int]:
-    """How many seeds each network has that the study trains, by model."""
+    """How many seeds each network has that the study trains, by model.
+
+    A cell whose numbers are all of other models holds networks of its own, whose intervals say how many seeds they
+    have: those of the tables have no more for it.
+    """
     return {
         model: spent
         for stage, cells in study.grid.items()
         for model, cell in cells.items()
         if (spent := cell.budget.get(f"{stage}.{study.dataset}.seeds"))
+        and any(row.get("model", model) == model for row in cell.summary["metrics"])
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from overgen import OvergenError, data
 from overgen.attacks.lbfgs import least_of_linear, smallest_change
@@ -33,8 +33,28 @@ def attack(stage: Stage, name: str) -> dict[str, np.ndarray]:
         raise OvergenError(
             f"fool_lbfgs.{source.name}.images: {settings.images}, but {name} labels only {len(index)} test images right"
         )
-    images = data.floats(source.test_images[index]).to(stage.device)
-    target = targets(source, index).to(stage.device)
+    found = smallest(network, source, index)
+    images = data.floats(source.test_images[index])[:, 0].to(stage.device)
+    norm = (found["image"] - images).flatten(1).norm(dim=1)
+    magnified = torch.full_like(norm, settings.magnified * PIXELS**0.5)
+    arrays = found | {
+        "changed": changed_by_noise(network, source, index, norm, settings.draws),
+        "changed_magnified": changed_by_noise(network, source, index, magnified, settings.draws),
+        "least": least(network, images.cpu().flatten(1).numpy(), found["target"].tolist()),
+        "kept": kept(network, source, right[: settings.stability_images], settings.pixels),
+    }
+    return {name: values.cpu().numpy() for name, values in arrays.items()}
+
+
+def smallest(network: nn.Module, source: data.Dataset, index: Tensor) -> dict[str, Tensor]:
+    """The smallest changes of test images with which a network sees another class, one for each image.
+
+    index: (N,) of the test set. Returns index, target, c, fooled and score (y of the target), (N,), and image
+    (N, 28, 28); all but the index on the network's device.
+    """
+    device = next(network.parameters()).device
+    images = data.floats(source.test_images[index]).to(device)
+    target = targets(source, index).to(device)
 
     def log_score(rows: Tensor, x: Tensor) -> Tensor:
         return network(x).log_y.gather(1, target[rows][:, None])[:, 0]
@@ -45,22 +65,9 @@ def attack(stage: Stage, name: str) -> dict[str, np.ndarray]:
 
     change = smallest_change(log_score, succeeds, images, c=FIRST_C)
     with torch.no_grad():
-        score = log_score(torch.arange(len(index), device=stage.device), change.image).exp()
-    norm = (change.image - images).flatten(1).norm(dim=1)
-    magnified = torch.full_like(norm, settings.magnified * PIXELS**0.5)
-    arrays = {
-        "index": index,
-        "target": target,
-        "c": change.c,
-        "fooled": change.succeeded,
-        "score": score,
-        "changed": changed_by_noise(network, source, index, norm, settings.draws),
-        "changed_magnified": changed_by_noise(network, source, index, magnified, settings.draws),
-        "least": least(network, images.cpu().flatten(1).numpy(), target.tolist()),
-        "image": change.image[:, 0],
-        "kept": kept(network, source, right[: settings.stability_images], settings.pixels),
-    }
-    return {name: values.cpu().numpy() for name, values in arrays.items()}
+        score = log_score(torch.arange(len(images), device=device), change.image).exp()
+    return {"index": index, "target": target, "c": change.c, "fooled": change.succeeded, "score": score,
+            "image": change.image[:, 0]}  # fmt: skip
 
 
 def least(network: Perceptron, images: np.ndarray, wanted: list[int]) -> Tensor:

@@ -145,7 +145,7 @@ def tables(outcomes: Outcomes, transferred: pd.DataFrame, source: Dataset, setti
     return {"trials": pd.concat(trials), "stability": pd.concat(stability), "transfer": transferred}
 
 
-def successes(outcomes: Outcomes) -> dict[str, np.ndarray]:
+def successes(outcomes: Mapping[Any, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Every image that is seen as its target: trial (K,), its row of all networks' together, and image (K, 28, 28)."""
     fooled = np.concatenate([arrays["fooled"] for arrays in outcomes.values()])
     images = np.concatenate([arrays["image"] for arrays in outcomes.values()])
