@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from overgen.run.sections import Count, Distinct, Name, Positive, Section
+from overgen.stages.evaluate_scores.params import ScoreMethod
+
+if TYPE_CHECKING:
+    from overgen.run.params import Params
 
 DYNAMIC = (
     "overgen.measures.thresholds",
@@ -31,6 +35,7 @@ class Attempt(Section):
 class AttackScores(Section):
     """Methods and their options are those of evaluate_scores."""
 
+    once: dict[Name, Distinct[ScoreMethod]] = Field({})  # further methods, by model
     fitted_images: Count  # random training images that methods are fitted on, at most; costly ones have fit_images
     known_images: Count  # test images on which the spreads, and what is kept, are measured
     starts: Distinct[Literal["noise", "other_data"]]  # other_data: those of evaluate_scores.other_data
@@ -54,3 +59,15 @@ class AttackScores(Section):
 
 
 SECTION = dict[Name, AttackScores]
+
+
+def check(params: Params) -> None:
+    """Raise ValueError for a model that there is not, and for a method that is named twice."""
+    methods = params.evaluate_scores.methods
+    for dataset, section in params.attack_scores.items():
+        for model, names in section.once.items():
+            key = f"attack_scores.{dataset}.once.{model}"
+            if model not in methods:
+                raise ValueError(f"{key}: `evaluate_scores.methods` has only {', '.join(methods)}")
+            if twice := [name for name in names if name in methods[model]]:
+                raise ValueError(f"{key}: {', '.join(twice)}: already in evaluate_scores.methods.{model}")

@@ -30,12 +30,15 @@ Seen = tuple[np.ndarray, np.ndarray]  # (N, D) what a method judges, and (N,) th
 
 
 def method_names(stage: Stage) -> list[str]:
-    """The methods of evaluate_scores for the stage's model; those of outputs once for each α that ỹ is judged at."""
-    thresholds = stage.params(f"confidence.{stage.item['dataset']}").thresholds
+    """The methods of evaluate_scores for the stage's model, and further ones; those of outputs once for each α that ỹ is
+    judged at."""
+    dataset, model = stage.item["dataset"], stage.item["model"]
+    thresholds = stage.params(f"confidence.{dataset}").thresholds
     alphas = sorted({pair.alpha for pair in thresholds})
     names: list[str] = []
-    for name in stage.params(f"evaluate_scores.methods.{stage.item['model']}"):
-        scaled = name in OF_OUTPUTS and stage.item["model"].startswith("dae")
+    further = stage.params(f"attack_scores.{dataset}").once.get(model, [])
+    for name in [*stage.params(f"evaluate_scores.methods.{model}"), *further]:
+        scaled = name in OF_OUTPUTS and model.startswith("dae")
         names += [f"{name}{PER_ALPHA}{alpha:g}" for alpha in alphas] if scaled else [name]
     return names
 

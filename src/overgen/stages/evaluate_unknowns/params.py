@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from overgen.run.sections import Count, Distinct, Name, Section
-from overgen.scores.names import name_of_score
+from overgen.stages.evaluate_scores.params import ScoreMethod
 
 if TYPE_CHECKING:
     from overgen.run.params import Params
@@ -16,8 +16,6 @@ DYNAMIC = (
     "overgen.measures.thresholds",
     "overgen.stages.evaluate_scores.params",
 )  # sections that it declares, too
-
-ScoreMethod = Annotated[str, AfterValidator(name_of_score)]
 
 
 class EvaluateUnknowns(Section):
