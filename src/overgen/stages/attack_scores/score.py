@@ -30,7 +30,7 @@ Seen = tuple[np.ndarray, np.ndarray]  # (N, D) what a method judges, and (N,) th
 
 
 def method_names(stage: Stage) -> list[str]:
-    """The methods of evaluate_scores for the stage's model, then further ones; those of outputs once for each α of ỹ."""
+    """The methods of evaluate_scores for the stage's model, and further ones; of outputs, once for each α of ỹ."""
     dataset, model = stage.item["dataset"], stage.item["model"]
     thresholds = stage.params(f"confidence.{dataset}").thresholds
     alphas = sorted({pair.alpha for pair in thresholds})
