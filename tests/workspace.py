@@ -251,7 +251,12 @@ TINY = {
         },
     },
     "evaluate_confidence.noise_images": 100,
-    "evaluate_oneclass_scores.methods": ["knn_pixels", "other_shuffled_pixels"],
+    "evaluate_oneclass_scores.methods": [
+        "knn_pixels",
+        "other_shuffled_pixels",
+        "autoencoder_pixels",
+        "contractive_pixels",
+    ],
     "explore_compression.digits": {"images": 40, "size": 8, "qualities": [1, 90], "shown": [2]},
     "explore_denoising.digits": {
         "networks": ["dae_sym"],

@@ -6,7 +6,8 @@ Each score is fitted on the pixels of the training images of one class, or learn
 and then ranks all test images. Its options are those of `evaluate_scores`.
 
 Reads: data/<dataset>.
-Writes the cell: trials.csv, a row a problem and score; and means over the problems.
+Writes the cell: trials.csv, a row a problem and score; means over the problems; and what autoencoders that are trained
+otherwise gain over the plain one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from overgen.run.streams import generator
 from overgen.scores import methods, views
 from overgen.scores.names import FITTED
 from overgen.stages.evaluate_oneclass import summary  # the same rows of the same experiment, of other scores
+from overgen.stages.evaluate_oneclass_scores.summary import gain_rows
 
 
 def main(stage: Stage) -> None:
@@ -44,7 +46,8 @@ def main(stage: Stage) -> None:
         by_suffix = [{f"@score={k}": v for k, v in part(arrays, "score").items()} for arrays in evaluated]
         trials = summary.trials(source.test_labels.numpy(), classes, [source.classes[c] for c in classes], by_suffix)
         budget = {f"{key}.classes": len(classes)}
-        results.write(stage.cell, budget=budget, metrics=summary.mean_rows(trials), tables={"trials": trials})
+        rows = summary.mean_rows(trials) + gain_rows(trials)
+        results.write(stage.cell, budget=budget, metrics=rows, tables={"trials": trials})
 
 
 def scores(stage: Stage, source: data.Dataset, chosen: int) -> dict[str, np.ndarray]:
