@@ -12,9 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from overgen import OvergenError
 from overgen.attacks.search import Ball
 from overgen.models.cnn import CNN
 from overgen.report.study import Study
+from overgen.run import params
 from overgen.scores.tensors import log_odds
 from overgen.stages.attack_scores import attack, report, summary
 from overgen.stages.attack_scores import score as stage_score
@@ -22,6 +24,7 @@ from overgen.stages.attack_scores.params import AttackScores, Attempt
 from report_study import plan_of
 
 from made_up import example_cell
+from workspace import ROOT, set_params
 
 NEVER = summary.NEVER
 TRIALS = [("noise", target, 0) for target in range(4)]
@@ -153,6 +156,27 @@ def test_a_score_without_a_gradient_meets_black_boxes_alone() -> None:
     attempts = [Attempt(attack="autopgd", updates=1), Attempt(attack="square", updates=2)]
     assert [i for i, _ in attack.usable(SimpleNamespace(black_box=""), attempts)] == [0, 1]
     assert [i for i, _ in attack.usable(SimpleNamespace(black_box="no form"), attempts)] == [1]
+
+
+def test_further_methods_are_tried_after_those_of_open_set_on_one_model_alone(tmp_path: Path) -> None:
+    study = params.load(ROOT / "params.yaml")
+    methods = study.evaluate_scores.methods
+    further = study.attack_scores["mnist"].once["cnn"]
+    for model, expected in (("cnn", [*methods["cnn"], *further]), ("cool", methods["cool"])):
+        values = {"confidence.mnist": study.confidence["mnist"], f"evaluate_scores.methods.{model}": methods[model],
+                  "attack_scores.mnist": study.attack_scores["mnist"]}  # fmt: skip
+        stage: Any = SimpleNamespace(item={"dataset": "mnist", "model": model}, params=values.__getitem__)
+        assert stage_score.method_names(stage) == expected
+    path = tmp_path / "params.yaml"
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+    for once, says in (
+        ({"cnn": ["knn"]}, r"attack_scores.mnist.once.cnn: knn: already in evaluate_scores.methods.cnn"),
+        ({"lenet": ["knn"]}, r"attack_scores.mnist.once.lenet: `evaluate_scores.methods` has only cnn, cool, dae_sym"),
+    ):
+        path.write_text((ROOT / "params.yaml").read_text())
+        set_params(path, {"attack_scores.mnist.once": once})
+        with pytest.raises(OvergenError, match=says):
+            params.load(path)
 
 
 def test_a_rate_is_adams_and_radii_rise() -> None:
