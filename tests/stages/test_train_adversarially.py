@@ -169,3 +169,23 @@ def test_claims_hang_on_the_whole_interval(tmp_path: Path, claim: Any, metric: s
         low, high = sorted(sign * end for end in ends)
         found = claim(changed(study, {"metric": metric}, reproduced=(low + high) / 2, low=low, high=high))
         assert found.verdict == verdict
+
+
+def test_it_is_said_where_the_least_weight_of_the_examples_was_the_best(tmp_path: Path) -> None:
+    study = study_of(tmp_path, train_adversarially="perceptrons")
+    settings = pd.DataFrame(
+        [
+            {"training": name, "options": json.dumps({"weight": weight} if weight else {}), "taken": taken}
+            for name, weight, taken in (
+                ("weight_decay", None, True),
+                ("adversarial", 0.1, True),
+                ("adversarial", 0.3, False),
+                ("adversarial_pixels", 0.1, False),
+                ("adversarial_pixels", 0.3, True),
+            )
+        ]
+    )
+    assert report.at_least_weight(study, settings) == []  # as many training errors as with weight decay
+    where = {"metric": "train_error", "training": "adversarial"}
+    assert report.at_least_weight(changed(study, where, reproduced=9.0), settings) == ["adversarial"]
+    assert report.context(study)["adversarial_at_end"] == []  # of one setting nothing can be said

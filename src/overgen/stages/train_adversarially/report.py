@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
+
+import pandas as pd
 
 from overgen.report.claims import QUESTIONS, Claim, verdict
 from overgen.report.names import model_name
@@ -112,10 +116,11 @@ def claim(study: Study, says: str, test: str, metric: str, *, training: str, tha
 
 
 def context(study: Study) -> dict[str, Any]:
-    """The settings that were tried on held-out images, as a table in Markdown; "" without a cell."""
+    """The settings that were tried on held-out images, as a table in Markdown, "" without a cell; and the trainings
+    whose training error rose and whose best setting has the least weight of examples: a smaller one was not tried."""
     cells = study.cells("train_adversarially")
     if not cells:
-        return {"adversarial_settings": "", "adversarial_model": ""}
+        return {"adversarial_settings": "", "adversarial_model": "", "adversarial_at_end": []}
     table = next(iter(cells.values())).table("settings")
     lines = [
         [training_name(row["training"]), f"`{row['options']}`", f"{100 * row['wrong'] / row['held_out']:.2f}",
@@ -127,7 +132,21 @@ def context(study: Study) -> dict[str, Any]:
     return {
         "adversarial_settings": markdown_table(lines, header),
         "adversarial_model": model_name(test["model"]) if test else "",
+        "adversarial_at_end": [training_name(name) for name in at_least_weight(study, table)],
     }
+
+
+def at_least_weight(study: Study, settings: pd.DataFrame) -> list[str]:
+    """The trainings with examples whose best setting has the least weight of those tried, and whose training error is
+    above that of weight decay. settings: settings.csv of the cell."""
+    errors = {row["training"]: row["reproduced"] for row in study.select(experiment=EXPERIMENT, metric="train_error")}
+    weights = settings["options"].map(lambda options: json.loads(options).get("weight"))
+    found = []
+    for name, of in settings.assign(weight=weights).dropna(subset="weight").groupby("training", sort=False):
+        least = of.loc[of["taken"], "weight"].min() == of["weight"].min() < of["weight"].max()
+        if least and errors.get(str(name), 0.0) > errors.get("weight_decay", math.inf):
+            found.append(str(name))
+    return found
 
 
 CLAIMS = (below_weight_decay, below_dropout, hidden_layers_needed, larger_changes)
