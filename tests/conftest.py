@@ -19,7 +19,10 @@ from workspace import ROOT, TINY, Copies, Study, make_workspace, run_stage, set_
 __all__ = ["ROOT", "TINY", "Run", "environment", "hears_ctrl_c", "make_workspace", "set_params"]
 
 # Files that take longest, which come first: where files go to several processes, nobody waits for one at the end.
-LONGEST = ("test_study.py", "test_ranks.py", "test_tracking.py", "test_resume.py")
+LONGEST = (
+    *("test_study.py", "test_defend_scores.py", "test_colour_study.py", "test_seeds.py", "test_tracking.py"),
+    *("test_dag.py", "test_audit.py", "test_together.py", "test_ranks.py", "test_budget.py", "test_clusters.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from overgen.run.files import directory_md5
 from overgen.run.pipeline import read_lock
@@ -68,6 +69,7 @@ def save(figure: Figure, folder: Path, name: str, *, dpi: int) -> None:
 """
 
 
+@pytest.mark.slow
 def test_a_study_is_one_folder_and_ten_lines(repository: Path, tmp_path: Path) -> None:
     """Its cells and the report are all that runs; no other cell becomes stale."""
     path = Path(shutil.copytree(repository, tmp_path / "overgen", ignore=shutil.ignore_patterns("tmp")))

@@ -113,6 +113,7 @@ def test_the_images_are_of_every_kind(images: Tensor) -> None:
     assert 0 < int((gamma[1:] > 0).sum()) < 2  # Γ takes part on some of them
 
 
+@pytest.mark.slow
 def test_the_program_is_scaled_output_on_any_number_of_images(images: Tensor) -> None:
     """Of the α and β that were asked for, where overgen cannot be imported; torch compiles its loop there, once."""
     path = Path("exported/dae.pt2")

@@ -93,6 +93,7 @@ def test_numbers_can_be_traced_to_dvc_lock(repository: Path) -> None:
         assert recorded[path] == directory_md5(repository / path)
 
 
+@pytest.mark.slow
 def test_a_fresh_clone_with_a_remote_is_up_to_date(repository: Path, clone: Path, tmp_path: Path) -> None:
     """Push to a directory remote, pull: nothing is left to run; nor, with --allow-missing, before the pull."""
     remote = ["remote", "add", "-q", "-d", "--local", "store", str(tmp_path / "remote")]
@@ -126,6 +127,7 @@ cli.app()
 """
 
 
+@pytest.mark.slow
 def test_the_report_is_redrawn_from_the_cells_alone(repository: Path, clone: Path) -> None:
     """Without data and models, elsewhere, later and with one process at a time, `overgen figures` gives the bytes that
     the stage gave."""

@@ -100,7 +100,8 @@ def test_a_cell_of_two_processes_is_that_of_one(tmp_path: Path, digits: Path, co
     assert not list(two.glob(".overgen/progress/train_classifier/*/*"))
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", pytest.param("lightning", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["torchrun", "lightning"])
 def test_when_a_process_is_killed_all_end_and_the_next_call_goes_on(
     tmp_path: Path, digits: Path, copies: Copies, launcher: str
 ) -> None:
