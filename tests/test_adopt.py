@@ -21,7 +21,7 @@ from overgen.run.plans import plans
 
 from processes import Run, git
 from strangers import MEAN, STD, classic
-from workspace import ROOT, set_params, write_code
+from workspace import ROOT, set_params, without_studies, write_code
 
 OPTIONS = ("--network", "net.py:Net", "--mean", "0.1307", "--std", "0.3081")
 
@@ -72,9 +72,7 @@ def test_adopted_networks_go_through_the_study(project: Path, run_stage: Run) ->
     settings = params.load()
     assert settings.adopted == ["mine"]
     assert settings.attacked[-1] == settings.evolved[-1] == "mine"
-    groups = ("retrained", "variant", "oneclass", "searched", "szegedy", "scored", "explored", "silhouette", "clutter",
-              "defended")  # fmt: skip
-    lists: dict[str, object] = {f"{group}_datasets": [] for group in groups}
+    lists = without_studies()
     lists |= {"attacked": ["mine"], "evolved": ["mine"], "classifiers": [], "autoencoders": [], "openset_models": []}
     set_params(project / "params.yaml", lists)
     write_code(project, known=project)

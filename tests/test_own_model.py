@@ -16,7 +16,7 @@ from overgen.models import registry
 from overgen.run import params
 
 from processes import Run
-from workspace import ROOT, set_params, write_code
+from workspace import ROOT, set_params, without_studies, write_code
 
 SECTION = (ROOT / "docs/extending.md").read_text().split("## Your own model\n")[1].split("\n## ")[0]
 STAGES = ("train_classifier", "fool_fgn", "fool_gradient", "fool_smallest", "fool_evolution", "evaluate_confidence",
@@ -35,9 +35,8 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = re.search(r"The file, here `(.*?)`", SECTION)[1]  # type: ignore[index]
     (workspace / path).write_text(block("python"))
     lists = {"classifiers": ["resnet"], "autoencoders": [], "attacked": ["resnet"], "evolved": ["resnet"],
-             "explored_datasets": [], "silhouette_datasets": [], "clutter_datasets": [], "defended_datasets": [],
              "openset_models": ["resnet"], "unknown_models": ["resnet"]}  # fmt: skip
-    lists |= {f"{group}_datasets": [] for group in ("retrained", "variant", "oneclass", "searched", "szegedy")}
+    lists |= without_studies("scored_datasets")
     options = {"fool_fgn.digits.models": {"resnet": {}}, "fool_fgn.digits.updates": 3}
     options |= {"evaluate_scores.methods": {"resnet": ["scaled_output"]}}
     set_params(workspace / "params.yaml", lists | options)

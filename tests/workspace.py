@@ -470,6 +470,12 @@ def read_yaml(path: Path) -> Any:
     return yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
 
 
+def without_studies(*kept: str) -> dict[str, object]:
+    """Every list of data sets in params.yaml, empty, but for those kept: trainings and the attacks on them remain."""
+    names = yaml.safe_load((ROOT / "params.yaml").read_text())
+    return {name: [] for name in names if name.endswith("_datasets") and name not in kept}
+
+
 def set_params(path: Path, changes: dict[str, object]) -> None:
     """Change values of a params.yaml by dotted path (the comments are lost)."""
     params = read_yaml(path)

@@ -20,7 +20,7 @@ from overgen.run import params
 from overgen.run.files import read_json, read_npz
 
 from processes import Run
-from workspace import set_params, write_code
+from workspace import set_params, without_studies, write_code
 
 NETWORK = '''"""A linear network on colour images."""
 
@@ -72,18 +72,7 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     names = ["plain", "other"]
     lists = {"classifiers": names, "autoencoders": [], "attacked": names, "evolved": names, "openset_models": [],
              "unknown_models": []}  # fmt: skip
-    groups = (
-        "retrained",
-        "variant",
-        "oneclass",
-        "searched",
-        "szegedy",
-        "explored",
-        "silhouette",
-        "clutter",
-        "defended",
-    )
-    lists |= {f"{group}_datasets": [] for group in groups}
+    lists |= without_studies("scored_datasets")
     options = {"fool_fgn.digits.models": {name: {} for name in names}, "fool_fgn.digits.updates": 3}
     options |= {f"models.{name}": {"network": "src/own/plain.py:Plain"} for name in names}
     options |= {"evaluate_scores.methods": {}, "evaluate_unknowns.once": {}}
