@@ -188,7 +188,7 @@ def test_dvc_has_few_stages() -> None:
 def test_the_lock_has_every_cell_and_stays_short() -> None:
     lock = read_lock(ROOT / "dvc.lock")
     assert set(lock) - {"code"} == {name for stage in STAGES for name in addresses(stage)}
-    assert len((ROOT / "dvc.lock").read_text().splitlines()) <= 60 * len(lock)  # DVC writes all of it after each stage
+    assert len((ROOT / "dvc.lock").read_text().splitlines()) <= 61 * len(lock)  # DVC writes all of it after each stage
 
 
 def test_declared_params_are_those_that_dvc_shows() -> None:
