@@ -89,7 +89,7 @@ def denoiser_images(study: Study) -> Figure | None:
         return None
     with style():
         columns = max(int((arrays["shown_method"] == method).sum()) for method in methods)
-        grid = ImageGrid(len(methods), columns, head=0.36, foot=0.3)
+        grid = ImageGrid(len(methods), columns, head=0.46, foot=0.3)
         for r, method in enumerate(methods):
             of = arrays["shown_method"] == method
             grid.label(r, method_name(method), ink_of(study, method))
