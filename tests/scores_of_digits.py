@@ -49,7 +49,7 @@ SCORES: dict[str, tuple[Callable[[], Any], bool]] = {
     "one_vs_set": (OneVsSet, False),
     "autoencoder": (lambda: AutoencoderError(hidden=8, updates=400, batch_size=32), False),
     "denoising": (lambda: DenoisingError(hidden=8, updates=400, batch_size=32), False),
-    "contractive": (lambda: ContractiveError(hidden=8, updates=400, batch_size=32), False),
+    "contractive": (lambda: ContractiveError(contraction=0.01, hidden=8, updates=400, batch_size=32), False),
     "energy_gan": (lambda: EnergyGan(hidden=8, updates=300, batch_size=32), False),
     "other_class": (lambda: OtherClass(hidden=30, updates=500, batch_size=32, learning_rate=0.01), False),
     "other_class_linear": (lambda: OtherClass(hidden=0, updates=500, batch_size=32, learning_rate=0.01), False),

@@ -241,7 +241,7 @@ def test_a_mark_of_the_start_is_shown_with_its_legend(made_up: Study) -> None:
 def test_how_the_verdicts_of_a_report_are_counted(made_up: Study) -> None:
     text = overview.verdict_counts(made_up)
     judged = made_up.frame[(made_up.frame["verdict"] != "") & ~made_up.frame["verdict"].str.startswith("not testable")]
-    assert f"Of {len(judged)} such verdicts up to {0.05 * len(judged):.1f} (5 %)" in text
+    assert f"Of {len(judged)} such verdicts up to {(1 - 0.95) * len(judged):.1f} (5 %)" in text
     assert f"; {judged['verdict'].str.startswith('differs').sum()} are" in text
     assert "trials that fool ±5 percentage points" in text
     assert "mean steps to fool ±25 %" in text

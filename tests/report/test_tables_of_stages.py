@@ -10,7 +10,9 @@ from overgen.report.study import Study
 from overgen.report.tables import Table
 from overgen.stages.evaluate_fooling.report import transfer_between_networks
 from overgen.stages.evaluate_oneclass.report import one_class
+from overgen.stages.evaluate_oneclass_scores.summary import OTHERWISE
 from overgen.stages.evaluate_openset.report import open_set, open_set_apart, open_set_longer
+from overgen.stages.evaluate_scores.names import method_name
 from overgen.stages.evaluate_scores.report import fooling_images, score_kinds, scores
 from overgen.stages.evaluate_unknowns.example import KINDS
 from overgen.stages.evaluate_unknowns.report import (
@@ -218,6 +220,8 @@ def test_one_class_beside_the_paper(made_up: MadeUp) -> None:
         ["**OCSVM**", "decision function", "0.952"],
         ["**no network**", "nearest neighbours on pixels", "–"],
         ["", "an “other” class, noise on pixels", "–"],
+        ["", "autoencoder error on pixels", "–"],
+        *(["", method_name(name), "–"] for name in OTHERWISE),
     ]
     svm = made_up.study.find(experiment="one_class", model="ocsvm", metric="auroc")
     assert svm is not None
