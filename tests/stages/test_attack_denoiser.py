@@ -94,7 +94,11 @@ def noise() -> torch.Tensor:
     return uniform_images(10, (1, 28, 28), generator("digits", "attacked denoiser", "noise"))
 
 
-def test_a_denoiser_is_trained_on_the_images_that_are_not_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_denoiser_is_trained_on_the_images_that_are_not_held_out(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.cell("train_denoiser", "denoiser")
+    monkeypatch.chdir(study.root)
     source = data.load("digits")
     given: dict[str, torch.Tensor] = {}
 

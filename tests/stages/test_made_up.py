@@ -60,10 +60,11 @@ def kinds_of_rows(cell: Path) -> set[tuple[Any, ...]]:
 
 
 def contents(cell: Path) -> dict[str, Any]:
-    """What a cell's files are made of: columns of tables; types and dimensions of arrays."""
+    """What a cell's files are made of: columns of tables, "network:what" without the network's name; types and
+    dimensions of arrays."""
     found: dict[str, Any] = {path.name: None for path in cell.iterdir()}
     for path in cell.glob("*.csv"):
-        found[path.name] = sorted(pd.read_csv(path).columns)
+        found[path.name] = sorted({str(column).rpartition(":")[2] for column in pd.read_csv(path).columns})
     for path in cell.glob("*.npz"):
         with np.load(path) as arrays:
             found[path.name] = {name: (arrays[name].dtype.kind, arrays[name].ndim) for name in arrays.files}
