@@ -139,7 +139,7 @@ def test_a_denoising_autoencoder_restores_noisy_images_better(digits: dict[str, 
     errors = []
     for score in (AutoencoderError(hidden=16, updates=600), DenoisingError(noise_std=0.3, hidden=16, updates=600)):
         errors.append(float((score.fit(x).network(noisy) - clean).detach().square().mean()))
-    assert errors[1] < 0.95 * errors[0]
+    assert errors[1] < 0.9 * errors[0]  # what sees the noise and is asked for the noise comes to 0.94
 
 
 def test_an_energy_based_gan_trains_both_networks(digits: dict[str, Any]) -> None:
