@@ -37,7 +37,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("project")
     for name in ("params.yaml", "dvc.yaml", "models"):
         (path / name).symlink_to(ROOT / name)
-    for cell in sorted(ROOT.glob("reports/cells/*/fool_*/*")):
+    cells = [
+        cell for stage in ("fool_*", *rescoring.SEEDED) for cell in sorted(ROOT.glob(f"reports/cells/*/{stage}/*"))
+    ]
+    for cell in cells:
         target = path / cell.relative_to(ROOT)
         if cell.name.startswith(RECONSTRUCTS) and cell.parent.name != "fool_smallest":  # judged by y alone
             thinned(cell, target, "variant", "tau", "target")
